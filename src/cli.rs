@@ -1,0 +1,280 @@
+//! Defines the command line: what the user typed, and the checked options that come of it.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::cluster::client::Place;
+use crate::http::TelemetryPath;
+use crate::metrics::exposition::Format;
+use crate::monitor::Limits;
+use crate::pull::facts::Scope;
+use crate::pull::index::{Mirror, Settings};
+
+/// Tells which containers of a Kubernetes cluster cannot get their image, since when, and why.
+#[derive(Debug, Parser)]
+#[command(name = "image-pull-exporter", version = crate::build::LONG_VERSION, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; `serve` when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The flags of `serve`.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// The sub-commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch a cluster and serve what fails to Prometheus (the default)
+    Serve(ServeArgs),
+    /// Feed a recorded watch stream through the exporter and print the metrics as they stand at its end
+    Replay(ReplayArgs),
+    /// Simulate a cluster with failures of every kind on loopback, and serve it
+    Demo(DemoArgs),
+}
+
+/// What `serve` takes.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// The HTTP server.
+    #[command(flatten)]
+    pub web: WebArgs,
+    /// The cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// What is served.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What `demo` takes.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// A script of what happens in the simulated cluster; without one, the built-in demo
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
+    /// How many times faster than real time the script runs, until it has caught up with the clock
+    #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
+    pub speed: f64,
+    /// What the simulation's randomness starts from
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+    /// The HTTP server.
+    #[command(flatten)]
+    pub web: WebArgs,
+    /// What is served.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What `replay` takes.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// The recording, `-` for standard input: one watch event after another, as
+    /// `kubectl get pods -A -w --output-watch-events -o json` prints them, or with a time: {"t":…,"type":…,"object":…}
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The format of what is printed
+    #[arg(long, value_enum, default_value_t = TextFormat::Openmetrics)]
+    pub format: TextFormat,
+    /// Stop this many seconds after the first record
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub at: Option<Duration>,
+    /// Count and skip records that are broken, instead of giving up at the first
+    #[arg(long)]
+    pub keep_going: bool,
+    /// What is shown.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Where to serve.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Web")]
+pub struct WebArgs {
+    /// Address to listen on; without a host, on every interface
+    #[arg(
+        long = "web.listen-address",
+        value_name = "ADDRESS",
+        env = "IMAGE_PULL_EXPORTER_WEB_LISTEN_ADDRESS",
+        default_value = ":10137",
+        value_parser = listen_address
+    )]
+    pub listen_address: SocketAddr,
+    /// Path of the metrics
+    #[arg(
+        long = "web.telemetry-path",
+        value_name = "PATH",
+        env = "IMAGE_PULL_EXPORTER_WEB_TELEMETRY_PATH",
+        default_value = "/metrics"
+    )]
+    pub telemetry_path: TelemetryPath,
+}
+
+/// Which cluster, and what of it.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct ClusterArgs {
+    /// A kubeconfig; without one the pod's service account, else kubectl's own
+    #[arg(long, value_name = "FILE", env = "IMAGE_PULL_EXPORTER_KUBECONFIG")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig
+    #[arg(long, value_name = "NAME", env = "IMAGE_PULL_EXPORTER_CONTEXT")]
+    pub context: Option<String>,
+    /// Watch these namespaces only, separated by commas, each with its own watch
+    #[arg(long, value_name = "NAMES", env = "IMAGE_PULL_EXPORTER_NAMESPACES", value_delimiter = ',')]
+    pub namespaces: Vec<String>,
+    /// Watch finished pods too, which gives kube-state-metrics' exact view and costs more
+    #[arg(long, env = "IMAGE_PULL_EXPORTER_INCLUDE_FINISHED_PODS")]
+    pub include_finished_pods: bool,
+}
+
+/// What is shown, and how much of it.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Metrics")]
+pub struct MetricsArgs {
+    /// Which waiting reasons to show in kube-state-metrics' families
+    #[arg(long, value_enum, env = "IMAGE_PULL_EXPORTER_KSM_FAMILIES", default_value_t = KsmFamilies::Image)]
+    pub ksm_families: KsmFamilies,
+    /// How many registries get a label value of their own in counters and histograms
+    #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_MAX_REGISTRIES", default_value_t = 100)]
+    pub max_registries: usize,
+    /// For how many failing containers to show series; the oldest failures first
+    #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_MAX_CONTAINER_SERIES", default_value_t = 10_000)]
+    pub max_container_series: usize,
+}
+
+/// How to log.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Log")]
+pub struct LogArgs {
+    /// What to log
+    #[arg(long = "log.level", value_name = "LEVEL", env = "IMAGE_PULL_EXPORTER_LOG_LEVEL", value_enum)]
+    pub level: Option<LogLevel>,
+    /// How to log
+    #[arg(long = "log.format", env = "IMAGE_PULL_EXPORTER_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub format: LogFormat,
+}
+
+/// The text formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TextFormat {
+    /// OpenMetrics 1.0
+    Openmetrics,
+    /// Prometheus text 0.0.4
+    Text,
+}
+
+impl From<TextFormat> for Format {
+    fn from(format: TextFormat) -> Self {
+        match format {
+            TextFormat::Openmetrics => Self::OpenMetrics,
+            TextFormat::Text => Self::Text,
+        }
+    }
+}
+
+/// What of kube-state-metrics' families to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KsmFamilies {
+    /// The reasons that mean "no image"
+    Image,
+    /// All waiting reasons, as kube-state-metrics shows them
+    All,
+    /// None: kube-state-metrics runs too
+    None,
+}
+
+/// How much to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// What somebody must act on
+    Error,
+    /// What went wrong and was dealt with, too
+    Warn,
+    /// Failures that begin or end, too
+    Info,
+    /// Everything
+    Debug,
+}
+
+/// The formats of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+impl MetricsArgs {
+    /// What the index is told. `finished_pods_hidden` is the watch's business.
+    #[must_use]
+    pub fn settings(&self, finished_pods_hidden: bool) -> Settings {
+        let mirror = match self.ksm_families {
+            KsmFamilies::Image => Mirror::Image,
+            KsmFamilies::All => Mirror::All,
+            KsmFamilies::None => Mirror::Nothing,
+        };
+        Settings { mirror, finished_pods_hidden }
+    }
+
+    /// The caps.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        Limits { max_registries: self.max_registries, max_containers: self.max_container_series }
+    }
+}
+
+impl ClusterArgs {
+    /// Where the cluster is.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
+    }
+
+    /// What of it to watch: each namespace once, or everything.
+    #[must_use]
+    pub fn scopes(&self) -> Vec<Scope> {
+        let mut names: Vec<&String> = self.namespaces.iter().filter(|name| !name.is_empty()).collect();
+        names.sort_unstable();
+        names.dedup();
+        if names.is_empty() {
+            return vec![Scope::Cluster];
+        }
+        names.into_iter().map(|name| Scope::Namespace(name.clone())).collect()
+    }
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let (host, port) = text.rsplit_once(':').ok_or("an address is HOST:PORT or :PORT")?;
+    let port: u16 = port.parse().map_err(|_| format!("\"{port}\" is no port"))?;
+    match host {
+        "" => Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
+        "localhost" => Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        "[::]" => Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))),
+        _ => text.parse().map_err(|_| format!("\"{host}\" is no IP address (IPv6 in brackets)")),
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed| (1.0..=1000.0).contains(speed));
+    speed.ok_or_else(|| "a speed is a number from 1 to 1000".to_owned())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| "a number of seconds is wanted, 0 or more".to_owned())
+}

@@ -1,0 +1,46 @@
+//! Reads the time: the only place that asks the system for it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::pull::time::Timestamp;
+
+/// A clock to read the time from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Clock {
+    /// The system's.
+    System,
+    /// One that is behind the system's and catches up with it, as a demo needs that shows an hour in a minute. It
+    /// never passes the system's clock, so nothing ever lies in a scraper's future.
+    CatchingUp {
+        /// The system's time when it began.
+        began: Timestamp,
+        /// How far it was behind then.
+        behind_millis: i64,
+        /// How many times faster it runs until it has caught up.
+        speed: f64,
+    },
+}
+
+impl Clock {
+    /// The time.
+    #[must_use]
+    pub fn now(self) -> Timestamp {
+        let now = system_time();
+        match self {
+            Self::System => now,
+            Self::CatchingUp { began, behind_millis, speed } => {
+                #[expect(clippy::cast_possible_truncation, reason = "a product of a demo's hours fits an i64")]
+                let run = (now.since(began).as_secs_f64() * speed * 1000.0) as i64;
+                let own = began.unix_millis().saturating_sub(behind_millis).saturating_add(run);
+                Timestamp::from_unix_millis(own).min(now)
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "somebody has to ask, and that is this module's job")]
+fn system_time() -> Timestamp {
+    // A clock before 1970 reads as 1970.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::default().after(since)
+}

@@ -1,0 +1,33 @@
+//! Decides on and does the compression of a body.
+//!
+//! By flate2 rather than a layer of tower-http: the whole body exists before it is compressed, so that can be done on the
+//! same blocking thread, and the length of the result is known.
+
+use std::io::{self, Write as _};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::metrics::exposition::negotiate::parse_weight;
+
+/// Returns whether an `Accept-Encoding` header allows gzip and does not prefer a plain body (RFC 9110, section 12.5.3).
+pub(super) fn accepts_gzip(accept: &str) -> bool {
+    let weight = |coding: &str| {
+        accept.split(',').find_map(|element| {
+            let (name, parameter) = element.split_once(';').unwrap_or((element, "q=1"));
+            let (key, value) = parameter.split_once('=')?;
+            let named = name.trim().eq_ignore_ascii_case(coding) && key.trim().eq_ignore_ascii_case("q");
+            named.then(|| parse_weight(value)).flatten()
+        })
+    };
+    let gzip = weight("gzip").or_else(|| weight("x-gzip")).or_else(|| weight("*")).unwrap_or(0);
+    gzip > 0 && gzip >= weight("identity").unwrap_or(0)
+}
+
+/// Compresses at the fastest level: labels repeat so much that the next ones gain little for the time they take.
+pub(super) fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
+    // An exposition shrinks to a tenth or less.
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 10), Compression::fast());
+    encoder.write_all(body)?;
+    encoder.finish()
+}

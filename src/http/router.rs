@@ -1,0 +1,48 @@
+//! Says which path and method is answered by what.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::middleware::map_response;
+use axum::routing::get;
+use tokio::sync::Semaphore;
+
+use super::{Config, Site, health, index, metrics};
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) site: Arc<dyn Site>,
+    /// One permit for each scrape that may be in memory.
+    pub(super) scrapes: Arc<Semaphore>,
+    pub(super) index: Arc<str>,
+}
+
+/// Returns the routes of a site. `get` answers HEAD too, and refuses every other method with `Allow`.
+pub fn router(site: Arc<dyn Site>, config: &Config) -> Router {
+    let path = config.telemetry_path.as_str();
+    let shared =
+        Shared { site, scrapes: Arc::new(Semaphore::new(config.limits.scrapes)), index: index::render(path).into() };
+    Router::new()
+        .route("/", get(index::page))
+        .route("/style.css", get(index::style))
+        .route(path, get(metrics::scrape))
+        .route("/livez", get(health::live))
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
+        .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n"))
+        .with_state(shared)
+        .layer(map_response(harden))
+}
+
+/// Adds the headers that keep a browser from doing more than show the page.
+async fn harden<B>(mut response: Response<B>) -> Response<B> {
+    let policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}

@@ -1,0 +1,125 @@
+//! Accepts connections, serves each in a task of its own, and ends them all.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{Request, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use super::Limits;
+use super::patience::Patient;
+
+/// The most bytes of a request's header, which no known client comes near.
+const HEADER_BYTES: usize = 16 * 1024;
+
+/// The first and the longest pause after a connection could not be accepted.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// Serves a router until `shutdown` is ready, then lets requests in flight finish. Every task it starts has ended when it
+/// returns.
+pub async fn serve_router(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
+    let (stop, stopping) = watch::channel(());
+    let mut connections = JoinSet::new();
+    let mut pause = Duration::ZERO;
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(ended) = connections.join_next() => log_panic(ended),
+            stream = accept(&listener, &mut pause), if connections.len() < limits.connections => {
+                connections.spawn(connection(stream, router.clone(), limits, stopping.clone()));
+            }
+        }
+    }
+    drop(listener);
+    stop.send_replace(());
+    let drained = timeout(limits.drain, async {
+        while let Some(ended) = connections.join_next().await {
+            log_panic(ended);
+        }
+    });
+    if drained.await.is_err() {
+        tracing::warn!(connections = connections.len(), "cutting connections that did not finish in time");
+        connections.shutdown().await;
+    }
+}
+
+/// Returns the next connection.
+///
+/// When the process has no file descriptor left, `accept` fails at once and again: so pause, ever longer. The caller may
+/// drop this future because a connection has ended; trying again right then is what is wanted.
+async fn accept(listener: &TcpListener, pause: &mut Duration) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                *pause = Duration::ZERO;
+                return stream;
+            }
+            Err(error) if is_of_the_peer(&error) => {}
+            Err(error) => {
+                if pause.is_zero() {
+                    tracing::warn!(%error, "cannot accept connections");
+                }
+                *pause = (*pause * 2).clamp(PAUSES.0, PAUSES.1);
+                sleep(*pause).await;
+            }
+        }
+    }
+}
+
+/// Returns whether a connection was gone before it was accepted, which says nothing about the next.
+fn is_of_the_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+async fn connection(stream: TcpStream, router: Router, limits: Limits, mut stopping: watch::Receiver<()>) {
+    // Otherwise the end of a response may wait for the peer to acknowledge its beginning.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let service = service_fn(|request| answer(&router, request, limits.request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header)
+        .max_header_size(HEADER_BYTES)
+        .max_buf_size(2 * HEADER_BYTES)
+        .serve_connection(TokioIo::new(Patient::new(stream, limits.response)), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        _ = stopping.changed() => {
+            // Ends an idle connection at once, any other after its response.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection failed");
+    }
+}
+
+async fn answer(router: &Router, request: Request<Incoming>, limit: Duration) -> Result<Response, Infallible> {
+    match timeout(limit, TowerToHyperService::new(router.clone()).call(request)).await {
+        Ok(response) => response,
+        Err(_) => Ok((StatusCode::SERVICE_UNAVAILABLE, "this takes too long\n").into_response()),
+    }
+}
+
+fn log_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "connection task failed");
+    }
+}

@@ -1,0 +1,14 @@
+//! A Prometheus exporter that tells which containers of a Kubernetes cluster cannot get their image.
+//!
+//! `ARCHITECTURE.md` is the map. The library exists for the binary and its tests; it promises nothing to others.
+
+pub mod build;
+pub mod cli;
+pub mod clock;
+pub mod cluster;
+pub mod http;
+pub mod metrics;
+pub mod monitor;
+pub mod pull;
+pub mod replay;
+pub mod serve;

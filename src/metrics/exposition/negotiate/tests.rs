@@ -1,0 +1,65 @@
+use super::negotiate;
+use crate::metrics::exposition::Format::{self, OpenMetrics, Protobuf, Text};
+
+#[track_caller]
+fn check(accept: &str, format: Format) {
+    assert_eq!(negotiate(accept), format, "{accept}");
+}
+
+/// The headers of Prometheus 3.12 with OpenMetrics, with native histograms and with neither; then two of 2.42.
+#[test]
+fn prometheus_gets_what_it_prefers() {
+    let rest = "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+    let open = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5";
+    let proto = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+    check(&format!("{open},{rest}"), OpenMetrics);
+    check(&format!("{proto};q=0.7,{open},{rest}"), Protobuf);
+    check(rest, Text);
+    check(
+        "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+        OpenMetrics,
+    );
+    check(&format!("{proto},application/openmetrics-text;version=1.0.0;q=0.8,*/*;q=0.1"), Protobuf);
+}
+
+#[test]
+fn a_person_gets_text() {
+    check("", Text);
+    check("*/*", Text);
+    check("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", Text);
+    check("application/json", Text);
+    check("\u{0}garbage;;;=,,/", Text);
+}
+
+#[test]
+fn weights_are_obeyed() {
+    check("text/plain;q=0.5, application/openmetrics-text;q=0.501", OpenMetrics);
+    check("text/plain;q=0.501, application/openmetrics-text;q=0.5", Text);
+    check("application/openmetrics-text;version=1.0.0;q=0, text/plain;q=0.1", Text);
+    check("text/plain;q=0, application/openmetrics-text", OpenMetrics);
+    check("text/*;q=0, */*;q=0.1", OpenMetrics);
+    check("APPLICATION/OpenMetrics-Text ; Version=1.0.0 ; Q=0.9 , text/plain;q=0.8", OpenMetrics);
+    for bad in ["2", "-1", "NaN", "x", ""] {
+        check(&format!("application/openmetrics-text;q={bad}, text/plain;q=0.1"), Text);
+    }
+}
+
+#[test]
+fn the_more_exact_range_decides() {
+    check("*/*, application/openmetrics-text;version=1.0.0", OpenMetrics);
+    check("application/*", OpenMetrics);
+    check("application/*;q=0.9, application/openmetrics-text;q=0.1", Protobuf);
+    check("text/plain, application/openmetrics-text", Text);
+    check("application/openmetrics-text, text/plain", OpenMetrics);
+}
+
+#[test]
+fn versions_and_parameters_must_be_ours() {
+    check("application/openmetrics-text;version=0.0.1", Text);
+    check("application/openmetrics-text;version=2.0.0, text/plain;q=0.1", Text);
+    check("application/openmetrics-text", OpenMetrics);
+    check("application/openmetrics-text;version=\"1.0.0\"", OpenMetrics);
+    check("application/openmetrics-text;x=\"a,b;c\\\"\";version=1.0.0", OpenMetrics);
+    check("application/vnd.google.protobuf;proto=other.Message;encoding=delimited", Text);
+    check("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text", Text);
+}

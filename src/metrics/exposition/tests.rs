@@ -1,0 +1,197 @@
+use prometheus_client::encoding::prometheus_protobuf::encode;
+use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{
+    Bucket, Counter, Exemplar, Histogram, LabelPair, Metric, MetricFamily,
+};
+use prometheus_client::metrics::exemplar::{CounterWithExemplar, HistogramWithExemplars};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram as ClientHistogram, NativeHistogramConfig};
+use prometheus_client::registry::Registry;
+use prost::Message;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::{Exposition, Format, Header, Kind};
+
+type Labels = Vec<(&'static str, &'static str)>;
+
+const WAITING: Header = Header {
+    name: "kube_pod_container_status_waiting_reason",
+    help: "[STABLE] Describes the reason the container is currently in waiting state.",
+    kind: Kind::Gauge,
+    unit: None,
+};
+const SINCE: Header = Header {
+    name: "image_pull_failing_since_timestamp_seconds",
+    help: "A \"quoted\" word, a back\\slash,\na second line.",
+    kind: Kind::Gauge,
+    unit: Some("seconds"),
+};
+const PODS: Header =
+    Header { name: "image_pull_failing_pods", help: "Pods.", kind: Kind::Gauge, unit: Some("seconds") };
+const EMPTY: Header = Header { name: "image_pull_empty", help: "None.", kind: Kind::Gauge, unit: None };
+const ATTEMPTS: Header =
+    Header { name: "image_pull_failed_attempts_total", help: "Attempts.", kind: Kind::Counter, unit: None };
+const BACKOFF: Header = Header {
+    name: "image_pull_backoff_duration_seconds",
+    help: "Back-off.",
+    kind: Kind::Histogram,
+    unit: Some("seconds"),
+};
+const NATIVE: Header =
+    Header { name: "image_pull_duration_seconds", help: "Pulls.", kind: Kind::Histogram, unit: Some("seconds") };
+
+/// Everything that the formats differ in, with hostile label values.
+fn scrape(format: Format) -> String {
+    String::from_utf8(scrape_bytes(format)).unwrap()
+}
+
+fn scrape_bytes(format: Format) -> Vec<u8> {
+    let metrics = registered();
+    let mut exposition = Exposition::new(format, 0);
+    exposition.family(&WAITING);
+    let reasons = ["ErrImagePull", "", "a \"quote\"", "two\nlines", "back\\slash", "naïve 🐳 镜像\t"];
+    for reason in reasons {
+        exposition.gauge(&[("namespace", "shop"), ("pod", "web-0"), ("reason", reason)], 1.0);
+    }
+    exposition.family(&EMPTY);
+    exposition.family(&SINCE);
+    for (basis, value) in [("observed", 1_795_468_969.127), ("event", 1_795_468_969.0), ("none", f64::NAN)] {
+        exposition.gauge(&[("basis", basis)], value);
+    }
+    exposition.family(&PODS);
+    exposition.gauge(&[], 0.0);
+    for (header, name) in [(&ATTEMPTS, ATTEMPTS.name), (&BACKOFF, BACKOFF.name), (&NATIVE, NATIVE.name)] {
+        exposition.family(header);
+        for metric in &metrics.iter().find(|family| family.name == name).unwrap().metric {
+            exposition.metric(metric);
+        }
+    }
+    exposition.finish()
+}
+
+/// What prometheus-client says of a counter with an exemplar, a classic histogram with one and a native one.
+fn registered() -> Vec<MetricFamily> {
+    let time = UNIX_EPOCH + Duration::from_millis(1_795_468_969_127);
+    let mut registry = Registry::default();
+
+    let attempts = Family::<Labels, CounterWithExemplar<Labels>>::default();
+    registry.register("image_pull_failed_attempts", "", attempts.clone());
+    let pod: Labels = vec![("namespace", "shop"), ("pod", "web-0")];
+    attempts.get_or_create(&vec![("registry", "docker.io")]).inc_by(3, Some(pod.clone()), Some(time));
+
+    let backoff = Family::<Labels, HistogramWithExemplars<Labels>>::new_with_constructor(|| {
+        HistogramWithExemplars::new([15.0, 600.0].into_iter())
+    });
+    registry.register("image_pull_backoff_duration_seconds", "", backoff.clone());
+    let docker = backoff.get_or_create(&vec![("registry", "docker.io")]);
+    docker.observe(12.5, Some(pod.clone()), Some(time));
+    docker.observe(700.0, Some(pod), None);
+    drop(docker);
+
+    let native = ClientHistogram::new_classic_and_native([0.5, 1e6], NativeHistogramConfig::default());
+    native.observe(0.25);
+    native.observe(3.0);
+    registry.register("image_pull_duration_seconds", "", native);
+    encode(&registry).unwrap()
+}
+
+fn families(mut bytes: &[u8]) -> Vec<MetricFamily> {
+    let mut families = Vec::new();
+    while !bytes.is_empty() {
+        families.push(MetricFamily::decode_length_delimited(&mut bytes).unwrap());
+    }
+    families
+}
+
+fn label(name: &str, value: &str) -> LabelPair {
+    LabelPair { name: name.into(), value: value.into() }
+}
+
+#[test]
+fn text_is_written_as_prometheus_reads_it() {
+    assert_eq!(scrape(Format::Text), include_str!("tests/text.golden"));
+}
+
+#[test]
+fn open_metrics_is_written_with_units_exemplars_and_end() {
+    assert_eq!(scrape(Format::OpenMetrics), include_str!("tests/open_metrics.golden"));
+}
+
+#[test]
+fn protobuf_says_what_the_text_says() {
+    let bytes = scrape_bytes(Format::Protobuf);
+    let headers = [WAITING, SINCE, PODS, ATTEMPTS, BACKOFF, NATIVE];
+    let families = families(&bytes);
+    assert_eq!(families.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), headers.map(|h| h.name));
+
+    let mut again = Exposition::new(Format::Text, 0);
+    for (header, family) in headers.iter().zip(&families) {
+        assert_eq!(family.help, header.help);
+        again.family(header);
+        family.metric.iter().for_each(|metric| again.metric(metric));
+    }
+    let text = scrape(Format::Text);
+    let without_the_empty_family = text.replace("# HELP image_pull_empty None.\n# TYPE image_pull_empty gauge\n", "");
+    assert_eq!(String::from_utf8(again.finish()).unwrap(), without_the_empty_family);
+}
+
+#[test]
+fn protobuf_has_types_units_exemplars_native_buckets_and_start() {
+    let families = families(&scrape_bytes(Format::Protobuf));
+    let told: Vec<(i32, &str)> = families.iter().map(|family| (family.r#type, family.unit.as_str())).collect();
+    assert_eq!(told, [(1, ""), (1, "seconds"), (1, ""), (0, ""), (4, "seconds"), (4, "seconds")]);
+
+    let exemplar = families[3].metric[0].counter.as_ref().unwrap().exemplar.as_ref().unwrap();
+    assert_eq!(exemplar.label, [label("namespace", "shop"), label("pod", "web-0")]);
+    let native = families[5].metric[0].histogram.as_ref().unwrap();
+    assert_eq!((native.positive_span.is_empty(), native.start_timestamp.is_some()), (false, true));
+}
+
+#[test]
+fn every_length_of_label_is_framed() {
+    for length in [0, 1, 63, 64, 119, 120, 127, 128, 16_381, 16_384, 2_097_152] {
+        let value = "x".repeat(length);
+        let mut exposition = Exposition::new(Format::Protobuf, 0);
+        exposition.family(&WAITING);
+        exposition.gauge(&[("a", "1"), ("reason", &value)], 1.0);
+        exposition.gauge(&[("reason", &value)], 0.0);
+        let family = families(&exposition.finish()).remove(0);
+        assert_eq!(family.metric[0].label, [label("a", "1"), label("reason", &value)], "length {length}");
+        assert_eq!(family.metric[1].gauge.unwrap().value, 0.0);
+    }
+}
+
+#[test]
+fn exemplars_longer_than_128_characters_are_left_out() {
+    let exemplar = |length: usize| Exemplar { label: vec![label("pod", &"é".repeat(length))], ..Exemplar::default() };
+    for (length, kept) in [(125, true), (126, false)] {
+        let counter = Counter { value: 1.0, exemplar: Some(exemplar(length)), start_timestamp: None };
+        let bucket = Bucket {
+            cumulative_count: 1,
+            upper_bound: f64::INFINITY,
+            exemplar: Some(exemplar(length)),
+            ..Bucket::default()
+        };
+        let histogram = Histogram { sample_count: 1, bucket: vec![bucket], ..Histogram::default() };
+        for (header, metric) in [
+            (&ATTEMPTS, Metric { counter: Some(counter), ..Metric::default() }),
+            (&BACKOFF, Metric { histogram: Some(histogram), ..Metric::default() }),
+        ] {
+            for format in [Format::OpenMetrics, Format::Protobuf] {
+                let mut exposition = Exposition::new(format, 0);
+                exposition.family(header);
+                exposition.metric(&metric);
+                let body = String::from_utf8_lossy(&exposition.finish()).into_owned();
+                assert_eq!(body.contains("éé"), kept, "{length} {format:?} {}", header.name);
+                assert!(body.contains(header.open_metrics_name()));
+            }
+        }
+    }
+}
+
+#[test]
+fn no_families_are_still_a_valid_body() {
+    let body = |format| Exposition::new(format, 0).finish();
+    assert_eq!(body(Format::Text), b"");
+    assert_eq!(body(Format::OpenMetrics), b"# EOF\n");
+    assert_eq!(body(Format::Protobuf), b"");
+}

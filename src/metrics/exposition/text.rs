@@ -1,0 +1,248 @@
+//! Writes the two text formats: Prometheus 0.0.4 and OpenMetrics 1.0.0.
+
+use std::io::Write as _;
+
+use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{
+    Bucket, Counter, Exemplar, Histogram, LabelPair, Metric,
+};
+
+use super::{Header, Kind, exemplar_fits};
+
+#[cfg(test)]
+mod tests;
+
+/// Integers below this are exact in an f64 and are written without an exponent.
+const EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
+
+/// Which text format to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Classic,
+    OpenMetrics,
+}
+
+#[derive(Debug)]
+pub(super) struct TextWriter {
+    dialect: Dialect,
+    /// The name of the samples of the family being written.
+    name: &'static str,
+}
+
+impl TextWriter {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        Self { dialect, name: "" }
+    }
+
+    pub(super) fn family(&mut self, out: &mut Vec<u8>, header: &Header) {
+        self.name = header.name;
+        let name = match self.dialect {
+            Dialect::Classic => header.name,
+            Dialect::OpenMetrics => header.open_metrics_name(),
+        };
+        let kind = match header.kind {
+            Kind::Gauge => "gauge",
+            Kind::Counter => "counter",
+            Kind::Histogram => "histogram",
+        };
+        put(out, &["# HELP ", name, " "]);
+        // Only OpenMetrics wants quotes escaped in the help text; 0.0.4 would show the backslash.
+        match self.dialect {
+            Dialect::Classic => escape(out, header.help, |byte| matches!(byte, b'\\' | b'\n')),
+            Dialect::OpenMetrics => escape(out, header.help, is_special),
+        }
+        put(out, &["\n# TYPE ", name, " ", kind, "\n"]);
+        if self.dialect == Dialect::OpenMetrics
+            && let Some(unit) = header.unit_in_name()
+        {
+            put(out, &["# UNIT ", name, " ", unit, "\n"]);
+        }
+    }
+
+    pub(super) fn gauge(&self, out: &mut Vec<u8>, labels: &[(&str, &str)], value: f64) {
+        self.sample(out, "", labels.iter().copied(), value);
+        out.push(b'\n');
+    }
+
+    pub(super) fn metric(&self, out: &mut Vec<u8>, metric: &Metric) {
+        let labels = &metric.label;
+        if let Some(counter) = &metric.counter {
+            self.counter(out, labels, counter);
+        } else if let Some(histogram) = &metric.histogram {
+            self.histogram(out, labels, histogram);
+        } else if let Some(gauge) = &metric.gauge {
+            self.sample(out, "", pairs(labels), gauge.value);
+            out.push(b'\n');
+        }
+    }
+
+    pub(super) fn finish(&self, out: &mut Vec<u8>) {
+        if self.dialect == Dialect::OpenMetrics {
+            put(out, &["# EOF\n"]);
+        }
+    }
+
+    fn counter(&self, out: &mut Vec<u8>, labels: &[LabelPair], counter: &Counter) {
+        self.sample(out, "", pairs(labels), counter.value);
+        self.exemplar(out, counter.exemplar.as_ref());
+        out.push(b'\n');
+    }
+
+    fn histogram(&self, out: &mut Vec<u8>, labels: &[LabelPair], histogram: &Histogram) {
+        let mut le = Vec::with_capacity(24);
+        for bucket in &histogram.bucket {
+            self.bucket(out, labels, bucket, &mut le);
+        }
+        // A histogram with native buckets only has none of these, and both formats demand the last.
+        if histogram.bucket.last().is_none_or(|bucket| bucket.upper_bound != f64::INFINITY) {
+            let all =
+                Bucket { cumulative_count: histogram.sample_count, upper_bound: f64::INFINITY, ..Bucket::default() };
+            self.bucket(out, labels, &all, &mut le);
+        }
+        self.sample(out, "_sum", pairs(labels), histogram.sample_sum);
+        out.push(b'\n');
+        self.sample(out, "_count", pairs(labels), histogram.sample_count as f64);
+        out.push(b'\n');
+    }
+
+    /// Writes one bucket line. `le` is scratch room.
+    fn bucket(&self, out: &mut Vec<u8>, labels: &[LabelPair], bucket: &Bucket, le: &mut Vec<u8>) {
+        le.clear();
+        write_bound(le, bucket.upper_bound);
+        let le = str::from_utf8(le).unwrap_or_default();
+        let labels = pairs(labels).chain([("le", le)]);
+        self.sample(out, "_bucket", labels, bucket.cumulative_count as f64);
+        self.exemplar(out, bucket.exemplar.as_ref());
+        out.push(b'\n');
+    }
+
+    /// Writes a sample without its line end.
+    #[inline]
+    fn sample<'a>(
+        &self,
+        out: &mut Vec<u8>,
+        suffix: &str,
+        labels: impl Iterator<Item = (&'a str, &'a str)>,
+        value: f64,
+    ) {
+        put(out, &[self.name, suffix]);
+        let mut opening = b'{';
+        for (name, text) in labels {
+            out.push(opening);
+            opening = b',';
+            label(out, name, text);
+        }
+        if opening == b',' {
+            out.push(b'}');
+        }
+        out.push(b' ');
+        write_value(out, value);
+    }
+
+    /// Writes ` # {pod="web-0"} 1 1795468969.127`, which 0.0.4 has no place for.
+    fn exemplar(&self, out: &mut Vec<u8>, exemplar: Option<&Exemplar>) {
+        let Some(exemplar) = exemplar.filter(|exemplar| exemplar_fits(exemplar)) else {
+            return;
+        };
+        if self.dialect == Dialect::Classic {
+            return;
+        }
+        put(out, &[" # {"]);
+        for (at, pair) in exemplar.label.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            label(out, &pair.name, &pair.value);
+        }
+        put(out, &["} "]);
+        write_value(out, exemplar.value);
+        // Milliseconds are all that Prometheus keeps.
+        if let Some(time) = &exemplar.timestamp {
+            let (seconds, millis) = (time.seconds, time.nanos / 1_000_000);
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, " {seconds}.{millis:03}");
+        }
+    }
+}
+
+fn pairs(labels: &[LabelPair]) -> impl Iterator<Item = (&str, &str)> {
+    labels.iter().map(|pair| (pair.name.as_str(), pair.value.as_str()))
+}
+
+fn put(out: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+#[inline]
+fn label(out: &mut Vec<u8>, name: &str, value: &str) {
+    put(out, &[name, "=\""]);
+    escape(out, value, is_special);
+    out.push(b'"');
+}
+
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'\\' | b'"' | b'\n')
+}
+
+/// Writes `text` with a backslash before each special byte, and `\n` for a line feed.
+#[inline]
+fn escape(out: &mut Vec<u8>, text: &str, special: impl Fn(u8) -> bool) {
+    let bytes = text.as_bytes();
+    // Nearly always nothing is special. Looking at every byte, rather than stopping at the first hit, lets the compiler
+    // look at 16 at once.
+    if !bytes.iter().fold(false, |any, &byte| any | special(byte)) {
+        out.extend_from_slice(bytes);
+        return;
+    }
+    for &byte in bytes {
+        if special(byte) {
+            out.push(b'\\');
+        }
+        out.push(if byte == b'\n' { b'n' } else { byte });
+    }
+}
+
+/// Writes the value of a sample: an integer plainly, anything else in the fewest digits that read back the same.
+fn write_value(out: &mut Vec<u8>, value: f64) {
+    // The value of nearly all gauges, spared the machinery of `write!`.
+    if value == 1.0 {
+        out.push(b'1');
+        return;
+    }
+    let size = value.abs();
+    // Writing to a Vec cannot fail.
+    let _ = if value.is_nan() {
+        out.write_all(b"NaN")
+    } else if value.is_infinite() {
+        out.write_all(if value > 0.0 { b"+Inf" } else { b"-Inf" })
+    } else if size < EXACT_INTEGER && value.fract() == 0.0 {
+        write!(out, "{}", value as i64)
+    } else if (1e-5..1e21).contains(&size) {
+        write!(out, "{value}")
+    } else {
+        write!(out, "{value:e}")
+    };
+}
+
+/// Writes a bucket's bound as Go does (`15.0`, `0.5`, `1e+06`), with the point OpenMetrics asks for.
+///
+/// Prometheus writes bounds so when it reads protobuf, and from 3.0 on rewrites those it reads from text. Prometheus 2
+/// keeps what it reads: the same spelling here keeps a series the same whichever format it came in.
+fn write_bound(out: &mut Vec<u8>, bound: f64) {
+    let scientific = format!("{bound:e}");
+    // Writing to a Vec cannot fail.
+    let _ = match scientific.split_once('e').map(|(digits, exponent)| (digits, exponent.parse::<i32>())) {
+        Some((digits, Ok(exponent))) if !(-4..6).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            write!(out, "{digits}e{sign}{:02}", exponent.unsigned_abs())
+        }
+        Some(_) if bound.fract() == 0.0 => write!(out, "{bound}.0"),
+        Some(_) => write!(out, "{bound}"),
+        // Neither NaN nor an infinity has an exponent.
+        None => {
+            write_value(out, bound);
+            Ok(())
+        }
+    };
+}

@@ -1,0 +1,279 @@
+//! The one table of metric families: names, help, labels, and where the numbers come from.
+//!
+//! METRICS.md is generated from it, and dashboards and alerts are checked against it.
+
+mod failing;
+mod own;
+
+use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{Counter, LabelPair, Metric};
+
+use super::exposition::{Exposition, Header, Kind};
+use super::view::Shown;
+
+/// How much a family may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stability {
+    /// Name, type and labels change only in a major version.
+    Stable,
+    /// May change in any version.
+    Alpha,
+}
+
+/// Where a family's series come from.
+#[derive(Clone, Copy)]
+pub enum Source {
+    /// Computed at scrape time from what is shown.
+    Shown(fn(&Shown<'_>, &mut Series<'_>)),
+    /// Kept by the tally, under the family's name.
+    Tally,
+}
+
+/// One family.
+#[derive(Clone, Copy)]
+pub struct Family {
+    /// Its name, help, type and unit.
+    pub header: Header,
+    /// The names of its labels, in the order they are written.
+    pub labels: &'static [&'static str],
+    /// How much it may change.
+    pub stability: Stability,
+    /// Where its numbers come from.
+    pub source: Source,
+}
+
+/// Takes the series of one family.
+pub struct Series<'a> {
+    family: &'static Family,
+    exposition: &'a mut Exposition,
+}
+
+/// More labels than any family has.
+const MAX_LABELS: usize = 16;
+
+impl Series<'_> {
+    /// Writes a series: the values of the family's labels in order, and the number.
+    pub fn put(&mut self, values: &[&str], number: f64) {
+        let mut labels = [("", ""); MAX_LABELS];
+        let mut count = 0;
+        for (place, label) in labels.iter_mut().zip(self.family.labels.iter().copied().zip(values.iter().copied())) {
+            *place = label;
+            count += 1;
+        }
+        let labels = labels.get(..count).unwrap_or_default();
+        match self.family.header.kind {
+            Kind::Counter => self.exposition.metric(&counter_metric(labels, number)),
+            Kind::Gauge | Kind::Histogram => self.exposition.gauge(labels, number),
+        }
+    }
+}
+
+/// A counter that is read at scrape time, in the data model of those that are kept.
+fn counter_metric(labels: &[(&str, &str)], value: f64) -> Metric {
+    let pair = |(name, value): &(&str, &str)| LabelPair { name: (*name).to_owned(), value: (*value).to_owned() };
+    Metric {
+        label: labels.iter().map(pair).collect(),
+        counter: Some(Counter { value, ..Counter::default() }),
+        ..Metric::default()
+    }
+}
+
+/// Writes every family.
+pub fn write(shown: &Shown<'_>, exposition: &mut Exposition) {
+    for family in FAMILIES {
+        exposition.family(&family.header);
+        match family.source {
+            Source::Shown(series) => series(shown, &mut Series { family, exposition }),
+            Source::Tally => {
+                let counted = shown.view.counted.iter().find(|counted| counted.name == family.header.name);
+                for metric in counted.iter().flat_map(|counted| &counted.metric) {
+                    exposition.metric(metric);
+                }
+            }
+        }
+    }
+}
+
+const fn gauge(
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+    series: fn(&Shown<'_>, &mut Series<'_>),
+) -> Family {
+    let header = Header { name, help, kind: Kind::Gauge, unit: None };
+    Family { header, labels, stability: Stability::Stable, source: Source::Shown(series) }
+}
+
+const fn counter(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Family {
+    let header = Header { name, help, kind: Kind::Counter, unit: None };
+    Family { header, labels, stability: Stability::Stable, source: Source::Tally }
+}
+
+const fn histogram(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Family {
+    let header = Header { name, help, kind: Kind::Histogram, unit: Some("seconds") };
+    Family { header, labels, stability: Stability::Stable, source: Source::Tally }
+}
+
+impl Family {
+    const fn seconds(mut self) -> Self {
+        self.header.unit = Some("seconds");
+        self
+    }
+
+    const fn bytes(mut self) -> Self {
+        self.header.unit = Some("bytes");
+        self
+    }
+
+    /// As unstable as kube-state-metrics' family of that name.
+    const fn alpha(mut self) -> Self {
+        self.stability = Stability::Alpha;
+        self
+    }
+
+    /// A counter that is read at scrape time.
+    const fn counting(mut self) -> Self {
+        self.header.kind = Kind::Counter;
+        self
+    }
+}
+
+/// Every family, in the order of the exposition.
+pub static FAMILIES: &[Family] = &[
+    gauge(
+        "kube_pod_container_status_waiting_reason",
+        "[STABLE] Describes the reason the container is currently in waiting state.",
+        &["namespace", "pod", "uid", "container", "reason"],
+        failing::waiting_reason,
+    ),
+    gauge(
+        "kube_pod_init_container_status_waiting_reason",
+        "Describes the reason the init container is currently in waiting state.",
+        &["namespace", "pod", "uid", "container", "reason"],
+        failing::init_waiting_reason,
+    )
+    .alpha(),
+    gauge(
+        "image_pull_failing",
+        "The container cannot get its image. One series from the begin of the failure to its end.",
+        &["namespace", "pod", "uid", "container", "container_type"],
+        failing::failing,
+    ),
+    gauge(
+        "image_pull_failing_info",
+        "What is known of a failure: the image, why it cannot be had, and what is affected.",
+        &[
+            "namespace", "pod", "uid", "container", "container_type", "image", "registry", "repository", "tag",
+            "digest", "pull_policy", "cause", "cause_group", "node", "workload_kind", "workload",
+        ],
+        failing::info,
+    ),
+    gauge(
+        "image_pull_failing_since_timestamp_seconds",
+        "When the failure began, in Unix time. The basis says how that is known.",
+        &["namespace", "pod", "uid", "container", "basis"],
+        failing::since,
+    )
+    .seconds(),
+    gauge(
+        "image_pull_failing_attempts",
+        "Failed attempts to pull that were seen in this failure: a lower bound after a restart of the exporter.",
+        &["namespace", "pod", "uid", "container"],
+        failing::attempts,
+    ),
+    gauge(
+        "image_pull_last_attempt_timestamp_seconds",
+        "When the last failed attempt showed in the pod's status, in Unix time.",
+        &["namespace", "pod", "uid", "container"],
+        failing::last_attempt,
+    )
+    .seconds(),
+    gauge(
+        "image_pull_next_attempt_timestamp_seconds",
+        "When the kubelet is expected to try next, in Unix time. Absent where it does not back off or nobody can tell.",
+        &["namespace", "pod", "uid", "container"],
+        failing::next_attempt,
+    )
+    .seconds(),
+    gauge(
+        "image_pull_failing_containers",
+        "Containers that cannot get their image.",
+        &["cause"],
+        failing::containers,
+    ),
+    gauge(
+        "image_pull_failing_pods",
+        "Pods with a container that cannot get its image.",
+        &[],
+        failing::pods,
+    ),
+    counter(
+        "image_pull_failed_attempts_total",
+        "Failed attempts to pull an image.",
+        &["namespace", "registry", "cause"],
+    ),
+    counter("image_pull_failures_started_total", "Failures that began or were found.", &["namespace", "registry"]),
+    counter("image_pull_failures_ended_total", "Failures that ended, by how.", &["namespace", "registry", "outcome"]),
+    histogram(
+        "image_pull_backoff_duration_seconds",
+        "From one failed attempt to the next, or to the recovery, as a watcher sees it. Only intervals watched throughout.",
+        &["registry"],
+    ),
+    histogram(
+        "image_pull_failure_duration_seconds",
+        "From begin to end of a failure. Only failures that were seen to begin.",
+        &["registry", "outcome"],
+    ),
+    gauge(
+        "image_pull_exporter_build_info",
+        "What this exporter was built from; always 1.",
+        &["version", "revision", "rust_version"],
+        own::build_info,
+    ),
+    gauge(
+        "image_pull_exporter_watch_synced",
+        "Whether the view of the cluster is complete and being kept up.",
+        &[],
+        own::synced,
+    ),
+    gauge(
+        "image_pull_exporter_watch_last_event_timestamp_seconds",
+        "When the API server was last heard of, in Unix time. Absent before the first event.",
+        &[],
+        own::last_event,
+    )
+    .seconds(),
+    counter("image_pull_exporter_watch_events_total", "Events taken from the watch.", &["type"]),
+    counter("image_pull_exporter_watch_errors_total", "Failed requests and broken watches, by cause.", &["cause"]),
+    counter("image_pull_exporter_relists_total", "Lists of all pods that were begun: the first one, and one after each gap.", &[]),
+    gauge("image_pull_exporter_listed_pods", "Pods in the last complete list.", &[], own::listed_pods),
+    gauge(
+        "image_pull_exporter_tracked_containers",
+        "Containers that the exporter remembers: those that fail or whose waiting reason is mirrored.",
+        &[],
+        own::tracked_containers,
+    ),
+    gauge(
+        "image_pull_exporter_truncated_containers",
+        "Failing containers without series of their own, because there are more than --max-container-series.",
+        &[],
+        own::truncated_containers,
+    ),
+    counter(
+        "image_pull_exporter_registries_beyond_cap_events_total",
+        "Events counted under the registry \"other\", because there are more registries than --max-registries.",
+        &[],
+    ),
+    counter("image_pull_exporter_undecodable_objects_total", "Objects from the API server that were skipped as no pods.", &[]),
+    counter(
+        "image_pull_exporter_duplicate_containers_total",
+        "Container statuses that were skipped because another one of the pod has the same name.",
+        &[],
+    ),
+    counter("image_pull_exporter_unknown_reasons_total", "Distinct waiting reasons that the exporter does not know.", &[]),
+    gauge("process_start_time_seconds", "Start time of the process, in Unix time.", &[], own::start_time).seconds(),
+    gauge("process_cpu_seconds_total", "User and system CPU time spent, in seconds.", &[], own::cpu).counting().seconds(),
+    gauge("process_resident_memory_bytes", "Resident memory size in bytes.", &[], own::resident_memory).bytes(),
+    gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", &[], own::virtual_memory).bytes(),
+    gauge("process_open_fds", "Number of open file descriptors.", &[], own::open_fds),
+    gauge("process_max_fds", "Maximum number of open file descriptors.", &[], own::max_fds),
+];

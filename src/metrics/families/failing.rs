@@ -1,0 +1,105 @@
+//! Computes the families about what is failing.
+
+use super::Series;
+use crate::metrics::view::{Failing, Shown};
+use crate::pull::facts::ContainerKind;
+use crate::pull::time::Timestamp;
+use crate::pull::workload::workload;
+
+pub(super) fn waiting_reason(shown: &Shown<'_>, series: &mut Series<'_>) {
+    mirror(shown, series, &[ContainerKind::App]);
+}
+
+pub(super) fn init_waiting_reason(shown: &Shown<'_>, series: &mut Series<'_>) {
+    mirror(shown, series, &[ContainerKind::Init, ContainerKind::Sidecar]);
+}
+
+fn mirror(shown: &Shown<'_>, series: &mut Series<'_>, kinds: &[ContainerKind]) {
+    for (pod, container, reason) in shown.mirrored() {
+        if kinds.contains(&container.kind) {
+            series.put(&[&pod.id.namespace, &pod.id.name, &pod.id.uid, &container.name, reason], 1.0);
+        }
+    }
+}
+
+/// Writes one series for each failing container that has a number: its identity, then `more`.
+fn each<'a>(
+    shown: &Shown<'a>,
+    series: &mut Series<'_>,
+    number: impl Fn(&Failing<'a>) -> Option<f64>,
+    more: impl Fn(&Failing<'a>) -> Option<&'a str>,
+) {
+    for failing @ (pod, container, _) in &shown.failing {
+        let Some(number) = number(failing) else { continue };
+        let identity = [&*pod.id.namespace, &*pod.id.name, &*pod.id.uid, &*container.name];
+        match more(failing) {
+            Some(more) => {
+                let [namespace, name, uid, container] = identity;
+                series.put(&[namespace, name, uid, container, more], number);
+            }
+            None => series.put(&identity, number),
+        }
+    }
+}
+
+pub(super) fn failing(shown: &Shown<'_>, series: &mut Series<'_>) {
+    each(shown, series, |_| Some(1.0), |(_, container, _)| Some(container.kind.as_str()));
+}
+
+pub(super) fn since(shown: &Shown<'_>, series: &mut Series<'_>) {
+    let number = |(_, _, failure): &Failing<'_>| Some(failure.since.at.unix_seconds());
+    each(shown, series, number, |(_, _, failure)| Some(failure.since.basis.as_str()));
+}
+
+pub(super) fn attempts(shown: &Shown<'_>, series: &mut Series<'_>) {
+    each(shown, series, |(_, _, failure)| Some(f64::from(failure.attempts)), |_| None);
+}
+
+pub(super) fn last_attempt(shown: &Shown<'_>, series: &mut Series<'_>) {
+    each(shown, series, |(_, _, failure)| failure.last_attempt().map(Timestamp::unix_seconds), |_| None);
+}
+
+pub(super) fn next_attempt(shown: &Shown<'_>, series: &mut Series<'_>) {
+    each(shown, series, |(_, _, failure)| failure.next_attempt().map(Timestamp::unix_seconds), |_| None);
+}
+
+pub(super) fn info(shown: &Shown<'_>, series: &mut Series<'_>) {
+    for (pod, container, failure) in &shown.failing {
+        let (image, workload) = (&failure.image, workload(&pod.id, &pod.owner));
+        let labels = [
+            &*pod.id.namespace,
+            &*pod.id.name,
+            &*pod.id.uid,
+            &*container.name,
+            container.kind.as_str(),
+            image.raw(),
+            image.registry(),
+            image.repository(),
+            image.tag(),
+            image.digest(),
+            failure.policy.as_str(),
+            "",
+            "",
+            &*pod.node,
+            workload.kind,
+            workload.name,
+        ];
+        series.put(&labels, 1.0);
+    }
+}
+
+pub(super) fn containers(shown: &Shown<'_>, series: &mut Series<'_>) {
+    series.put(&[""], count(shown.view.snapshot.failures().count()));
+}
+
+pub(super) fn pods(shown: &Shown<'_>, series: &mut Series<'_>) {
+    let fails = |containers: &[crate::pull::snapshot::TrackedContainer]| containers.iter().any(|c| c.failure.is_some());
+    series.put(&[], count(shown.view.snapshot.pods.iter().filter(|pod| fails(&pod.containers)).count()));
+}
+
+/// A count as a sample's value.
+pub(super) fn count(count: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "no cluster has 2^53 containers")]
+    let value = count as f64;
+    value
+}

@@ -1,0 +1,63 @@
+//! Computes the families about the exporter itself.
+
+use super::Series;
+use super::failing::count;
+use crate::metrics::process::Process;
+use crate::metrics::view::Shown;
+use crate::pull::time::Timestamp;
+
+pub(super) fn build_info(_: &Shown<'_>, series: &mut Series<'_>) {
+    series.put(&[crate::build::VERSION, crate::build::REVISION, crate::build::RUST_VERSION], 1.0);
+}
+
+pub(super) fn synced(shown: &Shown<'_>, series: &mut Series<'_>) {
+    series.put(&[], f64::from(u8::from(shown.view.watch.synced)));
+}
+
+pub(super) fn last_event(shown: &Shown<'_>, series: &mut Series<'_>) {
+    if let Some(at) = shown.view.watch.last_event {
+        series.put(&[], at.unix_seconds());
+    }
+}
+
+pub(super) fn listed_pods(shown: &Shown<'_>, series: &mut Series<'_>) {
+    series.put(&[], count(usize::try_from(shown.view.watch.listed_pods).unwrap_or(usize::MAX)));
+}
+
+pub(super) fn tracked_containers(shown: &Shown<'_>, series: &mut Series<'_>) {
+    series.put(&[], count(shown.view.snapshot.containers().count()));
+}
+
+pub(super) fn truncated_containers(shown: &Shown<'_>, series: &mut Series<'_>) {
+    series.put(&[], count(shown.truncated));
+}
+
+pub(super) fn start_time(shown: &Shown<'_>, series: &mut Series<'_>) {
+    process(shown, series, |started, _| started.unix_seconds());
+}
+
+pub(super) fn cpu(shown: &Shown<'_>, series: &mut Series<'_>) {
+    process(shown, series, |_, process| process.cpu_seconds);
+}
+
+pub(super) fn resident_memory(shown: &Shown<'_>, series: &mut Series<'_>) {
+    process(shown, series, |_, process| process.resident_memory_bytes);
+}
+
+pub(super) fn virtual_memory(shown: &Shown<'_>, series: &mut Series<'_>) {
+    process(shown, series, |_, process| process.virtual_memory_bytes);
+}
+
+pub(super) fn open_fds(shown: &Shown<'_>, series: &mut Series<'_>) {
+    process(shown, series, |_, process| process.open_fds);
+}
+
+pub(super) fn max_fds(shown: &Shown<'_>, series: &mut Series<'_>) {
+    process(shown, series, |_, process| process.max_fds);
+}
+
+fn process(shown: &Shown<'_>, series: &mut Series<'_>, figure: fn(Timestamp, &Process) -> f64) {
+    if let Some((started, process)) = &shown.view.process {
+        series.put(&[], figure(*started, process));
+    }
+}

@@ -1,0 +1,45 @@
+//! Writes METRICS.md from the table of families.
+
+use std::fmt::Write;
+
+use super::exposition::Kind;
+use super::families::{FAMILIES, Stability};
+
+const HEAD: &str = "<!-- Generated from src/metrics/families.rs; `UPDATE=1 tests/run docs` writes it anew. -->
+
+# Metrics
+
+Every family that `/metrics` serves. *Stable*: name, type and labels change only in a major version.
+Series of a failing container exist only while it fails: absence means no. Counters and histograms start at zero when the
+exporter starts. Histograms are classic in the text formats; in protobuf they are native too.
+
+| family | type | labels | stability | meaning |
+|---|---|---|---|---|
+";
+
+/// The text of METRICS.md.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = HEAD.to_owned();
+    for family in FAMILIES {
+        let kind = match family.header.kind {
+            Kind::Gauge => "gauge",
+            Kind::Counter => "counter",
+            Kind::Histogram => "histogram",
+        };
+        let stability = match family.stability {
+            Stability::Stable => "stable",
+            Stability::Alpha => "alpha",
+        };
+        let labels: Vec<String> = family.labels.iter().map(|label| format!("`{label}`")).collect();
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "| `{}` | {kind} | {} | {stability} | {} |",
+            family.header.name,
+            labels.join(", "),
+            family.header.help
+        );
+    }
+    text
+}

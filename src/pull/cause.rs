@@ -1,0 +1,251 @@
+//! Reads the cause of a failed pull out of an error text.
+//!
+//! The kubelet passes on what a runtime says, the runtime what a registry says, and nobody promises these texts. So a
+//! table of [`Rule`]s holds every text we know with the place it was read, ordered so that the specific comes before
+//! the generic; what no rule knows is [`Cause::Unknown`], which is better than the wrong team.
+
+mod pattern;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use pattern::Rule;
+
+/// What keeps a container from getting its image. A closed set: it is a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Cause {
+    ImageNotFound,
+    RepositoryNotFound,
+    InvalidReference,
+    PlatformMismatch,
+    UnsupportedManifest,
+    NeverPullAbsent,
+    AmbiguousShortName,
+    Unauthorized,
+    Forbidden,
+    /// Registries that answer a missing and a forbidden repository alike, on purpose.
+    NotFoundOrDenied,
+    CredentialsMalformed,
+    RateLimited,
+    RegistryError,
+    RegistryUnavailable,
+    DnsFailure,
+    Timeout,
+    ConnectionFailed,
+    ProxyFailure,
+    TlsUntrusted,
+    TlsExpired,
+    PlainHttp,
+    DiskFull,
+    /// The node's image store, or the runtime that keeps it.
+    NodeStorageError,
+    DigestMismatch,
+    PullQpsExceeded,
+    PullCanceled,
+    SignatureRejected,
+    Unknown,
+}
+
+/// Whose move it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CauseGroup {
+    /// Who wrote the manifest.
+    Image,
+    Credentials,
+    Registry,
+    Network,
+    Node,
+    Policy,
+    Unknown,
+}
+
+/// The causes from the most to the least actionable, for a text that holds several errors.
+///
+/// With several credentials the kubelet tries each and joins the errors (kuberuntime_image.go). The attempt that got
+/// furthest says most: one that was let in and found no such tag outdoes one that was turned away, and that outdoes
+/// one that never reached the registry. What passes by itself comes last.
+const MOST_ACTIONABLE: &[Cause] = &[
+    Cause::DiskFull,
+    Cause::NodeStorageError,
+    Cause::DigestMismatch,
+    Cause::SignatureRejected,
+    Cause::PlatformMismatch,
+    Cause::UnsupportedManifest,
+    Cause::InvalidReference,
+    Cause::AmbiguousShortName,
+    Cause::NeverPullAbsent,
+    Cause::ImageNotFound,
+    Cause::RepositoryNotFound,
+    Cause::CredentialsMalformed,
+    Cause::Forbidden,
+    Cause::Unauthorized,
+    Cause::NotFoundOrDenied,
+    Cause::TlsExpired,
+    Cause::TlsUntrusted,
+    Cause::PlainHttp,
+    Cause::ProxyFailure,
+    Cause::DnsFailure,
+    Cause::RateLimited,
+    Cause::RegistryUnavailable,
+    Cause::RegistryError,
+    Cause::ConnectionFailed,
+    Cause::Timeout,
+    Cause::PullQpsExceeded,
+    Cause::PullCanceled,
+    Cause::Unknown,
+];
+
+impl Cause {
+    /// Holds every cause, in the order of the documentation.
+    pub const ALL: &'static [Self] = &[
+        Self::ImageNotFound,
+        Self::RepositoryNotFound,
+        Self::InvalidReference,
+        Self::PlatformMismatch,
+        Self::UnsupportedManifest,
+        Self::NeverPullAbsent,
+        Self::AmbiguousShortName,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFoundOrDenied,
+        Self::CredentialsMalformed,
+        Self::RateLimited,
+        Self::RegistryError,
+        Self::RegistryUnavailable,
+        Self::DnsFailure,
+        Self::Timeout,
+        Self::ConnectionFailed,
+        Self::ProxyFailure,
+        Self::TlsUntrusted,
+        Self::TlsExpired,
+        Self::PlainHttp,
+        Self::DiskFull,
+        Self::NodeStorageError,
+        Self::DigestMismatch,
+        Self::PullQpsExceeded,
+        Self::PullCanceled,
+        Self::SignatureRejected,
+        Self::Unknown,
+    ];
+
+    /// Returns the name used as a label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ImageNotFound => "image_not_found",
+            Self::RepositoryNotFound => "repository_not_found",
+            Self::InvalidReference => "invalid_reference",
+            Self::PlatformMismatch => "platform_mismatch",
+            Self::UnsupportedManifest => "unsupported_manifest",
+            Self::NeverPullAbsent => "never_pull_absent",
+            Self::AmbiguousShortName => "ambiguous_short_name",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFoundOrDenied => "not_found_or_denied",
+            Self::CredentialsMalformed => "credentials_malformed",
+            Self::RateLimited => "rate_limited",
+            Self::RegistryError => "registry_error",
+            Self::RegistryUnavailable => "registry_unavailable",
+            Self::DnsFailure => "dns_failure",
+            Self::Timeout => "timeout",
+            Self::ConnectionFailed => "connection_failed",
+            Self::ProxyFailure => "proxy_failure",
+            Self::TlsUntrusted => "tls_untrusted",
+            Self::TlsExpired => "tls_expired",
+            Self::PlainHttp => "plain_http",
+            Self::DiskFull => "disk_full",
+            Self::NodeStorageError => "node_storage_error",
+            Self::DigestMismatch => "digest_mismatch",
+            Self::PullQpsExceeded => "pull_qps_exceeded",
+            Self::PullCanceled => "pull_canceled",
+            Self::SignatureRejected => "signature_rejected",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Returns whose move it is.
+    pub fn group(self) -> CauseGroup {
+        match self {
+            Self::ImageNotFound
+            | Self::RepositoryNotFound
+            | Self::InvalidReference
+            | Self::PlatformMismatch
+            | Self::UnsupportedManifest
+            | Self::NeverPullAbsent
+            | Self::AmbiguousShortName => CauseGroup::Image,
+            Self::Unauthorized
+            | Self::Forbidden
+            | Self::NotFoundOrDenied
+            | Self::CredentialsMalformed => CauseGroup::Credentials,
+            Self::RateLimited
+            | Self::RegistryError
+            | Self::RegistryUnavailable => CauseGroup::Registry,
+            Self::DnsFailure
+            | Self::Timeout
+            | Self::ConnectionFailed
+            | Self::ProxyFailure
+            | Self::TlsUntrusted
+            | Self::TlsExpired
+            | Self::PlainHttp => CauseGroup::Network,
+            Self::DiskFull
+            | Self::NodeStorageError
+            | Self::DigestMismatch
+            | Self::PullQpsExceeded
+            | Self::PullCanceled => CauseGroup::Node,
+            Self::SignatureRejected => CauseGroup::Policy,
+            Self::Unknown => CauseGroup::Unknown,
+        }
+    }
+}
+
+impl CauseGroup {
+    /// Holds every group, in the order of the documentation.
+    pub const ALL: &'static [Self] = &[
+        Self::Image,
+        Self::Credentials,
+        Self::Registry,
+        Self::Network,
+        Self::Node,
+        Self::Policy,
+        Self::Unknown,
+    ];
+
+    /// Returns the name used as a label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Credentials => "credentials",
+            Self::Registry => "registry",
+            Self::Network => "network",
+            Self::Node => "node",
+            Self::Policy => "policy",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Returns the cause that an error text tells.
+///
+/// `reason` is the waiting reason, empty if only a text is at hand; it speaks when the text does not.
+pub fn classify(reason: &str, message: &str) -> Cause {
+    deciding_rule(reason, message).map_or(Cause::Unknown, |rule| rule.cause)
+}
+
+/// Returns the rule by which [`classify`] decides, which says where such a text was seen.
+pub fn deciding_rule(reason: &str, message: &str) -> Option<&'static Rule> {
+    most_actionable(message).or_else(|| most_actionable(reason))
+}
+
+/// Says whether the message is a back-off without a cause, as kubelets up to 1.31 write it; then what was known holds.
+pub fn is_bare_backoff(message: &str) -> bool {
+    text::after_backoff(message).is_some_and(|cause| cause.trim().is_empty())
+}
+
+/// The rule of the most actionable error of all that the text holds.
+fn most_actionable(message: &str) -> Option<&'static Rule> {
+    let shown = text::bounded(message);
+    let rank = |rule: &&Rule| MOST_ACTIONABLE.iter().position(|cause| *cause == rule.cause);
+    text::alternatives(text::body(&shown))
+        .into_iter()
+        .find_map(|errors| errors.into_iter().filter_map(rules::first_match).min_by_key(rank))
+}

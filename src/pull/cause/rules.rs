@@ -1,0 +1,45 @@
+//! Holds the rules, in the order in which they are asked.
+//!
+//! The order decides as much as the texts do (KUBELET.md 5):
+//! what the kubelet says of itself comes first; the node's disk, the manifest and its digest come before `not found`,
+//! with which containerd ends such errors; a policy's rejection before the statuses it arrives in; rate limits, proxies,
+//! certificates and names before authorization, since a token is fetched over the same roads; the plain time-outs and
+//! broken connections come last, because nearly every error can end in one.
+
+mod content;
+mod credentials;
+mod local;
+mod missing;
+mod network;
+mod registry;
+mod storage;
+
+use super::pattern::Rule;
+use super::text;
+
+const SECTIONS: &[&[Rule]] = &[
+    local::KUBELET,
+    registry::FULL,
+    storage::RULES,
+    content::PLATFORM,
+    content::MANIFEST,
+    content::POLICY,
+    network::ROADS,
+    registry::LIMITS,
+    local::UNAVAILABLE,
+    credentials::RULES,
+    missing::RULES,
+    registry::ERRORS,
+    network::BREAKS,
+    local::REASONS,
+];
+
+/// Returns the first rule that holds for one error.
+pub(super) fn first_match(error: &str) -> Option<&'static Rule> {
+    let text = text::without_names(error);
+    all().find(|rule| rule.matches(&text))
+}
+
+pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
+    SECTIONS.iter().copied().flatten()
+}

@@ -1,0 +1,81 @@
+//! What is not there.
+
+use super::Rule;
+use crate::pull::cause::Cause::{ImageNotFound, RepositoryNotFound, RegistryError};
+
+pub(super) const RULES: &[Rule] = &[
+    // A token endpoint that is not found says nothing about the image.
+    Rule::new(
+        RegistryError,
+        "containerd",
+        "containerd core/remotes/docker/auth/fetch.go",
+        &["failed to fetch anonymous token*404 not found", "failed to fetch oauth token*404 not found"],
+    ),
+    Rule::new(
+        RepositoryNotFound,
+        "distribution, ECR, GAR, Harbor",
+        "distribution errcode NAME_UNKNOWN; aws-samples/eks-alb-istio-with-tls#7; Harbor middleware/repoproxy",
+        &[
+            "name unknown",
+            "name_unknown",
+            "repository name not known to registry",
+            "the repository with name * does not exist",
+            "repositorynotfoundexception",
+            "repository not found",
+            "repository @ not found",
+            "repository \"@\" not found",
+            "repository * not found: name unknown",
+            "repository * not found",
+            "repository does not exist",
+            "project * not found",
+            "namespace * not found",
+            "project not found",
+            "does not match project repository filter",
+            "no such repository",
+        ],
+    )
+    .unless(&["manifest unknown", "manifest for * not found"]),
+    Rule::new(
+        ImageNotFound,
+        "containerd, CRI-O, docker, distribution, ACR, ECR, Quay",
+        "containerd resolver.go, fetcher.go; containers/image docker; moby distribution/errors.go; recording tag-not-found; cri-o/cri-o#4388",
+        &[
+            "manifest unknown",
+            "manifest_unknown",
+            "manifest for * not found",
+            "manifest * is not found",
+            "manifest @ not found",
+            "manifest not found",
+            "tagged by * is not found",
+            "404 not found",
+            "404 page not found",
+            "#404",
+            "410 gone",
+            ": not found",
+            "was deleted or has expired",
+            "tag has expired",
+            "tag_expired",
+            "tag does not exist",
+            "tag * does not exist",
+            "tag * not found",
+            "image does not exist",
+            "image not found",
+            "image * not found",
+            "requested image not found",
+            "no such image",
+            "no such manifest",
+            "manifest does not exist",
+            "blob unknown",
+            "blob_unknown",
+            "manifest_blob_unknown",
+            "failed to fetch * from request",
+            "not found in repository",
+            "imagenotfoundexception",
+            "nosuchkey",
+            "blobnotfound",
+            "could not be found",
+        ],
+    )
+    // No host is configured that may answer: the mirrors of the node are wrong, whichever image is asked for.
+    .unless(&["no resolve hosts", "no pull hosts", "executable file not found", "no push hosts"]),
+];

@@ -1,0 +1,128 @@
+//! Prepares an error text for the rules: bounds it, unwraps it, splits it, and hides the names in it.
+
+use std::borrow::Cow;
+
+/// How much of a text is read. An error's wrappers are at its start and its root is at its end; what a registry or a
+/// proxy answered, a page of HTML perhaps, is between them. The longest recorded message has 6 kB.
+const HEAD: usize = 16 * 1024;
+const TAIL: usize = 4 * 1024;
+
+/// Reasons that kubelets from 1.32 on put before the previous error (Kubernetes image_manager.go, `prevPullErrMsg`).
+const REASONS: &[&str] = &["ErrImagePull: ", "RegistryUnavailable: ", "SignatureValidationFailed: "];
+
+/// How an error that is one of several begins; a comma before anything else is part of the error.
+const BEGINNINGS: &[&str] = &[
+    "rpc error: code = ",
+    "failed to pull and unpack image ",
+    "failed to pull image ",
+    "Error response from daemon: ",
+    "unable to pull image or OCI artifact: ",
+    "initializing source ",
+    "copying system image ",
+    "pinging container registry ",
+    "reading manifest ",
+    "RegistryUnavailable: ",
+    "SignatureValidationFailed: ",
+];
+
+/// Returns the start and the end of a text that is too long to be read whole.
+pub(super) fn bounded(text: &str) -> Cow<'_, str> {
+    if text.len() <= HEAD + TAIL {
+        return Cow::Borrowed(text);
+    }
+    let head = text.get(..text.floor_char_boundary(HEAD)).unwrap_or_default();
+    let tail = text.get(text.ceil_char_boundary(text.len() - TAIL)..).unwrap_or_default();
+    Cow::Owned([head, tail].join("\n"))
+}
+
+/// Returns what follows `Back-off pulling image "x"`, or `None` if the text does not begin so.
+pub(super) fn after_backoff(text: &str) -> Option<&str> {
+    let (_, rest) = text.strip_prefix("Back-off pulling image \"")?.split_once('"')?;
+    Some(rest)
+}
+
+/// Returns the text without what the kubelet and gRPC put before it.
+pub(super) fn body(text: &str) -> &str {
+    let mut body = text;
+    loop {
+        let backed_off = after_backoff(body).and_then(|rest| rest.strip_prefix(": "));
+        let reasoned = || REASONS.iter().find_map(|reason| body.strip_prefix(reason));
+        let called = || Some(body.strip_prefix("rpc error: code = ")?.split_once(" desc = ")?.1);
+        match backed_off.or_else(reasoned).or_else(called) {
+            Some(rest) => body = rest,
+            None => return body,
+        }
+    }
+}
+
+/// Splits a text into its errors: the first list is what to go by, a later one counts only if nothing before it is known.
+pub(super) fn alternatives(body: &str) -> Vec<Vec<&str>> {
+    // CRI-O asks for an image first and for an OCI artifact second (internal/ociartifact, server/image_pull.go).
+    if let Some((image, artifact)) = body.split_once("; artifact err: ") {
+        return vec![vec![image], vec![artifact]];
+    }
+    // containers/image asks the mirrors first; that a mirror lacks an image is no news (docker_image_src.go).
+    if let Some((mirrors, primary)) = body.split_once("(Mirrors also failed: ").and_then(|(_, rest)| rest.rsplit_once("]): ")) {
+        return vec![vec![primary], vec![mirrors]];
+    }
+    // The kubelet joins the errors of several credentials (apimachinery's aggregate).
+    if let Some(joined) = body.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return vec![split_at_beginnings(joined)];
+    }
+    // CRI-O up to 1.30 lists the registries it tried for a short name (hashicorp/go-multierror).
+    if body.contains("errors occurred:") {
+        return vec![body.split("\n\t* ").collect()];
+    }
+    vec![vec![body]]
+}
+
+/// Splits at each `, ` behind which another error begins.
+fn split_at_beginnings(joined: &str) -> Vec<&str> {
+    let mut errors = Vec::new();
+    let mut rest = joined;
+    let mut searched = 0;
+    while let Some(at) = rest.get(searched..).and_then(|text| text.find(", ")).map(|at| at + searched) {
+        let after = rest.get(at + 2..).unwrap_or_default();
+        searched = at + 2;
+        if BEGINNINGS.iter().any(|beginning| after.starts_with(beginning)) {
+            errors.push(rest.get(..at).unwrap_or_default());
+            (rest, searched) = (after, 0);
+        }
+    }
+    errors.push(rest);
+    errors
+}
+
+/// Hosts whose answers mean something of their own, kept where other names are hidden.
+const TELLING_HOSTS: &[(&str, &str)] = &[("quay.io/", "@quay")];
+
+/// Returns the text in lower case, with `@` in the place of each URL and image reference.
+///
+/// An image may be called `team/unauthorized:1.0`, a registry `x509.example.com`; what they are called is no evidence.
+pub(super) fn without_names(error: &str) -> String {
+    let is_delimiter = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '(' | ')' | '[' | ']' | '<' | '>' | ',' | '\\');
+    let mut out = String::with_capacity(error.len());
+    for piece in error.split_inclusive(is_delimiter) {
+        let word = piece.trim_end_matches(is_delimiter);
+        let name = word.trim_end_matches([':', ';', '.']);
+        let shown = if is_name(name) {
+            let address = name.split_once("://").map_or(name, |(_, address)| address);
+            TELLING_HOSTS.iter().find(|(host, _)| address.starts_with(host)).map_or("@", |(_, shown)| shown)
+        } else {
+            name
+        };
+        out.push_str(shown);
+        out.push_str(piece.get(name.len()..).unwrap_or_default());
+    }
+    out.make_ascii_lowercase();
+    out
+}
+
+/// A URL; a reference with a registry, a tag or a digest; a host with a port. Not a path of the node.
+fn is_name(word: &str) -> bool {
+    let names_host = || {
+        let first = word.split_once('/').map(|(first, _)| first);
+        first.is_some_and(|first| first == "localhost" || first.contains('.'))
+    };
+    !word.starts_with('/') && (word.contains(':') || names_host())
+}

@@ -1,0 +1,81 @@
+//! What happened, for whoever counts it: the only thing the index tells besides its snapshot.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::facts::PodId;
+
+/// How a failure ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// The container got its image.
+    Recovered,
+    /// The spec names another image.
+    ImageChanged,
+    /// The pod is being deleted, or is gone.
+    PodDeleted,
+    /// The pod succeeded, failed or was evicted.
+    PodFinished,
+    /// The end could not be seen.
+    Unknown,
+}
+
+impl Outcome {
+    /// Every one of them.
+    pub const ALL: [Self; 5] =
+        [Self::Recovered, Self::ImageChanged, Self::PodDeleted, Self::PodFinished, Self::Unknown];
+
+    /// The value of the label `outcome`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recovered => "recovered",
+            Self::ImageChanged => "image_changed",
+            Self::PodDeleted => "pod_deleted",
+            Self::PodFinished => "pod_finished",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Something happened to a failure.
+    Failure(Subject, FailureEvent),
+    /// A container waits for a reason that no table here knows.
+    UnknownReason(String),
+    /// A pod's status had a second container of the same name; it was left out.
+    DuplicateContainer(Arc<PodId>),
+}
+
+/// Whose failure it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The pod.
+    pub pod: Arc<PodId>,
+    /// The container's name.
+    pub container: String,
+    /// The registry of the image; empty when the reference names none.
+    pub registry: String,
+}
+
+/// What happened to a failure.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FailureEvent {
+    /// It began, or was found.
+    Started,
+    /// An attempt to pull failed.
+    Attempted,
+    /// A back-off interval passed of which both ends were watched.
+    BackedOff(Duration),
+    /// It ended.
+    Ended {
+        /// How.
+        outcome: Outcome,
+        /// How long it lasted.
+        lasted: Duration,
+        /// Whether it was seen to begin, so that `lasted` is exact.
+        exact: bool,
+    },
+}

@@ -1,0 +1,264 @@
+//! The failure machine: one unbroken stretch in which one container cannot get its image.
+//!
+//! It sees every status of one container in turn and keeps to what the recordings teach: ErrImagePull and
+//! ImagePullBackOff alternate inside one failure; ContainerCreating after a kubelet restart, CrashLoopBackOff
+//! while the restart cannot get its image, and a word it does not know all leave it open.
+
+use std::time::Duration;
+
+use super::backoff::BackOff;
+use super::effect::{FailureEvent, Outcome};
+use super::facts::{ContainerFacts, ImageFacts, PodFacts, State};
+use super::image::{ImageReference, PullPolicy, image_named_in, same_image};
+use super::reason::{Reason, Stage, stage_of};
+use super::since::{Basis, Since};
+use super::time::Timestamp;
+
+/// How much of an error text is kept.
+const MESSAGE_LIMIT: usize = 4096;
+
+/// Whether the change that a status shows was watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The status before this one was seen too: what is new in this one began just then.
+    Watched,
+    /// Nobody watched for a while. `not_before` is the last instant at which somebody did.
+    Found {
+        /// When the view was last known to be complete.
+        not_before: Option<Timestamp>,
+    },
+}
+
+/// One failure, while it lasts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// When it began.
+    pub since: Since,
+    /// The image that cannot be had, as the spec writes it, taken apart.
+    pub image: ImageReference,
+    /// When the kubelet pulls that image.
+    pub policy: PullPolicy,
+    /// The last image reason.
+    pub reason: Reason,
+    /// The last error text, cut at 4 KiB.
+    pub message: String,
+    /// Failed attempts seen.
+    pub attempts: u32,
+    /// The registry that it is counted under, from begin to end.
+    pub registry: String,
+    /// What the last status showed.
+    stage: Stage,
+    backoff: BackOff,
+    restarts: u32,
+    last_run_ended: Option<Timestamp>,
+}
+
+/// What remains of a failure that ended because the image was changed: the kubelet shows its last status once or
+/// twice more, and that is no news of the image that the spec names by then.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stale {
+    reason: Reason,
+    message: String,
+}
+
+/// What a status makes of an open failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes on.
+    Lasts,
+    /// It ended.
+    Ends(Outcome),
+}
+
+impl Failure {
+    /// Opens a failure where a status shows one, unless that status is a left-over.
+    #[must_use]
+    pub fn open(
+        pod: &PodFacts,
+        container: &ContainerFacts,
+        stale: Option<&Stale>,
+        seen: Seen,
+        now: Timestamp,
+    ) -> Option<(Self, Vec<FailureEvent>)> {
+        let stage @ Stage::NoImage(reason) = stage_of(&container.state) else { return None };
+        let message = message_of(&container.state);
+        if stale.is_some_and(|stale| stale.shows_in(&container.state)) {
+            return None;
+        }
+        let (position, image) = failing_image(container, message)?;
+        let since = match seen {
+            Seen::Watched => Since::observed(now),
+            Seen::Found { not_before } => Since::found(pod, container, position > 0, now, not_before),
+        };
+        let reference = ImageReference::parse(&image.reference);
+        let mut failure = Self {
+            since,
+            registry: reference.registry().to_owned(),
+            image: reference,
+            policy: image.policy,
+            reason,
+            message: cut(message),
+            attempts: 0,
+            stage,
+            backoff: match seen {
+                Seen::Watched if reason != Reason::ImagePullBackOff => BackOff::fresh(),
+                Seen::Watched | Seen::Found { .. } => BackOff::found(),
+            },
+            restarts: container.restarts,
+            last_run_ended: container.last_run_ended,
+        };
+        let mut events = vec![FailureEvent::Started];
+        if reason.is_attempt() {
+            failure.attempt(seen, now, &mut events);
+        }
+        Some((failure, events))
+    }
+
+    /// Takes the next status of the container of a pod that lives.
+    pub fn observe(&mut self, container: &ContainerFacts, seen: Seen, now: Timestamp) -> (Fate, Vec<FailureEvent>) {
+        let mut events = Vec::new();
+        if !container.images.iter().any(|image| image.reference == self.image.raw()) {
+            return (Fate::Ends(Outcome::ImageChanged), events);
+        }
+        let stage = stage_of(&container.state);
+        if container.restarts > self.restarts || (stage == Stage::HasImage && !self.is_old_run(&container.state)) {
+            if seen == Seen::Watched && container.restarts == self.restarts {
+                events.extend(self.backoff.recovered(now).map(FailureEvent::BackedOff));
+            }
+            return (Fate::Ends(Outcome::Recovered), events);
+        }
+        if seen != Seen::Watched && (stage != self.stage || self.next_attempt().is_none_or(|next| next <= now)) {
+            self.backoff.unwatched();
+        }
+        let other_image = self.take_image(container);
+        if stage != self.stage || other_image {
+            self.follow(stage, seen, now, &mut events);
+        }
+        if let Stage::NoImage(reason) = stage {
+            self.reason = reason;
+            self.take_message(message_of(&container.state));
+        }
+        self.last_run_ended = container.last_run_ended.or(self.last_run_ended);
+        self.stage = stage;
+        (Fate::Lasts, events)
+    }
+
+    /// How the failure ended in numbers.
+    #[must_use]
+    pub fn ended(&self, outcome: Outcome, now: Timestamp) -> FailureEvent {
+        FailureEvent::Ended { outcome, lasted: self.lasted(now), exact: self.since.basis == Basis::Observed }
+    }
+
+    /// What to remember of a failure whose image was changed.
+    #[must_use]
+    pub fn into_stale(self) -> Stale {
+        Stale { reason: self.reason, message: self.message }
+    }
+
+    /// How long it has lasted at `now`.
+    #[must_use]
+    pub fn lasted(&self, now: Timestamp) -> Duration {
+        now.since(self.since.at)
+    }
+
+    /// When the last failed attempt showed; `None` when none was seen.
+    #[must_use]
+    pub fn last_attempt(&self) -> Option<Timestamp> {
+        self.backoff.last_attempt()
+    }
+
+    /// When the kubelet is expected to try next; `None` when it does not wait, or nobody can tell.
+    #[must_use]
+    pub fn next_attempt(&self) -> Option<Timestamp> {
+        match self.stage {
+            Stage::NoImage(reason) if reason.is_attempt() || reason == Reason::ImagePullBackOff => {
+                self.backoff.next_attempt()
+            }
+            // There is no back-off, or something else decides when it ends.
+            Stage::NoImage(_)
+            | Stage::BeforePull
+            | Stage::CrashLoop
+            | Stage::HasImage
+            | Stage::Unsaid
+            | Stage::Unknown => None,
+        }
+    }
+
+    /// Whether a termination is that of the run before the failure, which shows again after a kubelet restart.
+    fn is_old_run(&self, state: &State) -> bool {
+        matches!(state, State::Terminated { finished: Some(finished), .. } if Some(*finished) == self.last_run_ended)
+    }
+
+    /// Takes what changed from the last status to this one.
+    fn follow(&mut self, stage: Stage, seen: Seen, now: Timestamp, events: &mut Vec<FailureEvent>) {
+        let was_attempt = matches!(self.stage, Stage::NoImage(reason) if reason.is_attempt());
+        let is_attempt = matches!(stage, Stage::NoImage(reason) if reason.is_attempt());
+        // ErrImagePull that gives way to RegistryUnavailable is the next attempt; nothing was merged into it.
+        if was_attempt && !is_attempt && seen == Seen::Watched {
+            self.backoff.attempt_hides(now);
+        }
+        match stage {
+            Stage::NoImage(_) if is_attempt => self.attempt(seen, now, events),
+            Stage::BeforePull => self.backoff.restarted(),
+            Stage::CrashLoop => self.backoff.disturbed(),
+            Stage::NoImage(_) | Stage::Unsaid | Stage::Unknown | Stage::HasImage => {}
+        }
+    }
+
+    fn attempt(&mut self, seen: Seen, now: Timestamp, events: &mut Vec<FailureEvent>) {
+        let interval = self.backoff.attempt_shows(now, seen == Seen::Watched);
+        events.extend(interval.map(FailureEvent::BackedOff));
+        self.attempts = self.attempts.saturating_add(1);
+        events.push(FailureEvent::Attempted);
+    }
+
+    /// Keeps the newest error text.
+    fn take_message(&mut self, message: &str) {
+        if self.message != message {
+            self.message = cut(message);
+        }
+    }
+
+    /// Turns to another image of the same container where the status names one: an image volume's after the
+    /// container's own, or the other way round. Each has a back-off of its own. Returns whether it did.
+    fn take_image(&mut self, container: &ContainerFacts) -> bool {
+        let message = message_of(&container.state);
+        let other = failing_image(container, message)
+            .filter(|(_, image)| image.reference != self.image.raw() && image_named_in(message).is_some());
+        let Some((_, image)) = other else { return false };
+        self.image = ImageReference::parse(&image.reference);
+        self.policy = image.policy;
+        self.backoff = BackOff::found();
+        true
+    }
+}
+
+impl Stale {
+    /// Whether a container's state is this left-over.
+    #[must_use]
+    pub fn shows_in(&self, state: &State) -> bool {
+        stage_of(state) == Stage::NoImage(self.reason) && self.message == cut(message_of(state))
+    }
+}
+
+fn message_of(state: &State) -> &str {
+    match state {
+        State::Waiting { message, .. } => message,
+        State::Absent | State::Running { .. } | State::Terminated { .. } => "",
+    }
+}
+
+/// The image of `container` that `message` is about, and its position among those the container needs: the one it
+/// names, else the container's own. `None` when it names another one, which the spec had before.
+fn failing_image<'a>(container: &'a ContainerFacts, message: &str) -> Option<(usize, &'a ImageFacts)> {
+    let mut images = container.images.iter().enumerate();
+    match image_named_in(message) {
+        Some(named) => images.find(|(_, image)| same_image(&image.reference, named)),
+        None => images.next(),
+    }
+}
+
+/// At most [`MESSAGE_LIMIT`] bytes of `message`, whole characters only.
+fn cut(message: &str) -> String {
+    message.get(..message.floor_char_boundary(MESSAGE_LIMIT)).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,145 @@
+use proptest::prelude::*;
+
+use super::{MARKER, redact};
+
+/// What must not be seen afterwards, and a text around it with `{}` where it stands.
+const PLANTED: &[(&str, &str)] = &[
+    ("se%2Fcret", r#"Get "https://host/path?X-Amz-Signature={}&x=1": EOF"#),
+    ("s3cret", "Head https://user:{}@host/v2/: dial tcp: EOF"),
+    ("s3cret", "https://{}@host/v2/"),
+    ("abc.def-ghi", "sent Bearer {}, got 401"),
+    ("abc.def-ghi", "authorization: bearer {}"),
+    ("dXNlcjpwYXNz", "Basic {}"),
+    ("Negotiate YII abc", "request had Authorization: {}\nnext line"),
+    ("Basic dXNlcg==", r#"{\"Authorization\":[\"{}\"]}"#),
+    ("deadbeef/+", "X-Amz-Security-Token={} was refused"),
+    ("deadbeef/+", "x-goog-signature={}"),
+    ("AbC%3D", "https://a.blob.core.windows.net/c/b?sv=2020&se=2030&sig={}"),
+    ("AbC%3D", "sig={}"),
+    ("2030-01-01", "se={}"),
+    ("AbC=", "Signature={}"),
+    ("robot@p.iam", "GoogleAccessId={}"),
+    ("AKIAIOSFODNN7EXAMPLE", "AWSAccessKeyId={}"),
+    ("AKIAIOSFODNN7EXAMPLE", "the key id {} is not known"),
+    ("ASIAIOSFODNN7EXAMPLE", "(key {})"),
+    ("hunter2", "password={}"),
+    ("hunter2", "DB_PASSWORD='{}'"),
+    ("hunter 2", r#"client_secret="{}" rest"#),
+    ("hunter2", "token={}; retry"),
+    ("eyJhbGciOi.eyJzdWIi.sig-_nature", "jwt {}."),
+    ("eyJhbGciOi.eyJzdWIi.sig", r"line\n{}"),
+    ("dXNlcjpwYXNz", r#"{"auths":{"reg.example":{"auth":"{}"}}}"#),
+    ("pa\\\"ss", r#"{"username":"u","password": "{}"}"#),
+    ("hunter2", r#"{\"identitytoken\":\"{}\"}"#),
+    ("hunter2", "{'secret': '{}'}"),
+    ("ghp_0123456789abcdef", "remote: {}"),
+    ("gho_0123456789abcdef", "{}"),
+    ("ghs_0123456789abcdef", "{}"),
+    ("github_pat_0123456789abcdef", "x {}"),
+    ("glpat-0123456789abcdef", "x={}"),
+    ("dckr_pat_0123456789abcdef", "{}"),
+    ("MIIEow\nIBAAK", "key -----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY----- end"),
+    ("MIIEow", "cut off -----BEGIN PRIVATE KEY-----\n{}"),
+];
+
+/// Ordinary texts that look a little like secrets and must arrive unchanged.
+const HARMLESS: &[&str] = &[
+    "",
+    "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
+    "authorization failed: no basic auth credentials",
+    "failed to authorize: failed to fetch oauth token: unexpected status: 403 Forbidden",
+    "unable to retrieve auth token: invalid username/password: unauthorized: authentication required",
+    r#"Www-Authenticate: Bearer realm="https://auth.example/token",service="reg",scope="repository:a/b:pull""#,
+    "reg.example/vault/token:1.0 and reg.example/app@sha256:0123456789abcdef0123456789abcdef",
+    "https://reg.example:5000/v2/app/manifests/sha256:0123: 404",
+    "see https://docs.example/why? It says so",
+    "a = b, c == d, size=12, code = Unknown",
+    "ghp_ and AKIA and eyJ and eyJ.x are too short",
+    "Äpfel://und Birnen",
+];
+
+fn planted() -> impl Iterator<Item = (&'static str, String)> {
+    PLANTED.iter().map(|(secret, around)| (*secret, around.replace("{}", secret)))
+}
+
+#[test]
+fn no_planted_secret_survives() {
+    for (secret, text) in planted() {
+        let redacted = redact(&text);
+        assert!(!redacted.contains(secret), "{text}\n  became {redacted}");
+        assert!(redacted.contains(MARKER), "{text}\n  became {redacted}");
+        assert_eq!(redact(&redacted), redacted, "{text}");
+    }
+}
+
+#[test]
+fn what_is_around_a_secret_stays() {
+    let cases = [
+        (r#"Get "https://u:p@h/v2/x?a=b&c=d": dial tcp: EOF"#, r#"Get "https://<redacted>@h/v2/x?<redacted>": dial tcp: EOF"#),
+        ("GET request to https://acr/token?scope=a%3Ab&service=x: 401 Unauthorized", "GET request to https://acr/token?<redacted>: 401 Unauthorized"),
+        (r#"{"auth":"eA==","email":"x"}"#, r#"{"auth":"<redacted>","email":"x"}"#),
+        ("a -----BEGIN X-----\nq\n-----END X----- b", "a <redacted> b"),
+        ("Authorization: Basic x\r\nAccept: */*", "Authorization: <redacted>\r\nAccept: */*"),
+        (r#"name=\"x\" password=\"y\" z"#, r#"name=\"x\" password=\"<redacted>\" z"#),
+        ("sig=a)", "sig=<redacted>)"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(redact(text), expected);
+    }
+}
+
+#[test]
+fn ordinary_text_is_borrowed_unchanged() {
+    for text in HARMLESS {
+        assert!(matches!(redact(text), std::borrow::Cow::Borrowed(same) if same == *text), "{}", redact(text));
+    }
+}
+
+#[test]
+fn recorded_errors_lose_nothing_but_queries() {
+    let rows = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pull-errors.tsv"));
+    for message in rows.lines().skip(1).filter_map(|row| row.split('\t').nth(2)) {
+        let redacted = redact(message);
+        let lost_a_query = message.contains('?') && redacted.contains("?<redacted>");
+        assert!(redacted == message || lost_a_query, "{message}\n  became {redacted}");
+    }
+}
+
+/// One second is a thousand times what these take; a quadratic matcher needs minutes.
+#[test]
+fn a_megabyte_of_near_misses_is_read_in_one_go() {
+    for unit in ["://", "-eyJ", "eyJ.", "token=)", "Bearer realm ", "a://b@", "\\\\\":", "-----BEGIN", "?=&", "Authorization:\n", "ghp_.", "'password': "] {
+        let text = unit.repeat((1 << 20) / unit.len());
+        let start = std::time::Instant::now();
+        let redacted = redact(&text);
+        assert!(redacted.len() <= text.len() * 8 && start.elapsed().as_secs() < 5, "{unit}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn redacting_twice_is_redacting_once(text in "(?s).{0,200}") {
+        let once = redact(&text).into_owned();
+        prop_assert_eq!(redact(&once), once.as_str());
+    }
+
+    #[test]
+    fn redacting_twice_is_redacting_once_for_text_made_of_shapes(
+        parts in prop::collection::vec(prop::sample::select(&[
+            "://", "?", "@", "/", "token=", "\"auth\":", "\"", "\\", "'", "Bearer ", "Authorization: ", "eyJ", ".", "x", "-----BEGIN ", "-----END ",
+            "-----", "<redacted>", "<", ">", "ghp_12345678", "AKIA", "0123456789ABCDEF", " ", "\n", "&", "=", ":", "sig", "password", "ä", ")", "https",
+        ][..]), 0..24),
+    ) {
+        let text = parts.concat();
+        let once = redact(&text).into_owned();
+        prop_assert_eq!(redact(&once), once.as_str(), "{:?}", text);
+    }
+
+    #[test]
+    fn no_secret_survives_between_other_words(index in 0..PLANTED.len(), before in "[ -~]{0,20}[ ,;(]", after in "[ ,;)][ -~]{0,20}") {
+        let (secret, text) = planted().nth(index).unwrap();
+        // An opened PEM block, header or quote in `before` may hide more than the secret, never less.
+        let redacted = redact(&format!("{before}{text}{after}")).into_owned();
+        prop_assert!(!redacted.contains(secret), "{}", redacted);
+    }
+}

@@ -1,0 +1,28 @@
+use super::{Owner, PodId, workload};
+
+#[track_caller]
+fn check(owner: (&str, &str, &str), expected: (&str, &str)) {
+    let (kind, name, hash) = owner;
+    let owner = Owner { kind: kind.into(), name: name.into(), template_hash: hash.into() };
+    let id = PodId { namespace: "shop".into(), name: "lonely".into(), uid: "1".into() };
+    let found = workload(&id, &owner);
+    assert_eq!((found.kind, found.name), expected);
+}
+
+#[test]
+fn a_workload_is_what_somebody_deployed() {
+    check(("", "", ""), ("Pod", "lonely"));
+    check(("ReplicaSet", "web-7d9f8c6b5d", "7d9f8c6b5d"), ("Deployment", "web"));
+    check(("ReplicaSet", "by-hand", ""), ("ReplicaSet", "by-hand"));
+    check(("ReplicaSet", "web-7d9f8c6b5d", "other"), ("ReplicaSet", "web-7d9f8c6b5d"));
+    check(("ReplicaSet", "-7d9f", "7d9f"), ("ReplicaSet", "-7d9f"));
+    check(("Job", "report-29384756", ""), ("CronJob", "report"));
+    check(("Job", "report-1603185600", ""), ("CronJob", "report"));
+    check(("Job", "import", ""), ("Job", "import"));
+    check(("Job", "import-2024", ""), ("Job", "import-2024"));
+    check(("Job", "-29384756", ""), ("Job", "-29384756"));
+    check(("StatefulSet", "db", ""), ("StatefulSet", "db"));
+    check(("DaemonSet", "agent", ""), ("DaemonSet", "agent"));
+    check(("Node", "node-1", ""), ("Node", "node-1"));
+    check(("Rollout", "canary", ""), ("Rollout", "canary"));
+}

@@ -1,0 +1,160 @@
+//! Watches a cluster and serves what fails: starts every task, and ends when the first of them does.
+
+use std::future::{Future, pending};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use futures::StreamExt;
+use kube::Client;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::info;
+
+use crate::clock::Clock;
+use crate::cluster::{PodEvent, client, pods};
+use crate::cli::{MetricsArgs, ServeArgs, WebArgs};
+use crate::http::{self, NotReady, Site};
+use crate::metrics::exposition::{Exposition, Format};
+use crate::metrics::families;
+use crate::metrics::process::{self, Process};
+use crate::metrics::view::Shown;
+use crate::monitor::Monitor;
+use crate::pull::facts::Scope;
+use crate::pull::time::Timestamp;
+
+/// What to watch, and with what clock.
+pub struct Watched {
+    /// The client of the cluster.
+    pub client: Client,
+    /// What of it to watch.
+    pub scopes: Vec<Scope>,
+    /// Whether to watch finished pods too.
+    pub include_finished: bool,
+    /// What time it is there.
+    pub clock: Clock,
+}
+
+/// Serves the cluster that the flags name, until told to stop.
+///
+/// # Errors
+/// When something could not be started, or a task ended that should not have.
+pub async fn run(args: &ServeArgs) -> Result<()> {
+    let ServeArgs { web, cluster, metrics, log: _ } = args;
+    let watched = Watched {
+        client: client::connect(&cluster.place()).await?,
+        scopes: cluster.scopes(),
+        include_finished: cluster.include_finished_pods,
+        clock: Clock::System,
+    };
+    let listener = listen(web.listen_address).await?;
+    serve(listener, watched, web, metrics, &mut JoinSet::new(), stop_signal()?).await
+}
+
+/// Binds the address to serve on.
+///
+/// # Errors
+/// When it is taken or not ours.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} (see --web.listen-address)"))
+}
+
+/// Serves `watched` on `listener` until `stop` is ready. `tasks` may hold further tasks, none of which should end.
+///
+/// # Errors
+/// When a task ended before `stop`.
+pub async fn serve(
+    listener: TcpListener,
+    watched: Watched,
+    web: &WebArgs,
+    metrics: &MetricsArgs,
+    tasks: &mut JoinSet<()>,
+    stop: impl Future<Output = ()>,
+) -> Result<()> {
+    let Watched { client, scopes, include_finished, clock } = watched;
+    let settings = metrics.settings(!include_finished);
+    let monitor = Arc::new(Monitor::new(settings, &scopes, metrics.limits(), clock.now()));
+    let address = listener.local_addr().context("cannot tell the address listened on")?;
+    let config = http::Config { telemetry_path: web.telemetry_path.clone(), ..http::Config::default() };
+    info!(%address, version = crate::build::VERSION, revision = crate::build::REVISION, "serving");
+
+    for scope in scopes {
+        let events = pods::watch(client.clone(), scope, include_finished);
+        tasks.spawn(follow(events, Arc::clone(&monitor), clock));
+    }
+    let (stopping, mut stopped) = watch::channel(());
+    let site = Arc::new(Exporter { monitor, started: process::started(Clock::System.now()) });
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        // An error means that the sender is gone, which is as good an order to stop.
+        let stopped = async move { drop(stopped.changed().await) };
+        http::serve(listener, site, config, stopped).await;
+    });
+
+    tokio::select! {
+        () = stop => {}
+        ended = tasks.join_next() => bail!("a task ended that should not have: {ended:?}"),
+        ended = server.join_next() => bail!("the HTTP server ended: {ended:?}"),
+    }
+    info!("stopping");
+    tasks.shutdown().await;
+    drop(stopping);
+    while server.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Hands every event of a watch to the monitor.
+async fn follow(events: impl futures::Stream<Item = PodEvent>, monitor: Arc<Monitor>, clock: Clock) {
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        monitor.take(event, clock.now());
+    }
+}
+
+/// Ready when the process is told to stop, by SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// When signals cannot be received.
+pub fn stop_signal() -> Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot receive SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot receive SIGINT")?;
+    Ok(async move {
+        let told = tokio::select! {
+            told = terminate.recv() => told,
+            told = interrupt.recv() => told,
+        };
+        if told.is_none() {
+            pending::<()>().await;
+        }
+    })
+}
+
+/// What the HTTP server shows.
+struct Exporter {
+    monitor: Arc<Monitor>,
+    started: Timestamp,
+}
+
+impl Site for Exporter {
+    fn scrape(&self, format: Format) -> Result<Vec<u8>, NotReady> {
+        let mut view = self.monitor.view().ok_or_else(not_listed)?;
+        view.process = Some((self.started, Process::read()));
+        let mut exposition = Exposition::new(format, 64 * 1024);
+        families::write(&Shown::of(&view), &mut exposition);
+        Ok(exposition.finish())
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.monitor.is_listed() { Ok(()) } else { Err(not_listed().to_string()) }
+    }
+
+    fn live(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+fn not_listed() -> NotReady {
+    NotReady("the first list of all pods is not complete".to_owned())
+}
