@@ -1,6 +1,6 @@
 //! Reads the time: the only place that asks the system for it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::pull::time::Timestamp;
 
@@ -15,7 +15,7 @@ pub enum Clock {
         /// The system's time when it began.
         began: Timestamp,
         /// How far it was behind then.
-        behind_millis: i64,
+        behind: Duration,
         /// How many times faster it runs until it has caught up.
         speed: f64,
     },
@@ -28,11 +28,9 @@ impl Clock {
         let now = system_time();
         match self {
             Self::System => now,
-            Self::CatchingUp { began, behind_millis, speed } => {
-                #[expect(clippy::cast_possible_truncation, reason = "a product of a demo's hours fits an i64")]
-                let run = (now.since(began).as_secs_f64() * speed * 1000.0) as i64;
-                let own = began.unix_millis().saturating_sub(behind_millis).saturating_add(run);
-                Timestamp::from_unix_millis(own).min(now)
+            Self::CatchingUp { began, behind, speed } => {
+                let run = now.since(began).mul_f64(speed);
+                began.before(behind).after(run).min(now)
             }
         }
     }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use image_pull_exporter::cli::{Cli, Command, LogArgs, LogFormat, LogLevel, ReplayArgs};
 use image_pull_exporter::clock::Clock;
-use image_pull_exporter::{replay, serve};
+use image_pull_exporter::{demo, replay, serve};
 use tracing_subscriber::filter::LevelFilter;
 
 /// What somebody asked for could not be done; 2, as with a wrong command line.
@@ -35,7 +35,10 @@ fn run(command: Command) -> Result<()> {
             log(&args.log, LogLevel::Info);
             block_on(serve::run(&args))
         }
-        Command::Demo(_) => anyhow::bail!("x"),
+        Command::Demo(args) => {
+            log(&args.log, LogLevel::Info);
+            block_on(demo::run(&args))
+        }
         Command::Replay(args) => {
             log(&args.log, LogLevel::Error);
             run_replay(&args)

@@ -13,9 +13,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::info;
 
+use crate::cli::{MetricsArgs, ServeArgs, WebArgs};
 use crate::clock::Clock;
 use crate::cluster::{PodEvent, client, pods};
-use crate::cli::{MetricsArgs, ServeArgs, WebArgs};
 use crate::http::{self, NotReady, Site};
 use crate::metrics::exposition::{Exposition, Format};
 use crate::metrics::families;

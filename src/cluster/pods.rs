@@ -80,10 +80,7 @@ impl<'de> Deserialize<'de> for WatchedPod {
         let json = Box::<RawValue>::deserialize(deserializer)?;
         let version: Versioned = serde_json::from_str(json.get()).unwrap_or_default();
         let resource_version = version.metadata.resource_version;
-        Ok(Self {
-            metadata: ObjectMeta { resource_version, ..ObjectMeta::default() },
-            facts: wire::decode(&json),
-        })
+        Ok(Self { metadata: ObjectMeta { resource_version, ..ObjectMeta::default() }, facts: wire::decode(&json) })
     }
 }
 
@@ -126,10 +123,9 @@ fn failure(error: &watcher::Error) -> WatchFailure {
             cause: cause_of_code(status.code),
             error: format!("the API server ended the watch: {} ({})", status.message, status.code),
         },
-        NoResourceVersion => WatchFailure {
-            cause: "decode",
-            error: "the API server sent a pod without resourceVersion".to_owned(),
-        },
+        NoResourceVersion => {
+            WatchFailure { cause: "decode", error: "the API server sent a pod without resourceVersion".to_owned() }
+        }
     }
 }
 

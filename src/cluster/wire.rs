@@ -3,8 +3,8 @@
 //! Every field is optional, and null is the same as absent: an API server may leave out anything. What has the wrong
 //! type altogether does not decode, and whoever called counts it.
 
-use serde::de::Deserializer;
 use serde::Deserialize;
+use serde::de::Deserializer;
 use serde_json::value::RawValue;
 
 use crate::pull::facts::{ContainerFacts, ContainerKind, ImageFacts, Owner, Phase, PodFacts, PodId, State};
@@ -345,10 +345,9 @@ fn state(state: ContainerState) -> State {
         ContainerState { running: Some(running), .. } => {
             State::Running { started: instant(running.started_at.as_ref()) }
         }
-        ContainerState { terminated: Some(terminated), .. } => State::Terminated {
-            reason: terminated.reason,
-            finished: instant(terminated.finished_at.as_ref()),
-        },
+        ContainerState { terminated: Some(terminated), .. } => {
+            State::Terminated { reason: terminated.reason, finished: instant(terminated.finished_at.as_ref()) }
+        }
         ContainerState { waiting: None, running: None, terminated: None } => State::Absent,
     }
 }

@@ -57,8 +57,11 @@ impl<'a> Shown<'a> {
     pub fn of(view: &'a View) -> Self {
         let mut failing: Vec<Failing<'a>> = view.snapshot.failures().collect();
         let truncated = failing.len().saturating_sub(view.max_containers);
-        let mut ages: Vec<(Timestamp, usize)> =
-            if truncated > 0 { failing.iter().map(|(_, _, failure)| failure.since.at).zip(0..).collect() } else { Vec::new() };
+        let mut ages: Vec<(Timestamp, usize)> = if truncated > 0 {
+            failing.iter().map(|(_, _, failure)| failure.since.at).zip(0..).collect()
+        } else {
+            Vec::new()
+        };
         ages.sort_unstable();
         let cut = ages.get(view.max_containers).copied();
         if let Some(cut) = cut {

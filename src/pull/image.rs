@@ -190,7 +190,9 @@ impl Parts<'_> {
 /// The first component is a host if it is `localhost`, or has a dot, a colon or an upper case letter.
 fn split_domain(raw: &str) -> (Option<&str>, &str) {
     match raw.split_once('/') {
-        Some((first, rest)) if first == "localhost" || first.contains(|c: char| c == '.' || c == ':' || c.is_uppercase()) => {
+        Some((first, rest))
+            if first == "localhost" || first.contains(|c: char| c == '.' || c == ':' || c.is_uppercase()) =>
+        {
             (Some(first), rest)
         }
         Some(_) | None => (None, raw),

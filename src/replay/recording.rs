@@ -115,10 +115,13 @@ impl<R: BufRead> Recording<R> {
 
     fn record(&self, wire: Wire) -> Result<Record, BadRecord> {
         let (Some(kind), Some(object)) = (wire.kind, wire.object) else {
-            return Err(self.broken("not a watch event: it needs \"type\" and \"object\" (kubectl prints them with --output-watch-events)"));
+            return Err(self.broken(
+                "not a watch event: it needs \"type\" and \"object\" (kubectl prints them with --output-watch-events)",
+            ));
         };
         let at = wire.t.map(|seconds| {
-            Timestamp::from_unix_seconds(seconds).ok_or_else(|| self.broken(format_args!("\"t\": {seconds} is no Unix time")))
+            Timestamp::from_unix_seconds(seconds)
+                .ok_or_else(|| self.broken(format_args!("\"t\": {seconds} is no Unix time")))
         });
         Ok(Record { at: at.transpose()?, kind, object })
     }

@@ -7,8 +7,9 @@ use std::borrow::Cow;
 const HEAD: usize = 16 * 1024;
 const TAIL: usize = 4 * 1024;
 
-/// Reasons that kubelets from 1.32 on put before the previous error (Kubernetes image_manager.go, `prevPullErrMsg`).
-const REASONS: &[&str] = &["ErrImagePull: ", "RegistryUnavailable: ", "SignatureValidationFailed: "];
+/// The reason that kubelets from 1.32 on put before the previous error (Kubernetes image_manager.go, `prevPullErrMsg`).
+/// The other two, `RegistryUnavailable` and `SignatureValidationFailed`, tell something and stay.
+const REASON: &str = "ErrImagePull: ";
 
 /// How an error that is one of several begins; a comma before anything else is part of the error.
 const BEGINNINGS: &[&str] = &[
@@ -46,7 +47,7 @@ pub(super) fn body(text: &str) -> &str {
     let mut body = text;
     loop {
         let backed_off = after_backoff(body).and_then(|rest| rest.strip_prefix(": "));
-        let reasoned = || REASONS.iter().find_map(|reason| body.strip_prefix(reason));
+        let reasoned = || body.strip_prefix(REASON);
         let called = || Some(body.strip_prefix("rpc error: code = ")?.split_once(" desc = ")?.1);
         match backed_off.or_else(reasoned).or_else(called) {
             Some(rest) => body = rest,

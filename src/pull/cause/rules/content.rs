@@ -80,7 +80,7 @@ pub(super) const MANIFEST: &[Rule] = &[
             "unsupported mime type",
             "unsupported manifest",
             "unsupported schema version",
-            "unsupported docker v2s",
+            "unsupported docker v2s*",
             "unimplemented manifest mime type",
             "unknown media type of",
             "encountered remote * when fetching",
@@ -99,7 +99,7 @@ pub(super) const MANIFEST: &[Rule] = &[
             "unmarshal*manifest",
         ],
     )
-    .unless(&["#500", "#502", "#503", "#403"]),
+    .unless(&["#403", "#500", "#502", "#503", "token response", "bearer token"]),
     Rule::new(
         UnsupportedManifest,
         "distribution",
@@ -127,7 +127,7 @@ pub(super) const POLICY: &[Rule] = &[
             "a signature was required",
             "is rejected by policy",
             "rejected by policy",
-            "policy.json",
+            "*policy.json",
             "invalid policy in",
             "verifying signatures",
             "cryptographic signature verification failed",
@@ -135,12 +135,14 @@ pub(super) const POLICY: &[Rule] = &[
             "no matching signatures",
             "failed to verify signature",
             "rekor set",
-            "fulcio",
+            "fulcio certificate",
             "is blocked in @",
             "is blocked in /etc",
             "is blocked by configuration",
         ],
-    ),
+    )
+    // Signatures are fetched too, over roads that break.
+    .unless(&["dial tcp", "i/o timeout"]),
     Rule::new(
         SignatureRejected,
         "containerd 2.x, docker",
@@ -156,9 +158,6 @@ pub(super) const POLICY: &[Rule] = &[
             "no signatures found",
             "no valid signature",
             "invalid signature",
-            "notation",
-            "cosign",
-            "sigstore",
         ],
     ),
     Rule::new(
@@ -179,7 +178,6 @@ pub(super) const POLICY: &[Rule] = &[
             "blocked by policy",
             "denied by policy",
             "violates policy",
-            "quarantined",
         ],
     ),
 ];

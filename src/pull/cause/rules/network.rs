@@ -111,7 +111,7 @@ pub(super) const ROADS: &[Rule] = &[
             "unable to load ca cert",
             "unable to read ca cert",
             "failed to load x509 key pair",
-            "certs.d",
+            "*certs.d",
         ],
     ),
     // `lookup` decides before anything behind it: a resolver that does not answer is an i/o timeout too.
@@ -142,6 +142,13 @@ pub(super) const ROADS: &[Rule] = &[
 
 /// What nearly every error can end in, and therefore the last to be asked.
 pub(super) const BREAKS: &[Rule] = &[
+    // A page where JSON was expected, without a status: no registry wrote it.
+    Rule::new(
+        ProxyFailure,
+        "Go's encoding/json",
+        "docker distribution client registry/client/errors.go",
+        &["invalid character '<' looking for beginning of value"],
+    ),
     Rule::new(
         Timeout,
         "Go's net and context, the operating system",

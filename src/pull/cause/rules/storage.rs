@@ -24,6 +24,8 @@ pub(super) const RULES: &[Rule] = &[
             "out of disk space",
         ],
     ),
+    // Even a socket fails so: the node has run out, not the network.
+    Rule::new(NodeStorageError, "the operating system", "Linux errno", &["too many open files", "cannot allocate memory"]),
     // What arrived or what is stored is not what its digest says: a broken cache, mirror, disk or proxy.
     Rule::new(
         DigestMismatch,
@@ -48,7 +50,7 @@ pub(super) const RULES: &[Rule] = &[
         &[
             "digest did not match",
             "digest mismatch",
-            "does not match expected",
+            "digest * does not match expected",
             "digest of source image's manifest would not match",
             "verification failed for digest",
             "layers from manifest don't match image configuration",
@@ -96,8 +98,6 @@ pub(super) const RULES: &[Rule] = &[
             "structure needs cleaning",
             "stale file handle",
             "stale nfs file handle",
-            "too many open files",
-            "cannot allocate memory",
             "no such device or address",
             "transport endpoint is not connected",
             "resource temporarily unavailable",
@@ -108,13 +108,21 @@ pub(super) const RULES: &[Rule] = &[
             "open /*: permission denied",
             "mkdir /*: not a directory",
             "mkdir /*: no such file or directory",
-            "/var/lib/*: no such file or directory",
-            "/run/*: no such file or directory",
+            "*/var/lib/*: no such file or directory",
+            "*/run/*: no such file or directory",
             "chown /*: permission denied",
+            "lchown /*: permission denied",
+            "chmod /*: permission denied",
             "unlinkat /*: permission denied",
+            "write /*: permission denied",
+            "rename /*: permission denied",
+            "stat /*: permission denied",
+            "lstat /*: permission denied",
+            "link /*: permission denied",
+            "fork/exec /*: permission denied",
         ],
     )
-    .unless(&["policy.json", "dial tcp", "certs.d"]),
+    .unless(&["*policy.json", "dial tcp", "*certs.d"]),
     Rule::new(
         NodeStorageError,
         "containerd 1.6-2.3",
@@ -151,7 +159,7 @@ pub(super) const RULES: &[Rule] = &[
             "locked for *: unavailable",
             "database not open",
             "invalid database",
-            "metadata.db",
+            "*metadata.db",
             "failed to start transaction",
         ],
     )
@@ -225,7 +233,6 @@ pub(super) const RULES: &[Rule] = &[
             "failed to lease content",
             "failed to activate layer",
             "failed to prepare layer",
-            "hcsshim::",
             "re-exec error",
             "device or resource busy",
         ],

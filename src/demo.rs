@@ -1,0 +1,77 @@
+//! Runs a simulated cluster on loopback and serves it, as if it were a real one.
+
+use std::fs;
+use std::future::pending;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use kube::Config;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tracing::info;
+
+use crate::cli::DemoArgs;
+use crate::clock::Clock;
+use crate::cluster::client;
+use crate::pull::facts::Scope;
+use crate::pull::time::Timestamp;
+use crate::serve::{self, Watched};
+use crate::sim::api::{self, ApiServer, BOOKMARK_EVERY, SharedStore};
+use crate::sim::cluster::Cluster;
+use crate::sim::script::Script;
+use crate::sim::{DEMO, SimTime};
+
+/// Serves a simulated cluster until told to stop.
+///
+/// # Errors
+/// When the script is wrong, something could not be started, or a task ended that should not have.
+pub async fn run(args: &DemoArgs) -> Result<()> {
+    let DemoArgs { script, speed, seed, web, metrics, log: _ } = args;
+    let script = match script {
+        None => Script::parse(DEMO).context("the built-in script")?,
+        Some(path) => {
+            let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Script::parse(&text).with_context(|| format!("cannot run {}", path.display()))?
+        }
+    };
+    let stop = serve::stop_signal()?;
+    let listener = serve::listen(web.listen_address).await?;
+
+    let (clock, epoch) = clocks(script.end(), *speed);
+    let jiff_epoch = jiff::Timestamp::from_millisecond(epoch.unix_millis()).context("the clock shows no date")?;
+    let mut cluster = Cluster::new(script, *seed, jiff_epoch);
+    let store = SharedStore::default();
+    api::advance(&mut cluster, &store, SimTime::ZERO);
+
+    let loopback =
+        TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.context("no loopback address")?;
+    let server = ApiServer::start(loopback, store.clone(), BOOKMARK_EVERY).context("cannot start the API server")?;
+    let url = format!("http://{}", server.address());
+    let client = client::client(Config::new(url.parse()?))?;
+    info!(api_server = url, speed, "simulating a cluster");
+
+    let mut tasks = JoinSet::new();
+    let (sim_clock, speed) = (move || sim_time(clock.now(), epoch), *speed);
+    tasks.spawn(async move {
+        api::drive(cluster, store, sim_clock, speed).await;
+        // The script has no more to tell; the cluster stays as it is.
+        pending::<()>().await;
+    });
+    let watched = Watched { client, scopes: vec![Scope::Cluster], include_finished: false, clock };
+    let served = serve::serve(listener, watched, web, metrics, &mut tasks, stop).await;
+    server.shutdown().await.context("the simulated API server broke")?;
+    served
+}
+
+/// The clock of a simulation that lasts `length` and runs `speed` times faster until it has caught up with the
+/// system's, and the instant at which it begins.
+fn clocks(length: Duration, speed: f64) -> (Clock, Timestamp) {
+    let began = Clock::System.now();
+    let behind = length.mul_f64(1.0 - 1.0 / speed);
+    (Clock::CatchingUp { began, behind, speed }, began.before(behind))
+}
+
+fn sim_time(now: Timestamp, epoch: Timestamp) -> SimTime {
+    SimTime::from_millis(now.unix_millis() - epoch.unix_millis())
+}

@@ -1,0 +1,225 @@
+//! Serves a store of pods on loopback as a Kubernetes API server would, with faults on demand.
+//!
+//! It speaks what a pod informer needs: LIST in pages, WATCH with bookmarks, WatchList, 410 Gone in both its forms, field selectors. JSON only:
+//! [`body`] is where another encoding would go. Everything else is 404, and Events are forbidden, as in a cluster that has not granted them.
+
+mod body;
+mod drive;
+mod faults;
+mod list;
+mod query;
+mod selector;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{Path, Request, State},
+    middleware::{self, Next},
+    response::Response,
+    routing,
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync, task::JoinHandle};
+
+use super::store::Store;
+
+pub use drive::{advance, drive};
+pub use faults::{Drop, Faults, Refusal, Requests, Verb};
+
+/// A store that several tasks share: the server reads it, a test or [`drive`] writes it.
+#[derive(Clone, Debug)]
+pub struct SharedStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// A std mutex: held for map look-ups only, never across an await.
+    store: Mutex<Store>,
+    /// Says that the store has changed.
+    changed: sync::watch::Sender<u64>,
+}
+
+impl Default for SharedStore {
+    fn default() -> Self {
+        Self::new(Store::default())
+    }
+}
+
+impl SharedStore {
+    /// Shares a store.
+    pub fn new(store: Store) -> Self {
+        let changed = sync::watch::Sender::new(store.revision());
+        Self(Arc::new(Inner { store: Mutex::new(store), changed }))
+    }
+
+    /// Creates or replaces a pod and returns its resourceVersion.
+    pub fn put(&self, pod: Value) -> u64 {
+        let revision = self.lock().put(pod);
+        self.0.changed.send_replace(revision);
+        revision
+    }
+
+    /// Deletes a pod; false if there is none.
+    pub fn delete(&self, namespace: &str, name: &str) -> bool {
+        let (found, revision) = {
+            let mut store = self.lock();
+            (store.delete(namespace, name), store.revision())
+        };
+        self.0.changed.send_replace(revision);
+        found
+    }
+
+    /// Forgets the history, so that watches from before now and pages of lists begun before now are told 410 Gone.
+    pub fn compact(&self) {
+        self.lock().compact();
+    }
+
+    /// Locks the store; a panic elsewhere leaves it whole, as every change is made in one step.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Store> {
+        self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changes(&self) -> sync::watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+}
+
+/// How often a watch that asked for bookmarks gets one: once a minute, as from a real API server (cacher.go, bookmarkFrequency).
+pub const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+
+/// A running API server. Dropping it stops it soon; [`Self::shutdown`] waits for that.
+#[derive(Debug)]
+pub struct ApiServer {
+    address: SocketAddr,
+    faults: Faults,
+    stop: sync::watch::Sender<bool>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+/// What every request handler needs.
+#[derive(Clone)]
+struct Context {
+    store: SharedStore,
+    faults: Faults,
+    stopped: sync::watch::Receiver<bool>,
+    bookmark_every: Duration,
+}
+
+impl ApiServer {
+    /// Serves `store` on a listener the caller has bound.
+    pub fn start(listener: TcpListener, store: SharedStore, bookmark_every: Duration) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let faults = Faults::default();
+        let stop = sync::watch::Sender::new(false);
+        let context = Context { store, faults: faults.clone(), stopped: stop.subscribe(), bookmark_every };
+        let mut stopped = stop.subscribe();
+        let server = axum::serve(listener, router(context)).with_graceful_shutdown(async move {
+            // An error means that the sender is gone, which is a stop too.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        });
+        let task = tokio::spawn(async move { server.await });
+        Ok(Self { address, faults, stop, task })
+    }
+
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the switches for misbehaviour and the counts of requests.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Ends all watches and connections and waits until they have ended.
+    pub async fn shutdown(self) -> io::Result<()> {
+        self.stop.send_replace(true);
+        self.task.await.map_err(io::Error::other)?
+    }
+}
+
+impl Context {
+    /// Completes when the server is to stop.
+    async fn stopped(&self) {
+        let _ = self.stopped.clone().wait_for(|stop| *stop).await;
+    }
+}
+
+fn router(context: Context) -> Router {
+    Router::new()
+        .route("/api/v1/pods", routing::get(all_pods))
+        .route("/api/v1/namespaces/{namespace}/pods", routing::get(pods_of_namespace))
+        .route("/api/v1/events", routing::get(no_events))
+        .route("/api/v1/namespaces/{namespace}/events", routing::get(no_events))
+        .route("/version", routing::get(version))
+        .route("/api", routing::get(api_versions))
+        .route("/apis", routing::get(api_groups))
+        .route("/livez", routing::get(|| async { "ok" }))
+        .fallback(|| async { body::status(404, "NotFound", "the server could not find the requested resource") })
+        .layer(middleware::from_fn_with_state(context.clone(), misbehave))
+        .with_state(context)
+}
+
+/// Counts the request, then refuses or swallows it if a test wants that.
+async fn misbehave(State(context): State<Context>, request: Request, next: Next) -> Response {
+    let verb = Verb::of(request.uri());
+    match context.faults.admit(verb) {
+        faults::Admission::Serve => next.run(request).await,
+        faults::Admission::Refuse(refusal) => refusal.response(),
+        faults::Admission::Swallow => {
+            context.stopped().await;
+            body::status(503, "ServiceUnavailable", "the simulated API server stops")
+        }
+    }
+}
+
+async fn all_pods(State(context): State<Context>, request: Request) -> Response {
+    pods(context, None, request.uri().query().unwrap_or_default())
+}
+
+async fn pods_of_namespace(
+    State(context): State<Context>,
+    Path(namespace): Path<String>,
+    request: Request,
+) -> Response {
+    pods(context, Some(namespace), request.uri().query().unwrap_or_default())
+}
+
+fn pods(context: Context, namespace: Option<String>, query: &str) -> Response {
+    match query::Query::parse(query, namespace) {
+        Err(problem) => body::status(400, "BadRequest", &problem),
+        Ok(query) if query.watch => watch::watch(context, query),
+        Ok(query) => list::list(&context, &query),
+    }
+}
+
+async fn no_events() -> Response {
+    body::status(
+        403,
+        "Forbidden",
+        "events is forbidden: User \"system:serviceaccount:sim:exporter\" cannot list resource \"events\" in API group \"\" at the cluster scope",
+    )
+}
+
+async fn version() -> Response {
+    body::json(&json!({
+        "major": "1", "minor": "36", "gitVersion": "v1.36.2", "gitCommit": "simulated", "gitTreeState": "clean", "buildDate": "2026-11-23T00:00:00Z",
+        "goVersion": "go1.26", "compiler": "gc", "platform": "linux/amd64",
+    }))
+}
+
+async fn api_versions() -> Response {
+    body::json(&json!({ "kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [] }))
+}
+
+async fn api_groups() -> Response {
+    body::json(&json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [] }))
+}

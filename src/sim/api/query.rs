@@ -1,0 +1,93 @@
+//! Reads the parameters of a LIST or WATCH.
+
+use std::time::Duration;
+
+use super::selector::Selector;
+
+/// The parameters that make a difference here.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Query {
+    pub(super) watch: bool,
+    pub(super) selector: Selector,
+    pub(super) limit: Option<usize>,
+    pub(super) page: Option<Continue>,
+    /// `None` is "any, and begin with what exists": absent or 0.
+    pub(super) resource_version: Option<u64>,
+    pub(super) version_match: Option<String>,
+    pub(super) send_initial_events: bool,
+    pub(super) bookmarks: bool,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// Where the next page begins: after a pod, in the state of a revision.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Continue {
+    pub(super) revision: u64,
+    pub(super) after: (String, String),
+}
+
+impl Query {
+    /// Reads a query string; the error is for the client.
+    pub(super) fn parse(text: &str, namespace: Option<String>) -> Result<Self, String> {
+        let mut query = Self::default();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = decode(value);
+            let number = || value.parse::<u64>().map_err(|_| format!("invalid {name}: \"{value}\""));
+            match name {
+                "watch" => query.watch = is_true(&value),
+                "fieldSelector" => query.selector = Selector::parse(&value)?,
+                "limit" => query.limit = usize::try_from(number()?).ok().filter(|limit| *limit > 0),
+                "continue" if !value.is_empty() => query.page = Some(Continue::parse(&value)?),
+                "resourceVersion" if !value.is_empty() => {
+                    query.resource_version = Some(number()?).filter(|version| *version > 0)
+                }
+                "resourceVersionMatch" => query.version_match = Some(value),
+                "sendInitialEvents" => query.send_initial_events = is_true(&value),
+                "allowWatchBookmarks" => query.bookmarks = is_true(&value),
+                "timeoutSeconds" => query.timeout = Some(Duration::from_secs(number()?)),
+                "labelSelector" if !value.is_empty() => return Err("labelSelector is not simulated".to_owned()),
+                _ => {}
+            }
+        }
+        query.selector = query.selector.within(namespace);
+        Ok(query)
+    }
+}
+
+fn is_true(value: &str) -> bool {
+    matches!(value, "1" | "true")
+}
+
+impl Continue {
+    fn parse(token: &str) -> Result<Self, String> {
+        let mut parts = token.splitn(3, '/');
+        let parsed = (|| {
+            let revision = parts.next()?.parse().ok()?;
+            Some(Self { revision, after: (parts.next()?.to_owned(), parts.next()?.to_owned()) })
+        })();
+        parsed.ok_or_else(|| "continue key is not valid".to_owned())
+    }
+
+    /// Returns the token; opaque to clients, so it need not be what etcd's is.
+    pub(super) fn token(&self) -> String {
+        format!("{}/{}/{}", self.revision, self.after.0, self.after.1)
+    }
+}
+
+/// Decodes percent escapes and `+`; a broken escape is dropped.
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'+' => bytes.push(b' '),
+            b'%' => {
+                let escape: String = rest.by_ref().take(2).map(char::from).collect();
+                bytes.extend(u8::from_str_radix(&escape, 16));
+            }
+            _ => bytes.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,233 @@
+//! Steps a simulated cluster through its script: what users do, and whose turn it is among the kubelets.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{
+    kubelet::{
+        agenda::{Agenda, Job, PodId},
+        node::{Node, Pulls},
+        object::Identity,
+        pod::{Container, Pod},
+        turn::{ApiLog, Turn},
+    },
+    random::Random,
+    script::{Action, Grace, PodTemplate, Pods, PullScope, Script, Timed},
+    time::SimTime,
+};
+
+/// What a watch says about a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The pod was created.
+    Added,
+    /// Its spec or status was written.
+    Modified,
+    /// It is gone; the object is its last state.
+    Deleted,
+}
+
+impl Change {
+    /// Returns the word of the watch protocol.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "ADDED",
+            Self::Modified => "MODIFIED",
+            Self::Deleted => "DELETED",
+        }
+    }
+}
+
+/// One watch event of a simulated cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// When it happened.
+    pub at: SimTime,
+    /// What happened.
+    pub change: Change,
+    /// The pod as the API server would send it.
+    pub pod: Value,
+}
+
+/// A cluster that follows a script; the same script and seed give the same events, however they are stepped.
+#[derive(Debug)]
+pub struct Cluster {
+    script: VecDeque<Timed>,
+    pods: BTreeMap<PodId, Pod>,
+    nodes: BTreeMap<String, Node>,
+    pulls: Pulls,
+    agenda: Agenda,
+    api: ApiLog,
+    random: Random,
+    pods_made: u64,
+}
+
+impl Cluster {
+    /// Returns a cluster before the first line of the script; `epoch` is the wall-clock time of [`SimTime::ZERO`], for the times inside the pods.
+    pub fn new(script: Script, seed: u64, epoch: Timestamp) -> Self {
+        Self {
+            script: script.actions.into(),
+            pods: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            pulls: Pulls::default(),
+            agenda: Agenda::default(),
+            api: ApiLog::new(epoch),
+            random: Random::new(seed),
+            pods_made: 0,
+        }
+    }
+
+    /// Returns when [`Self::step`] has something to do next; `None` if never.
+    pub fn next_wakeup(&self) -> Option<SimTime> {
+        let scripted = self.script.front().map(|timed| timed.at);
+        scripted.into_iter().chain(self.agenda.next()).min()
+    }
+
+    /// Lets everything happen up to `now`, that instant included, and returns the watch events in order.
+    pub fn step(&mut self, now: SimTime) -> Vec<Event> {
+        while let Some(at) = self.next_wakeup().filter(|at| *at <= now) {
+            match self.script.pop_front_if(|timed| timed.at <= at) {
+                Some(timed) => self.act(timed),
+                None => {
+                    if let Some(job) = self.agenda.pop() {
+                        self.work(at, job);
+                    }
+                }
+            }
+        }
+        self.api.take()
+    }
+
+    /// Returns the pods that exist, as a LIST would.
+    pub fn pods(&self) -> impl Iterator<Item = Value> + '_ {
+        self.pods.values().map(|pod| self.api.object(pod))
+    }
+
+    fn act(&mut self, timed: Timed) {
+        let at = timed.at;
+        match timed.action {
+            Action::CreatePods(template) => self.create(at, &template),
+            Action::AddEphemeral { pods, container } => self.change_spec(at, &pods, |pod| {
+                let container = Container::new(container.clone());
+                pod.containers.push(container);
+                true
+            }),
+            Action::PatchImage { pods, container, image } => self.change_spec(at, &pods, |pod| {
+                let found = pod.containers.iter_mut().find(|known| known.spec.name == container);
+                found.is_some_and(|found| {
+                    found.spec.image.clone_from(&image);
+                    true
+                })
+            }),
+            Action::Crash { pods, container, exit_code } => {
+                self.each(at, &pods, |turn, pod| turn.exit_now(pod, &container, exit_code))
+            }
+            Action::Delete { pods, grace: Grace::Period(grace) } => {
+                self.each(at, &pods, |turn, pod| turn.delete(pod, grace))
+            }
+            Action::Delete { pods, grace: Grace::Force } => self.force_delete(at, &pods),
+            Action::SetPull { of: PullScope::Image(image), pull } => self.pulls.set_image(image, pull),
+            Action::SetPull { of: PullScope::Registry(host), pull } => self.pulls.set_registry(host, pull),
+            Action::SetPull { of: PullScope::Node(node), pull } => self.node(&node).pull = Some(pull),
+            Action::RestartKubelet { node } => self.restart_kubelet(at, &node),
+        }
+    }
+
+    fn work(&mut self, at: SimTime, job: Job) {
+        match job {
+            Job::KubeletUp(node) => self.kubelet_up(at, &node),
+            Job::Pod(id, work) => {
+                let gone = self.turn(at, id, |turn, pod| turn.work(pod, work)).unwrap_or(false);
+                if gone {
+                    self.pods.remove(&id);
+                }
+            }
+        }
+    }
+
+    fn create(&mut self, at: SimTime, template: &PodTemplate) {
+        for ordinal in 0..template.replicas {
+            let node = template.nodes.iter().cycle().nth(ordinal as usize).cloned().unwrap_or_default();
+            let node = self.node(&node).name.clone();
+            let identity = Identity::new(template, ordinal, &mut self.random);
+            let id = PodId(self.pods_made);
+            self.pods_made += 1;
+            let pod = Pod::new(id, identity, node, template, at);
+            self.pods.insert(id, pod);
+            self.turn(at, id, |turn, pod| turn.created(pod));
+        }
+    }
+
+    fn change_spec(&mut self, at: SimTime, pods: &Pods, change: impl Fn(&mut Pod) -> bool) {
+        self.each(at, pods, |turn, pod| {
+            if pod.deletion.is_none() && change(pod) {
+                turn.spec_changed(pod);
+            }
+        });
+    }
+
+    /// Removes pods at once: the API server sends a MODIFIED with deletionTimestamp, then DELETED, and the kubelet has no say (recording delete-backoff).
+    fn force_delete(&mut self, at: SimTime, pods: &Pods) {
+        for id in self.ids(pods) {
+            self.turn(at, id, |turn, pod| turn.force_delete(pod));
+            self.pods.remove(&id);
+        }
+    }
+
+    fn restart_kubelet(&mut self, at: SimTime, name: &str) {
+        let back = at + self.random.millis(1_000, 3_000);
+        self.node(name).stop();
+        for pod in self.pods.values_mut().filter(|pod| pod.node == name) {
+            pod.forget();
+        }
+        self.agenda.push(back, Job::KubeletUp(name.to_owned()));
+    }
+
+    fn kubelet_up(&mut self, at: SimTime, name: &str) {
+        self.node(name).up = true;
+        let ids: Vec<PodId> = self.pods.values().filter(|pod| pod.node == name).map(|pod| pod.id).collect();
+        for id in ids {
+            let within = self.random.millis(0, 1_000);
+            self.turn(at, id, |turn, pod| turn.found_at_start(pod, within));
+        }
+    }
+
+    fn each(&mut self, at: SimTime, pods: &Pods, mut f: impl FnMut(&mut Turn<'_>, &mut Pod)) {
+        for id in self.ids(pods) {
+            self.turn(at, id, &mut f);
+        }
+    }
+
+    fn ids(&self, pods: &Pods) -> BTreeSet<PodId> {
+        self.pods
+            .values()
+            .filter(|pod| pods.include(&pod.identity.namespace, &pod.identity.name))
+            .map(|pod| pod.id)
+            .collect()
+    }
+
+    fn turn<R>(&mut self, now: SimTime, id: PodId, f: impl FnOnce(&mut Turn<'_>, &mut Pod) -> R) -> Option<R> {
+        let pod = self.pods.get_mut(&id)?;
+        let node = self.nodes.get_mut(&pod.node)?;
+        let mut turn = Turn {
+            now,
+            node,
+            pulls: &self.pulls,
+            agenda: &mut self.agenda,
+            api: &mut self.api,
+            random: &mut self.random,
+        };
+        Some(f(&mut turn, pod))
+    }
+
+    fn node(&mut self, name: &str) -> &mut Node {
+        let index = self.nodes.len();
+        let random = &mut self.random;
+        self.nodes.entry(name.to_owned()).or_insert_with(|| Node::new(name, index, random))
+    }
+}

@@ -1,0 +1,60 @@
+//! Backs off as the kubelet does: client-go/util/flowcontrol/backoff.go without jitter.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::super::time::SimTime;
+
+/// First wait and longest wait; the same constants for pulls and for restarts (kubelet.go:226, :358).
+const INITIAL: Duration = Duration::from_secs(10);
+const MAX: Duration = Duration::from_secs(300);
+
+/// Waits by key, doubled at each failure, forgotten when nothing failed for twice the longest.
+#[derive(Debug)]
+pub(super) struct BackOff<K>(BTreeMap<K, Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    wait: Duration,
+    updated: SimTime,
+}
+
+impl<K> Default for BackOff<K> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<K: Ord> BackOff<K> {
+    /// Returns the wait if `now` is inside it, counted from the last failure (`IsInBackOffSinceUpdate`).
+    pub(super) fn since_update(&self, key: &K, now: SimTime) -> Option<Duration> {
+        let entry = self.0.get(key).filter(|entry| !entry.is_expired(now))?;
+        (now.since(entry.updated) < entry.wait).then_some(entry.wait)
+    }
+
+    /// Returns the wait if `now` is inside it, counted from `event` (`IsInBackOffSince`; the event is a container's end).
+    pub(super) fn since_event(&self, key: &K, event: SimTime, now: SimTime) -> Option<Duration> {
+        let entry = self.0.get(key).filter(|entry| !entry.is_expired(event))?;
+        (now.since(event) < entry.wait).then_some(entry.wait)
+    }
+
+    /// Doubles the wait at a failure (`Next`); `event` is what decides whether the entry is too old to double.
+    pub(super) fn failed(&mut self, key: K, event: SimTime, now: SimTime) {
+        let wait = self
+            .0
+            .get(&key)
+            .filter(|entry| !entry.is_expired(event))
+            .map_or(INITIAL, |entry| (entry.wait * 2).min(MAX));
+        self.0.insert(key, Entry { wait, updated: now });
+    }
+
+    /// Drops entries that are too old to matter (`GC`).
+    pub(super) fn collect_garbage(&mut self, now: SimTime) {
+        self.0.retain(|_, entry| !entry.is_expired(now));
+    }
+}
+
+impl Entry {
+    fn is_expired(&self, event: SimTime) -> bool {
+        event.since(self.updated) > MAX * 2
+    }
+}

@@ -1,0 +1,147 @@
+//! Holds pods and the history of their changes, as etcd does behind an API server.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use serde_json::Value;
+
+/// Namespace and name.
+pub(super) type Key = (String, String);
+
+/// How many changes a store remembers unless told otherwise.
+const HISTORY: usize = 10_000;
+
+/// Pods by namespace and name, and the changes a watch can still begin from.
+#[derive(Debug)]
+pub struct Store {
+    pods: BTreeMap<Key, Arc<Value>>,
+    history: VecDeque<Stored>,
+    capacity: usize,
+    revision: u64,
+    /// The last revision whose change is forgotten; a watch from before it is told 410 Gone.
+    compacted: u64,
+}
+
+/// A change: the object before and after it, either of which may not exist.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) revision: u64,
+    pub(super) before: Option<Arc<Value>>,
+    pub(super) after: Option<Arc<Value>>,
+    key: Key,
+}
+
+/// The revision asked for is no longer remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too old resource version: {asked} ({oldest})")]
+pub(super) struct TooOld {
+    pub(super) asked: u64,
+    pub(super) oldest: u64,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::with_history(HISTORY)
+    }
+}
+
+impl Store {
+    /// Returns an empty store that remembers so many changes.
+    pub fn with_history(capacity: usize) -> Self {
+        Self { pods: BTreeMap::new(), history: VecDeque::new(), capacity, revision: 1, compacted: 1 }
+    }
+
+    /// Creates or replaces a pod, whatever it says about its own resourceVersion, and returns the one it got.
+    pub fn put(&mut self, pod: Value) -> u64 {
+        self.revision += 1;
+        let key = key_of(&pod);
+        let pod = Arc::new(with_revision(pod, self.revision));
+        let before = self.pods.insert(key.clone(), pod.clone());
+        self.remember(Stored { revision: self.revision, before, after: Some(pod), key });
+        self.revision
+    }
+
+    /// Deletes a pod; false if there is none.
+    pub fn delete(&mut self, namespace: &str, name: &str) -> bool {
+        let key = (namespace.to_owned(), name.to_owned());
+        let Some(before) = self.pods.remove(&key) else { return false };
+        self.revision += 1;
+        self.remember(Stored { revision: self.revision, before: Some(before), after: None, key });
+        true
+    }
+
+    /// Forgets the history, as etcd's compaction does.
+    pub fn compact(&mut self) {
+        self.history.clear();
+        self.compacted = self.revision;
+    }
+
+    /// Returns the resourceVersion of the last change.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Returns how many pods there are.
+    pub fn len(&self) -> usize {
+        self.pods.len()
+    }
+
+    /// Returns whether there are no pods.
+    pub fn is_empty(&self) -> bool {
+        self.pods.is_empty()
+    }
+
+    /// Returns the pods as they were at `revision`, by undoing what came after it.
+    pub(super) fn pods_at(&self, revision: u64) -> Result<BTreeMap<Key, Arc<Value>>, TooOld> {
+        let mut pods = self.pods.clone();
+        for change in self.after(revision)?.rev() {
+            match &change.before {
+                Some(before) => pods.insert(change.key.clone(), before.clone()),
+                None => pods.remove(&change.key),
+            };
+        }
+        Ok(pods)
+    }
+
+    /// Returns the changes after `revision`, oldest first.
+    pub(super) fn after(&self, revision: u64) -> Result<impl DoubleEndedIterator<Item = &Stored>, TooOld> {
+        if revision < self.compacted {
+            return Err(TooOld { asked: revision, oldest: self.compacted });
+        }
+        let first = self.history.partition_point(|change| change.revision <= revision);
+        Ok(self.history.range(first..))
+    }
+
+    fn remember(&mut self, change: Stored) {
+        self.history.push_back(change);
+        while self.history.len() > self.capacity {
+            if let Some(forgotten) = self.history.pop_front() {
+                self.compacted = forgotten.revision;
+            }
+        }
+    }
+}
+
+/// Returns the object with this resourceVersion.
+pub(super) fn with_revision(mut pod: Value, revision: u64) -> Value {
+    if let Some(metadata) = pod.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("resourceVersion".to_owned(), revision.to_string().into());
+    }
+    pod
+}
+
+fn key_of(pod: &Value) -> Key {
+    let field = |name: &str| {
+        pod.get("metadata")
+            .and_then(|metadata| metadata.get(name))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    (field("namespace"), field("name"))
+}

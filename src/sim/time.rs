@@ -1,0 +1,85 @@
+//! Simulated time: milliseconds before or after the start of a script.
+
+use std::{fmt, ops::Add, time::Duration};
+
+/// An instant of a simulation; the script starts at [`SimTime::ZERO`] and may begin before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SimTime(i64);
+
+impl SimTime {
+    /// The start: where the demo takes over and the exporter begins to look.
+    pub const ZERO: Self = Self(0);
+
+    /// Returns the instant this many milliseconds after the start.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Returns the milliseconds since the start, negative before it.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Returns the time from `earlier` to this instant, zero if `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl Add<Duration> for SimTime {
+    type Output = Self;
+
+    fn add(self, wait: Duration) -> Self {
+        let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(millis))
+    }
+}
+
+impl fmt::Display for SimTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let millis = self.0.unsigned_abs();
+        write!(f, "{sign}{}.{:03}s", millis / 1000, millis % 1000)
+    }
+}
+
+/// Reads `-20m`, `90s`, `1h5m`, `250ms`, `00:30` or `01:02:03`; `None` if it is none of these.
+pub(super) fn parse_time(text: &str) -> Option<SimTime> {
+    let (sign, rest) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text),
+    };
+    let wait = if rest.contains(':') { parse_clock(rest)? } else { parse_duration(rest)? };
+    let millis = i64::try_from(wait.as_millis()).ok()?;
+    Some(SimTime(sign * millis))
+}
+
+/// Reads `1h5m`, `90s`, `250ms`; `None` if a unit is missing or unknown.
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut total = 0_u64;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, tail) = rest.split_at_checked(digits)?;
+        let unit_len = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at_checked(unit_len)?;
+        let millis = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            _ => return None,
+        };
+        total = number.parse::<u64>().ok()?.checked_mul(millis)?.checked_add(total)?;
+        rest = tail;
+    }
+    (!text.is_empty()).then(|| Duration::from_millis(total))
+}
+
+fn parse_clock(text: &str) -> Option<Duration> {
+    let mut seconds = 0_u64;
+    for part in text.split(':') {
+        seconds = seconds.checked_mul(60)?.checked_add(part.parse().ok()?)?;
+    }
+    (text.split(':').count() <= 3).then(|| Duration::from_secs(seconds))
+}
