@@ -14,10 +14,11 @@ use crate::pull::effect::{Effect, FailureEvent, Subject};
 use crate::pull::facts::Scope;
 use crate::pull::failure::Seen;
 use crate::pull::index::{Index, Settings};
+use crate::pull::redact::redact;
 use crate::pull::time::Timestamp;
 
-/// How many distinct unknown words are remembered; more would be a flood, not news.
-const MAX_UNKNOWN_REASONS: usize = 1000;
+/// How many texts of a kind are news; more would be a flood.
+const MAX_NEWS: usize = 1000;
 /// How much of a text from the cluster a log line shows.
 const LOGGED_LENGTH: usize = 512;
 
@@ -46,9 +47,19 @@ struct State {
     failing: bool,
     /// How many pods the last list of each scope had, and the one under way so far.
     listed: BTreeMap<Scope, Listed>,
-    unknown_reasons: HashSet<String>,
-    /// Objects that were logged as undecodable; each is logged once.
-    undecodable: HashSet<String>,
+    unknown_reasons: Once,
+    undecodable: Once,
+    unclassified: Once,
+}
+
+/// The texts that were logged, so that each is logged once.
+#[derive(Debug, Default)]
+struct Once(HashSet<String>);
+
+impl Once {
+    fn is_news(&mut self, text: &str) -> bool {
+        self.0.len() < MAX_NEWS && self.0.insert(logged(text).to_owned())
+    }
 }
 
 #[derive(Debug, Default)]
@@ -67,8 +78,9 @@ impl Monitor {
             last_event: None,
             failing: false,
             listed: BTreeMap::new(),
-            unknown_reasons: HashSet::new(),
-            undecodable: HashSet::new(),
+            unknown_reasons: Once::default(),
+            undecodable: Once::default(),
+            unclassified: Once::default(),
         };
         Self { limits, state: Mutex::new(state) }
     }
@@ -152,14 +164,14 @@ impl State {
             PodEvent::Undecodable(error) => {
                 self.tally.undecodable();
                 let error = error.to_string();
-                if self.undecodable.len() < MAX_UNKNOWN_REASONS && self.undecodable.insert(error.clone()) {
-                    warn!(error = logged(&error), "object skipped");
+                if self.undecodable.is_news(&error) {
+                    warn!(error = logged(&redact(&error)), "object skipped");
                 }
                 Vec::new()
             }
             PodEvent::Failed(failure) => {
                 self.tally.watch_error(failure.cause);
-                warn!(cause = failure.cause, error = failure.error, "watch failed");
+                warn!(cause = failure.cause, error = logged(&redact(&failure.error)), "watch failed");
                 Vec::new()
             }
         };
@@ -172,30 +184,34 @@ impl State {
         match effect {
             Effect::Failure(subject, event) => {
                 self.tally.failure(subject, event, now);
-                log(subject, event);
+                self.log(subject, event);
             }
             Effect::UnknownReason(reason) => {
-                if self.unknown_reasons.len() < MAX_UNKNOWN_REASONS && self.unknown_reasons.insert(reason.clone()) {
+                if self.unknown_reasons.is_news(reason) {
                     self.tally.unknown_reason();
-                    warn!(reason = logged(reason), "waiting reason unknown");
+                    warn!(reason = logged(&redact(reason)), "waiting reason unknown");
                 }
             }
             Effect::DuplicateContainer(_) => self.tally.duplicate(),
         }
     }
-}
 
-fn log(subject: &Subject, event: &FailureEvent) {
-    let Subject { pod, container, registry } = subject;
-    match event {
-        FailureEvent::Started => {
-            info!(namespace = pod.namespace, pod = pod.name, container, registry, "failure began");
+    fn log(&mut self, subject: &Subject, event: &FailureEvent) {
+        let Subject { pod, container, registry } = subject;
+        let (namespace, pod) = (&pod.namespace, &pod.name);
+        match event {
+            FailureEvent::Started => info!(namespace, pod, container, registry, "failure began"),
+            FailureEvent::Ended { outcome, lasted, .. } => {
+                let (outcome, seconds) = (outcome.as_str(), lasted.as_secs());
+                info!(namespace, pod, container, registry, outcome, seconds, "failure ended");
+            }
+            FailureEvent::Unclassified(message) => {
+                if self.unclassified.is_news(message) {
+                    warn!(namespace, pod, container, message = logged(&redact(message)), "cause unknown");
+                }
+            }
+            FailureEvent::Attempted(_) | FailureEvent::BackedOff(_) => {}
         }
-        FailureEvent::Ended { outcome, lasted, .. } => {
-            let (outcome, seconds) = (outcome.as_str(), lasted.as_secs());
-            info!(namespace = pod.namespace, pod = pod.name, container, registry, outcome, seconds, "failure ended");
-        }
-        FailureEvent::Attempted | FailureEvent::BackedOff(_) => {}
     }
 }
 

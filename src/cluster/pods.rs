@@ -5,11 +5,11 @@
 //!   longer than a watch that nothing happens on: hence also the watch's own timeout below;
 //! - it reconnects without a word, so "synced" means here that nothing has failed since the last event;
 //! - a watch that is closed at once is opened again at once, and while a LIST fails the back-off does not grow;
-//! - a 410 as the HTTP status of a watch request is retried for ever.
+//! - a 410 as the HTTP status of a watch request is retried for ever, so here it begins anew.
 
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
 use kube::api::{Api, ObjectMeta};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource};
@@ -26,6 +26,8 @@ const WATCH_TIMEOUT: Duration = Duration::from_secs(90);
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(100);
 /// Pods in a page of a LIST. A page is held in memory three times over; more are hardly faster.
 const PAGE_SIZE: u32 = 250;
+/// The HTTP status for a resourceVersion that the server remembers no longer.
+const GONE: u16 = 410;
 /// Finished pods start no container again, and their left-over statuses would look like failures.
 const UNFINISHED: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
@@ -38,7 +40,17 @@ pub fn watch(client: Client, scope: Scope, include_finished: bool) -> impl Strea
     let seconds = u32::try_from(WATCH_TIMEOUT.as_secs()).unwrap_or(u32::MAX);
     let config = watcher::Config::default().timeout(seconds).page_size(PAGE_SIZE);
     let config = if include_finished { config } else { config.fields(UNFINISHED) };
-    watcher(api, config).default_backoff().map(move |event| match event {
+    let begin = move || watcher(api.clone(), config.clone()).default_backoff().boxed();
+    let first = begin();
+    let events = stream::unfold((first, begin), |(mut current, begin)| async move {
+        let event = current.next().await?;
+        // It would ask for the same resourceVersion again for ever.
+        if matches!(&event, Err(watcher::Error::WatchStartFailed(kube::Error::Api(status))) if status.code == GONE) {
+            current = begin();
+        }
+        Some((event, (current, begin)))
+    });
+    events.map(move |event| match event {
         Ok(watcher::Event::Init) => PodEvent::ListBegins(scope.clone()),
         Ok(watcher::Event::InitDone) => PodEvent::ListEnds(scope.clone()),
         Ok(watcher::Event::InitApply(pod)) => pod.event(PodEvent::Listed),
@@ -155,7 +167,7 @@ const fn cause_of_code(code: u16) -> &'static str {
     match code {
         401 => "unauthorized",
         403 => "forbidden",
-        410 => "gone",
+        GONE => "gone",
         429 => "too_many_requests",
         500..=599 => "server_error",
         _ => "other",

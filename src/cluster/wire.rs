@@ -351,3 +351,6 @@ fn state(state: ContainerState) -> State {
         ContainerState { waiting: None, running: None, terminated: None } => State::Absent,
     }
 }
+
+#[cfg(test)]
+mod tests;

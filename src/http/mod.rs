@@ -45,7 +45,9 @@ pub struct NotReady(pub String);
 /// How the server is set up.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
+    /// Where the metrics are.
     pub telemetry_path: TelemetryPath,
+    /// What clients may take.
     pub limits: Limits,
 }
 

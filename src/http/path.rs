@@ -12,8 +12,10 @@ pub struct TelemetryPath(String);
 /// Why a path cannot be the telemetry path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPath {
+    /// It holds what a path should not.
     #[error("path \"{0}\" must begin with \"/\" and contain only letters, digits and -._~/")]
     Characters(String),
+    /// Something else is there.
     #[error("path \"{0}\" is taken")]
     Taken(String),
 }

@@ -154,7 +154,7 @@ pub static FAMILIES: &[Family] = &[
     .alpha(),
     gauge(
         "image_pull_failing",
-        "The container cannot get its image. One series from the begin of the failure to its end.",
+        "The container cannot get its image. One series from the beginning of the failure to its end.",
         &["namespace", "pod", "uid", "container", "container_type"],
         failing::failing,
     ),
@@ -224,7 +224,7 @@ pub static FAMILIES: &[Family] = &[
     ),
     histogram(
         "image_pull_failure_duration_seconds",
-        "From begin to end of a failure. Only failures that were seen to begin.",
+        "From the beginning of a failure to its end. Only failures that were seen to begin.",
         &["registry", "outcome"],
     ),
     gauge(
@@ -284,6 +284,11 @@ pub static FAMILIES: &[Family] = &[
     counter(
         "image_pull_exporter_unknown_reasons_total",
         "Distinct waiting reasons that the exporter does not know.",
+        &[],
+    ),
+    counter(
+        "image_pull_exporter_unclassified_messages_total",
+        "Error texts whose cause no rule knows; each is in the log.",
         &[],
     ),
     gauge("process_start_time_seconds", "Start time of the process, in Unix time.", &[], own::start_time).seconds(),

@@ -32,7 +32,6 @@ impl Process {
         let kibibytes = |name: &str| number_after(&status, name).unwrap_or_default() * 1024.0;
         Self {
             cpu_seconds: cpu_ticks(&stat).unwrap_or_default() / TICKS_PER_SECOND,
-            #[expect(clippy::cast_precision_loss, reason = "a count of descriptors is far below 2^53")]
             open_fds: fs::read_dir("/proc/self/fd").map_or(0.0, |fds| fds.count() as f64),
             max_fds: number_after(&limits, "Max open files").unwrap_or_default(),
             virtual_memory_bytes: kibibytes("VmSize:"),

@@ -102,6 +102,7 @@ pub struct Tally {
     undecodable: Counter,
     duplicates: Counter,
     unknown_reasons: Counter,
+    unclassified: Counter,
 }
 
 /// A series of a histogram: the family's name and the label values.
@@ -155,6 +156,7 @@ impl Tally {
             undecodable: Counter::default(),
             duplicates: Counter::default(),
             unknown_reasons: Counter::default(),
+            unclassified: Counter::default(),
         };
         tally.register();
         for event in WatchEvent::ALL {
@@ -179,6 +181,7 @@ impl Tally {
         registry.register("image_pull_exporter_undecodable_objects", help, self.undecodable.clone());
         registry.register("image_pull_exporter_duplicate_containers", help, self.duplicates.clone());
         registry.register("image_pull_exporter_unknown_reasons", help, self.unknown_reasons.clone());
+        registry.register("image_pull_exporter_unclassified_messages", help, self.unclassified.clone());
     }
 
     /// Counts what happened to a failure at `now`.
@@ -199,9 +202,12 @@ impl Tally {
                 let labels = Started { namespace, registry };
                 self.started.get_or_create(&labels).inc_by(1, Some(exemplar), at);
             }
-            FailureEvent::Attempted => {
-                let labels = Attempts { namespace, registry, cause: "" };
+            FailureEvent::Attempted(cause) => {
+                let labels = Attempts { namespace, registry, cause: cause.as_str() };
                 self.attempts.get_or_create(&labels).inc_by(1, Some(exemplar), at);
+            }
+            FailureEvent::Unclassified(_) => {
+                self.unclassified.inc();
             }
             FailureEvent::BackedOff(interval) => {
                 let series = (BACKOFF_DURATION, vec![registry.clone()]);
@@ -259,14 +265,16 @@ impl Tally {
         let mut families = prometheus_protobuf::encode(&self.registry)?;
         let began = proto_timestamp(self.began);
         for family in &mut families {
+            // They come out of hash maps; a reader, a diff and gzip want them in order.
+            family.metric.sort_by(|a, b| values(&a.label).cmp(values(&b.label)));
             let name = [BACKOFF_DURATION, FAILURE_DURATION].into_iter().find(|name| *name == family.name);
             for metric in &mut family.metric {
                 if let Some(counter) = &mut metric.counter {
                     counter.start_timestamp = Some(began);
                 }
                 let (Some(name), Some(histogram)) = (name, &mut metric.histogram) else { continue };
-                let values = metric.label.iter().map(|label| label.value.clone()).collect();
-                let Some(exemplars) = self.exemplars.get(&(name, values)) else { continue };
+                let series = (name, values(&metric.label).map(str::to_owned).collect());
+                let Some(exemplars) = self.exemplars.get(&series) else { continue };
                 for (bucket, exemplar) in exemplars {
                     if let Some(bucket) = histogram.bucket.get_mut(*bucket) {
                         bucket.exemplar = Some(exemplar.clone());
@@ -308,6 +316,10 @@ impl Tally {
         self.registries.insert(registry.to_owned());
         registry.to_owned()
     }
+}
+
+fn values(labels: &[LabelPair]) -> impl Iterator<Item = &str> {
+    labels.iter().map(|label| label.value.as_str())
 }
 
 fn backoff_histogram() -> Histogram {

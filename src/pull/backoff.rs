@@ -137,3 +137,6 @@ fn nominal_wait(step: u32) -> Option<Duration> {
 fn step_before(interval: Duration) -> Option<u32> {
     STEP_FROM_INTERVAL.into_iter().find(|(from, _)| interval >= *from).map(|(_, step)| step)
 }
+
+#[cfg(test)]
+mod tests;

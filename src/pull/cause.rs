@@ -15,54 +15,86 @@ pub use pattern::Rule;
 /// What keeps a container from getting its image. A closed set: it is a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Cause {
+    /// The registry knows no such tag or digest.
     ImageNotFound,
+    /// The registry knows no such repository.
     RepositoryNotFound,
+    /// The image reference is no valid reference.
     InvalidReference,
+    /// The image exists, but not for the node's platform.
     PlatformMismatch,
+    /// What lies under the reference is of a kind the runtime cannot run.
     UnsupportedManifest,
+    /// The policy is Never and the image is not on the node, or not for this pod.
     NeverPullAbsent,
+    /// The reference names no registry and the node does not guess one.
     AmbiguousShortName,
+    /// Credentials are missing, wrong or expired.
     Unauthorized,
+    /// The registry knows who asks and refuses.
     Forbidden,
     /// Registries that answer a missing and a forbidden repository alike, on purpose.
     NotFoundOrDenied,
+    /// Credentials cannot be read, so that the registry was not asked.
     CredentialsMalformed,
+    /// The registry's limit on pulls is reached.
     RateLimited,
+    /// The registry answered with an error of its own.
     RegistryError,
+    /// The runtime says that the registry is away.
     RegistryUnavailable,
+    /// The registry's name does not resolve on the node.
     DnsFailure,
+    /// The registry did not answer in time.
     Timeout,
+    /// The connection was refused or broke.
     ConnectionFailed,
+    /// A proxy failed, or answered in the place of the registry.
     ProxyFailure,
+    /// The node does not trust the registry's certificate.
     TlsUntrusted,
+    /// The registry's certificate has expired or is not valid yet.
     TlsExpired,
+    /// One side speaks HTTP and the other HTTPS.
     PlainHttp,
+    /// The node's disk is full.
     DiskFull,
     /// The node's image store, or the runtime that keeps it.
     NodeStorageError,
+    /// What arrived is not what its digest says.
     DigestMismatch,
+    /// The kubelet's own limit on pulls is reached.
     PullQpsExceeded,
+    /// The pull was broken off, as a rule because nothing arrived any more.
     PullCanceled,
+    /// A policy forbids the image.
     SignatureRejected,
+    /// No rule knows the text.
     Unknown,
 }
 
 /// Whose move it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CauseGroup {
-    /// Who wrote the manifest.
+    /// Who wrote the pod's manifest, or builds the image.
     Image,
+    /// Who owns the pull secret and the rights behind it.
     Credentials,
+    /// Who runs the registry.
     Registry,
+    /// Who runs the network between the node and the registry.
     Network,
+    /// Who runs the node.
     Node,
+    /// Who decides which images may run.
     Policy,
+    /// Nobody, until somebody reads the text.
     Unknown,
 }
 
 /// The causes from the most to the least actionable, for a text that holds several errors.
 ///
-/// With several credentials the kubelet tries each and joins the errors (kuberuntime_image.go). The attempt that got
+/// With several credentials the kubelet tries each and joins the errors (`kuberuntime_image.go`). The attempt that got
 /// furthest says most: one that was let in and found no such tag outdoes one that was turned away, and that outdoes
 /// one that never reached the registry. What passes by itself comes last.
 const MOST_ACTIONABLE: &[Cause] = &[
@@ -173,13 +205,10 @@ impl Cause {
             | Self::UnsupportedManifest
             | Self::NeverPullAbsent
             | Self::AmbiguousShortName => CauseGroup::Image,
-            Self::Unauthorized
-            | Self::Forbidden
-            | Self::NotFoundOrDenied
-            | Self::CredentialsMalformed => CauseGroup::Credentials,
-            Self::RateLimited
-            | Self::RegistryError
-            | Self::RegistryUnavailable => CauseGroup::Registry,
+            Self::Unauthorized | Self::Forbidden | Self::NotFoundOrDenied | Self::CredentialsMalformed => {
+                CauseGroup::Credentials
+            }
+            Self::RateLimited | Self::RegistryError | Self::RegistryUnavailable => CauseGroup::Registry,
             Self::DnsFailure
             | Self::Timeout
             | Self::ConnectionFailed
@@ -200,15 +229,8 @@ impl Cause {
 
 impl CauseGroup {
     /// Holds every group, in the order of the documentation.
-    pub const ALL: &'static [Self] = &[
-        Self::Image,
-        Self::Credentials,
-        Self::Registry,
-        Self::Network,
-        Self::Node,
-        Self::Policy,
-        Self::Unknown,
-    ];
+    pub const ALL: &'static [Self] =
+        &[Self::Image, Self::Credentials, Self::Registry, Self::Network, Self::Node, Self::Policy, Self::Unknown];
 
     /// Returns the name used as a label.
     pub fn as_str(self) -> &'static str {

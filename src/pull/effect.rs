@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cause::Cause;
 use super::facts::PodId;
 
 /// How a failure ended.
@@ -65,8 +66,10 @@ pub struct Subject {
 pub enum FailureEvent {
     /// It began, or was found.
     Started,
-    /// An attempt to pull failed.
-    Attempted,
+    /// An attempt to pull failed, for this cause.
+    Attempted(Cause),
+    /// No rule knows this error text. It may hold secrets.
+    Unclassified(String),
     /// A back-off interval passed of which both ends were watched.
     BackedOff(Duration),
     /// It ended.

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::backoff::BackOff;
+use super::cause::{Cause, classify, is_bare_backoff};
 use super::effect::{FailureEvent, Outcome};
 use super::facts::{ContainerFacts, ImageFacts, PodFacts, State};
 use super::image::{ImageReference, PullPolicy, image_named_in, same_image};
@@ -14,6 +15,8 @@ use super::reason::{Reason, Stage, stage_of};
 use super::since::{Basis, Since};
 use super::time::Timestamp;
 
+/// A restart that is not held back fails and shows within two syncs of the kubelet (15 s were recorded).
+const RESTART_SHOWS: Duration = Duration::from_secs(30);
 /// How much of an error text is kept.
 const MESSAGE_LIMIT: usize = 4096;
 
@@ -40,8 +43,10 @@ pub struct Failure {
     pub policy: PullPolicy,
     /// The last image reason.
     pub reason: Reason,
-    /// The last error text, cut at 4 KiB.
+    /// The last error text, cut at 4 KiB. It may hold secrets: redact it before it leaves the process.
     pub message: String,
+    /// What that text says is wrong.
+    pub cause: Cause,
     /// Failed attempts seen.
     pub attempts: u32,
     /// The registry that it is counted under, from begin to end.
@@ -98,16 +103,19 @@ impl Failure {
             policy: image.policy,
             reason,
             message: cut(message),
+            cause: classify(reason.as_str(), message),
             attempts: 0,
             stage,
-            backoff: match seen {
-                Seen::Watched if reason != Reason::ImagePullBackOff => BackOff::fresh(),
-                Seen::Watched | Seen::Found { .. } => BackOff::found(),
+            backoff: if seen == Seen::Watched && is_first_attempt(reason, container, now) {
+                BackOff::fresh()
+            } else {
+                BackOff::found()
             },
             restarts: container.restarts,
             last_run_ended: container.last_run_ended,
         };
         let mut events = vec![FailureEvent::Started];
+        failure.mention_unknown_cause(&mut events);
         if reason.is_attempt() {
             failure.attempt(seen, now, &mut events);
         }
@@ -131,12 +139,11 @@ impl Failure {
             self.backoff.unwatched();
         }
         let other_image = self.take_image(container);
+        if let Stage::NoImage(reason) = stage {
+            self.take_message(reason, message_of(&container.state), &mut events);
+        }
         if stage != self.stage || other_image {
             self.follow(stage, seen, now, &mut events);
-        }
-        if let Stage::NoImage(reason) = stage {
-            self.reason = reason;
-            self.take_message(message_of(&container.state));
         }
         self.last_run_ended = container.last_run_ended.or(self.last_run_ended);
         self.stage = stage;
@@ -209,13 +216,25 @@ impl Failure {
         let interval = self.backoff.attempt_shows(now, seen == Seen::Watched);
         events.extend(interval.map(FailureEvent::BackedOff));
         self.attempts = self.attempts.saturating_add(1);
-        events.push(FailureEvent::Attempted);
+        events.push(FailureEvent::Attempted(self.cause));
     }
 
-    /// Keeps the newest error text.
-    fn take_message(&mut self, message: &str) {
-        if self.message != message {
-            self.message = cut(message);
+    /// Keeps the newest error text and what it says. A kubelet before 1.32 says nothing while it waits
+    /// (kubernetes/kubernetes#127918); what its last attempt said holds until the next.
+    fn take_message(&mut self, reason: Reason, message: &str, events: &mut Vec<FailureEvent>) {
+        let is_news = self.reason != reason || self.message != message;
+        self.reason = reason;
+        if !is_news || (is_bare_backoff(message) && self.cause != Cause::Unknown) {
+            return;
+        }
+        self.message = cut(message);
+        self.cause = classify(reason.as_str(), message);
+        self.mention_unknown_cause(events);
+    }
+
+    fn mention_unknown_cause(&self, events: &mut Vec<FailureEvent>) {
+        if self.cause == Cause::Unknown && !is_bare_backoff(&self.message) {
+            events.push(FailureEvent::Unclassified(self.message.clone()));
         }
     }
 
@@ -239,6 +258,13 @@ impl Stale {
     pub fn shows_in(&self, state: &State) -> bool {
         stage_of(state) == Stage::NoImage(self.reason) && self.message == cut(message_of(state))
     }
+}
+
+/// Whether nothing can have been tried before a failure that begins with this status. CrashLoopBackOff may have hidden
+/// earlier attempts of a container whose run ended a while ago.
+fn is_first_attempt(reason: Reason, container: &ContainerFacts, now: Timestamp) -> bool {
+    let restarted_at_once = container.last_run_ended.is_none_or(|ended| now.since(ended) < RESTART_SHOWS);
+    reason != Reason::ImagePullBackOff && restarted_at_once
 }
 
 fn message_of(state: &State) -> &str {

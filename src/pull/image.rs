@@ -92,7 +92,7 @@ impl ImageReference {
         &self.digest
     }
 
-    /// Says whether the kubelet will add `:latest` (kubelet image_manager.go `applyDefaultImageTag`).
+    /// Says whether the kubelet will add `:latest` (kubelet `image_manager.go`, `applyDefaultImageTag`).
     pub fn implies_latest(&self) -> bool {
         self.problem.is_none() && self.tag.is_empty() && self.digest.is_empty()
     }
@@ -115,7 +115,7 @@ impl ImageReference {
 /// Says whether two texts name the same image once normalised.
 ///
 /// `nginx` is `docker.io/library/nginx:latest`, and `app:1@sha256:…` is `app@sha256:…` because runtimes print it so
-/// (traces README, fact 9). Texts that are no references are the same only if they are equal.
+/// (recorded from containerd 1.6). Texts that are no references are the same only if they are equal.
 pub fn same_image(a: &str, b: &str) -> bool {
     if a == b {
         return true;
@@ -129,8 +129,11 @@ pub fn same_image(a: &str, b: &str) -> bool {
 /// When a pod lets the kubelet ask the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PullPolicy {
+    /// At every start of a container.
     Always,
+    /// Only if the image is not on the node.
     IfNotPresent,
+    /// Not at all: the image has to be there.
     Never,
 }
 

@@ -284,3 +284,6 @@ fn failure_ended(pod: &Arc<PodId>, container: &str, failure: &Failure, outcome: 
 fn subject(pod: &Arc<PodId>, container: &str, failure: &Failure) -> Subject {
     Subject { pod: Arc::clone(pod), container: container.to_owned(), registry: failure.registry.clone() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,13 +4,18 @@
 //! logs. Facts about pods go in ([`facts`]), with the time they were learnt; the [`index`] keeps what is
 //! failing; [`effect`]s come out for whoever counts, and a [`snapshot`] for whoever looks.
 
+pub mod advice;
 pub mod backoff;
+pub mod cause;
 pub mod effect;
 pub mod facts;
 pub mod failure;
+#[cfg(test)]
+mod fixture;
 pub mod image;
 pub mod index;
 pub mod reason;
+pub mod redact;
 pub mod since;
 pub mod snapshot;
 pub mod time;

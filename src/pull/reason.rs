@@ -126,9 +126,11 @@ pub fn stage_of_waiting(reason: &str, message: &str) -> Stage {
 pub fn stage_of(state: &State) -> Stage {
     match state {
         State::Waiting { reason, message } => stage_of_waiting(reason, message),
-        State::Running { .. } => Stage::HasImage,
         State::Terminated { reason, .. } if reason == "ContainerStatusUnknown" => Stage::Unsaid,
-        State::Terminated { .. } => Stage::HasImage,
+        State::Running { .. } | State::Terminated { .. } => Stage::HasImage,
         State::Absent => Stage::Unsaid,
     }
 }
+
+#[cfg(test)]
+mod tests;

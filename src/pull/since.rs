@@ -112,3 +112,6 @@ fn turn<'a>(pod: &'a PodFacts, container: &ContainerFacts) -> Turn<'a> {
     }
     inits.take_while(|init| init.name != container.name).last().map_or(Turn::First, Turn::After)
 }
+
+#[cfg(test)]
+mod tests;

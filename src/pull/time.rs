@@ -31,7 +31,6 @@ impl Timestamp {
     /// Seconds since the Unix epoch, as Prometheus wants instants.
     #[must_use]
     pub fn unix_seconds(self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds of any real date fit 53 bits")]
         let millis = self.0 as f64;
         millis / 1000.0
     }

@@ -78,7 +78,7 @@ pub fn replay(lines: impl BufRead, options: &Options, clock: impl Fn() -> Timest
     let mut recording = Recording::new(lines);
     let mut player = Player::new(options);
     while let Some(record) = recording.next() {
-        let line = recording.line();
+        let line = recording.began_at();
         let result = record.map_err(Error::from).and_then(|record| player.play(record, line, &clock));
         match result {
             Ok(true) => {}

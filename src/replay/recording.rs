@@ -67,7 +67,7 @@ impl<R: BufRead> Recording<R> {
     }
 
     /// The line on which the record returned last began.
-    pub const fn line(&self) -> usize {
+    pub const fn began_at(&self) -> usize {
         self.began
     }
 
@@ -92,7 +92,7 @@ impl<R: BufRead> Recording<R> {
         Ok(broken)
     }
 
-    fn broken(&self, problem: impl ToString) -> BadRecord {
+    fn broken(&self, problem: &str) -> BadRecord {
         BadRecord::Malformed { line: self.began, problem: problem.to_string() }
     }
 
@@ -108,7 +108,7 @@ impl<R: BufRead> Recording<R> {
             Err(error) if error.is_eof() => None,
             Err(error) => {
                 self.pending.clear();
-                Some(Err(self.broken(format_args!("not a JSON object: {error}"))))
+                Some(Err(self.broken(&format!("not a JSON object: {error}"))))
             }
         }
     }
@@ -121,7 +121,7 @@ impl<R: BufRead> Recording<R> {
         };
         let at = wire.t.map(|seconds| {
             Timestamp::from_unix_seconds(seconds)
-                .ok_or_else(|| self.broken(format_args!("\"t\": {seconds} is no Unix time")))
+                .ok_or_else(|| self.broken(&format!("\"t\": {seconds} is no Unix time")))
         });
         Ok(Record { at: at.transpose()?, kind, object })
     }

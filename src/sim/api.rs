@@ -1,7 +1,8 @@
 //! Serves a store of pods on loopback as a Kubernetes API server would, with faults on demand.
 //!
-//! It speaks what a pod informer needs: LIST in pages, WATCH with bookmarks, WatchList, 410 Gone in both its forms, field selectors. JSON only:
-//! [`body`] is where another encoding would go. Everything else is 404, and Events are forbidden, as in a cluster that has not granted them.
+//! It speaks what a pod informer needs: LIST in pages, WATCH with bookmarks, `WatchList`, 410 Gone in both its forms,
+//! field selectors. JSON only: [`body`] is where another encoding would go. Everything else is 404, and Events are
+//! forbidden, as in a cluster that has not granted them.
 
 mod body;
 mod drive;
@@ -28,7 +29,7 @@ use axum::{
     routing,
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync, task::JoinHandle};
+use tokio::{net::TcpListener, sync, task::JoinSet};
 
 use super::store::Store;
 
@@ -92,8 +93,9 @@ impl SharedStore {
     }
 }
 
-/// How often a watch that asked for bookmarks gets one: once a minute, as from a real API server (cacher.go, bookmarkFrequency).
-pub const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// How often a watch that asked for bookmarks gets one: once a minute, as from a real API server (cacher.go,
+/// bookmarkFrequency).
+pub const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
 
 /// A running API server. Dropping it stops it soon; [`Self::shutdown`] waits for that.
 #[derive(Debug)]
@@ -101,7 +103,8 @@ pub struct ApiServer {
     address: SocketAddr,
     faults: Faults,
     stop: sync::watch::Sender<bool>,
-    task: JoinHandle<io::Result<()>>,
+    /// The one task that serves; axum waits for its connections in it.
+    tasks: JoinSet<io::Result<()>>,
 }
 
 /// What every request handler needs.
@@ -125,8 +128,9 @@ impl ApiServer {
             // An error means that the sender is gone, which is a stop too.
             let _ = stopped.wait_for(|stop| *stop).await;
         });
-        let task = tokio::spawn(async move { server.await });
-        Ok(Self { address, faults, stop, task })
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { server.await });
+        Ok(Self { address, faults, stop, tasks })
     }
 
     /// Returns where it listens.
@@ -140,9 +144,9 @@ impl ApiServer {
     }
 
     /// Ends all watches and connections and waits until they have ended.
-    pub async fn shutdown(self) -> io::Result<()> {
+    pub async fn shutdown(mut self) -> io::Result<()> {
         self.stop.send_replace(true);
-        self.task.await.map_err(io::Error::other)?
+        self.tasks.join_next().await.map_or(Ok(()), |ended| ended.map_err(io::Error::other)?)
     }
 }
 

@@ -68,7 +68,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Returns a cluster before the first line of the script; `epoch` is the wall-clock time of [`SimTime::ZERO`], for the times inside the pods.
+    /// Returns a cluster before the first line of the script; `epoch` is the wall-clock time of [`SimTime::ZERO`], for
+    /// the times inside the pods.
     pub fn new(script: Script, seed: u64, epoch: Timestamp) -> Self {
         Self {
             script: script.actions.into(),
@@ -125,10 +126,10 @@ impl Cluster {
                 })
             }),
             Action::Crash { pods, container, exit_code } => {
-                self.each(at, &pods, |turn, pod| turn.exit_now(pod, &container, exit_code))
+                self.each(at, &pods, |turn, pod| turn.exit_now(pod, &container, exit_code));
             }
             Action::Delete { pods, grace: Grace::Period(grace) } => {
-                self.each(at, &pods, |turn, pod| turn.delete(pod, grace))
+                self.each(at, &pods, |turn, pod| turn.delete(pod, grace));
             }
             Action::Delete { pods, grace: Grace::Force } => self.force_delete(at, &pods),
             Action::SetPull { of: PullScope::Image(image), pull } => self.pulls.set_image(image, pull),
@@ -159,7 +160,9 @@ impl Cluster {
             self.pods_made += 1;
             let pod = Pod::new(id, identity, node, template, at);
             self.pods.insert(id, pod);
-            self.turn(at, id, |turn, pod| turn.created(pod));
+            self.turn(at, id, |turn, pod| {
+                turn.created(pod);
+            });
         }
     }
 
@@ -171,10 +174,13 @@ impl Cluster {
         });
     }
 
-    /// Removes pods at once: the API server sends a MODIFIED with deletionTimestamp, then DELETED, and the kubelet has no say (recording delete-backoff).
+    /// Removes pods at once: the API server sends a MODIFIED with deletionTimestamp, then DELETED, and the kubelet has
+    /// no say (recording delete-backoff).
     fn force_delete(&mut self, at: SimTime, pods: &Pods) {
         for id in self.ids(pods) {
-            self.turn(at, id, |turn, pod| turn.force_delete(pod));
+            self.turn(at, id, |turn, pod| {
+                turn.force_delete(pod);
+            });
             self.pods.remove(&id);
         }
     }

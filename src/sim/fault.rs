@@ -1,7 +1,8 @@
 //! Holds the ways a pull fails and the words in which the container runtime says so.
 //!
-//! The texts are those of containerd 1.7 and 2.x and of CRI-O as the kubelet (>= 1.32) puts them into a pod's status, with the image filled in.
-//! Their sources are the recordings and the collected error texts of real clusters (pull-errors.tsv).
+//! The texts are those of containerd 1.7 and 2.x and of CRI-O as the kubelet (>= 1.32) puts them into a pod's status,
+//! with the image filled in. Their sources are the recordings and the collected error texts of real clusters
+//! (pull-errors.tsv).
 
 use super::random::Random;
 
@@ -20,7 +21,7 @@ pub(super) enum Effect {
 
 /// One way a pull fails.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Fault {
+pub(super) struct Fault {
     /// What a script calls it.
     pub(super) word: &'static str,
     pub(super) effect: Effect,
@@ -138,12 +139,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "image pull failed for {spec} because the signature validation failed: Source image rejected: A signature was required, but no signature exists",
         )
     },
-    // The image name is empty since 1.32 (image_manager.go:117-127); text of the recording kubelet-restart.
+    // The text of the recording kubelet-restart.
     Fault {
         effect: Effect::Inspect,
         ..pull(
             "inspect-error",
-            "Failed to inspect image \"\": rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix \
+            "rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix \
              /run/containerd/containerd.sock: connect: no such file or directory\"",
         )
     },

@@ -5,8 +5,8 @@
 //!              └─ kubelet: back-off, syncs, status
 //! ```
 //!
-//! One simulation serves the demo, the tests and the benchmarks; the recordings of a real kubelet prove that it behaves like one
-//! (`cluster/tests`). Everything but [`api`] is pure: no clock, no IO, the same events from the same seed.
+//! One simulation serves the demo, the tests and the benchmarks; the recordings of a real kubelet prove that it behaves
+//! like one (`cluster/tests`). Everything but [`api`] is pure: no clock, no IO, the same events from the same seed.
 //!
 //! What is left out, on purpose: Kubernetes Events, nodes that die, serialized pulls (each pull runs at once, as with
 //! `maxParallelImagePulls`), probes, and everything about a pod that does not show in its image pulls.

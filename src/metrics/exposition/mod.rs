@@ -61,8 +61,11 @@ impl Format {
 /// The type of a metric family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// A number that goes up and down.
     Gauge,
+    /// A number that only goes up.
     Counter,
+    /// Observations in buckets.
     Histogram,
 }
 
@@ -132,7 +135,7 @@ impl Exposition {
     pub fn gauge(&mut self, labels: &[(&str, &str)], value: f64) {
         match &mut self.writer {
             Writer::Text(writer) => writer.gauge(&mut self.out, labels, value),
-            Writer::Protobuf(writer) => writer.gauge(&mut self.out, labels, value),
+            Writer::Protobuf(_) => ProtobufWriter::gauge(&mut self.out, labels, value),
         }
     }
 
@@ -142,7 +145,7 @@ impl Exposition {
     pub fn metric(&mut self, metric: &Metric) {
         match &mut self.writer {
             Writer::Text(writer) => writer.metric(&mut self.out, metric),
-            Writer::Protobuf(writer) => writer.metric(&mut self.out, metric),
+            Writer::Protobuf(_) => ProtobufWriter::metric(&mut self.out, metric),
         }
     }
 

@@ -59,7 +59,7 @@ impl ProtobufWriter {
         self.open = Some(Open { start, series: out.len() });
     }
 
-    pub(super) fn gauge(&self, out: &mut Vec<u8>, labels: &[(&str, &str)], value: f64) {
+    pub(super) fn gauge(out: &mut Vec<u8>, labels: &[(&str, &str)], value: f64) {
         // Proto3 leaves out a field that has its default value.
         let gauge_len = if value == 0.0 { 0 } else { GAUGE_LEN };
         let labels_len: usize = labels.iter().map(|(name, text)| field_len(pair_len(name, text))).sum();
@@ -78,7 +78,7 @@ impl ProtobufWriter {
         }
     }
 
-    pub(super) fn metric(&self, out: &mut Vec<u8>, metric: &Metric) {
+    pub(super) fn metric(out: &mut Vec<u8>, metric: &Metric) {
         let trimmed = without_long_exemplars(metric);
         out.push(tag::FAMILY_METRIC);
         // It fails only when the buffer has no room, and a Vec makes room.

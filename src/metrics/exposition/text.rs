@@ -206,7 +206,7 @@ fn escape(out: &mut Vec<u8>, text: &str, special: impl Fn(u8) -> bool) {
 /// Writes the value of a sample: an integer plainly, anything else in the fewest digits that read back the same.
 fn write_value(out: &mut Vec<u8>, value: f64) {
     // The value of nearly all gauges, spared the machinery of `write!`.
-    if value == 1.0 {
+    if value.to_bits() == 1.0_f64.to_bits() {
         out.push(b'1');
         return;
     }
@@ -217,7 +217,9 @@ fn write_value(out: &mut Vec<u8>, value: f64) {
     } else if value.is_infinite() {
         out.write_all(if value > 0.0 { b"+Inf" } else { b"-Inf" })
     } else if size < EXACT_INTEGER && value.fract() == 0.0 {
-        write!(out, "{}", value as i64)
+        #[expect(clippy::cast_possible_truncation, reason = "it is an integer that an f64 holds exactly")]
+        let integer = value as i64;
+        write!(out, "{integer}")
     } else if (1e-5..1e21).contains(&size) {
         write!(out, "{value}")
     } else {

@@ -1,8 +1,12 @@
 //! Computes the families about what is failing.
 
+use std::collections::BTreeMap;
+
 use super::Series;
 use crate::metrics::view::{Failing, Shown};
+use crate::pull::cause::Cause;
 use crate::pull::facts::ContainerKind;
+use crate::pull::snapshot::TrackedContainer;
 use crate::pull::time::Timestamp;
 use crate::pull::workload::workload;
 
@@ -78,8 +82,8 @@ pub(super) fn info(shown: &Shown<'_>, series: &mut Series<'_>) {
             image.tag(),
             image.digest(),
             failure.policy.as_str(),
-            "",
-            "",
+            failure.cause.as_str(),
+            failure.cause.group().as_str(),
             &*pod.node,
             workload.kind,
             workload.name,
@@ -89,17 +93,16 @@ pub(super) fn info(shown: &Shown<'_>, series: &mut Series<'_>) {
 }
 
 pub(super) fn containers(shown: &Shown<'_>, series: &mut Series<'_>) {
-    series.put(&[""], count(shown.view.snapshot.failures().count()));
+    let mut counts = BTreeMap::new();
+    for (_, _, failure) in shown.view.snapshot.failures() {
+        *counts.entry(failure.cause).or_insert(0) += 1;
+    }
+    for cause in Cause::ALL {
+        series.put(&[cause.as_str()], f64::from(counts.get(cause).copied().unwrap_or(0_u32)));
+    }
 }
 
 pub(super) fn pods(shown: &Shown<'_>, series: &mut Series<'_>) {
-    let fails = |containers: &[crate::pull::snapshot::TrackedContainer]| containers.iter().any(|c| c.failure.is_some());
-    series.put(&[], count(shown.view.snapshot.pods.iter().filter(|pod| fails(&pod.containers)).count()));
-}
-
-/// A count as a sample's value.
-pub(super) fn count(count: usize) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "no cluster has 2^53 containers")]
-    let value = count as f64;
-    value
+    let fails = |containers: &[TrackedContainer]| containers.iter().any(|container| container.failure.is_some());
+    series.put(&[], shown.view.snapshot.pods.iter().filter(|pod| fails(&pod.containers)).count() as f64);
 }

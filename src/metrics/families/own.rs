@@ -1,7 +1,6 @@
 //! Computes the families about the exporter itself.
 
 use super::Series;
-use super::failing::count;
 use crate::metrics::process::Process;
 use crate::metrics::view::Shown;
 use crate::pull::time::Timestamp;
@@ -21,15 +20,15 @@ pub(super) fn last_event(shown: &Shown<'_>, series: &mut Series<'_>) {
 }
 
 pub(super) fn listed_pods(shown: &Shown<'_>, series: &mut Series<'_>) {
-    series.put(&[], count(usize::try_from(shown.view.watch.listed_pods).unwrap_or(usize::MAX)));
+    series.put(&[], shown.view.watch.listed_pods as f64);
 }
 
 pub(super) fn tracked_containers(shown: &Shown<'_>, series: &mut Series<'_>) {
-    series.put(&[], count(shown.view.snapshot.containers().count()));
+    series.put(&[], shown.view.snapshot.containers().count() as f64);
 }
 
 pub(super) fn truncated_containers(shown: &Shown<'_>, series: &mut Series<'_>) {
-    series.put(&[], count(shown.truncated));
+    series.put(&[], shown.truncated as f64);
 }
 
 pub(super) fn start_time(shown: &Shown<'_>, series: &mut Series<'_>) {

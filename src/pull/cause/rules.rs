@@ -1,6 +1,6 @@
 //! Holds the rules, in the order in which they are asked.
 //!
-//! The order decides as much as the texts do (KUBELET.md 5):
+//! The order decides as much as the texts do:
 //! what the kubelet says of itself comes first; the node's disk, the manifest and its digest come before `not found`,
 //! with which containerd ends such errors; a policy's rejection before the statuses it arrives in; rate limits, proxies,
 //! certificates and names before authorization, since a token is fetched over the same roads; the plain time-outs and

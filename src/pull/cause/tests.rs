@@ -139,7 +139,11 @@ fn only_the_start_and_the_end_of_a_huge_text_are_read() {
 /// The work is the table's patterns times the bytes looked at, and splitting never adds bytes to look at.
 #[test]
 fn splitting_a_text_never_makes_it_longer() {
-    for joined in ["[".to_owned() + &"rpc error: code = Unknown desc = x, ".repeat(1000) + "]", "[, , , ]".to_owned(), "\n\t* errors occurred:".repeat(99)] {
+    for joined in [
+        "[".to_owned() + &"rpc error: code = Unknown desc = x, ".repeat(1000) + "]",
+        "[, , , ]".to_owned(),
+        "\n\t* errors occurred:".repeat(99),
+    ] {
         let parts = text::alternatives(&joined);
         assert!(parts.iter().flatten().map(|part| part.len()).sum::<usize>() <= joined.len());
     }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 const HEAD: usize = 16 * 1024;
 const TAIL: usize = 4 * 1024;
 
-/// The reason that kubelets from 1.32 on put before the previous error (Kubernetes image_manager.go, `prevPullErrMsg`).
+/// The reason that kubelets from 1.32 on put before the previous error (`image_manager.go`, `prevPullErrMsg`).
 /// The other two, `RegistryUnavailable` and `SignatureValidationFailed`, tell something and stay.
 const REASON: &str = "ErrImagePull: ";
 
@@ -38,15 +38,19 @@ pub(super) fn bounded(text: &str) -> Cow<'_, str> {
 
 /// Returns what follows `Back-off pulling image "x"`, or `None` if the text does not begin so.
 pub(super) fn after_backoff(text: &str) -> Option<&str> {
-    let (_, rest) = text.strip_prefix("Back-off pulling image \"")?.split_once('"')?;
-    Some(rest)
+    Some(text.strip_prefix("Back-off pulling image \"")?.split_once('"')?.1)
+}
+
+/// Returns what follows `Failed to pull image "x"`, as the kubelet's events begin.
+fn after_event(text: &str) -> Option<&str> {
+    Some(text.strip_prefix("Failed to pull image \"")?.split_once('"')?.1)
 }
 
 /// Returns the text without what the kubelet and gRPC put before it.
 pub(super) fn body(text: &str) -> &str {
     let mut body = text;
     loop {
-        let backed_off = after_backoff(body).and_then(|rest| rest.strip_prefix(": "));
+        let backed_off = after_backoff(body).or_else(|| after_event(body)).and_then(|rest| rest.strip_prefix(": "));
         let reasoned = || body.strip_prefix(REASON);
         let called = || Some(body.strip_prefix("rpc error: code = ")?.split_once(" desc = ")?.1);
         match backed_off.or_else(reasoned).or_else(called) {
@@ -63,7 +67,9 @@ pub(super) fn alternatives(body: &str) -> Vec<Vec<&str>> {
         return vec![vec![image], vec![artifact]];
     }
     // containers/image asks the mirrors first; that a mirror lacks an image is no news (docker_image_src.go).
-    if let Some((mirrors, primary)) = body.split_once("(Mirrors also failed: ").and_then(|(_, rest)| rest.rsplit_once("]): ")) {
+    if let Some((mirrors, primary)) =
+        body.split_once("(Mirrors also failed: ").and_then(|(_, rest)| rest.rsplit_once("]): "))
+    {
         return vec![vec![primary], vec![mirrors]];
     }
     // The kubelet joins the errors of several credentials (apimachinery's aggregate).
@@ -101,7 +107,8 @@ const TELLING_HOSTS: &[(&str, &str)] = &[("quay.io/", "@quay")];
 ///
 /// An image may be called `team/unauthorized:1.0`, a registry `x509.example.com`; what they are called is no evidence.
 pub(super) fn without_names(error: &str) -> String {
-    let is_delimiter = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '(' | ')' | '[' | ']' | '<' | '>' | ',' | '\\');
+    let is_delimiter =
+        |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '(' | ')' | '[' | ']' | '<' | '>' | ',' | '\\');
     let mut out = String::with_capacity(error.len());
     for piece in error.split_inclusive(is_delimiter) {
         let word = piece.trim_end_matches(is_delimiter);

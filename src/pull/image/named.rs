@@ -1,7 +1,7 @@
 //! Finds the image that an error text names.
 
 /// What the kubelet prints at the start of a text, with the image as the pod's spec writes it
-/// (Kubernetes 1.36 pkg/kubelet/images/image_manager.go; the fourth is an event's text).
+/// (Kubernetes 1.36 `pkg/kubelet/images/image_manager.go`; the fourth is an event's text).
 const KUBELET_OPENINGS: &[&str] = &[
     "Back-off pulling image \"",
     "Container image \"",
@@ -10,11 +10,11 @@ const KUBELET_OPENINGS: &[&str] = &[
     "Failed to inspect image \"",
 ];
 
-/// The one kubelet text that prints the image without quotes (`evalCRIPullErr`, image_manager.go).
+/// The one kubelet text that prints the image without quotes (`evalCRIPullErr`, `image_manager.go`).
 const UNQUOTED: (&str, &str) = ("image pull failed for ", " because ");
 
 /// What containerd prints, anywhere in a text, with the image in its own normalised form
-/// (internal/cri/server/images/image_pull.go; client/pull.go).
+/// (`internal/cri/server/images/image_pull.go`; `client/pull.go`).
 const RUNTIME_OPENINGS: &[&str] = &["failed to pull and unpack image \"", "failed to pull image \""];
 
 /// Returns the image that a kubelet or containerd text names, or `None` if it prints no reference itself.

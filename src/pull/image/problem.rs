@@ -5,17 +5,29 @@ use std::fmt;
 /// Why the kubelet refuses an image reference (waiting reason `InvalidImageName`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Problem {
+    /// Nothing is written.
     Empty,
+    /// A blank or a control character.
     Blank,
+    /// A URL.
     Scheme,
+    /// 64 hexadecimal digits.
     HexName,
+    /// No host name before the first slash.
     BadRegistry,
+    /// Upper case in the repository.
     UpperCase,
+    /// A slash with nothing before or after it.
     EmptyComponent,
+    /// A character, or a sequence, that a repository cannot hold.
     BadComponent,
+    /// A repository of more than 255 characters.
     TooLong,
+    /// A colon without a tag.
     EmptyTag,
+    /// A character that a tag cannot hold, or too many.
     BadTag,
+    /// A digest of an unknown algorithm or a wrong length.
     BadDigest,
 }
 

@@ -1,1 +1,209 @@
+use proptest::prelude::*;
 
+use super::{ImageReference, Problem, PullPolicy, default_pull_policy, image_named_in, same_image};
+
+const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// What is written, and the registry, repository, tag and digest it names.
+fn sound() -> Vec<(String, [&'static str; 3], bool)> {
+    let with_digest = |name: &str| format!("{name}@sha256:{HEX}");
+    vec![
+        ("nginx".into(), ["docker.io", "library/nginx", ""], false),
+        ("nginx:1.27".into(), ["docker.io", "library/nginx", "1.27"], false),
+        ("team/app".into(), ["docker.io", "team/app", ""], false),
+        ("docker.io/nginx".into(), ["docker.io", "library/nginx", ""], false),
+        ("index.docker.io/nginx:1".into(), ["docker.io", "library/nginx", "1"], false),
+        ("docker.io/team/app:1".into(), ["docker.io", "team/app", "1"], false),
+        ("localhost/app".into(), ["localhost", "app", ""], false),
+        ("localhost:5000/app:1".into(), ["localhost:5000", "app", "1"], false),
+        ("localhost:5000".into(), ["docker.io", "library/localhost", "5000"], false),
+        ("127.0.0.1:5000/a/b/c:1_x.y-z".into(), ["127.0.0.1:5000", "a/b/c", "1_x.y-z"], false),
+        ("[::1]:5000/x".into(), ["[::1]:5000", "x", ""], false),
+        ("[2001:db8::1]/x:1".into(), ["[2001:db8::1]", "x", "1"], false),
+        ("Registry/app".into(), ["Registry", "app", ""], false),
+        ("reg.example/a__b/c--d/e.f_g:V1".into(), ["reg.example", "a__b/c--d/e.f_g", "V1"], false),
+        (with_digest("nginx"), ["docker.io", "library/nginx", ""], true),
+        (with_digest("reg.example:5000/app:1"), ["reg.example:5000", "app", "1"], true),
+        ("nginx:sha256abc".into(), ["docker.io", "library/nginx", "sha256abc"], false),
+    ]
+}
+
+#[test]
+fn a_sound_reference_has_its_parts() {
+    for (raw, [registry, repository, tag], has_digest) in sound() {
+        let image = ImageReference::parse(&raw);
+        assert_eq!((image.problem(), image.raw()), (None, raw.as_str()));
+        assert_eq!([image.registry(), image.repository(), image.tag()], [registry, repository, tag], "{raw}");
+        assert_eq!(!image.digest().is_empty(), has_digest, "{raw}");
+        assert_eq!(image.implies_latest(), tag.is_empty() && !has_digest, "{raw}");
+    }
+}
+
+/// What is written, what is wrong with it, and the registry and repository that are beyond doubt.
+#[test]
+fn an_unsound_reference_says_what_is_wrong_with_it() {
+    let long = format!("reg.example/{}", "a".repeat(256));
+    let long_tag = format!("nginx:{}", "a".repeat(129));
+    let short_digest = "nginx@sha256:abc".to_owned();
+    let upper_digest = format!("nginx@sha256:{}", HEX.to_uppercase());
+    let cases = [
+        ("", Problem::Empty, "", ""),
+        ("nginx:bad tag", Problem::Blank, "docker.io", "library/nginx"),
+        (" nginx", Problem::Blank, "", ""),
+        ("nginx\n", Problem::Blank, "", ""),
+        ("http://127.0.0.1:5000/app:1.0", Problem::Scheme, "", ""),
+        ("docker://nginx", Problem::Scheme, "", ""),
+        (
+            HEX,
+            Problem::HexName,
+            "docker.io",
+            "library/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        ),
+        ("127.0.0.1:5000/App:1.0", Problem::UpperCase, "127.0.0.1:5000", ""),
+        ("None:None", Problem::UpperCase, "", ""),
+        ("reg.example/team//app", Problem::EmptyComponent, "reg.example", ""),
+        ("reg.example/", Problem::EmptyComponent, "reg.example", ""),
+        ("/app", Problem::EmptyComponent, "", ""),
+        (":1.0", Problem::EmptyComponent, "", ""),
+        ("reg.example/a..b", Problem::BadComponent, "reg.example", ""),
+        ("reg.example/-a", Problem::BadComponent, "reg.example", ""),
+        ("{{image}}", Problem::BadComponent, "", ""),
+        ("reg_istry.example/app", Problem::BadRegistry, "", "app"),
+        ("reg.example:port/app", Problem::BadRegistry, "", "app"),
+        ("[::1/app", Problem::BadRegistry, "", "app"),
+        (&long, Problem::TooLong, "reg.example", ""),
+        ("x.dkr.ecr.us-east-1.amazonaws.com/r/r:", Problem::EmptyTag, "x.dkr.ecr.us-east-1.amazonaws.com", "r/r"),
+        ("nginx:-1", Problem::BadTag, "docker.io", "library/nginx"),
+        ("nginx:sha256:abc", Problem::BadTag, "docker.io", "library/nginx"),
+        (&long_tag, Problem::BadTag, "docker.io", "library/nginx"),
+        ("nginx@", Problem::BadDigest, "docker.io", "library/nginx"),
+        (&short_digest, Problem::BadDigest, "docker.io", "library/nginx"),
+        (&upper_digest, Problem::BadDigest, "docker.io", "library/nginx"),
+        ("nginx@md5:0123456789abcdef0123456789abcdef", Problem::BadDigest, "docker.io", "library/nginx"),
+    ];
+    for (raw, problem, registry, repository) in cases {
+        let image = ImageReference::parse(raw);
+        assert_eq!(image.problem(), Some(problem), "{raw}");
+        assert_eq!((image.registry(), image.repository()), (registry, repository), "{raw}");
+        assert!(!image.implies_latest(), "{raw}");
+    }
+    for problem in Problem::ALL {
+        assert!(!problem.to_string().is_empty() && !problem.to_string().ends_with('.'), "{problem:?}");
+    }
+}
+
+#[test]
+fn texts_of_one_image_are_the_same() {
+    let pinned = format!("app@sha256:{HEX}");
+    let both = format!("docker.io/library/app:1@sha256:{HEX}");
+    let same = [
+        ("nginx", "docker.io/library/nginx:latest"),
+        ("index.docker.io/library/nginx", "nginx:latest"),
+        ("127.0.0.1:5000/notag", "127.0.0.1:5000/notag:latest"),
+        (both.as_str(), pinned.as_str()),
+        ("Not Valid", "Not Valid"),
+    ];
+    let different = [
+        ("nginx:1", "nginx:2"),
+        ("nginx:1", "nginx"),
+        ("quay.io/library/nginx", "nginx"),
+        ("app:1", pinned.as_str()),
+        ("app", pinned.as_str()),
+        ("Not Valid", "Not Valid:latest"),
+        ("", "nginx"),
+    ];
+    assert!(same.iter().all(|(a, b)| same_image(a, b)));
+    assert!(different.iter().all(|(a, b)| !same_image(a, b)));
+}
+
+#[test]
+fn the_default_policy_is_the_api_servers() {
+    let latest_by_digest = format!("nginx:latest@sha256:{HEX}");
+    let by_digest = format!("nginx@sha256:{HEX}");
+    let cases = [
+        ("nginx", PullPolicy::Always),
+        ("nginx:latest", PullPolicy::Always),
+        (&latest_by_digest, PullPolicy::Always),
+        (&by_digest, PullPolicy::IfNotPresent),
+        ("nginx:1", PullPolicy::IfNotPresent),
+        ("Nginx:latest", PullPolicy::IfNotPresent),
+        ("", PullPolicy::IfNotPresent),
+    ];
+    for (image, policy) in cases {
+        assert_eq!(default_pull_policy(image), policy, "{image}");
+    }
+    for policy in PullPolicy::ALL {
+        assert_eq!(PullPolicy::parse(policy.as_str()), Some(*policy));
+    }
+    assert_eq!(PullPolicy::parse("always"), None);
+}
+
+#[test]
+fn the_image_is_read_only_where_a_reference_is_printed() {
+    let cases = [
+        (r#"Back-off pulling image "a:1""#, Some("a:1")),
+        (
+            r#"Back-off pulling image "a:1": ErrImagePull: failed to pull and unpack image "docker.io/library/a:1": x"#,
+            Some("a:1"),
+        ),
+        (r#"Container image "a:1" is not present with pull policy of Never"#, Some("a:1")),
+        (
+            r#"Failed to apply default image tag "nginx:bad tag": couldn't parse image name "nginx:bad tag": invalid"#,
+            Some("nginx:bad tag"),
+        ),
+        (r"image pull failed for a:1 because the registry is unavailable.", Some("a:1")),
+        (r#"Failed to inspect image "a:1": rpc error"#, Some("a:1")),
+        (r#"Failed to inspect image "": rpc error"#, None),
+        (
+            r#"Failed to pull image "a:1": rpc error: code = NotFound desc = failed to pull and unpack image "b:1""#,
+            Some("a:1"),
+        ),
+        (r#"rpc error: code = NotFound desc = failed to pull and unpack image "a:1": no match"#, Some("a:1")),
+        (r#"rpc error: code = Unknown desc = failed to pull image "a:1": no match"#, Some("a:1")),
+        (
+            r#"[rpc error: code = NotFound desc = failed to pull and unpack image "a:1": x, failed to pull and unpack image "a:1": y]"#,
+            Some("a:1"),
+        ),
+        (r#"Back-off pulling image "a\"b""#, None),
+        (r#"failed to resolve reference "a:1""#, None),
+        ("reading manifest 1 in reg.example/a: manifest unknown", None),
+        ("image pull failed for  because x", None),
+        (r#"Back-off pulling image "unclosed"#, None),
+        ("pull QPS exceeded", None),
+        ("", None),
+    ];
+    for (message, image) in cases {
+        assert_eq!(image_named_in(message), image, "{message}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_kept_and_read(raw in "(?s).{0,300}") {
+        let image = ImageReference::parse(&raw);
+        prop_assert_eq!(image.raw(), raw.as_str());
+        let _ = (default_pull_policy(&raw), image_named_in(&raw));
+    }
+
+    #[test]
+    fn same_image_is_reflexive_and_symmetric(a in "[a-b]{1,2}(/[a-b])?(:[1-2])?", b in "(docker.io/)?(library/)?[a-b]{1,2}(:(1|latest))?", c in ".{0,9}") {
+        prop_assert!(same_image(&a, &a) && same_image(&b, &b) && same_image(&c, &c));
+        prop_assert_eq!(same_image(&a, &b), same_image(&b, &a));
+        prop_assert_eq!(same_image(&a, &c), same_image(&c, &a));
+    }
+
+    #[test]
+    fn the_parts_of_a_sound_reference_make_the_same_image(
+        registry in "(docker\\.io|localhost(:[0-9]{2,5})?|[a-z]{1,8}\\.example(:[0-9]{2,5})?|\\[::1\\]:5000)",
+        path in "[a-z0-9]{1,5}([._-][a-z0-9]{1,5})?(/[a-z0-9]{1,5}){0,2}",
+        tag in "(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,9})?",
+    ) {
+        let raw = format!("{registry}/{path}{tag}");
+        let image = ImageReference::parse(&raw);
+        prop_assert_eq!(image.problem(), None);
+        let rebuilt = format!("{}/{}:{}", image.registry(), image.repository(), if image.tag().is_empty() { "latest" } else { image.tag() });
+        prop_assert!(same_image(&raw, &rebuilt), "{} {}", raw, rebuilt);
+        let again = ImageReference::parse(&rebuilt);
+        prop_assert_eq!(again.repository(), image.repository());
+    }
+}

@@ -52,12 +52,35 @@ const SCHEMES: &[&str] = &["bearer", "basic"];
 
 /// What follows a scheme's name in prose and challenges: `no basic auth credentials`, `Bearer realm="…"`.
 const PROSE_AFTER_SCHEME: &[&str] = &[
-    "and", "auth", "authentication", "authorization", "challenge", "challenges", "credentials", "error", "for", "from", "handler", "header",
-    "in", "is", "not", "or", "realm", "request", "scheme", "scope", "service", "to", "token", "tokens", "was",
+    "and",
+    "auth",
+    "authentication",
+    "authorization",
+    "challenge",
+    "challenges",
+    "credentials",
+    "error",
+    "for",
+    "from",
+    "handler",
+    "header",
+    "in",
+    "is",
+    "not",
+    "or",
+    "realm",
+    "request",
+    "scheme",
+    "scope",
+    "service",
+    "to",
+    "token",
+    "tokens",
+    "was",
 ];
 
 /// Beginnings of tokens that say what they are, and the least number of token characters after them: AWS key ids,
-/// GitHub, GitLab, Docker Hub, Google OAuth, OpenShift.
+/// GitHub, GitLab, Docker Hub, Google, `OpenShift`.
 const TOKEN_PREFIXES: &[(&str, usize)] = &[
     ("AKIA", 16),
     ("ASIA", 16),
@@ -146,7 +169,8 @@ fn header_value(rest: &str) -> Option<Range<usize>> {
 
 /// The token after `Bearer` or `Basic`.
 fn scheme_value(rest: &str) -> Option<Range<usize>> {
-    let scheme = SCHEMES.iter().find(|scheme| rest.get(..scheme.len()).is_some_and(|text| text.eq_ignore_ascii_case(scheme)))?;
+    let scheme =
+        SCHEMES.iter().find(|scheme| rest.get(..scheme.len()).is_some_and(|text| text.eq_ignore_ascii_case(scheme)))?;
     let after = rest.get(scheme.len()..)?;
     let token = after.trim_start_matches([' ', '\t']);
     if token.len() == after.len() {
@@ -197,7 +221,8 @@ fn is_secret_name(name: &str) -> bool {
         let tail = name.len().checked_sub(known.len()).and_then(|start| name.get(start..));
         tail.is_some_and(|tail| tail.eq_ignore_ascii_case(known))
     };
-    let has = |known: &&str| name.as_bytes().windows(known.len()).any(|part| part.eq_ignore_ascii_case(known.as_bytes()));
+    let has =
+        |known: &&str| name.as_bytes().windows(known.len()).any(|part| part.eq_ignore_ascii_case(known.as_bytes()));
     WHOLE_SECRET_NAMES.iter().any(is) || SECRET_NAMES.iter().any(ends) || SECRET_NAME_PREFIXES.iter().any(has)
 }
 

@@ -75,8 +75,14 @@ fn no_planted_secret_survives() {
 #[test]
 fn what_is_around_a_secret_stays() {
     let cases = [
-        (r#"Get "https://u:p@h/v2/x?a=b&c=d": dial tcp: EOF"#, r#"Get "https://<redacted>@h/v2/x?<redacted>": dial tcp: EOF"#),
-        ("GET request to https://acr/token?scope=a%3Ab&service=x: 401 Unauthorized", "GET request to https://acr/token?<redacted>: 401 Unauthorized"),
+        (
+            r#"Get "https://u:p@h/v2/x?a=b&c=d": dial tcp: EOF"#,
+            r#"Get "https://<redacted>@h/v2/x?<redacted>": dial tcp: EOF"#,
+        ),
+        (
+            "GET request to https://acr/token?scope=a%3Ab&service=x: 401 Unauthorized",
+            "GET request to https://acr/token?<redacted>: 401 Unauthorized",
+        ),
         (r#"{"auth":"eA==","email":"x"}"#, r#"{"auth":"<redacted>","email":"x"}"#),
         ("a -----BEGIN X-----\nq\n-----END X----- b", "a <redacted> b"),
         ("Authorization: Basic x\r\nAccept: */*", "Authorization: <redacted>\r\nAccept: */*"),
@@ -105,14 +111,26 @@ fn recorded_errors_lose_nothing_but_queries() {
     }
 }
 
-/// One second is a thousand times what these take; a quadratic matcher needs minutes.
+/// Near misses by the megabyte. A matcher that read to the end of the text from each of them would need hours, and the
+/// test runner's time limit would end it.
 #[test]
 fn a_megabyte_of_near_misses_is_read_in_one_go() {
-    for unit in ["://", "-eyJ", "eyJ.", "token=)", "Bearer realm ", "a://b@", "\\\\\":", "-----BEGIN", "?=&", "Authorization:\n", "ghp_.", "'password': "] {
+    for unit in [
+        "://",
+        "-eyJ",
+        "eyJ.",
+        "token=)",
+        "Bearer realm ",
+        "a://b@",
+        "\\\\\":",
+        "-----BEGIN",
+        "?=&",
+        "Authorization:\n",
+        "ghp_.",
+        "'password': ",
+    ] {
         let text = unit.repeat((1 << 20) / unit.len());
-        let start = std::time::Instant::now();
-        let redacted = redact(&text);
-        assert!(redacted.len() <= text.len() * 8 && start.elapsed().as_secs() < 5, "{unit}");
+        assert!(redact(&text).len() <= text.len() * 8, "{unit}");
     }
 }
 

@@ -8,7 +8,8 @@ use super::super::{
 };
 use super::SharedStore;
 
-/// Steps `cluster` by `clock` and writes its pods into `store`; ends only when nothing is left to happen, so the caller drops it.
+/// Steps `cluster` by `clock` and writes its pods into `store`; ends only when nothing is left to happen, so the caller
+/// drops it.
 ///
 /// `speed` is how many simulated seconds `clock` counts in one real second.
 pub async fn drive(mut cluster: Cluster, store: SharedStore, clock: impl Fn() -> SimTime, speed: f64) {

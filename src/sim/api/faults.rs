@@ -153,7 +153,7 @@ impl Faults {
         self.lock().gone_watches += 1;
     }
 
-    /// Answers WatchList 422 Invalid, as a server without the feature does.
+    /// Answers `WatchList` 422 Invalid, as a server without the feature does.
     pub fn refuse_watch_list(&self, on: bool) {
         self.lock().no_watch_list = on;
     }

@@ -40,7 +40,7 @@ impl Query {
                 "limit" => query.limit = usize::try_from(number()?).ok().filter(|limit| *limit > 0),
                 "continue" if !value.is_empty() => query.page = Some(Continue::parse(&value)?),
                 "resourceVersion" if !value.is_empty() => {
-                    query.resource_version = Some(number()?).filter(|version| *version > 0)
+                    query.resource_version = Some(number()?).filter(|version| *version > 0);
                 }
                 "resourceVersionMatch" => query.version_match = Some(value),
                 "sendInitialEvents" => query.send_initial_events = is_true(&value),

@@ -64,7 +64,7 @@ fn gone(too_old: &TooOld) -> Response {
 }
 
 /// Returns the revision the watch begins after and what it says first.
-fn begin(context: &Context, query: &Query) -> Result<(u64, VecDeque<String>), TooOld> {
+fn begin(context: &Context, query: &Query) -> Result<(u64, VecDeque<Line>), TooOld> {
     let store = context.store.lock();
     let mut lines = VecDeque::new();
     let revision = match query.resource_version {
@@ -76,17 +76,17 @@ fn begin(context: &Context, query: &Query) -> Result<(u64, VecDeque<String>), To
         _ => {
             let revision = store.revision();
             let selected = store.pods_at(revision)?.into_values().filter(|pod| query.selector.matches(pod));
-            lines.extend(selected.map(|pod| body::watch_line("ADDED", &pod)));
+            lines.extend(selected.map(Line::Added));
             revision
         }
     };
     if query.send_initial_events && query.bookmarks {
-        lines.push_back(bookmark(revision, json!({ "k8s.io/initial-events-end": "true" })));
+        lines.push_back(Line::Written(bookmark(revision, &json!({ "k8s.io/initial-events-end": "true" }))));
     }
     Ok((revision, lines))
 }
 
-fn bookmark(revision: u64, annotations: Value) -> String {
+fn bookmark(revision: u64, annotations: &Value) -> String {
     let metadata =
         json!({ "resourceVersion": revision.to_string(), "creationTimestamp": null, "annotations": annotations });
     body::watch_line(
@@ -100,13 +100,28 @@ struct Watcher {
     selector: Selector,
     /// Everything up to here has been said.
     revision: u64,
-    lines: VecDeque<String>,
+    lines: VecDeque<Line>,
     ended: bool,
     changes: watch::Receiver<u64>,
     disturbances: broadcast::Receiver<Disturbance>,
     bookmark: Option<time::Interval>,
     deadline: Option<Instant>,
     _open: WatchOpen,
+}
+
+/// Something still to be said; what exists at the beginning is written only when its turn comes, as it can be much.
+enum Line {
+    Added(Arc<Value>),
+    Written(String),
+}
+
+impl Line {
+    fn text(self) -> String {
+        match self {
+            Self::Added(pod) => body::watch_line("ADDED", &pod),
+            Self::Written(text) => text,
+        }
+    }
 }
 
 /// What woke a watcher.
@@ -125,7 +140,7 @@ impl Watcher {
                 if let Some(delay) = self.context.faults.slow_body() {
                     time::sleep(delay).await;
                 }
-                return Some(Ok(line));
+                return Some(Ok(line.text()));
             }
             if self.ended {
                 return None;
@@ -138,8 +153,8 @@ impl Watcher {
             }
             match self.wait().await {
                 Woken::Changed => {}
-                Woken::Bookmark => self.lines.push_back(bookmark(self.revision, json!({}))),
-                Woken::Disturbed(Disturbance::Line(line)) => self.lines.push_back(line),
+                Woken::Bookmark => self.lines.push_back(Line::Written(bookmark(self.revision, &json!({})))),
+                Woken::Disturbed(Disturbance::Line(text)) => self.lines.push_back(Line::Written(text)),
                 Woken::Disturbed(Disturbance::Gone) => self.end_with_gone("too old resource version"),
                 Woken::Disturbed(Disturbance::Drop(Drop::Abrupt)) => {
                     self.ended = true;
@@ -157,13 +172,13 @@ impl Watcher {
             changes
                 .filter_map(|change| {
                     revision = change.revision;
-                    line(change, &self.selector)
+                    line_of(change, &self.selector)
                 })
                 .collect::<Vec<_>>()
         });
         drop(store);
         match said {
-            Ok(said) => self.lines.extend(said),
+            Ok(said) => self.lines.extend(said.into_iter().map(Line::Written)),
             Err(too_old) => self.end_with_gone(&too_old.to_string()),
         }
         self.revision = revision;
@@ -171,7 +186,7 @@ impl Watcher {
 
     /// Says 410 inside the stream, where it is an ERROR event, and ends it.
     fn end_with_gone(&mut self, message: &str) {
-        self.lines.push_back(body::watch_line("ERROR", &body::status_object(410, "Expired", message)));
+        self.lines.push_back(Line::Written(body::watch_line("ERROR", &body::status_object(410, "Expired", message))));
         self.ended = true;
     }
 
@@ -212,9 +227,9 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-/// Returns what a change is to a watch with this selector: an object that leaves the selection is DELETED to it, in its state before,
-/// with the change's revision (cacher, convertToWatchEvent).
-fn line(change: &Stored, selector: &Selector) -> Option<String> {
+/// Returns what a change is to a watch with this selector: an object that leaves the selection is DELETED to it, in its
+/// state before, with the change's revision (cacher, convertToWatchEvent).
+fn line_of(change: &Stored, selector: &Selector) -> Option<String> {
     let selected = |pod: &Option<Arc<Value>>| pod.clone().filter(|pod| selector.matches(pod));
     match (selected(&change.before), selected(&change.after)) {
         (None, None) => None,

@@ -17,7 +17,8 @@ pub(in crate::sim) enum Job {
     Pod(PodId, Work),
 }
 
-/// Something to do for a pod. Each carries what tells whether it is still wanted: the worker's `term`, which a deletion or a kubelet restart moves on.
+/// Something to do for a pod. Each carries what tells whether it is still wanted: the worker's `term`, which a deletion
+/// or a kubelet restart moves on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::sim) enum Work {
     Sync,

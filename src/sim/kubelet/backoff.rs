@@ -1,5 +1,8 @@
 //! Backs off as the kubelet does: client-go/util/flowcontrol/backoff.go without jitter.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use super::super::time::SimTime;
@@ -31,7 +34,8 @@ impl<K: Ord> BackOff<K> {
         (now.since(entry.updated) < entry.wait).then_some(entry.wait)
     }
 
-    /// Returns the wait if `now` is inside it, counted from `event` (`IsInBackOffSince`; the event is a container's end).
+    /// Returns the wait if `now` is inside it, counted from `event` (`IsInBackOffSince`; the event is a container's
+    /// end).
     pub(super) fn since_event(&self, key: &K, event: SimTime, now: SimTime) -> Option<Duration> {
         let entry = self.0.get(key).filter(|entry| !entry.is_expired(event))?;
         (now.since(event) < entry.wait).then_some(entry.wait)

@@ -46,8 +46,9 @@ pub(super) struct Progress {
 }
 
 impl Turn<'_> {
-    /// Runs through the containers as SyncPod does (kuberuntime_manager.go:1675-1800): image volumes, then ephemeral, init and app containers.
-    /// All is decided at the start; the results take effect when the sync is over, because the worker shows nothing before.
+    /// Runs through the containers as `SyncPod` does (kuberuntime_manager.go:1675-1800): image volumes, then ephemeral,
+    /// init and app containers. All is decided at the start; the results take effect when the sync is over, because the
+    /// worker shows nothing before.
     pub(super) fn start_containers(&mut self, pod: &mut Pod, new_sandbox: bool) {
         let mut progress = Progress {
             now: self.now,
@@ -84,7 +85,8 @@ impl Turn<'_> {
             if never_ran || !container.is_initialized() || container.spec.kind == ContainerKind::Sidecar {
                 self.start(pod, index, progress);
             }
-            // One that has not run holds up the rest; a sidecar that has may fail to restart without harm (kuberuntime_manager.go:1756).
+            // One that has not run holds up the rest; a sidecar that has may fail to restart without harm
+            // (kuberuntime_manager.go:1756).
             if never_ran || !container.is_initialized() {
                 return false;
             }
@@ -92,7 +94,8 @@ impl Turn<'_> {
         true
     }
 
-    /// Pulls image volumes; a failure waits for the containers that mount them ("fail late", kuberuntime_manager.go:1831-1904).
+    /// Pulls image volumes; a failure waits for the containers that mount them ("fail late",
+    /// kuberuntime_manager.go:1831-1904).
     fn pull_volumes(&mut self, pod: &Pod, progress: &mut Progress) {
         for volume in &pod.volumes {
             if let Err(refusal) = self.ensure_image(pod.id, &volume.image, volume.policy, progress) {
@@ -105,7 +108,8 @@ impl Turn<'_> {
 
     fn start(&mut self, pod: &Pod, index: usize, progress: &mut Progress) {
         let Some(container) = pod.containers.get(index) else { return };
-        // A changed image is a changed hash: the container is killed and starts anew at once (container/helpers.go:192).
+        // A changed image is a changed hash: the container is killed and starts anew at once
+        // (container/helpers.go:192).
         let replaced = container.run.as_ref().is_some_and(|run| run.end.is_none() && run.image != container.spec.image);
         if replaced {
             progress.effects.push((index, Effect::Killed(End { at: progress.now, code: KILLED })));
@@ -137,7 +141,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Backs off from restarting a container; checked before its image (kuberuntime_manager.go:1691, doBackOff).
+    /// Backs off from restarting a container; checked before its image (`kuberuntime_manager.go:1691`, doBackOff).
     fn crash_back_off(&mut self, pod: &Pod, index: usize, now: SimTime) -> Option<Refusal> {
         let container = pod.containers.get(index)?;
         let end = container.end()?;

@@ -1,6 +1,7 @@
 //! Ends pods: deletion with grace, and activeDeadlineSeconds.
 //!
-//! The steps and their order are those of the recordings delete-backoff (54.0 to 55.1 s) and deadline-exceeded (75.4 to 76.9 s).
+//! The steps and their order are those of the recordings delete-backoff (54.0 to 55.1 s) and deadline-exceeded (75.4 to
+//! 76.9 s).
 
 use std::time::Duration;
 
@@ -21,9 +22,12 @@ const CLEAN_UP: (u64, u64) = (500, 1_000);
 const KILLED: i32 = 137;
 
 impl Turn<'_> {
-    /// activeDeadlineSeconds have passed since the pod started (active_deadline.go); counted from its creation here.
+    /// activeDeadlineSeconds have passed since the pod started (`active_deadline.go`); counted from its creation here.
     pub(super) fn deadline(&mut self, pod: &mut Pod) {
-        if pod.worker.ending == Ending::No && pod.deletion.is_none() {
+        if !self.node.up {
+            // Nobody looks before the kubelet is back.
+            self.push(pod, Duration::from_secs(1), Work::Deadline);
+        } else if pod.worker.ending == Ending::No && pod.deletion.is_none() {
             pod.worker.cancel();
             pod.worker.ending = Ending::Deadline { reported: false };
             self.publish(pod);

@@ -1,4 +1,4 @@
-//! Makes sure that an image is on the node: EnsureImageExists of the kubelet (pkg/kubelet/images/image_manager.go).
+//! Makes sure that an image is on the node: `EnsureImageExists` of the kubelet (`pkg/kubelet/images/image_manager.go`).
 
 use super::super::{
     fault::{self, Effect},
@@ -32,7 +32,9 @@ impl Turn<'_> {
         if let (Outcome::Fault(fault), PullPolicy::IfNotPresent | PullPolicy::Never) = (outcome, policy)
             && fault.effect == Effect::Inspect
         {
-            return Err(Refusal::new("ImageInspectError", fault.text(image, self.random)));
+            // The image name is empty since 1.32 (image_manager.go:117-127).
+            let message = format!("Failed to inspect image \"\": {}", fault.text(image, self.random));
+            return Err(Refusal::new("ImageInspectError", message));
         }
         let present = self.node.images.contains(image) || progress.pulled.iter().any(|pulled| pulled == image);
         match policy {
@@ -44,7 +46,8 @@ impl Turn<'_> {
             PullPolicy::IfNotPresent | PullPolicy::Always => {}
         }
         if let Outcome::FreeText(text) = outcome {
-            // Credentials are looked up before the back-off is asked, and the raw error is reason and message (image_manager.go:253-279).
+            // Credentials are looked up before the back-off is asked, and the raw error is reason and message
+            // (image_manager.go:253-279).
             return Err(Refusal::new(text, text));
         }
         let key = (pod, image.to_owned());

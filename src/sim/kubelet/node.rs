@@ -25,7 +25,8 @@ pub(in crate::sim) struct Node {
     tick_millis: i64,
 }
 
-/// What a kubelet forgets when it restarts. The reason cache is beside the containers it is about ([`super::pod::Container`]).
+/// What a kubelet forgets when it restarts. The reason cache is beside the containers it is about
+/// ([`super::pod::Container`]).
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     pub(super) pulls: BackOff<(PodId, String)>,

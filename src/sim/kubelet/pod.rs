@@ -49,7 +49,7 @@ pub(in crate::sim) struct Container {
     pub(super) run: Option<Run>,
     pub(super) previous: Option<Run>,
     pub(super) restarts: u64,
-    /// The kubelet's reason cache (reason_cache.go): why the last sync did not start it.
+    /// The kubelet's reason cache (`reason_cache.go)`: why the last sync did not start it.
     pub(super) waiting: Option<Waiting>,
 }
 
@@ -173,15 +173,15 @@ impl Pod {
         self.containers.iter().any(Container::is_initializer)
     }
 
-    /// Whether the kubelet would start the container at its next chance (container/helpers.go:86, ShouldContainerBeRestarted).
+    /// Whether the kubelet would start the container at its next chance (container/helpers.go:86,
+    /// `ShouldContainerBeRestarted`).
     pub(super) fn should_start(&self, container: &Container) -> bool {
         if self.deletion.is_some() {
             return false;
         }
         match (&container.run, container.spec.kind) {
-            (None, _) => true,
             (Some(Run { end: None, .. }), _) | (Some(_), ContainerKind::Ephemeral) => false,
-            (Some(Run { end: Some(_), .. }), ContainerKind::Sidecar) => true,
+            (None, _) | (Some(Run { end: Some(_), .. }), ContainerKind::Sidecar) => true,
             (Some(Run { end: Some(End { code, .. }), .. }), ContainerKind::Init) => {
                 *code != 0 && self.restart != RestartPolicy::Never
             }

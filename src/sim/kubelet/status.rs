@@ -1,4 +1,4 @@
-//! Writes a pod's status as the kubelet does (kubelet_pods.go, generateAPIPodStatus).
+//! Writes a pod's status as the kubelet does (`kubelet_pods.go`, generateAPIPodStatus).
 
 mod conditions;
 
@@ -33,17 +33,18 @@ enum State<'a> {
 impl Turn<'_> {
     /// Returns the status made of what the last sync left behind.
     pub(super) fn status(&self, pod: &mut Pod) -> Value {
-        let states = states(pod);
-        let phase = phase(pod, &states);
+        let shown = states(pod);
+        let phase = phase(pod, &shown);
         let of_kind = |kinds: &[ContainerKind]| -> Vec<Value> {
             let of_kind =
-                pod.containers.iter().zip(&states).filter(|(container, _)| kinds.contains(&container.spec.kind));
+                pod.containers.iter().zip(&shown).filter(|(container, _)| kinds.contains(&container.spec.kind));
             of_kind.map(|(container, state)| self.container_status(container, state)).collect()
         };
         let init = of_kind(&[ContainerKind::Init, ContainerKind::Sidecar]);
         let ephemeral = of_kind(&[ContainerKind::Ephemeral]);
         let mut app = of_kind(&[ContainerKind::App]);
-        // Sorted by name, unlike init containers (kubelet_pods.go, SortStatusesOfInitContainers and SortedContainerStatuses).
+        // Sorted by name, unlike init containers (kubelet_pods.go, SortStatusesOfInitContainers and
+        // SortedContainerStatuses).
         app.sort_by(|a, b| a.get("name").and_then(Value::as_str).cmp(&b.get("name").and_then(Value::as_str)));
         let observed = conditions::observe(pod, phase);
         let start_time = pod.worker.start_time.unwrap_or(self.now);
@@ -76,7 +77,8 @@ impl Turn<'_> {
     }
 
     fn container_status(&self, container: &Container, state: &State<'_>) -> Value {
-        // A restarted container that cannot get its image keeps the image and the id of the run before (KUBELET.md 4).
+        // A restarted container that cannot get its image keeps the image and the id of the run before (recording
+        // restart-registry-died).
         let (image, image_id) = container
             .run
             .as_ref()
@@ -164,7 +166,8 @@ fn states(pod: &Pod) -> Vec<State<'_>> {
         .iter()
         .enumerate()
         .map(|(index, container)| match (&container.waiting, &container.run) {
-            // Past its end a pod still shows why it waited unless it is deleted, for then nothing is to be started (kubelet_pods.go:2744).
+            // Past its end a pod still shows why it waited unless it is deleted, for then nothing is to be started
+            // (kubelet_pods.go:2744).
             (_, None) if finished && (!abandoned_init || Some(index) == first_init) => State::Unknown,
             (Some(waiting), run) if pod.should_start(container) => {
                 State::Waiting { reason: &waiting.reason, message: Some(&waiting.message), ran_before: run.as_ref() }
@@ -177,7 +180,12 @@ fn states(pod: &Pod) -> Vec<State<'_>> {
 
 /// Returns the phase (getPhase, kubelet_pods.go:1653-1875); ephemeral containers have no say.
 fn phase(pod: &Pod, states: &[State<'_>]) -> &'static str {
-    let ended_badly = || states.iter().any(|state| !matches!(state, State::Terminated(_, End { code: 0, .. })));
+    let ended_badly = || {
+        let ended_well = |state: &State<'_>| matches!(state, State::Terminated(_, End { code: 0, .. }));
+        let mut app =
+            pod.containers.iter().zip(states).filter(|(container, _)| container.spec.kind == ContainerKind::App);
+        app.any(|(_, state)| !ended_well(state))
+    };
     match pod.worker.ending {
         Ending::Deadline { reported: true } | Ending::Finished { deadline: true } => return "Failed",
         Ending::Finished { deadline: false } => return if ended_badly() { "Failed" } else { "Succeeded" },
@@ -187,14 +195,14 @@ fn phase(pod: &Pod, states: &[State<'_>]) -> &'static str {
     let (mut waiting, mut running, mut stopped, mut succeeded) = (0, 0, 0, 0);
     for (container, state) in pod.containers.iter().zip(states) {
         match (container.spec.kind, state) {
-            (ContainerKind::Ephemeral, _) => {}
             (ContainerKind::Init, State::Terminated(_, end)) => init_failed |= end.code != 0,
             (ContainerKind::Init, State::Waiting { ran_before: Some(Run { end: Some(end), .. }), .. }) => {
-                init_failed |= end.code != 0
+                init_failed |= end.code != 0;
             }
             (ContainerKind::Init, _) => initializing += 1,
-            // A sidecar that has ended has no say either; one that never ran counts as an app container.
-            (
+            // A sidecar that has ended has no say; one that never ran counts as an app container.
+            (ContainerKind::Ephemeral, _)
+            | (
                 ContainerKind::Sidecar,
                 State::Terminated(..) | State::Unknown | State::Waiting { ran_before: Some(_), .. },
             ) => {}
@@ -218,7 +226,7 @@ fn phase(pod: &Pod, states: &[State<'_>]) -> &'static str {
     }
 }
 
-/// Whether the sandbox runs: the condition PodReadyToStartContainers.
+/// Whether the sandbox runs: the condition `PodReadyToStartContainers`.
 fn has_sandbox(pod: &Pod) -> bool {
     pod.worker.sandbox == Sandbox::Ready
 }

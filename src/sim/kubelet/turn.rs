@@ -56,11 +56,14 @@ impl Turn<'_> {
 
     /// A kubelet that starts finds the pod in its list; `within` spreads the work.
     pub(in crate::sim) fn found_at_start(&mut self, pod: &mut Pod, within: Duration) {
-        if pod.deletion.is_some() {
-            self.push(pod, within, Work::End { term: pod.worker.term, stage: EndStage::Begin });
-        } else {
-            self.sync_at(pod, self.now + within);
-        }
+        let stage = match pod.worker.ending {
+            _ if pod.deletion.is_some() => EndStage::Begin,
+            Ending::Deadline { .. } => EndStage::Stopped,
+            Ending::No | Ending::Finished { .. } | Ending::Completed => {
+                return self.sync_at(pod, self.now + within);
+            }
+        };
+        self.push(pod, within, Work::End { term: pod.worker.term, stage });
     }
 
     /// A user deletes the pod; the kubelet does the rest ([`super::ending`]).
@@ -128,7 +131,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Since 1.36 the kubelet says at once that the sandbox is up (kubelet.go:3556, OnPodSandboxReady).
+    /// Since 1.36 the kubelet says at once that the sandbox is up (kubelet.go:3556, `OnPodSandboxReady`).
     fn sandbox_ready(&mut self, pod: &mut Pod) {
         pod.worker.sandbox = Sandbox::Ready;
         pod.worker.pod_ip = Some(self.node.new_pod_ip());
@@ -170,7 +173,8 @@ impl Turn<'_> {
         let Some(container) = pod.containers.get_mut(index) else { return };
         if container.run.as_ref().is_some_and(|current| current.number == run && current.end.is_none()) {
             container.finish(End { at: now, code: container.spec.exit_code });
-            // The end of an init container is followed by a second sync at the next relist; recording init-fail at 8.4 s, cause not known.
+            // The end of an init container is followed by a second sync at the next relist; recording init-fail at 8.4
+            // s, cause not known.
             let twice = container.is_initializer();
             self.relist(pod);
             pod.worker.called |= twice;
@@ -208,7 +212,7 @@ impl Turn<'_> {
         self.random.millis(WATCH_DELAY.0, WATCH_DELAY.1)
     }
 
-    /// Writes the status if it says anything different (status_manager.go:971, isPodStatusByKubeletEqual).
+    /// Writes the status if it says anything different (`status_manager.go:971`, isPodStatusByKubeletEqual).
     pub(super) fn publish(&mut self, pod: &mut Pod) {
         pod.worker.start_time.get_or_insert(self.now);
         let status = self.status(pod);

@@ -1,1 +1,66 @@
-//! Tests.
+//! Checks revisions, history and its end.
+
+use serde_json::json;
+
+use super::*;
+
+fn pod(name: &str, phase: &str) -> Value {
+    json!({ "metadata": { "namespace": "a", "name": name, "resourceVersion": "999" }, "status": { "phase": phase } })
+}
+
+fn phases_at(store: &Store, revision: u64) -> Vec<(String, String)> {
+    let pods = store.pods_at(revision).unwrap();
+    pods.into_iter().map(|((_, name), pod)| (name, pod["status"]["phase"].as_str().unwrap().to_owned())).collect()
+}
+
+#[test]
+fn each_change_gets_the_next_revision_whatever_the_pod_says() {
+    let mut store = Store::default();
+    let first = store.put(pod("x", "Pending"));
+    let second = store.put(pod("x", "Running"));
+    assert_eq!(second, first + 1);
+    assert_eq!(
+        store.pods_at(second).unwrap().values().next().unwrap()["metadata"]["resourceVersion"],
+        second.to_string()
+    );
+    assert!(store.delete("a", "x"));
+    assert_eq!(store.revision(), second + 1);
+    assert!(!store.delete("a", "x"));
+    assert_eq!(store.revision(), second + 1, "nothing happened");
+}
+
+#[test]
+fn the_past_can_be_seen_as_long_as_it_is_remembered() {
+    let mut store = Store::default();
+    let one = store.put(pod("x", "Pending"));
+    let two = store.put(pod("y", "Pending"));
+    store.put(pod("x", "Running"));
+    store.delete("a", "y");
+    let text = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(name, phase)| ((*name).to_owned(), (*phase).to_owned())).collect()
+    };
+    assert_eq!(phases_at(&store, one), text(&[("x", "Pending")]));
+    assert_eq!(phases_at(&store, two), text(&[("x", "Pending"), ("y", "Pending")]));
+    assert_eq!(phases_at(&store, store.revision()), text(&[("x", "Running")]));
+    assert_eq!(store.after(two).unwrap().count(), 2);
+}
+
+#[test]
+fn a_full_history_forgets_the_oldest_change() {
+    let mut store = Store::with_history(2);
+    let revisions: Vec<u64> = (0..4).map(|n| store.put(pod(&format!("p{n}"), "Pending"))).collect();
+    assert_eq!(store.after(revisions[0]).err(), Some(TooOld { asked: revisions[0], oldest: revisions[1] }));
+    assert_eq!(store.after(revisions[1]).unwrap().count(), 2);
+    assert_eq!(store.len(), 4);
+}
+
+#[test]
+fn compaction_leaves_only_the_present() {
+    let mut store = Store::default();
+    let old = store.put(pod("x", "Pending"));
+    let now = store.put(pod("x", "Running"));
+    store.compact();
+    assert!(store.after(old).is_err());
+    assert_eq!(store.after(now).unwrap().count(), 0);
+    assert!(!store.is_empty());
+}

@@ -96,7 +96,9 @@ pub(super) const MANIFEST: &[Rule] = &[
             "invalid mixed oci image",
             "not a container image",
             "unexpected end of json input",
-            "unmarshal*manifest",
+            "unmarshal manifest",
+            "unmarshal data into manifest",
+            "mediatype in manifest should be",
         ],
     )
     .unless(&["#403", "#500", "#502", "#503", "token response", "bearer token"]),
@@ -137,7 +139,7 @@ pub(super) const POLICY: &[Rule] = &[
             "rekor set",
             "fulcio certificate",
             "is blocked in @",
-            "is blocked in /etc",
+            "is blocked in /etc/*",
             "is blocked by configuration",
         ],
     )

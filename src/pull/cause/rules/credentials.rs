@@ -125,7 +125,6 @@ pub(super) const RULES: &[Rule] = &[
             "code\":\"unauthorized",
             "unable to retrieve auth token",
             "requires authentication",
-            "no credentials",
         ],
     ),
     Rule::new(

@@ -2,8 +2,8 @@
 
 use super::Rule;
 use crate::pull::cause::Cause::{
-    AmbiguousShortName, CredentialsMalformed, DiskFull, InvalidReference, NeverPullAbsent, NodeStorageError, PullQpsExceeded,
-    RegistryUnavailable, SignatureRejected,
+    AmbiguousShortName, CredentialsMalformed, DiskFull, InvalidReference, NeverPullAbsent, NodeStorageError,
+    PullQpsExceeded, RegistryUnavailable, SignatureRejected,
 };
 
 /// Texts that decide alone. They open the list.
@@ -14,7 +14,12 @@ pub(super) const KUBELET: &[Rule] = &[
         "Kubernetes images/image_manager.go; recording never-absent",
         &["is not present with pull policy of never"],
     ),
-    Rule::new(PullQpsExceeded, "kubelet", "Kubernetes images/helpers.go; recording kubelet-restart", &["pull qps exceeded"]),
+    Rule::new(
+        PullQpsExceeded,
+        "kubelet",
+        "Kubernetes images/helpers.go; recording kubelet-restart",
+        &["pull qps exceeded"],
+    ),
     // A short name is ambiguous only on nodes that do not read it as docker.io.
     Rule::new(
         AmbiguousShortName,
@@ -122,7 +127,7 @@ pub(super) const KUBELET: &[Rule] = &[
 ];
 
 /// A runtime's word that the registry is away. It comes behind names, proxies and certificates: CRI-O says it of every
-/// refused connection (server/image_pull.go), a refused DNS server's or proxy's too.
+/// refused connection (`server/image_pull.go`), a refused DNS server's or proxy's too.
 pub(super) const UNAVAILABLE: &[Rule] = &[Rule::new(
     RegistryUnavailable,
     "kubelet, CRI-O 1.28+",

@@ -1,7 +1,7 @@
 //! What is not there.
 
 use super::Rule;
-use crate::pull::cause::Cause::{ImageNotFound, RepositoryNotFound, RegistryError};
+use crate::pull::cause::Cause::{ImageNotFound, RegistryError, RepositoryNotFound};
 
 pub(super) const RULES: &[Rule] = &[
     // A token endpoint that is not found says nothing about the image.

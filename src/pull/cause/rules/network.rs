@@ -1,7 +1,9 @@
 //! The roads to the registry: proxies, certificates, names and connections.
 
 use super::Rule;
-use crate::pull::cause::Cause::{ConnectionFailed, DnsFailure, PlainHttp, ProxyFailure, PullCanceled, Timeout, TlsExpired, TlsUntrusted};
+use crate::pull::cause::Cause::{
+    ConnectionFailed, DnsFailure, PlainHttp, ProxyFailure, PullCanceled, Timeout, TlsExpired, TlsUntrusted,
+};
 
 /// What lies on every road and is told by a word of its own.
 pub(super) const ROADS: &[Rule] = &[
@@ -18,7 +20,6 @@ pub(super) const ROADS: &[Rule] = &[
             "unknown error general socks server failure",
             "could not resolve proxy",
             "invalid proxy",
-            "proxy error",
             "error connecting to proxy",
             "unable to connect to proxy",
         ],
@@ -46,7 +47,11 @@ pub(super) const ROADS: &[Rule] = &[
         ConnectionFailed,
         "CRI-O",
         "containers/image docker/body_reader.go; kubernetes/registry.k8s.io#333",
-        &["unexpected eof (after reconnecting", "unexpected eof (while reconnecting", "connection reset by peer (after reconnecting"],
+        &[
+            "unexpected eof (after reconnecting",
+            "unexpected eof (while reconnecting",
+            "connection reset by peer (after reconnecting",
+        ],
     ),
     Rule::new(
         PlainHttp,

@@ -53,7 +53,8 @@ fn every_record_of_a_scenario_has_its_causes() {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/traces"));
     for (scenario, expected) in EXPECTED {
         let records = std::fs::read_to_string(folder.join(format!("{scenario}.pods.jsonl"))).unwrap();
-        let mut causes: Vec<Cause> = records.lines().flat_map(|line| image_failures(&serde_json::from_str(line).unwrap())).collect();
+        let mut causes: Vec<Cause> =
+            records.lines().flat_map(|line| image_failures(&serde_json::from_str(line).unwrap())).collect();
         causes.sort();
         causes.dedup();
         assert_eq!(causes, *expected, "{scenario}");
@@ -69,6 +70,8 @@ fn image_failures(record: &serde_json::Value) -> Vec<Cause> {
         .flatten()
         .map(|container| &container["state"]["waiting"])
         .filter(|waiting| IMAGE_REASONS.contains(&waiting["reason"].as_str().unwrap_or_default()))
-        .map(|waiting| classify(waiting["reason"].as_str().unwrap_or_default(), waiting["message"].as_str().unwrap_or_default()))
+        .map(|waiting| {
+            classify(waiting["reason"].as_str().unwrap_or_default(), waiting["message"].as_str().unwrap_or_default())
+        })
         .collect()
 }

@@ -50,7 +50,7 @@ fn initialized(pod: &Pod, phase: &str) -> Observed {
     Observed { kind: "Initialized", status, reason, message }
 }
 
-/// Returns the condition Ready; ContainersReady says the same, as there are no readiness gates here.
+/// Returns the condition Ready; `ContainersReady` says the same, as there are no readiness gates here.
 fn containers_ready(pod: &Pod, phase: &str) -> Observed {
     let past_deadline = matches!(pod.worker.ending, Ending::Deadline { .. } | Ending::Finished { deadline: true });
     let unready = names(pod, |container| {

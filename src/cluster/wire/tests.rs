@@ -1,0 +1,269 @@
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::*;
+
+fn decode_text(text: &str) -> Result<PodFacts, Undecodable> {
+    decode(&RawValue::from_string(text.to_owned()).expect("the test gives JSON"))
+}
+
+fn decode_value(value: &Value) -> Result<PodFacts, Undecodable> {
+    decode_text(&value.to_string())
+}
+
+/// A pod with everything that is read, each container of another kind.
+fn pod() -> Value {
+    let waiting = json!({ "waiting": { "reason": "ErrImagePull", "message": "no" } });
+    let status = |name: &str| json!({ "name": name, "restartCount": 2, "state": waiting, "lastState": { "terminated": {
+        "reason": "Error", "finishedAt": "2026-11-23T21:22:48Z" } }, "image": "old", "imageID": "old" });
+    json!({
+        "metadata": {
+            "namespace": "shop", "name": "web", "uid": "u1", "creationTimestamp": "2026-11-23T21:22:40Z",
+            "labels": { "pod-template-hash": "abc", "app": "web" },
+            "ownerReferences": [
+                { "kind": "Node", "name": "n" },
+                { "kind": "ReplicaSet", "name": "web-abc", "controller": true },
+            ],
+        },
+        "spec": {
+            "nodeName": "node-1",
+            "initContainers": [
+                { "name": "init", "image": "init:1", "imagePullPolicy": "Always" },
+                { "name": "mesh", "image": "mesh:1", "imagePullPolicy": "Never", "restartPolicy": "Always" },
+            ],
+            "containers": [{ "name": "app", "image": "app:1", "volumeMounts": [{ "name": "model" }, { "name": "tmp" }] }],
+            "ephemeralContainers": [{ "name": "debug", "image": "debug" }],
+            "volumes": [
+                { "name": "tmp", "emptyDir": {} },
+                { "name": "model", "image": { "reference": "model:1", "pullPolicy": "Always" } },
+            ],
+        },
+        "status": {
+            "phase": "Pending", "startTime": "2026-11-23T21:22:41Z",
+            "conditions": [
+                { "type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-23T21:22:42Z" },
+                { "type": "PodReadyToStartContainers", "status": "True", "lastTransitionTime": "2026-11-23T21:22:43Z" },
+                { "type": "Initialized", "status": "False", "lastTransitionTime": "2026-11-23T21:22:44Z" },
+            ],
+            "initContainerStatuses": [status("init"), status("mesh")],
+            "containerStatuses": [status("app")],
+            "ephemeralContainerStatuses": [status("debug")],
+        },
+    })
+}
+
+/// 2026-11-23T21:22:00Z and so many seconds, in the words of `date -u -d … +%s`.
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_millis((1_795_468_920 + seconds) * 1000)
+}
+
+#[test]
+fn a_pod_is_read_with_everything_that_is_used() {
+    let facts = decode_value(&pod()).unwrap();
+    let id = PodId { namespace: "shop".to_owned(), name: "web".to_owned(), uid: "u1".to_owned() };
+    let owner = Owner { kind: "ReplicaSet".to_owned(), name: "web-abc".to_owned(), template_hash: "abc".to_owned() };
+    let image = |reference: &str, policy| ImageFacts { reference: reference.to_owned(), policy };
+    let container = |name: &str, kind, images| ContainerFacts {
+        name: name.to_owned(),
+        kind,
+        images,
+        restarts: 2,
+        state: State::Waiting { reason: "ErrImagePull".to_owned(), message: "no".to_owned() },
+        last_run_ended: Some(at(48)),
+    };
+    let containers = vec![
+        container("init", ContainerKind::Init, vec![image("init:1", PullPolicy::Always)]),
+        container("mesh", ContainerKind::Sidecar, vec![image("mesh:1", PullPolicy::Never)]),
+        container("app", ContainerKind::App, vec![
+            image("app:1", PullPolicy::IfNotPresent),
+            image("model:1", PullPolicy::Always),
+        ]),
+        // No tag means latest, and that means Always.
+        container("debug", ContainerKind::Ephemeral, vec![image("debug", PullPolicy::Always)]),
+    ];
+    let expected = PodFacts {
+        id,
+        node: "node-1".to_owned(),
+        owner,
+        phase: Phase::Alive,
+        deleting: false,
+        created: Some(at(40)),
+        started: Some(at(41)),
+        scheduled: Some(at(42)),
+        sandbox_ready: Some(at(43)),
+        initialized: None,
+        containers,
+    };
+    assert_eq!(facts, expected);
+}
+
+#[test]
+fn a_pod_without_a_name_or_uid_cannot_be_told_from_others() {
+    for metadata in [json!({}), json!(null), json!({ "name": "web" }), json!({ "uid": "u1" }), json!({ "name": "", "uid": "u1" })] {
+        assert_eq!(decode_value(&json!({ "metadata": metadata })), Err(Undecodable::Anonymous));
+    }
+    assert_eq!(decode_text("{}"), Err(Undecodable::Anonymous));
+}
+
+#[test]
+fn everything_but_name_and_uid_may_be_missing() {
+    let bare = decode_text(r#"{"metadata":{"name":"web","uid":"u1"}}"#).unwrap();
+    assert_eq!(bare.containers, []);
+    assert_eq!((bare.phase, bare.deleting, bare.id.namespace.as_str()), (Phase::Alive, false, ""));
+}
+
+/// Every place in a value, as the keys and positions that lead there.
+fn places(value: &Value) -> Vec<String> {
+    let children: Vec<(String, &Value)> = match value {
+        Value::Object(object) => object.iter().map(|(key, value)| (key.replace('/', "~1"), value)).collect(),
+        Value::Array(array) => array.iter().enumerate().map(|(place, value)| (place.to_string(), value)).collect(),
+        _ => Vec::new(),
+    };
+    let below = children.into_iter().flat_map(|(key, child)| {
+        std::iter::once(format!("/{key}")).chain(places(child).into_iter().map(move |place| format!("/{key}{place}"))).collect::<Vec<_>>()
+    });
+    below.collect()
+}
+
+#[test]
+fn null_is_as_good_as_absent_everywhere() {
+    for place in places(&pod()) {
+        let mut nulled = pod();
+        *nulled.pointer_mut(&place).unwrap() = Value::Null;
+        let facts = decode_value(&nulled);
+        let is_identity = ["/metadata", "/metadata/name", "/metadata/uid"].contains(&place.as_str());
+        assert_eq!(facts.is_ok(), !is_identity, "null at {place}: {facts:?}");
+        let (parent, key) = place.rsplit_once('/').unwrap();
+        let mut missing = pod();
+        if let Some(Value::Object(parent)) = missing.pointer_mut(parent) {
+            parent.remove(key);
+            assert_eq!(decode_value(&missing), facts, "absent and null differ at {place}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_type_anywhere_is_an_error_that_names_the_pod_or_harms_nothing() {
+    for place in places(&pod()) {
+        for wrong in [json!(true), json!(-1.5), json!("text"), json!([]), json!([1]), json!({}), json!({ "a": [{}] }), json!(1e300)] {
+            let mut broken = pod();
+            *broken.pointer_mut(&place).unwrap() = wrong.clone();
+            if let Err(error) = decode_value(&broken) {
+                let is_identity = place.starts_with("/metadata/n") || place == "/metadata" || place == "/metadata/uid";
+                let text = error.to_string();
+                assert!(is_identity || text.starts_with("shop/web: "), "{wrong} at {place}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_object_whose_name_cannot_be_read_is_called_nameless() {
+    let error = decode_text(r#"{"metadata":{"name":7,"uid":"u1"}}"#).unwrap_err();
+    assert!(error.to_string().starts_with("a nameless object: "), "{error}");
+    for text in ["null", "7", "[]", "\"pod\"", "true"] {
+        assert!(decode_text(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn unknown_fields_are_passed_over() {
+    let mut extended = pod();
+    for place in places(&pod()).into_iter().chain([String::new()]) {
+        if let Some(Value::Object(object)) = extended.pointer_mut(&place) {
+            object.insert("x-of-tomorrow".to_owned(), json!({ "deep": [1, { "a": null }] }));
+        }
+    }
+    assert_eq!(decode_value(&extended), decode_value(&pod()));
+}
+
+#[test]
+fn a_status_of_a_container_that_the_spec_has_not_is_read_without_an_image() {
+    let mut odd = pod();
+    odd["status"]["containerStatuses"][0]["name"] = "stranger".into();
+    let facts = decode_value(&odd).unwrap();
+    let stranger = facts.containers.iter().find(|container| container.name == "stranger").unwrap();
+    assert_eq!((stranger.kind, stranger.images.as_slice()), (ContainerKind::App, &[][..]));
+}
+
+#[test]
+fn a_restart_count_out_of_range_harms_nothing() {
+    for count in [json!(-1), json!(i64::MIN), json!(u64::from(u32::MAX) + 1)] {
+        let mut odd = pod();
+        odd["status"]["containerStatuses"][0]["restartCount"] = count.clone();
+        assert!(decode_value(&odd).is_ok(), "{count}");
+    }
+}
+
+#[test]
+fn a_time_that_is_none_is_unknown() {
+    for time in ["", "yesterday", "2026-13-40T00:00:00Z", "2026-11-23", "9999999-01-01T00:00:00Z"] {
+        let mut odd = pod();
+        odd["metadata"]["creationTimestamp"] = time.into();
+        assert_eq!(decode_value(&odd).unwrap().created, None, "{time}");
+    }
+    let mut micro = pod();
+    micro["metadata"]["creationTimestamp"] = "2026-11-23T22:22:40.250000+01:00".into();
+    assert_eq!(decode_value(&micro).unwrap().created, Some(at(40).after(std::time::Duration::from_millis(250))));
+}
+
+#[test]
+fn a_pod_with_any_deletion_timestamp_is_deleting() {
+    let mut deleting = pod();
+    deleting["metadata"]["deletionTimestamp"] = "2026-11-23T21:23:00Z".into();
+    assert!(decode_value(&deleting).unwrap().deleting);
+}
+
+#[test]
+fn a_finished_phase_is_told_from_every_other() {
+    for (phase, expected) in [
+        ("Succeeded", Phase::Finished),
+        ("Failed", Phase::Finished),
+        ("Pending", Phase::Alive),
+        ("Running", Phase::Alive),
+        ("Unknown", Phase::Alive),
+        ("failed", Phase::Alive),
+        ("", Phase::Alive),
+    ] {
+        let mut pod = pod();
+        pod["status"]["phase"] = phase.into();
+        assert_eq!(decode_value(&pod).unwrap().phase, expected, "{phase}");
+    }
+}
+
+/// JSON that uses the field names of a pod more often than not.
+fn any_json() -> impl Strategy<Value = Value> {
+    let keys = vec![
+        "metadata", "name", "namespace", "uid", "spec", "status", "containers", "containerStatuses", "state", "waiting",
+        "reason", "message", "restartCount", "volumes", "image", "conditions", "type", "x", "",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 60, 6, move |inner| {
+        let object = proptest::collection::vec((proptest::sample::select(keys.clone()), inner.clone()), 0..6);
+        prop_oneof![
+            proptest::collection::vec(inner, 0..4).prop_map(Value::from),
+            object.prop_map(|fields| Value::from(fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_json_whatever_breaks_the_decoder(value in any_json()) {
+        let _ = decode_value(&value);
+    }
+
+    #[test]
+    fn no_pod_with_one_thing_wrong_breaks_the_decoder(wrong in any_json(), place in any::<proptest::sample::Index>()) {
+        let mut broken = pod();
+        let places = places(&broken);
+        *broken.pointer_mut(&places[place.index(places.len())]).unwrap() = wrong;
+        let _ = decode_value(&broken);
+    }
+}

@@ -1,0 +1,82 @@
+use super::*;
+
+fn check(reason: &str, message: &str, expected: Stage) {
+    assert_eq!(stage_of_waiting(reason, message), expected, "{reason:?} with the message {message:?}");
+}
+
+#[test]
+fn the_seven_image_reasons_mean_no_image_whatever_the_message() {
+    for (word, reason) in [
+        ("ErrImagePull", Reason::ErrImagePull),
+        ("ImagePullBackOff", Reason::ImagePullBackOff),
+        ("ErrImageNeverPull", Reason::ErrImageNeverPull),
+        ("InvalidImageName", Reason::InvalidImageName),
+        ("ImageInspectError", Reason::ImageInspectError),
+        ("RegistryUnavailable", Reason::RegistryUnavailable),
+        ("SignatureValidationFailed", Reason::SignatureValidationFailed),
+    ] {
+        for message in ["", word, "something else"] {
+            check(word, message, Stage::NoImage(reason));
+        }
+        assert_eq!(reason.as_str(), word);
+    }
+}
+
+#[test]
+fn free_text_in_both_reason_and_message_means_no_image() {
+    for text in ["illegal base64 data at input byte 4", "two\nlines", "Other", &"x".repeat(10_000), "write /var: no space left on device"] {
+        check(text, text, Stage::NoImage(Reason::Other));
+    }
+}
+
+#[test]
+fn a_reason_unlike_its_message_and_unknown_is_no_failure() {
+    for (reason, message) in [("SomethingNew", ""), ("SomethingNew", "of tomorrow"), ("errimagepull", ""), ("Other", ""), ("ErrImagePull ", "")] {
+        check(reason, message, Stage::Unknown);
+    }
+}
+
+#[test]
+fn reasons_that_are_not_about_images_say_how_far_the_container_got() {
+    for (reason, expected) in [
+        ("ContainerCreating", Stage::BeforePull),
+        ("PodInitializing", Stage::BeforePull),
+        ("CrashLoopBackOff", Stage::CrashLoop),
+        ("CreateContainerConfigError", Stage::HasImage),
+        ("CreateContainerError", Stage::HasImage),
+        ("RunContainerError", Stage::HasImage),
+        ("", Stage::HasImage),
+    ] {
+        check(reason, "", expected);
+        check(reason, "some text", expected);
+        // The reason decides even where the kubelet repeats it as the message.
+        check(reason, reason, expected);
+    }
+}
+
+#[test]
+fn an_image_volume_that_cannot_be_mounted_was_pulled() {
+    check("CreateContainerError", "ImageVolumeMountFailed: permission denied", Stage::HasImage);
+}
+
+#[test]
+fn only_the_onsets_of_three_reasons_are_attempts() {
+    let attempts: Vec<&str> = Reason::ALL.iter().filter(|reason| reason.is_attempt()).map(|reason| reason.as_str()).collect();
+    assert_eq!(attempts, ["ErrImagePull", "RegistryUnavailable", "SignatureValidationFailed"]);
+}
+
+#[test]
+fn a_container_that_ran_had_its_image() {
+    let terminated = |reason: &str| State::Terminated { reason: reason.to_owned(), finished: None };
+    assert_eq!(stage_of(&State::Running { started: None }), Stage::HasImage);
+    assert_eq!(stage_of(&terminated("Error")), Stage::HasImage);
+    assert_eq!(stage_of(&terminated("Completed")), Stage::HasImage);
+    assert_eq!(stage_of(&terminated("OOMKilled")), Stage::HasImage);
+}
+
+#[test]
+fn a_termination_that_the_kubelet_made_up_proves_nothing() {
+    let state = State::Terminated { reason: "ContainerStatusUnknown".to_owned(), finished: None };
+    assert_eq!(stage_of(&state), Stage::Unsaid);
+    assert_eq!(stage_of(&State::Absent), Stage::Unsaid);
+}

@@ -1,0 +1,54 @@
+//! What the documents say is what the program does.
+
+use image_pull_exporter::metrics::families::FAMILIES;
+use image_pull_exporter::metrics::reference;
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn metrics_md_is_the_table_of_families() {
+    let text = reference::markdown();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write("METRICS.md", &text).expect("METRICS.md can be written");
+    }
+    assert_eq!(read("METRICS.md"), text, "run `UPDATE=1 tests/run docs`");
+}
+
+#[test]
+fn every_metric_that_a_document_names_exists() {
+    for path in ["README.md", "ARCHITECTURE.md"] {
+        let text = read(path);
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let named = words.filter(|word| {
+            (word.starts_with("image_pull_") || word.starts_with("kube_pod_")) && *word != "image_pull_exporter_"
+        });
+        for name in named {
+            let plain = ["_bucket", "_sum", "_count"].into_iter().find_map(|end| name.strip_suffix(end));
+            let known = |wanted: &str| FAMILIES.iter().any(|family| family.header.name == wanted);
+            let exists = known(name) || plain.is_some_and(known) || name.ends_with('_');
+            assert!(exists, "{path} names {name}, which METRICS.md does not have");
+        }
+    }
+}
+
+#[test]
+fn help_is_a_sentence_and_labels_are_few() {
+    for family in FAMILIES {
+        let header = &family.header;
+        assert!(header.help.ends_with('.'), "{}", header.name);
+        assert!(!header.help.contains('\n') && header.help.len() < 160, "{}", header.name);
+        assert!(family.labels.len() <= 16, "{}", header.name);
+    }
+    let mut names: Vec<_> = FAMILIES.iter().map(|family| family.header.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), FAMILIES.len(), "a family twice");
+}
+
+#[test]
+fn the_readme_tells_how_to_run_and_test() {
+    let readme = read("README.md");
+    assert!(readme.contains("cargo run --release -- demo") && readme.contains("tests/run"));
+}

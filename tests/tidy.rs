@@ -1,0 +1,108 @@
+//! The invariants of ARCHITECTURE.md, checked on the source.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::from(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder is there") {
+            let path = entry.expect("it can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("a source file is text");
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder} has sources");
+    found
+}
+
+fn is_test(path: &Path) -> bool {
+    let is_named = |name: &str| path.components().any(|part| part.as_os_str() == name);
+    is_named("tests") || is_named("tests.rs") || is_named("fixture.rs")
+}
+
+/// The lines of code: no comments, no doc comments.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().map(|(number, line)| (number + 1, line)).filter(|(_, line)| !line.trim().starts_with("//"))
+}
+
+#[test]
+fn the_pure_middle_knows_no_framework_clock_or_io() {
+    let banned = [
+        "kube::", "k8s_openapi", "tokio", "axum", "tracing", "serde", "prometheus_client", "jiff", "std::fs", "std::io",
+        "std::net", "std::env", "Mutex", "RwLock", "SystemTime", "Instant", "crate::cluster", "crate::metrics",
+        "crate::http", "crate::sim", "crate::monitor", "crate::clock",
+    ];
+    for (path, text) in sources("src/pull") {
+        if is_test(&path) {
+            continue;
+        }
+        for (number, line) in code(&text) {
+            for word in banned {
+                assert!(!line.contains(word), "{}:{number} names {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn dependencies_point_inward() {
+    for (folder, banned) in [
+        ("src/cluster", &["crate::metrics", "crate::http", "crate::monitor", "crate::sim", "crate::serve"][..]),
+        ("src/metrics", &["crate::cluster", "crate::http", "crate::monitor", "crate::sim", "kube::", "axum"]),
+        ("src/http", &["crate::cluster", "crate::monitor", "crate::sim", "kube::"]),
+        ("src/sim", &["crate::pull", "crate::cluster", "crate::metrics", "crate::http", "crate::monitor", "kube::"]),
+    ] {
+        for (path, text) in sources(folder) {
+            for (number, line) in code(&text) {
+                for word in banned {
+                    assert!(!line.contains(word), "{}:{number} names {word}", path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_has_one_job_and_says_which() {
+    for (path, text) in sources("src") {
+        let lines = text.lines().count();
+        assert!(lines <= 500, "{} has {lines} lines", path.display());
+        assert!(is_test(&path) || text.starts_with("//! "), "{} does not say what it is for", path.display());
+    }
+}
+
+#[test]
+fn every_source_file_is_compiled() {
+    for folder in ["src", "tests"] {
+        for (path, _) in sources(folder) {
+            let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a file has a name");
+            let parent = path.parent().expect("a file has a folder");
+            let is_root = parent == Path::new(folder) && (folder == "tests" || matches!(name, "lib" | "main"));
+            if is_root || (folder == "tests" && name == "main") {
+                continue;
+            }
+            let (module, declared_in) = if name == "mod" {
+                let module = parent.file_name().and_then(|name| name.to_str()).expect("a folder has a name");
+                (module, parent.parent().expect("a folder has a parent"))
+            } else {
+                (name, parent)
+            };
+            let mut declaring = vec![declared_in.join("mod.rs"), declared_in.with_extension("rs")];
+            declaring.extend(["src/lib.rs", "src/main.rs"].map(PathBuf::from).into_iter().filter(|_| declared_in == Path::new("src")));
+            if folder == "tests" {
+                let siblings = fs::read_dir(declared_in).expect("the folder is there");
+                declaring.extend(siblings.filter_map(|entry| Some(entry.ok()?.path())));
+            }
+            let is_declared = declaring.iter().filter_map(|path| fs::read_to_string(path).ok()).any(|text| {
+                text.lines().any(|line| line.trim_end().ends_with(&format!("mod {module};")))
+            });
+            assert!(is_declared, "{} is declared nowhere", path.display());
+        }
+    }
+}
