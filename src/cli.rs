@@ -161,7 +161,13 @@ pub struct MetricsArgs {
 #[command(next_help_heading = "Log")]
 pub struct LogArgs {
     /// What to log
-    #[arg(id = "log.level", long = "log.level", value_name = "LEVEL", env = "IMAGE_PULL_EXPORTER_LOG_LEVEL", value_enum)]
+    #[arg(
+        id = "log.level",
+        long = "log.level",
+        value_name = "LEVEL",
+        env = "IMAGE_PULL_EXPORTER_LOG_LEVEL",
+        value_enum
+    )]
     pub level: Option<LogLevel>,
     /// How to log
     #[arg(id = "log.format", long = "log.format", env = "IMAGE_PULL_EXPORTER_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]

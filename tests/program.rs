@@ -132,7 +132,8 @@ fn http_answers_by_format_encoding_and_method() {
     let mut plain = String::new();
     flate2::read::GzDecoder::new(&*zipped.body).read_to_string(&mut plain).expect("it is gzip of text");
     assert!(plain.contains("image_pull_failing{"));
-    let protobuf = "Accept: application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited\r\n";
+    let protobuf =
+        "Accept: application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited\r\n";
     let protobuf = get(demo.port, "/metrics", protobuf).expect("it answers");
     assert!(protobuf.head.contains("application/vnd.google.protobuf"), "{}", protobuf.head);
     for path in ["/livez", "/readyz", "/healthz", "/"] {

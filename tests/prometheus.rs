@@ -109,7 +109,8 @@ fn prometheus_takes_open_metrics() {
     assert!(prometheus.query("max(time() - image_pull_failing_since_timestamp_seconds)").is_ok_and(|age| age > 60.0));
     assert!(prometheus.query("min(time() - image_pull_failing_since_timestamp_seconds)").is_ok_and(|age| age >= 0.0));
     assert!(prometheus.query("sum(image_pull_backoff_duration_seconds_bucket{le=\"35.0\"})").is_ok());
-    let exemplars = prometheus.get("/api/v1/query_exemplars?query=image_pull_failed_attempts_total&start=0&end=9999999999");
+    let exemplars =
+        prometheus.get("/api/v1/query_exemplars?query=image_pull_failed_attempts_total&start=0&end=9999999999");
     assert!(exemplars.is_ok_and(|answer| answer.pointer("/data/0/exemplars/0/labels/pod").is_some()));
 }
 

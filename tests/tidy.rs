@@ -34,9 +34,28 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
 #[test]
 fn the_pure_middle_knows_no_framework_clock_or_io() {
     let banned = [
-        "kube::", "k8s_openapi", "tokio", "axum", "tracing", "serde", "prometheus_client", "jiff", "std::fs", "std::io",
-        "std::net", "std::env", "Mutex", "RwLock", "SystemTime", "Instant", "crate::cluster", "crate::metrics",
-        "crate::http", "crate::sim", "crate::monitor", "crate::clock",
+        "kube::",
+        "k8s_openapi",
+        "tokio",
+        "axum",
+        "tracing",
+        "serde",
+        "prometheus_client",
+        "jiff",
+        "std::fs",
+        "std::io",
+        "std::net",
+        "std::env",
+        "Mutex",
+        "RwLock",
+        "SystemTime",
+        "Instant",
+        "crate::cluster",
+        "crate::metrics",
+        "crate::http",
+        "crate::sim",
+        "crate::monitor",
+        "crate::clock",
     ];
     for (path, text) in sources("src/pull") {
         if is_test(&path) {
@@ -94,14 +113,20 @@ fn every_source_file_is_compiled() {
                 (name, parent)
             };
             let mut declaring = vec![declared_in.join("mod.rs"), declared_in.with_extension("rs")];
-            declaring.extend(["src/lib.rs", "src/main.rs"].map(PathBuf::from).into_iter().filter(|_| declared_in == Path::new("src")));
+            declaring.extend(
+                ["src/lib.rs", "src/main.rs"]
+                    .map(PathBuf::from)
+                    .into_iter()
+                    .filter(|_| declared_in == Path::new("src")),
+            );
             if folder == "tests" {
                 let siblings = fs::read_dir(declared_in).expect("the folder is there");
                 declaring.extend(siblings.filter_map(|entry| Some(entry.ok()?.path())));
             }
-            let is_declared = declaring.iter().filter_map(|path| fs::read_to_string(path).ok()).any(|text| {
-                text.lines().any(|line| line.trim_end().ends_with(&format!("mod {module};")))
-            });
+            let is_declared = declaring
+                .iter()
+                .filter_map(|path| fs::read_to_string(path).ok())
+                .any(|text| text.lines().any(|line| line.trim_end().ends_with(&format!("mod {module};"))));
             assert!(is_declared, "{} is declared nowhere", path.display());
         }
     }

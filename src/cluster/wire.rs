@@ -65,6 +65,12 @@ fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializ
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// Reads a list, of which null is no less than an empty one, and neither is an element that is null.
+fn list<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let elements: Option<Vec<Option<T>>> = Option::deserialize(deserializer)?;
+    Ok(elements.unwrap_or_default().into_iter().map(Option::unwrap_or_default).collect())
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Pod {
@@ -89,7 +95,7 @@ struct Metadata {
     deletion_timestamp: Option<Time>,
     #[serde(deserialize_with = "nullable")]
     labels: Labels,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "list")]
     owner_references: Vec<OwnerReference>,
 }
 
@@ -116,13 +122,13 @@ struct OwnerReference {
 struct Spec {
     #[serde(deserialize_with = "nullable")]
     node_name: String,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "list")]
     init_containers: Vec<Container>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "list")]
     containers: Vec<Container>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "list")]
     ephemeral_containers: Vec<Container>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "list")]
     volumes: Vec<Volume>,
 }
 
@@ -135,7 +141,7 @@ struct Container {
     image: String,
     image_pull_policy: Option<String>,
     restart_policy: Option<String>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "list")]
     volume_mounts: Vec<VolumeMount>,
 }
 
@@ -168,13 +174,13 @@ struct Status {
     #[serde(deserialize_with = "nullable")]
     phase: String,
     start_time: Option<Time>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "list")]
     conditions: Vec<Condition>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "list")]
     init_container_statuses: Vec<ContainerStatus>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "list")]
     container_statuses: Vec<ContainerStatus>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "list")]
     ephemeral_container_statuses: Vec<ContainerStatus>,
 }
 

@@ -128,14 +128,18 @@ impl Failure {
         if !container.images.iter().any(|image| image.reference == self.image.raw()) {
             return (Fate::Ends(Outcome::ImageChanged), events);
         }
-        let stage = stage_of(&container.state);
-        if container.restarts > self.restarts || (stage == Stage::HasImage && !self.is_old_run(&container.state)) {
+        // The kubelet was restarted, and shows the run before the failure again.
+        let is_old_run = self.is_old_run(&container.state);
+        let stage = if is_old_run { Stage::BeforePull } else { stage_of(&container.state) };
+        if container.restarts > self.restarts || stage == Stage::HasImage {
             if seen == Seen::Watched && container.restarts == self.restarts {
                 events.extend(self.backoff.recovered(now).map(FailureEvent::BackedOff));
             }
             return (Fate::Ends(Outcome::Recovered), events);
         }
-        if seen != Seen::Watched && (stage != self.stage || self.next_attempt().is_none_or(|next| next <= now)) {
+        let tried_meanwhile =
+            stage != self.stage || (stage != Stage::BeforePull && self.next_attempt().is_none_or(|next| next <= now));
+        if seen != Seen::Watched && tried_meanwhile {
             self.backoff.unwatched();
         }
         let other_image = self.take_image(container);
@@ -191,7 +195,7 @@ impl Failure {
         }
     }
 
-    /// Whether a termination is that of the run before the failure, which shows again after a kubelet restart.
+    /// Whether a termination is that of the run before the failure.
     fn is_old_run(&self, state: &State) -> bool {
         matches!(state, State::Terminated { finished: Some(finished), .. } if Some(*finished) == self.last_run_ended)
     }

@@ -204,8 +204,7 @@ impl Story {
     /// A relist of everything.
     pub(super) fn relist_all(&mut self, time: i64, pods: &[PodFacts]) -> &mut Self {
         for scope in self.scopes.clone() {
-            let covered: Vec<PodFacts> =
-                pods.iter().filter(|pod| scope.covers(&pod.id.namespace)).cloned().collect();
+            let covered: Vec<PodFacts> = pods.iter().filter(|pod| scope.covers(&pod.id.namespace)).cloned().collect();
             self.relist(time, &scope, &covered);
         }
         self

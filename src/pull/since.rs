@@ -64,7 +64,7 @@ impl Since {
         now: Timestamp,
         not_before: Option<Timestamp>,
     ) -> Self {
-        let (at, basis) = bound(pod, container, of_volume).unwrap_or((now, Basis::Observed));
+        let (at, basis) = bound(pod, container, of_volume).unwrap_or((now, Basis::PodStart));
         // The kubelet's clock may be ahead of ours, and a look at the cluster beats any bound.
         Self { at: at.max(not_before.unwrap_or(at)).min(now), basis }
     }

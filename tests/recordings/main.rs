@@ -157,8 +157,11 @@ fn check_failures(name: &str, scrape: &Exposition, failures: &[Failure]) {
                 .collect();
             let counted = scrape.sum("image_pull_failures_ended_total", &labels);
             assert!(close(counted, count(&ended)), "{name}: {counted} failures at {registry} ended as {outcome}");
-            let lasted: f64 =
-                ended.iter().filter(|failure| exact(failure)).map(|failure| failure.ended.unwrap().0 - failure.began).sum();
+            let lasted: f64 = ended
+                .iter()
+                .filter(|failure| exact(failure))
+                .map(|failure| failure.ended.unwrap().0 - failure.began)
+                .sum();
             let counted = scrape.sum("image_pull_failure_duration_seconds_sum", &labels);
             assert!((counted - lasted).abs() < 0.01, "{name}: {counted} s, not {lasted} s until {outcome}");
         }
@@ -202,10 +205,17 @@ fn check_open(name: &str, scrape: &Exposition, open: &[&Failure]) {
         assert_eq!(info[place].label("registry"), registry_label(failure), "{at}");
         assert_eq!(info[place].label("pull_policy"), failure.policy, "{at}");
         assert_eq!(since[place].label("basis"), failure.since.1, "{at}");
-        assert!(close(since[place].value, failure.since.0), "{at}: since {} not {:?}", since[place].value, failure.since);
+        assert!(
+            close(since[place].value, failure.since.0),
+            "{at}: since {} not {:?}",
+            since[place].value,
+            failure.since
+        );
         assert!((attempts[place].value - onsets.len() as f64).abs() <= 1.0, "{at}: {} attempts", attempts[place].value);
         match (last.get(place), onsets.last()) {
-            (Some(last), Some(onset)) => assert!(close(last.value, *onset), "{at}: last attempt {} not {onset}", last.value),
+            (Some(last), Some(onset)) => {
+                assert!(close(last.value, *onset), "{at}: last attempt {} not {onset}", last.value)
+            }
             (None, None) => {}
             (last, onset) => panic!("{at}: last attempt {last:?}, not {onset:?}"),
         }
@@ -438,7 +448,10 @@ fn check_labels(name: &str, records: &[Record], expected: &[(&str, &str)]) {
     for (label, value) in expected {
         assert_eq!(info[0].label(label), *value, "{name}: {label}");
     }
-    assert_eq!(scrape.all("image_pull_failing").next().unwrap().label("container_type"), info[0].label("container_type"));
+    assert_eq!(
+        scrape.all("image_pull_failing").next().unwrap().label("container_type"),
+        info[0].label("container_type")
+    );
 }
 
 #[test]

@@ -69,8 +69,13 @@ const BUCKET_OF_STEP: [f64; 6] = [35.0, 35.0, 68.0, 128.0, 238.0, 340.0];
 const MERGED_SHOWS: f64 = 19.0;
 
 const IMAGE_REASONS: [&str; 7] = [
-    "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError",
-    "RegistryUnavailable", "SignatureValidationFailed",
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "ErrImageNeverPull",
+    "InvalidImageName",
+    "ImageInspectError",
+    "RegistryUnavailable",
+    "SignatureValidationFailed",
 ];
 const ATTEMPTS: [&str; 3] = ["ErrImagePull", "RegistryUnavailable", "SignatureValidationFailed"];
 const BEFORE_A_PULL: [&str; 2] = ["ContainerCreating", "PodInitializing"];
@@ -183,7 +188,8 @@ pub fn failures(records: &[Record]) -> Vec<Failure> {
             for status in list(&pod["status"][statuses]) {
                 let container = containers.entry((place(pod, status), kind)).or_default();
                 let spec = list(&pod["spec"][specs]).iter().find(|spec| spec["name"] == status["name"]);
-                let sight = Sight { at: record.at, pod, status, spec: spec.unwrap_or(&Value::Null), kind, first_of_pod, over };
+                let sight =
+                    Sight { at: record.at, pod, status, spec: spec.unwrap_or(&Value::Null), kind, first_of_pod, over };
                 container.see(&sight);
             }
         }

@@ -37,7 +37,8 @@ impl Exposition {
             }
             let sample = sample(line).unwrap_or_else(|problem| panic!("{problem} in the line {line:?}"));
             let (family, _, kind) = exposition.families.last().unwrap_or_else(|| panic!("no family before {line:?}"));
-            let suffix = sample.name.strip_prefix(family.as_str()).unwrap_or_else(|| panic!("{line:?} stands under {family}"));
+            let suffix =
+                sample.name.strip_prefix(family.as_str()).unwrap_or_else(|| panic!("{line:?} stands under {family}"));
             let suffixes: &[&str] = if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
             assert!(suffixes.contains(&suffix), "{line:?} stands under {family} of type {kind}");
             let mut labels = sample.labels.clone();

@@ -3,16 +3,8 @@ use crate::pull::fixture::{at, seconds};
 
 /// When a container that cannot get its image shows its failed attempts, and when the kubelet really makes the next
 /// one: the medians of a thousand simulated runs and of 42 recorded containers.
-const ONSETS_AND_NEXT: [(i64, f64); 8] = [
-    (1, 15.0),
-    (28, 42.0),
-    (55, 92.0),
-    (105, 181.0),
-    (194, 348.0),
-    (361, 655.0),
-    (668, 962.0),
-    (975, 1269.0),
-];
+const ONSETS_AND_NEXT: [(i64, f64); 8] =
+    [(1, 15.0), (28, 42.0), (55, 92.0), (105, 181.0), (194, 348.0), (361, 655.0), (668, 962.0), (975, 1269.0)];
 
 /// How far the kubelet's sync can put an attempt off.
 const SYNC: f64 = 10.0;

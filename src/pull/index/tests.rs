@@ -1,4 +1,5 @@
 mod properties;
+mod relists;
 
 use super::*;
 use crate::pull::fixture::{Story, back_off, not_found, pod};
@@ -52,8 +53,12 @@ fn attempts_and_back_off_alternate_within_one_failure() {
     check(
         &mut story,
         &[
-            "1 web/app started", "1 web/app attempted", "28 web/app backed off 27 s", "28 web/app attempted",
-            "55 web/app backed off 27 s", "55 web/app attempted",
+            "1 web/app started",
+            "1 web/app attempted",
+            "28 web/app backed off 27 s",
+            "28 web/app attempted",
+            "55 web/app backed off 27 s",
+            "55 web/app attempted",
         ],
         &["web/app nginx:nope ImagePullBackOff since 1 observed, 3 attempts"],
     );
@@ -82,7 +87,14 @@ fn every_image_reason_begins_a_failure() {
 
 #[test]
 fn other_reasons_begin_none() {
-    for reason in ["ContainerCreating", "PodInitializing", "CrashLoopBackOff", "CreateContainerConfigError", "RunContainerError", ""] {
+    for reason in [
+        "ContainerCreating",
+        "PodInitializing",
+        "CrashLoopBackOff",
+        "CreateContainerConfigError",
+        "RunContainerError",
+        "",
+    ] {
         let mut story = Story::new();
         story.apply(1, &pod("web").image("nginx").waits(reason, "some text"));
         check(&mut story, &[], &[]);
@@ -94,7 +106,9 @@ fn what_alternates_with_an_image_reason_leaves_the_failure_open() {
     check_lasts(|web| web.image_pull_back_off());
     check_lasts(|web| web.waits("ImagePullBackOff", "Back-off pulling image \"nginx:nope\""));
     check_lasts(|web| web.waits("ImageInspectError", "Failed to inspect image \"\": rpc error: code = Unavailable"));
-    check_lasts(|web| web.waits("ErrImageNeverPull", "Container image \"nginx:nope\" is not present with pull policy of Never"));
+    check_lasts(|web| {
+        web.waits("ErrImageNeverPull", "Container image \"nginx:nope\" is not present with pull policy of Never")
+    });
     check_lasts(PodFacts::creating);
     check_lasts(|web| web.waits("PodInitializing", ""));
     check_lasts(|web| web.waits("CrashLoopBackOff", "back-off 1m20s restarting failed container=app"));
@@ -111,7 +125,10 @@ fn a_changed_message_is_no_attempt() {
 #[test]
 fn another_attempt_reason_is_another_attempt() {
     let (mut story, web) = web_fails();
-    story.apply(28, &web.waits("RegistryUnavailable", "image pull failed for nginx:nope because the registry is unavailable: x"));
+    story.apply(
+        28,
+        &web.waits("RegistryUnavailable", "image pull failed for nginx:nope because the registry is unavailable: x"),
+    );
     assert_eq!(story.failing(), ["web/app nginx:nope RegistryUnavailable since 1 observed, 2 attempts"]);
 }
 
@@ -136,7 +153,9 @@ fn whatever_comes_after_a_pull_ends_the_failure_as_recovered() {
 #[test]
 fn another_image_in_the_spec_ends_the_failure_as_image_changed() {
     let renamed = |image: &str| pod("web").image(image);
-    check_ends("image_changed", |_| renamed("nginx:1.27").err_image_pull().waits("ErrImagePull", &not_found("nginx:nope")));
+    check_ends("image_changed", |_| {
+        renamed("nginx:1.27").err_image_pull().waits("ErrImagePull", &not_found("nginx:nope"))
+    });
     check_ends("image_changed", |_| renamed("nginx:1.27").waits("ImagePullBackOff", &back_off("nginx:nope")));
     check_ends("image_changed", |_| renamed("nginx:1.27").creating());
     check_ends("image_changed", |_| renamed("nginx:1.27").runs_since(20));
@@ -179,120 +198,6 @@ fn a_pod_that_leaves_the_watch_ends_its_failure_once() {
         let end = format!("5 web/app {outcome} after 4 s");
         check(&mut story, &[BEGUN[0], BEGUN[1], &end], &[]);
     }
-}
-
-#[test]
-fn a_pod_that_a_relist_omits_was_deleted() {
-    let (mut story, web) = web_fails();
-    let other = pod("other").image("busybox:nope");
-    story.apply(2, &other.clone().err_image_pull());
-    story.relist_all(30, &[other.err_image_pull()]);
-    assert_eq!(story.lines.last().unwrap(), "30 web/app pod_deleted after 29 s");
-    assert_eq!(story.failing(), ["other/app busybox:nope ErrImagePull since 2 observed, 1 attempts"]);
-    // Once.
-    let before = story.lines.len();
-    story.delete(31, &web.err_image_pull().deleting());
-    assert_eq!(story.lines.len(), before);
-}
-
-#[test]
-fn a_relist_of_one_namespace_leaves_the_pods_of_others_alone() {
-    let scopes = ["shop", "bank"].map(|namespace| Scope::Namespace(namespace.to_owned()));
-    let mut story = Story::with(Settings::default(), &scopes);
-    let web = pod("web").image("nginx:nope").err_image_pull();
-    let vault = pod("vault").in_namespace("bank").image("vault:nope").err_image_pull();
-    story.apply(1, &web).apply(2, &vault);
-    story.relist(10, &scopes[0], &[]);
-    assert_eq!(story.lines.last().unwrap(), "10 web/app pod_deleted after 9 s");
-    assert_eq!(story.failing(), ["vault/app vault:nope ErrImagePull since 2 observed, 1 attempts"]);
-    story.relist(20, &scopes[1], &[vault]);
-    assert_eq!(story.lines.len(), 5);
-}
-
-#[test]
-fn there_is_no_view_until_every_scope_was_listed_once() {
-    let scopes = ["shop", "bank"].map(|namespace| Scope::Namespace(namespace.to_owned()));
-    let mut story = Story::unlisted(Settings::default(), &scopes);
-    assert!(story.index.snapshot().is_none());
-    story.relist(1, &scopes[0], &[pod("web").image("nginx:nope").err_image_pull()]);
-    assert!(story.index.snapshot().is_none() && !story.index.is_listed());
-    story.relist(2, &scopes[1], &[]);
-    assert!(story.index.snapshot().is_some() && story.index.is_complete());
-    story.index.reset_begin(&scopes[0]);
-    assert!(story.index.snapshot().is_some() && !story.index.is_complete());
-}
-
-#[test]
-fn while_a_relist_goes_on_nothing_has_vanished() {
-    let (mut story, _) = web_fails();
-    story.index.reset_begin(&Scope::Cluster);
-    assert_eq!(story.failing(), STILL);
-}
-
-#[test]
-fn a_failure_that_goes_on_across_a_relist_is_the_same() {
-    let (mut story, web) = web_fails();
-    story.relist_all(20, &[web.err_image_pull()]);
-    check(&mut story, &BEGUN, &STILL);
-}
-
-#[test]
-fn an_interval_with_a_gap_in_it_is_not_measured() {
-    let (mut story, web) = web_fails();
-    story.relist_all(40, &[web.clone().image_pull_back_off()]);
-    story.apply(55, &web.clone().err_image_pull());
-    assert!(!story.lines.iter().any(|line| line.contains("backed off")), "{:?}", story.lines);
-    // The next one is.
-    story.apply(68, &web.clone().image_pull_back_off()).apply(105, &web.err_image_pull());
-    assert_eq!(story.lines.last_chunk(), Some(&["105 web/app backed off 50 s", "105 web/app attempted"].map(str::to_owned)));
-}
-
-#[test]
-fn an_end_that_a_relist_shows_is_an_end() {
-    let (mut story, web) = web_fails();
-    story.relist_all(20, &[web.runs_since(15)]);
-    check(&mut story, &[BEGUN[0], BEGUN[1], "20 web/app recovered after 19 s"], &[]);
-}
-
-#[test]
-fn a_failure_found_by_the_first_list_began_when_the_pod_says() {
-    let mut story = Story::unlisted(Settings::default(), &[Scope::Cluster]);
-    let web = pod("web").scheduled(-500).sandbox_ready(-499).image("nginx:nope").image_pull_back_off();
-    story.relist_all(0, &[web]);
-    check(
-        &mut story,
-        &["0 web/app started"],
-        &["web/app nginx:nope ImagePullBackOff since -499 pod_condition, 0 attempts"],
-    );
-}
-
-#[test]
-fn a_failure_found_by_a_relist_began_after_the_view_was_last_complete() {
-    let mut story = Story::new();
-    let web = pod("web").scheduled(-500).sandbox_ready(-499).image("nginx:nope");
-    // The last word before the gap, of another pod.
-    story.apply(100, &pod("other").image("busybox").runs());
-    story.relist_all(400, &[web.image_pull_back_off()]);
-    assert_eq!(story.failing(), ["web/app nginx:nope ImagePullBackOff since 100 pod_condition, 0 attempts"]);
-}
-
-#[test]
-fn each_scope_has_a_last_complete_view_of_its_own() {
-    let scopes = ["shop", "bank"].map(|namespace| Scope::Namespace(namespace.to_owned()));
-    let mut story = Story::with(Settings::default(), &scopes);
-    story.apply(100, &pod("vault").in_namespace("bank").image("vault").runs());
-    let web = pod("web").sandbox_ready(-499).image("nginx:nope").image_pull_back_off();
-    story.relist(400, &scopes[0], &[web]);
-    assert_eq!(story.failing(), ["web/app nginx:nope ImagePullBackOff since 0 pod_condition, 0 attempts"]);
-}
-
-#[test]
-fn a_failure_found_after_a_gap_lasted_about_so_long() {
-    let mut story = Story::new();
-    let web = pod("web").sandbox_ready(50).image("nginx:nope");
-    story.relist_all(400, &[web.clone().image_pull_back_off()]);
-    story.apply(500, &web.runs_since(499));
-    assert_eq!(story.lines, ["400 web/app started", "500 web/app recovered after about 450 s"]);
 }
 
 #[test]
@@ -370,9 +275,15 @@ fn a_restart_that_cannot_get_its_image_is_one_failure_across_crash_loop_back_off
     story.apply(31, &web.clone().terminated("Error", 31));
     story.apply(46, &restarting(web.clone().err_image_pull()));
     story.apply(71, &restarting(web.clone().image_pull_back_off()));
-    story.apply(123, &restarting(web.clone().waits("CrashLoopBackOff", "back-off 1m20s restarting failed container=app")));
+    story.apply(
+        123,
+        &restarting(web.clone().waits("CrashLoopBackOff", "back-off 1m20s restarting failed container=app")),
+    );
     story.apply(136, &restarting(web.clone().err_image_pull()));
-    story.apply(199, &restarting(web.clone().waits("CrashLoopBackOff", "back-off 2m40s restarting failed container=app")));
+    story.apply(
+        199,
+        &restarting(web.clone().waits("CrashLoopBackOff", "back-off 2m40s restarting failed container=app")),
+    );
     story.apply(214, &restarting(web.clone().image_pull_back_off()));
     check(
         &mut story,
@@ -405,7 +316,13 @@ fn two_containers_that_share_an_image_fail_each_and_one_shows_the_attempts() {
     story.apply(30, &pod(PodFacts::err_image_pull));
     check(
         &mut story,
-        &["5 web/one started", "5 web/one attempted", "5 web/two started", "30 web/one backed off 25 s", "30 web/one attempted"],
+        &[
+            "5 web/one started",
+            "5 web/one attempted",
+            "5 web/two started",
+            "30 web/one backed off 25 s",
+            "30 web/one attempted",
+        ],
         &[
             "web/one nginx:nope ErrImagePull since 5 observed, 2 attempts",
             "web/two nginx:nope ImagePullBackOff since 5 observed, 0 attempts",
@@ -430,7 +347,10 @@ fn the_failure_of_an_image_volume_names_the_volume_s_image_and_policy() {
 #[test]
 fn another_image_volume_ends_the_failure_of_the_old_one() {
     let mut story = Story::new();
-    story.apply(1, &pod("web").image("nginx").image_volume("model:nope").waits("ErrImagePull", &not_found("model:nope")));
+    story.apply(
+        1,
+        &pod("web").image("nginx").image_volume("model:nope").waits("ErrImagePull", &not_found("model:nope")),
+    );
     story.apply(20, &pod("web").image("nginx").image_volume("model:1").waits("ErrImagePull", &not_found("model:nope")));
     check(&mut story, &[BEGUN[0], BEGUN[1], "20 web/app image_changed after 19 s"], &[]);
 }
@@ -442,15 +362,21 @@ fn a_container_s_own_image_that_fails_after_its_image_volume_s_is_the_same_failu
     story.apply(1, &web.clone().waits("ErrImagePull", &not_found("model:nope")));
     story.apply(40, &web.waits("ErrImagePull", &not_found("nginx:nope")));
     assert_eq!(story.lines.iter().filter(|line| line.ends_with("started")).count(), 1);
-    assert!(story.failing()[0].starts_with("web/app nginx:nope ErrImagePull since 1 observed"), "{:?}", story.failing());
+    assert!(
+        story.failing()[0].starts_with("web/app nginx:nope ErrImagePull since 1 observed"),
+        "{:?}",
+        story.failing()
+    );
 }
 
 #[test]
 fn containers_of_one_name_and_different_kinds_are_different() {
     let mut story = Story::new();
     let pod = pod("web")
-        .container("app", ContainerKind::Init, "init:nope").err_image_pull()
-        .container("app", ContainerKind::App, "nginx:nope").err_image_pull();
+        .container("app", ContainerKind::Init, "init:nope")
+        .err_image_pull()
+        .container("app", ContainerKind::App, "nginx:nope")
+        .err_image_pull();
     story.apply(1, &pod);
     assert_eq!(story.failing().len(), 2);
 }
@@ -476,7 +402,10 @@ fn a_pod_made_again_under_its_name_is_another_pod() {
 #[test]
 fn a_container_that_is_gone_from_the_pod_fails_no_longer() {
     let mut story = Story::new();
-    story.apply(1, &pod("web").image("nginx").runs().container("debug", ContainerKind::Ephemeral, "busybox:nope").err_image_pull());
+    story.apply(
+        1,
+        &pod("web").image("nginx").runs().container("debug", ContainerKind::Ephemeral, "busybox:nope").err_image_pull(),
+    );
     story.apply(20, &pod("web").image("nginx").runs());
     assert_eq!(story.lines.last().unwrap(), "20 web/debug unknown after 19 s");
     assert_eq!(story.failing(), [""; 0]);
@@ -484,7 +413,10 @@ fn a_container_that_is_gone_from_the_pod_fails_no_longer() {
 
 #[test]
 fn a_pod_that_is_found_deleting_or_finished_fails_not() {
-    for pod in [pod("web").image("nginx:nope").err_image_pull().deleting(), pod("web").image("nginx:nope").image_pull_back_off().finished()] {
+    for pod in [
+        pod("web").image("nginx:nope").err_image_pull().deleting(),
+        pod("web").image("nginx:nope").image_pull_back_off().finished(),
+    ] {
         let mut story = Story::new();
         story.apply(1, &pod).relist_all(2, &[pod.clone()]);
         check(&mut story, &[], &[]);
@@ -497,17 +429,33 @@ fn a_pod_that_is_found_deleting_or_finished_fails_not() {
 fn the_mirror_shows_what_its_setting_says() {
     let pod = || {
         pod("web")
-            .container("init", ContainerKind::Init, "a").waits("PodInitializing", "")
-            .container("bad", ContainerKind::App, "b").waits("ErrImagePull", "")
-            .container("free", ContainerKind::App, "c").waits("two\nlines", "two\nlines")
-            .container("empty", ContainerKind::App, "d").waits("", "")
-            .container("new", ContainerKind::App, "e").waits("Tomorrow", "x")
-            .container("fine", ContainerKind::App, "f").runs()
-            .container("debug", ContainerKind::Ephemeral, "g").waits("ErrImagePull", "")
+            .container("init", ContainerKind::Init, "a")
+            .waits("PodInitializing", "")
+            .container("bad", ContainerKind::App, "b")
+            .waits("ErrImagePull", "")
+            .container("free", ContainerKind::App, "c")
+            .waits("two\nlines", "two\nlines")
+            .container("empty", ContainerKind::App, "d")
+            .waits("", "")
+            .container("new", ContainerKind::App, "e")
+            .waits("Tomorrow", "x")
+            .container("fine", ContainerKind::App, "f")
+            .runs()
+            .container("debug", ContainerKind::Ephemeral, "g")
+            .waits("ErrImagePull", "")
     };
     for (mirror, expected) in [
         (Mirror::Image, &["web/bad ErrImagePull", "web/free Other"][..]),
-        (Mirror::All, &["web/init PodInitializing", "web/bad ErrImagePull", "web/free two\nlines", "web/empty ", "web/new Tomorrow"]),
+        (
+            Mirror::All,
+            &[
+                "web/init PodInitializing",
+                "web/bad ErrImagePull",
+                "web/free two\nlines",
+                "web/empty ",
+                "web/new Tomorrow",
+            ],
+        ),
         (Mirror::Nothing, &[]),
     ] {
         let mut story = Story::mirroring(mirror);

@@ -24,14 +24,26 @@ fn the_seven_image_reasons_mean_no_image_whatever_the_message() {
 
 #[test]
 fn free_text_in_both_reason_and_message_means_no_image() {
-    for text in ["illegal base64 data at input byte 4", "two\nlines", "Other", &"x".repeat(10_000), "write /var: no space left on device"] {
+    for text in [
+        "illegal base64 data at input byte 4",
+        "two\nlines",
+        "Other",
+        &"x".repeat(10_000),
+        "write /var: no space left on device",
+    ] {
         check(text, text, Stage::NoImage(Reason::Other));
     }
 }
 
 #[test]
 fn a_reason_unlike_its_message_and_unknown_is_no_failure() {
-    for (reason, message) in [("SomethingNew", ""), ("SomethingNew", "of tomorrow"), ("errimagepull", ""), ("Other", ""), ("ErrImagePull ", "")] {
+    for (reason, message) in [
+        ("SomethingNew", ""),
+        ("SomethingNew", "of tomorrow"),
+        ("errimagepull", ""),
+        ("Other", ""),
+        ("ErrImagePull ", ""),
+    ] {
         check(reason, message, Stage::Unknown);
     }
 }
@@ -61,7 +73,8 @@ fn an_image_volume_that_cannot_be_mounted_was_pulled() {
 
 #[test]
 fn only_the_onsets_of_three_reasons_are_attempts() {
-    let attempts: Vec<&str> = Reason::ALL.iter().filter(|reason| reason.is_attempt()).map(|reason| reason.as_str()).collect();
+    let attempts: Vec<&str> =
+        Reason::ALL.iter().filter(|reason| reason.is_attempt()).map(|reason| reason.as_str()).collect();
     assert_eq!(attempts, ["ErrImagePull", "RegistryUnavailable", "SignatureValidationFailed"]);
 }
 

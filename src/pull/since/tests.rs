@@ -42,17 +42,22 @@ fn the_first_init_container_fails_since_the_sandbox_was_ready() {
 #[test]
 fn a_later_init_container_fails_since_the_one_before_it_ended() {
     let pod = dated()
-        .container("one", ContainerKind::Init, "busybox").terminated("Completed", 24)
-        .container("two", ContainerKind::Init, "busybox").terminated("Completed", 27)
-        .container("three", ContainerKind::Init, "busybox:nope").err_image_pull();
+        .container("one", ContainerKind::Init, "busybox")
+        .terminated("Completed", 24)
+        .container("two", ContainerKind::Init, "busybox")
+        .terminated("Completed", 27)
+        .container("three", ContainerKind::Init, "busybox:nope")
+        .err_image_pull();
     check(&pod, (27.0, "previous_termination"));
 }
 
 #[test]
 fn an_init_container_behind_a_sidecar_fails_since_that_runs() {
     let pod = dated()
-        .container("mesh", ContainerKind::Sidecar, "mesh").runs_since(25)
-        .container("init", ContainerKind::Init, "busybox:nope").err_image_pull();
+        .container("mesh", ContainerKind::Sidecar, "mesh")
+        .runs_since(25)
+        .container("init", ContainerKind::Init, "busybox:nope")
+        .err_image_pull();
     check(&pod, (25.0, "pod_condition"));
 }
 
@@ -71,15 +76,19 @@ fn a_container_that_was_restarted_fails_since_its_last_run_ended() {
 
 #[test]
 fn of_an_ephemeral_container_only_the_pod_s_start_is_known() {
-    let pod = dated().image("nginx").runs().container("debug", ContainerKind::Ephemeral, "busybox:nope").err_image_pull();
+    let pod =
+        dated().image("nginx").runs().container("debug", ContainerKind::Ephemeral, "busybox:nope").err_image_pull();
     check(&pod, (10.0, "pod_start"));
 }
 
 #[test]
 fn an_image_volume_is_pulled_before_any_container() {
     let pod = dated()
-        .container("init", ContainerKind::Init, "busybox").terminated("Completed", 29)
-        .image("nginx").image_volume("model:nope").waits("ErrImagePull", "x");
+        .container("init", ContainerKind::Init, "busybox")
+        .terminated("Completed", 29)
+        .image("nginx")
+        .image_volume("model:nope")
+        .waits("ErrImagePull", "x");
     check_since(&pod, true, None, (20.0, "pod_condition"));
 }
 
