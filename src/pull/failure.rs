@@ -281,11 +281,11 @@ fn message_of(state: &State) -> &str {
 /// The image of `container` that `message` is about, and its position among those the container needs: the one it
 /// names, else the container's own. `None` when it names another one, which the spec had before.
 fn failing_image<'a>(container: &'a ContainerFacts, message: &str) -> Option<(usize, &'a ImageFacts)> {
-    let mut images = container.images.iter().enumerate();
-    match image_named_in(message) {
-        Some(named) => images.find(|(_, image)| same_image(&image.reference, named)),
-        None => images.next(),
-    }
+    let own = || container.images.first().map(|image| (0, image));
+    let Some(named) = image_named_in(message) else { return own() };
+    let needed = container.images.iter().enumerate().find(|(_, image)| same_image(&image.reference, named));
+    // The kubelet escapes what it quotes, so a text that is no reference may be the container's own, garbled.
+    needed.or_else(|| ImageReference::parse(named).problem().and_then(|_| own()))
 }
 
 /// At most [`MESSAGE_LIMIT`] bytes of `message`, whole characters only.

@@ -1,7 +1,7 @@
 //! Serves a store of pods on loopback as a Kubernetes API server would, with faults on demand.
 //!
 //! It speaks what a pod informer needs: LIST in pages, WATCH with bookmarks, `WatchList`, 410 Gone in both its forms,
-//! field selectors. JSON only: [`body`] is where another encoding would go. Everything else is 404, and Events are
+//! field selectors. JSON only: `body` is where another encoding would go. Everything else is 404, and Events are
 //! forbidden, as in a cluster that has not granted them.
 
 mod body;

@@ -9,7 +9,6 @@ use std::time::Duration;
 use image_pull_exporter::metrics::exposition::Format;
 use image_pull_exporter::monitor::Limits;
 use image_pull_exporter::pull::index::{Mirror, Settings};
-use image_pull_exporter::pull::time::Timestamp;
 use image_pull_exporter::replay::{self, Options};
 use oracle::{Failure, Place, Record};
 use text::{Exposition, Sample};
@@ -214,7 +213,7 @@ fn check_open(name: &str, scrape: &Exposition, open: &[&Failure]) {
         assert!((attempts[place].value - onsets.len() as f64).abs() <= 1.0, "{at}: {} attempts", attempts[place].value);
         match (last.get(place), onsets.last()) {
             (Some(last), Some(onset)) => {
-                assert!(close(last.value, *onset), "{at}: last attempt {} not {onset}", last.value)
+                assert!(close(last.value, *onset), "{at}: last attempt {} not {onset}", last.value);
             }
             (None, None) => {}
             (last, onset) => panic!("{at}: last attempt {last:?}, not {onset:?}"),

@@ -56,6 +56,7 @@ fn a_client_that_trickles_its_header_is_cut_off() {
     let server = Server::with_limits(Scrape::Repeat(1), limits);
     let mut stream = server.connect();
     stream.set_read_timeout(Some(SHORT / 10)).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a deadline for a real connection")]
     let begin = Instant::now();
     while stream.write_all(b"G").is_ok() {
         match stream.read(&mut [0]) {

@@ -4,8 +4,8 @@ use super::Cause;
 
 /// What an error text must hold to tell a cause, and where such a text was seen.
 ///
-/// Texts are in lower case, with names hidden ([`super::text::without_names`]). In them `*` stands for anything, and
-/// `#404` for that HTTP status in any of the spellings of [`STATUS_SPELLINGS`]. Each begins and ends at a word's edge.
+/// Texts are in lower case, with names hidden (`text::without_names`). In them `*` stands for anything, and
+/// `#404` for that HTTP status in any of the spellings of `STATUS_SPELLINGS`. Each begins and ends at a word's edge.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rule {
     /// What the texts tell.

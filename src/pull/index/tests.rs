@@ -103,7 +103,7 @@ fn other_reasons_begin_none() {
 
 #[test]
 fn what_alternates_with_an_image_reason_leaves_the_failure_open() {
-    check_lasts(|web| web.image_pull_back_off());
+    check_lasts(PodFacts::image_pull_back_off);
     check_lasts(|web| web.waits("ImagePullBackOff", "Back-off pulling image \"nginx:nope\""));
     check_lasts(|web| web.waits("ImageInspectError", "Failed to inspect image \"\": rpc error: code = Unavailable"));
     check_lasts(|web| {
@@ -418,7 +418,7 @@ fn a_pod_that_is_found_deleting_or_finished_fails_not() {
         pod("web").image("nginx:nope").image_pull_back_off().finished(),
     ] {
         let mut story = Story::new();
-        story.apply(1, &pod).relist_all(2, &[pod.clone()]);
+        story.apply(1, &pod).relist_all(2, std::slice::from_ref(&pod));
         check(&mut story, &[], &[]);
         // kube-state-metrics asks for no phase.
         assert_eq!(story.mirrored().len(), 1);
