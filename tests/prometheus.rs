@@ -50,7 +50,7 @@ impl Prometheus {
 
     /// The first value of an instant query.
     fn query(&self, query: &str) -> Result<f64, String> {
-        let encoded: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let encoded = query.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
         let answer = self.get(&format!("/api/v1/query?query={encoded}"))?;
         let value = answer.pointer("/data/result/0/value/1").and_then(Value::as_str);
         value.and_then(|value| value.parse().ok()).ok_or_else(|| format!("{query} gives {answer}"))
