@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cluster::client::Place;
+use crate::explain::Output;
 use crate::http::TelemetryPath;
 use crate::metrics::exposition::Format;
 use crate::monitor::Limits;
@@ -32,6 +33,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Feed a recorded watch stream through the exporter and print the metrics as they stand at its end
     Replay(ReplayArgs),
+    /// Say what an error text means, whose move it is, and what to do
+    Explain(ExplainArgs),
     /// Simulate a cluster with failures of every kind on loopback, and serve it
     Demo(DemoArgs),
 }
@@ -98,6 +101,38 @@ pub struct ReplayArgs {
     /// The log.
     #[command(flatten)]
     pub log: LogArgs,
+}
+
+/// What `explain` takes.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// The error text, as in a pod's status or its events
+    #[arg(value_name = "TEXT", required_unless_present = "file", conflicts_with = "file")]
+    pub text: Option<String>,
+    /// Explain each line of a file, `-` for standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// How to print: for people, or one JSON object a line
+    #[arg(short, long, value_enum, default_value_t = ExplainFormat::Text)]
+    pub output: ExplainFormat,
+}
+
+/// The formats of an explanation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExplainFormat {
+    /// For people
+    Text,
+    /// {"cause":…,"cause_group":…,"summary":…,"advice":[…]}
+    Json,
+}
+
+impl From<ExplainFormat> for Output {
+    fn from(format: ExplainFormat) -> Self {
+        match format {
+            ExplainFormat::Text => Self::Text,
+            ExplainFormat::Json => Self::Json,
+        }
+    }
 }
 
 /// Where to serve.

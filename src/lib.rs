@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod demo;
+pub mod explain;
 pub mod http;
 pub mod metrics;
 pub mod monitor;

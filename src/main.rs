@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use image_pull_exporter::cli::{Cli, Command, LogArgs, LogFormat, LogLevel, ReplayArgs};
+use image_pull_exporter::cli::{Cli, Command, ExplainArgs, LogArgs, LogFormat, LogLevel, ReplayArgs};
 use image_pull_exporter::clock::Clock;
-use image_pull_exporter::{demo, replay, serve};
+use image_pull_exporter::{demo, explain, replay, serve};
 use tracing_subscriber::filter::LevelFilter;
 
 /// What somebody asked for could not be done; 2, as with a wrong command line.
@@ -39,6 +39,7 @@ fn run(command: Command) -> Result<()> {
             log(&args.log, LogLevel::Info);
             block_on(demo::run(&args))
         }
+        Command::Explain(args) => run_explain(&args),
         Command::Replay(args) => {
             log(&args.log, LogLevel::Error);
             run_replay(&args)
@@ -64,6 +65,21 @@ fn run_replay(args: &ReplayArgs) -> Result<()> {
     replay::print(&replayed, args.format.into(), io::stdout().lock())?;
     if replayed.skipped > 0 {
         writeln!(io::stderr(), "image-pull-exporter: {} records skipped", replayed.skipped)?;
+    }
+    Ok(())
+}
+
+fn run_explain(args: &ExplainArgs) -> Result<()> {
+    let (output, out) = (args.output.into(), io::stdout().lock());
+    match (&args.text, &args.file) {
+        (Some(text), _) => explain::explain(text.replace('\n', " ").as_bytes(), output, out)?,
+        (None, Some(file)) if file == Path::new("-") => explain::explain(io::stdin().lock(), output, out)?,
+        (None, Some(file)) => {
+            let lines = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
+            explain::explain(BufReader::new(lines), output, out)?;
+        }
+        // The command line asks for one of the two.
+        (None, None) => {}
     }
     Ok(())
 }

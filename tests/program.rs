@@ -141,3 +141,29 @@ fn http_answers_by_format_encoding_and_method() {
     }
     assert_eq!(get(demo.port, "/nothing", "").expect("it answers").status, 404);
 }
+
+#[test]
+fn explain_tells_cause_group_and_what_to_do() {
+    let output = run(&["explain", common::NOT_FOUND], "");
+    let printed = text(&output.stdout);
+    assert!(printed.starts_with("image_not_found (image)\n"), "{printed}");
+    assert!(printed.contains("registry.example.com/shop/web:1.0"), "{printed}");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(run(&["explain"], "").status.code(), Some(2));
+}
+
+#[test]
+fn explain_gives_one_json_object_a_line() {
+    let rows = std::fs::read_to_string("tests/fixtures/pull-errors.tsv").expect("the texts are there");
+    let rows: Vec<Vec<&str>> = rows.lines().skip(1).map(|row| row.split('\t').collect()).collect();
+    let texts: Vec<&str> = rows.iter().map(|row| row[2]).collect();
+    let output = run(&["explain", "-o", "json", "-f", "-"], &texts.join("\n"));
+    let answers: Vec<serde_json::Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
+    assert_eq!(answers.len(), rows.len());
+    for (row, answer) in rows.iter().zip(&answers) {
+        assert_eq!(answer["cause"], row[1], "{}", row[2]);
+        assert!(answer["cause_group"].is_string() && answer["summary"].is_string());
+        assert!(answer["advice"].as_array().is_some_and(|advice| !advice.is_empty()));
+    }
+}
