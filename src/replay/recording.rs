@@ -54,8 +54,10 @@ pub struct Recording<R> {
     lines: R,
     /// Lines read so far.
     line: usize,
-    /// What has been read and not yet taken: the start of a record, and the line it began on.
+    /// What has been read and not yet taken, and the line it begins on.
     pending: String,
+    pending_from: usize,
+    /// The line on which the record that was tried last begins.
     began: usize,
     ended: bool,
 }
@@ -63,7 +65,7 @@ pub struct Recording<R> {
 impl<R: BufRead> Recording<R> {
     /// The records of `lines`.
     pub const fn new(lines: R) -> Self {
-        Self { lines, line: 0, pending: String::new(), began: 0, ended: false }
+        Self { lines, line: 0, pending: String::new(), pending_from: 0, began: 0, ended: false }
     }
 
     /// The line on which the record returned last began.
@@ -82,14 +84,21 @@ impl<R: BufRead> Recording<R> {
         self.line += 1;
         let line = String::from_utf8_lossy(&bytes);
         let unfinished = !self.pending.trim().is_empty();
+        self.mark();
         let too_long = self.pending.len() + line.len() > RECORD_LIMIT;
         let broken = (unfinished && (line.starts_with('{') || too_long)).then(|| self.broken("the record is cut off"));
         if broken.is_some() || !unfinished {
             self.pending.clear();
-            self.began = self.line;
+            self.pending_from = self.line;
         }
         self.pending.push_str(&line);
         Ok(broken)
+    }
+
+    /// Notes the line on which the record that `pending` holds begins.
+    fn mark(&mut self) {
+        let blank = self.pending.len() - self.pending.trim_start().len();
+        self.began = self.pending_from + lines_in(self.pending.get(..blank));
     }
 
     fn broken(&self, problem: &str) -> BadRecord {
@@ -98,10 +107,12 @@ impl<R: BufRead> Recording<R> {
 
     /// Takes the record that `pending` begins with; `None` when more lines are needed.
     fn take(&mut self) -> Option<Result<Record, BadRecord>> {
+        self.mark();
         let mut objects = serde_json::Deserializer::from_str(&self.pending).into_iter::<Wire>();
         match objects.next()? {
             Ok(wire) => {
                 let rest = objects.byte_offset();
+                self.pending_from += lines_in(self.pending.get(..rest));
                 self.pending.drain(..rest);
                 Some(self.record(wire))
             }
@@ -127,6 +138,10 @@ impl<R: BufRead> Recording<R> {
     }
 }
 
+fn lines_in(text: Option<&str>) -> usize {
+    text.map_or(0, |text| text.matches('\n').count())
+}
+
 impl<R: BufRead> Iterator for Recording<R> {
     type Item = Result<Record, BadRecord>;
 
@@ -140,6 +155,7 @@ impl<R: BufRead> Iterator for Recording<R> {
             }
             if self.ended {
                 let unfinished = !self.pending.trim().is_empty();
+                self.mark();
                 self.pending.clear();
                 return unfinished.then(|| Err(self.broken("the record is cut off")));
             }

@@ -1,5 +1,7 @@
 //! Reads the text format 0.0.4, strictly: what a scraper might refuse or take for something else fails the test.
 
+#![allow(dead_code, reason = "each test that parses an exposition uses a part of this")]
+
 use std::collections::HashSet;
 
 /// One line of numbers.
@@ -78,14 +80,6 @@ impl Exposition {
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let fits = |sample: &&Sample| labels.iter().all(|(label, value)| sample.label(label) == *value);
         self.all(name).filter(fits).map(|sample| sample.value).sum()
-    }
-
-    /// What is said of the cluster and not of the exporter, sorted: the order of series means nothing.
-    pub fn of_the_cluster(&self) -> Vec<Sample> {
-        let own = |name: &str| name.starts_with("image_pull_exporter_") || name.starts_with("process_");
-        let mut samples: Vec<Sample> = self.samples.iter().filter(|sample| !own(&sample.name)).cloned().collect();
-        samples.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
-        samples
     }
 }
 
