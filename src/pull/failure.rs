@@ -132,7 +132,11 @@ impl Failure {
         let is_old_run = self.is_old_run(&container.state);
         let stage = if is_old_run { Stage::BeforePull } else { stage_of(&container.state) };
         if container.restarts > self.restarts || stage == Stage::HasImage {
-            if seen == Seen::Watched && container.restarts == self.restarts {
+            // A container that had run before counts the run it begins now; more are runs that nobody watched.
+            if seen == Seen::Watched
+                && stage == Stage::HasImage
+                && container.restarts <= self.restarts.saturating_add(1)
+            {
                 events.extend(self.backoff.recovered(now).map(FailureEvent::BackedOff));
             }
             return (Fate::Ends(Outcome::Recovered), events);

@@ -306,6 +306,16 @@ fn the_old_run_that_shows_again_after_a_kubelet_restart_is_no_recovery() {
 }
 
 #[test]
+fn a_restarted_container_that_gets_its_image_ends_its_last_interval() {
+    let mut story = Story::new();
+    let web = pod("web").image("nginx:nope");
+    story.apply(46, &web.clone().err_image_pull().restarted(0, 31));
+    story.apply(60, &web.clone().image_pull_back_off().restarted(0, 31));
+    story.apply(61, &web.runs_since(61).restarted(1, 31));
+    assert_eq!(story.lines[2..], ["61 web/app backed off 15 s", "61 web/app recovered after 15 s"]);
+}
+
+#[test]
 fn two_containers_that_share_an_image_fail_each_and_one_shows_the_attempts() {
     let mut story = Story::new();
     let pod = |first: fn(PodFacts) -> PodFacts| {
