@@ -1,6 +1,7 @@
 //! The one place where the cluster's events become numbers: index and tally behind one lock.
 //!
-//! The lock is held for one event or to take one view, never while anything is encoded or written to a socket.
+//! The lock is held for one event, or to take one view, which copies the counters; never while a format is written
+//! or a socket waits.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -13,7 +13,7 @@ fn metrics_md_is_the_table_of_families() {
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write("METRICS.md", &text).expect("METRICS.md can be written");
     }
-    assert_eq!(read("METRICS.md"), text, "run `UPDATE=1 tests/run docs`");
+    assert_eq!(read("METRICS.md"), text, "run `UPDATE=1 tests/run metrics_md`");
 }
 
 #[test]

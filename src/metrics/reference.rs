@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::exposition::Kind;
 use super::families::{FAMILIES, Stability};
 
-const HEAD: &str = "<!-- Generated from src/metrics/families.rs; `UPDATE=1 tests/run docs` writes it anew. -->
+const HEAD: &str = "<!-- Generated from src/metrics/families.rs; `UPDATE=1 tests/run metrics_md` writes it anew. -->
 
 # Metrics
 

@@ -1,5 +1,6 @@
 //! Holds what one scrape shows: everything read at one instant, so that no number contradicts another.
 
+use std::ops::RangeFrom;
 use std::sync::Arc;
 
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::MetricFamily;
@@ -66,7 +67,7 @@ impl<'a> Shown<'a> {
         let cut = ages.get(view.max_containers).copied();
         if let Some(cut) = cut {
             let mut place = 0..;
-            failing.retain(|(_, _, failure)| place.next().is_some_and(|place| (failure.since.at, place) < cut));
+            failing.retain(|(_, _, failure)| is_before(cut, failure, &mut place));
         }
         Self { view, failing, cut, truncated }
     }
@@ -76,11 +77,16 @@ impl<'a> Shown<'a> {
         let mut place = 0..;
         let cut = self.cut;
         self.view.snapshot.containers().filter_map(move |(pod, container)| {
-            let is_shown = container.failure.as_ref().is_none_or(|failure| {
-                let place = place.next().unwrap_or(usize::MAX);
-                cut.is_none_or(|cut| (failure.since.at, place) < cut)
-            });
+            let is_shown = match (&container.failure, cut) {
+                (Some(failure), Some(cut)) => is_before(cut, failure, &mut place),
+                (None, _) | (_, None) => true,
+            };
             Some((pod, container, container.mirrored.as_deref()?)).filter(|_| is_shown)
         })
     }
+}
+
+/// Whether a failure, the next one by `places`, comes before the first that is left out.
+fn is_before(cut: (Timestamp, usize), failure: &Failure, places: &mut RangeFrom<usize>) -> bool {
+    places.next().is_some_and(|place| (failure.since.at, place) < cut)
 }

@@ -83,6 +83,14 @@ pub enum Stage {
     Unknown,
 }
 
+impl Stage {
+    /// Whether its onset is a failed attempt to pull.
+    #[must_use]
+    pub const fn is_attempt(self) -> bool {
+        matches!(self, Self::NoImage(reason) if reason.is_attempt())
+    }
+}
+
 /// Waiting reasons that are not about images, and what each tells about the image.
 ///
 /// Sources: pkg/kubelet/kuberuntime/kuberuntime_container.go:60-72 and pkg/kubelet/kubelet_pods.go:2499-2502

@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -88,7 +88,6 @@ pub struct Program {
     child: Child,
     /// The port it serves on.
     pub port: u16,
-    log: Option<BufReader<ChildStderr>>,
 }
 
 impl Program {
@@ -111,10 +110,8 @@ impl Program {
             }
         };
         // What nobody reads would stop the program once the pipe is full.
-        let (mut rest, mut sink) = (log, std::io::sink());
-        let pipe = std::thread::spawn(move || std::io::copy(&mut rest, &mut sink));
-        drop(pipe);
-        Self { child, port, log: None }
+        drop(std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink())));
+        Self { child, port }
     }
 
     /// Its metrics in text 0.0.4.
@@ -146,7 +143,6 @@ impl Drop for Program {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        drop(self.log.take());
     }
 }
 
