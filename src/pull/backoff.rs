@@ -11,7 +11,7 @@ use super::time::Timestamp;
 const FIRST_WAIT: Duration = Duration::from_secs(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// From a failed attempt to the status that shows it: one sync of the kubelet.
-const STATUS_LAG: Duration = Duration::from_secs(13);
+pub(super) const STATUS_LAG: Duration = Duration::from_secs(13);
 /// From the end of the kubelet's wait to the sync that makes the next attempt.
 const SYNC_RESIDUE: Duration = Duration::from_secs(7);
 /// A failed attempt shows for one sync (11 to 16 s). Longer (22 to 30 s were recorded) means that the second

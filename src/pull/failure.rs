@@ -102,7 +102,7 @@ impl Failure {
             image: reference,
             policy: image.policy,
             reason,
-            message: cut(message),
+            message: cut(message).to_owned(),
             cause: classify(reason.as_str(), message),
             attempts: 0,
             stage,
@@ -153,7 +153,10 @@ impl Failure {
         if stage != self.stage || other_image {
             self.follow(stage, seen, now, &mut events);
         }
-        self.last_run_ended = container.last_run_ended.or(self.last_run_ended);
+        // Where the last run shows again, the status names the one before it as the last.
+        if !is_old_run {
+            self.last_run_ended = container.last_run_ended.or(self.last_run_ended);
+        }
         self.stage = stage;
         (Fate::Lasts, events)
     }
@@ -206,14 +209,12 @@ impl Failure {
 
     /// Takes what changed from the last status to this one.
     fn follow(&mut self, stage: Stage, seen: Seen, now: Timestamp, events: &mut Vec<FailureEvent>) {
-        let was_attempt = matches!(self.stage, Stage::NoImage(reason) if reason.is_attempt());
-        let is_attempt = matches!(stage, Stage::NoImage(reason) if reason.is_attempt());
         // ErrImagePull that gives way to RegistryUnavailable is the next attempt; nothing was merged into it.
-        if was_attempt && !is_attempt && seen == Seen::Watched {
+        if self.stage.is_attempt() && !stage.is_attempt() && seen == Seen::Watched {
             self.backoff.attempt_hides(now);
         }
         match stage {
-            Stage::NoImage(_) if is_attempt => self.attempt(seen, now, events),
+            Stage::NoImage(reason) if reason.is_attempt() => self.attempt(seen, now, events),
             Stage::BeforePull => self.backoff.restarted(),
             Stage::CrashLoop => self.backoff.disturbed(),
             Stage::NoImage(_) | Stage::Unsaid | Stage::Unknown | Stage::HasImage => {}
@@ -230,14 +231,18 @@ impl Failure {
     /// Keeps the newest error text and what it says. A kubelet before 1.32 says nothing while it waits
     /// (kubernetes/kubernetes#127918); what its last attempt said holds until the next.
     fn take_message(&mut self, reason: Reason, message: &str, events: &mut Vec<FailureEvent>) {
-        let is_news = self.reason != reason || self.message != message;
+        let (other_reason, other_text) = (self.reason != reason, self.message != cut(message));
         self.reason = reason;
-        if !is_news || (is_bare_backoff(message) && self.cause != Cause::Unknown) {
+        if is_bare_backoff(message) {
             return;
         }
-        self.message = cut(message);
-        self.cause = classify(reason.as_str(), message);
-        self.mention_unknown_cause(events);
+        if other_reason || other_text {
+            self.cause = classify(reason.as_str(), message);
+        }
+        if other_text {
+            cut(message).clone_into(&mut self.message);
+            self.mention_unknown_cause(events);
+        }
     }
 
     fn mention_unknown_cause(&self, events: &mut Vec<FailureEvent>) {
@@ -255,6 +260,8 @@ impl Failure {
         let Some((_, image)) = other else { return false };
         self.image = ImageReference::parse(&image.reference);
         self.policy = image.policy;
+        self.message.clear();
+        self.cause = Cause::Unknown;
         self.backoff = BackOff::found();
         true
     }
@@ -293,6 +300,6 @@ fn failing_image<'a>(container: &'a ContainerFacts, message: &str) -> Option<(us
 }
 
 /// At most [`MESSAGE_LIMIT`] bytes of `message`, whole characters only.
-fn cut(message: &str) -> String {
-    message.get(..message.floor_char_boundary(MESSAGE_LIMIT)).unwrap_or_default().to_owned()
+fn cut(message: &str) -> &str {
+    message.get(..message.floor_char_boundary(MESSAGE_LIMIT)).unwrap_or_default()
 }

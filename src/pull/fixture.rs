@@ -255,7 +255,7 @@ fn line(effect: &Effect) -> Option<String> {
     let what = match event {
         FailureEvent::Started => "started".to_owned(),
         FailureEvent::Attempted(_) => "attempted".to_owned(),
-        FailureEvent::Unclassified(_) => return None,
+        FailureEvent::Unclassified(text) => format!("unclassified {} bytes", text.len()),
         FailureEvent::BackedOff(interval) => format!("backed off {} s", interval.as_secs_f64()),
         FailureEvent::Ended { outcome, lasted, exact } => {
             let about = if *exact { "" } else { "about " };
