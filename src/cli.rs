@@ -4,14 +4,16 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cluster::client::Place;
-use crate::explain::Output;
+use crate::explain;
 use crate::http::TelemetryPath;
+use crate::list;
 use crate::metrics::exposition::Format;
 use crate::monitor::Limits;
-use crate::pull::facts::Scope;
+use crate::pull::cause::Cause;
 use crate::pull::index::{Mirror, Settings};
 
 /// Tells which containers of a Kubernetes cluster cannot get their image, since when, and why.
@@ -31,12 +33,37 @@ pub struct Cli {
 pub enum Command {
     /// Watch a cluster and serve what fails to Prometheus (the default)
     Serve(ServeArgs),
+    /// Look once, and print which containers cannot get their image. The exit code is 0 when none fails, 1 when some
+    /// do, and 2 when nobody can tell
+    List(ListArgs),
     /// Feed a recorded watch stream through the exporter and print the metrics as they stand at its end
     Replay(ReplayArgs),
     /// Say what an error text means, whose move it is, and what to do
     Explain(ExplainArgs),
     /// Simulate a cluster with failures of every kind on loopback, and serve it
     Demo(DemoArgs),
+    /// Print a script that completes this command line in a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: CompletedShell,
+    },
+    /// Print the manual page, to be read by man -l
+    Man {
+        /// The command whose page to print instead of the program's
+        command: Option<String>,
+    },
+}
+
+/// The shells that can complete the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompletedShell {
+    /// source <(image-pull-exporter completions bash)
+    Bash,
+    /// image-pull-exporter completions zsh > a folder of $fpath, as _image-pull-exporter
+    Zsh,
+    /// image-pull-exporter completions fish | source
+    Fish,
 }
 
 /// What `serve` takes.
@@ -103,6 +130,53 @@ pub struct ReplayArgs {
     pub log: LogArgs,
 }
 
+/// What `list` takes.
+#[derive(Clone, Debug, Args)]
+pub struct ListArgs {
+    /// Look at these namespaces only, separated by commas
+    #[arg(short, long = "namespace", value_name = "NAMES", value_delimiter = ',')]
+    pub namespaces: Vec<String>,
+    /// Show failures of these causes only, separated by commas
+    #[arg(long = "cause", value_name = "CAUSES", value_delimiter = ',', value_parser = cause())]
+    pub causes: Vec<Cause>,
+    /// Show images of these registries only, separated by commas
+    #[arg(long = "registry", value_name = "HOSTS", value_delimiter = ',')]
+    pub registries: Vec<String>,
+    /// Look at a file instead of a cluster, `-` for standard input: what `kubectl get pods -A -o json` (or yaml) prints
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = ListFormat::Table)]
+    pub output: ListFormat,
+    /// The cluster.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// The formats of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// A line for each workload, as wide as the terminal
+    Table,
+    /// A line for each container, with nothing cut off
+    Wide,
+    /// One JSON object, with the advice for each container
+    Json,
+}
+
+impl From<ListFormat> for list::Output {
+    fn from(format: ListFormat) -> Self {
+        match format {
+            ListFormat::Table => Self::Table,
+            ListFormat::Wide => Self::Wide,
+            ListFormat::Json => Self::Json,
+        }
+    }
+}
+
 /// What `explain` takes.
 #[derive(Clone, Debug, Args)]
 pub struct ExplainArgs {
@@ -126,7 +200,7 @@ pub enum ExplainFormat {
     Json,
 }
 
-impl From<ExplainFormat> for Output {
+impl From<ExplainFormat> for explain::Output {
     fn from(format: ExplainFormat) -> Self {
         match format {
             ExplainFormat::Text => Self::Text,
@@ -158,16 +232,25 @@ pub struct WebArgs {
     pub telemetry_path: TelemetryPath,
 }
 
-/// Which cluster, and what of it.
+/// Which cluster.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
-pub struct ClusterArgs {
+pub struct PlaceArgs {
     /// A kubeconfig; without one the pod's service account, else kubectl's own
     #[arg(long, value_name = "FILE", env = "IMAGE_PULL_EXPORTER_KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig
     #[arg(long, value_name = "NAME", env = "IMAGE_PULL_EXPORTER_CONTEXT")]
     pub context: Option<String>,
+}
+
+/// Which cluster, and what of it.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct ClusterArgs {
+    /// Where it is.
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// Watch these namespaces only, separated by commas, each with its own watch
     #[arg(long, value_name = "NAMES", env = "IMAGE_PULL_EXPORTER_NAMESPACES", value_delimiter = ',')]
     pub namespaces: Vec<String>,
@@ -181,7 +264,7 @@ pub struct ClusterArgs {
 #[command(next_help_heading = "Metrics")]
 pub struct MetricsArgs {
     /// Which waiting reasons to show in kube-state-metrics' families
-    #[arg(long, value_enum, env = "IMAGE_PULL_EXPORTER_KSM_FAMILIES", default_value_t = KsmFamilies::Image)]
+    #[arg(long, value_enum, value_name = "WHICH", env = "IMAGE_PULL_EXPORTER_KSM_FAMILIES", default_value_t = KsmFamilies::Image)]
     pub ksm_families: KsmFamilies,
     /// How many registries get a label value of their own in counters and histograms
     #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_MAX_REGISTRIES", default_value_t = 100)]
@@ -205,7 +288,7 @@ pub struct LogArgs {
     )]
     pub level: Option<LogLevel>,
     /// How to log
-    #[arg(id = "log.format", long = "log.format", env = "IMAGE_PULL_EXPORTER_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    #[arg(id = "log.format", long = "log.format", value_name = "FORMAT", env = "IMAGE_PULL_EXPORTER_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub format: LogFormat,
 }
 
@@ -279,24 +362,30 @@ impl MetricsArgs {
     }
 }
 
-impl ClusterArgs {
+impl PlaceArgs {
     /// Where the cluster is.
     #[must_use]
     pub fn place(&self) -> Place {
         Place { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
     }
+}
 
-    /// What of it to watch: each namespace once, or everything.
+impl ListArgs {
+    /// What of it to show.
     #[must_use]
-    pub fn scopes(&self) -> Vec<Scope> {
-        let mut names: Vec<&String> = self.namespaces.iter().filter(|name| !name.is_empty()).collect();
-        names.sort_unstable();
-        names.dedup();
-        if names.is_empty() {
-            return vec![Scope::Cluster];
+    pub fn filter(&self) -> list::Filter {
+        let named = |names: &[String]| names.iter().filter(|name| !name.is_empty()).cloned().collect();
+        list::Filter {
+            namespaces: named(&self.namespaces),
+            causes: self.causes.clone(),
+            registries: named(&self.registries),
         }
-        names.into_iter().map(|name| Scope::Namespace(name.clone())).collect()
     }
+}
+
+fn cause() -> impl TypedValueParser<Value = Cause> {
+    PossibleValuesParser::new(Cause::ALL.iter().map(|cause| cause.as_str()))
+        .try_map(|name| Cause::ALL.iter().copied().find(|cause| cause.as_str() == name).ok_or("no such cause"))
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {

@@ -4,10 +4,11 @@ use std::io::{self, BufRead, Write};
 
 use serde::Serialize;
 
+use crate::present::steps;
 use crate::pull::advice::{Context, advice};
 use crate::pull::cause::classify;
 use crate::pull::image::{ImageReference, image_named_in};
-use crate::pull::redact::redact;
+use crate::terminal::escaped;
 
 /// How to print an explanation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,16 +31,14 @@ struct Explanation {
 
 fn explanation(text: &str) -> Explanation {
     let cause = classify("", text);
-    // An image reference may hold a password where somebody wrote a URL.
-    let text = redact(text);
-    let image = ImageReference::parse(image_named_in(&text).unwrap_or_default());
+    let image = ImageReference::parse(image_named_in(text).unwrap_or_default());
     let context = Context { namespace: "", pod: "", container: "", node: "", service_account: "", image: &image };
     let advice = advice(cause, &context);
     Explanation {
         cause: cause.as_str(),
         cause_group: cause.group().as_str(),
         summary: advice.summary,
-        advice: std::iter::once(advice.check_first.to_owned()).chain(advice.commands).collect(),
+        advice: steps(advice),
     }
 }
 
@@ -65,15 +64,7 @@ fn print(explanation: &Explanation, out: &mut impl Write) -> io::Result<()> {
     let Explanation { cause, cause_group, summary, advice } = explanation;
     writeln!(out, "{cause} ({cause_group})\n  {summary}")?;
     for step in advice {
-        // What a command quotes comes from a cluster; a terminal shall not obey it.
-        let shown: String = step.chars().flat_map(shown).collect();
-        writeln!(out, "  - {shown}")?;
+        writeln!(out, "  - {}", escaped(step))?;
     }
     Ok(())
-}
-
-fn shown(character: char) -> impl Iterator<Item = char> {
-    let plain = (!character.is_control()).then_some(character);
-    let escaped = character.is_control().then(|| character.escape_default());
-    plain.into_iter().chain(escaped.into_iter().flatten())
 }

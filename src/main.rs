@@ -1,24 +1,29 @@
 //! Parses the command line, sets up the log, and turns an error into an exit code.
 
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use image_pull_exporter::cli::{Cli, Command, ExplainArgs, LogArgs, LogFormat, LogLevel, ReplayArgs};
+use image_pull_exporter::cli::{Cli, Command, ExplainArgs, ListArgs, LogArgs, LogFormat, LogLevel, ReplayArgs};
 use image_pull_exporter::clock::Clock;
-use image_pull_exporter::{demo, explain, replay, serve};
+use image_pull_exporter::cluster::client;
+use image_pull_exporter::list::{self, Look};
+use image_pull_exporter::terminal::Terminal;
+use image_pull_exporter::{demo, explain, manual, replay, serve};
 use tracing_subscriber::filter::LevelFilter;
 
+/// `list` found a container that fails.
+const FOUND_FAILING: u8 = 1;
 /// What somebody asked for could not be done; 2, as with a wrong command line.
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
     let Cli { command, serve } = Cli::parse();
     match run(command.unwrap_or(Command::Serve(serve))) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // Whoever reads our output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -29,22 +34,60 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<()> {
+fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Serve(args) => {
             log(&args.log, LogLevel::Info);
-            block_on(serve::run(&args))
+            block_on(serve::run(&args))?;
         }
         Command::Demo(args) => {
             log(&args.log, LogLevel::Info);
-            block_on(demo::run(&args))
+            block_on(demo::run(&args))?;
         }
-        Command::Explain(args) => run_explain(&args),
+        Command::List(args) => {
+            log(&args.log, LogLevel::Error);
+            return run_list(&args);
+        }
         Command::Replay(args) => {
             log(&args.log, LogLevel::Error);
-            run_replay(&args)
+            run_replay(&args)?;
         }
+        Command::Explain(args) => run_explain(&args)?,
+        Command::Completions { shell } => manual::completions(shell, &mut io::stdout().lock())?,
+        Command::Man { command } => manual::page(command.as_deref(), &mut io::stdout().lock())?,
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_list(args: &ListArgs) -> Result<ExitCode> {
+    let (filter, clock) = (args.filter(), || Clock::System.now());
+    let look = match &args.file {
+        Some(file) => {
+            let mut bytes = Vec::new();
+            open(file)?.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", file.display()))?;
+            let text = String::from_utf8_lossy(&bytes);
+            list::look_at_file(&text, &filter, clock())
+                .with_context(|| format!("cannot take {} for a list of pods", file.display()))?
+        }
+        None => block_on(async {
+            let client = client::connect(&args.place.place()).await?;
+            list::look_at_cluster(client, &filter, clock).await
+        })?,
+    };
+    let printed = list::print(&look, args.output.into(), Terminal::of_stdout(), io::stdout().lock());
+    // Whoever reads half of the list still wants to know how it ends.
+    if let Err(error) = printed
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        return Err(error.into());
+    }
+    list::print_notes(&look, args.output.into(), io::stderr().lock())?;
+    Ok(match look {
+        Look { failing, .. } if !failing.is_empty() => ExitCode::from(FOUND_FAILING),
+        // Those that fail may be among them.
+        Look { skipped, .. } if !skipped.is_empty() => ExitCode::from(FAILED),
+        _ => ExitCode::SUCCESS,
+    })
 }
 
 fn run_replay(args: &ReplayArgs) -> Result<()> {
@@ -55,13 +98,8 @@ fn run_replay(args: &ReplayArgs) -> Result<()> {
         keep_going: args.keep_going,
     };
     let clock = || Clock::System.now();
-    let replayed = if args.file == Path::new("-") {
-        replay::replay(io::stdin().lock(), &options, clock)
-    } else {
-        let file = File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
-        replay::replay(BufReader::new(file), &options, clock)
-    }
-    .with_context(|| format!("cannot replay {}", args.file.display()))?;
+    let replayed = replay::replay(open(&args.file)?, &options, clock)
+        .with_context(|| format!("cannot replay {}", args.file.display()))?;
     replay::print(&replayed, args.format.into(), io::stdout().lock())?;
     if replayed.skipped > 0 {
         writeln!(io::stderr(), "image-pull-exporter: {} records skipped", replayed.skipped)?;
@@ -73,18 +111,23 @@ fn run_explain(args: &ExplainArgs) -> Result<()> {
     let (output, out) = (args.output.into(), io::stdout().lock());
     match (&args.text, &args.file) {
         (Some(text), _) => explain::explain(text.replace('\n', " ").as_bytes(), output, out)?,
-        (None, Some(file)) if file == Path::new("-") => explain::explain(io::stdin().lock(), output, out)?,
-        (None, Some(file)) => {
-            let lines = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
-            explain::explain(BufReader::new(lines), output, out)?;
-        }
+        (None, Some(file)) => explain::explain(open(file)?, output, out)?,
         // The command line asks for one of the two.
         (None, None) => {}
     }
     Ok(())
 }
 
-fn block_on(future: impl Future<Output = Result<()>>) -> Result<()> {
+/// Opens a file that a person named, where `-` is the standard input.
+fn open(file: &Path) -> Result<Box<dyn BufRead>> {
+    if file == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
+    Ok(Box::new(BufReader::new(opened)))
+}
+
+fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(2).enable_all().build().context("cannot start")?.block_on(future)
 }

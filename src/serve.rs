@@ -44,8 +44,8 @@ pub struct Watched {
 pub async fn run(args: &ServeArgs) -> Result<()> {
     let ServeArgs { web, cluster, metrics, log: _ } = args;
     let watched = Watched {
-        client: client::connect(&cluster.place()).await?,
-        scopes: cluster.scopes(),
+        client: client::connect(&cluster.place.place()).await?,
+        scopes: Scope::of_namespaces(&cluster.namespaces),
         include_finished: cluster.include_finished_pods,
         clock: Clock::System,
     };

@@ -216,12 +216,11 @@ fn an_api_server_that_dies_and_comes_back_leaves_no_ghost() {
 #[test]
 fn a_missing_right_is_counted_and_waited_for() {
     run(async {
-        let store = store_of(&[("a", ERR)]);
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-        drop(listener);
-        let lab = Lab::new(store).await;
+        let lab = Lab::new(store_of(&[("a", ERR)])).await;
+        // The watch has had no chance to ask yet: nothing was awaited since it was started.
         lab.server().faults().refuse(Verb::List, Refusal::Forbidden, 2);
         lab.expect_failing(&["a"]).await;
+        assert_eq!(lab.count("image_pull_exporter_watch_errors_total{cause=\"forbidden\"}"), 2.0);
     });
 }
 

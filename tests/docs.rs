@@ -52,3 +52,35 @@ fn the_readme_tells_how_to_run_and_test() {
     let readme = read("README.md");
     assert!(readme.contains("cargo run --release -- demo") && readme.contains("tests/run"));
 }
+
+#[test]
+fn list_md_has_every_field_of_the_json_and_no_other() {
+    let golden: serde_json::Value = serde_json::from_str(&read("tests/golden/list.json")).expect("it is JSON");
+    let keys = |object: &serde_json::Value| -> Vec<String> {
+        object.as_object().expect("it is an object").keys().cloned().collect()
+    };
+    let mut fields = [keys(&golden), keys(&golden["failing"][0])].concat();
+    let text = read("docs/list.md");
+    let cells = text.lines().filter_map(|line| line.strip_prefix("| `")).filter_map(|line| line.split(" |").next());
+    let mut documented: Vec<String> =
+        cells.flat_map(|cell| cell.split(", ").map(|name| name.trim_matches('`').to_owned())).collect();
+    fields.sort();
+    documented.sort();
+    assert_eq!(documented, fields);
+}
+
+#[test]
+fn the_readme_shows_a_list_as_it_is_printed() {
+    let golden = read("tests/golden/list.table");
+    let readme = read("README.md");
+    let shown: Vec<&str> = readme
+        .lines()
+        .skip_while(|line| !line.contains("NAMESPACE "))
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("    "))
+        .collect();
+    assert!(shown.len() > 3);
+    for line in shown {
+        assert!(golden.lines().any(|printed| printed == line), "{line}");
+    }
+}

@@ -5,7 +5,7 @@ mod common;
 use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
 
-use common::{Program, get, samples, sum};
+use common::{Program, check_golden, get, samples, sum};
 
 const RECORDING: &str = "tests/fixtures/traces/recover-push.pods.jsonl";
 
@@ -38,11 +38,7 @@ fn replay_prints_the_metrics_as_they_stand_at_the_end() {
         .filter(|line| !line.starts_with("image_pull_exporter_build_info"))
         .flat_map(|line| [line, "\n"])
         .collect();
-    let golden = "tests/golden/recover-push.openmetrics";
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(golden, &printed).expect("the golden file can be written");
-    }
-    assert_eq!(printed, std::fs::read_to_string(golden).expect("the golden file is there"));
+    check_golden("recover-push.openmetrics", &printed);
     assert_eq!(output.status.code(), Some(0));
 }
 
@@ -142,6 +138,88 @@ fn http_answers_by_format_encoding_and_method() {
     assert_eq!(get(demo.port, "/nothing", "").expect("it answers").status, 404);
 }
 
+/// A pod list with one pod, which waits for its image or not.
+fn list_of(waiting: Option<(&str, &str)>) -> String {
+    serde_json::json!({ "kind": "List", "items": [common::pod("shop", "web", waiting)] }).to_string()
+}
+
+#[test]
+fn list_says_by_its_exit_code_whether_something_fails() {
+    let fails = list_of(Some(("ErrImagePull", common::NOT_FOUND)));
+    let list = |more: &[&str], input: &str| {
+        let output = run(&[&["list", "-f", "-"], more].concat(), input);
+        (output.status.code(), text(&output.stdout).to_owned(), text(&output.stderr).to_owned())
+    };
+    let (code, printed, said) = list(&[], &fails);
+    assert_eq!((code, said.as_str()), (Some(1), ""));
+    assert!(printed.contains("shop       pod/web   1     image_not_found"), "{printed}");
+    assert!(!printed.contains('\u{1b}'), "colours are for terminals");
+    let (code, printed, said) = list(&[], &list_of(None));
+    assert_eq!((code, printed.as_str(), said.as_str()), (Some(0), "", "Of 1 pods none waits for its image.\n"));
+    assert_eq!(list(&["--cause", "rate_limited,forbidden"], &fails).0, Some(0));
+    assert_eq!(list(&["--registry", "registry.example.com", "-n", "shop"], &fails).0, Some(1));
+    let (code, printed, said) = list(&["-o", "json"], &list_of(None));
+    let json: serde_json::Value = serde_json::from_str(&printed).expect("it is JSON");
+    assert_eq!((code, &json["failing"], said.as_str()), (Some(0), &serde_json::json!([]), ""));
+    // Nobody can tell whether what could not be read fails.
+    let (code, _, said) = list(&[], "{\"kind\": \"List\", \"items\": [{\"metadata\": {\"name\": \"x\"}}]}");
+    assert_eq!(code, Some(2));
+    assert!(said.contains("skipped an object without metadata.name or metadata.uid"), "{said}");
+    let (code, printed, said) = list(&[], "");
+    assert_eq!((code, printed.as_str()), (Some(2), ""));
+    assert_eq!(said, "image-pull-exporter: cannot take - for a list of pods: it is empty\n");
+    assert_eq!(list(&["--cause", "nonsense"], &fails).0, Some(2));
+    assert_eq!(run(&["list", "--kubeconfig", "/nonexistent"], "").status.code(), Some(2));
+}
+
+#[test]
+fn list_is_coloured_on_a_terminal_unless_somebody_objects() {
+    let pods = std::env::temp_dir().join(format!("image-pull-exporter-{}.json", std::process::id()));
+    std::fs::write(&pods, list_of(Some(("ErrImagePull", common::NOT_FOUND)))).expect("the file can be written");
+    let command = format!("{} list -f {}", env!("CARGO_BIN_EXE_image-pull-exporter"), pods.display());
+    // script(1), of every Linux, gives the program a terminal.
+    let shown = |variable: (&str, &str)| {
+        let mut script = Command::new("script");
+        script.args(["-qec", &command, "/dev/null"]).env("TERM", "xterm").env_remove("NO_COLOR").stdin(Stdio::null());
+        let output = script.env(variable.0, variable.1).output().expect("script is there");
+        assert_eq!(output.status.code(), Some(1));
+        text(&output.stdout).to_owned()
+    };
+    assert!(shown(("X", "")).contains("\u{1b}[31mimage_not_found\u{1b}[0m"));
+    for plain in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let shown = shown(plain);
+        assert!(shown.contains("image_not_found") && !shown.contains('\u{1b}'), "{plain:?}: {shown}");
+    }
+    std::fs::remove_file(pods).expect("the file is there");
+}
+
+#[test]
+fn explain_of_recorded_errors_reads_as_agreed() {
+    let mut texts = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir("tests/fixtures/traces").expect("the recordings are there") {
+        let path = entry.expect("it can be read").path();
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
+            let recording = std::fs::read_to_string(path).expect("a recording is text");
+            for record in recording.lines() {
+                let record: serde_json::Value = serde_json::from_str(record).expect("a recording is JSON lines");
+                let statuses = ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"];
+                let statuses = statuses.iter().filter_map(|list| record["object"]["status"][list].as_array()).flatten();
+                let waiting = statuses.filter_map(|status| status["state"]["waiting"].as_object());
+                let failed = waiting.filter(|waiting| waiting["reason"] == "ErrImagePull");
+                texts.extend(failed.filter_map(|waiting| Some(waiting.get("message")?.as_str()?.to_owned())));
+            }
+        }
+    }
+    let texts: Vec<String> = texts.into_iter().collect();
+    let explained = |format: &str| {
+        let output = run(&["explain", "-o", format, "-f", "-"], &texts.join("\n"));
+        assert_eq!(output.status.code(), Some(0));
+        text(&output.stdout).to_owned()
+    };
+    check_golden("explain.text", &explained("text"));
+    check_golden("explain.jsonl", &explained("json"));
+}
+
 #[test]
 fn explain_tells_cause_group_and_what_to_do() {
     let output = run(&["explain", common::NOT_FOUND], "");
@@ -150,6 +228,10 @@ fn explain_tells_cause_group_and_what_to_do() {
     assert!(printed.contains("registry.example.com/shop/web:1.0"), "{printed}");
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(run(&["explain"], "").status.code(), Some(2));
+    let output =
+        run(&["explain", "Failed to apply default image tag \"https://u:hunter2@reg.example/x:1\": invalid"], "");
+    let printed = text(&output.stdout);
+    assert!(printed.starts_with("invalid_reference (image)\n") && !printed.contains("hunter2"), "{printed}");
 }
 
 #[test]
@@ -166,4 +248,43 @@ fn explain_gives_one_json_object_a_line() {
         assert!(answer["cause_group"].is_string() && answer["summary"].is_string());
         assert!(answer["advice"].as_array().is_some_and(|advice| !advice.is_empty()));
     }
+}
+
+#[test]
+fn completions_know_every_command_flag_and_cause() {
+    for (shell, words) in
+        [("bash", ["list", "--ksm-families"]), ("zsh", ["list", "--cause"]), ("fish", ["list", "cause"])]
+    {
+        let output = run(&["completions", shell], "");
+        assert_eq!(output.status.code(), Some(0));
+        for word in words.into_iter().chain(["rate_limited"]) {
+            assert!(text(&output.stdout).contains(word), "{shell}: {word}");
+        }
+    }
+    // The one shell that is everywhere takes its script, and completes with it.
+    let mut bash = Command::new("bash");
+    bash.args(["--norc", "-c"]).arg(
+        "set -e; source <(\"$0\" completions bash); COMP_WORDS=(image-pull-exporter list --cause rate); COMP_CWORD=3; \
+         complete -p image-pull-exporter >&2; _image__pull__exporter image-pull-exporter rate --cause; echo \"${COMPREPLY[*]}\"",
+    );
+    let output = bash.arg(env!("CARGO_BIN_EXE_image-pull-exporter")).output().expect("bash runs");
+    assert_eq!(text(&output.stdout), "rate_limited\n", "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_manual_page_has_every_flag_and_command() {
+    let page = run(&["man"], "");
+    let list = run(&["man", "list"], "");
+    for (page, words) in [
+        (&page, ["web.listen\\-address", "image\\-pull\\-exporter\\-list(1)", "max\\-registries"]),
+        (&list, ["rate_limited", "kubeconfig", "kubectl get pods"]),
+    ] {
+        assert_eq!(page.status.code(), Some(0));
+        assert!(text(&page.stdout).starts_with(".ie"), "it is roff");
+        for word in words {
+            assert!(text(&page.stdout).contains(word), "{word}\n{}", text(&page.stdout));
+        }
+    }
+    let none = run(&["man", "nonsense"], "");
+    assert_eq!((none.status.code(), text(&none.stdout)), (Some(2), ""));
 }

@@ -122,6 +122,8 @@ struct OwnerReference {
 struct Spec {
     #[serde(deserialize_with = "nullable")]
     node_name: String,
+    #[serde(deserialize_with = "nullable")]
+    service_account_name: String,
     #[serde(deserialize_with = "list")]
     init_containers: Vec<Container>,
     #[serde(deserialize_with = "list")]
@@ -278,6 +280,7 @@ impl Pod {
             initialized: condition("Initialized"),
             containers: containers(&spec, status),
             node: spec.node_name,
+            service_account: spec.service_account_name,
         })
     }
 }

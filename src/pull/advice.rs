@@ -33,7 +33,7 @@ pub struct Advice {
     pub summary: &'static str,
     /// What to look at first.
     pub check_first: &'static str,
-    /// Commands for a POSIX shell, most useful first.
+    /// Commands for a POSIX shell, most useful first. They hold no secret of the cluster.
     pub commands: Vec<String>,
 }
 
@@ -61,7 +61,7 @@ fn places<'a>(context: &Context<'a>) -> Vec<Place<'a>> {
         ("container", context.container.into(), "CONTAINER"),
         ("node", context.node.into(), "NODE"),
         ("serviceaccount", context.service_account.into(), "SERVICE_ACCOUNT"),
-        ("image", image.raw().into(), "IMAGE"),
+        ("image", image.redacted(), "IMAGE"),
         ("repository", joined(image.registry(), "/", image.repository()), "REPOSITORY"),
         ("server", secret_server(image.registry()).into(), "REGISTRY"),
         ("host", host.into(), "REGISTRY"),

@@ -71,6 +71,16 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Each of these namespaces once; the whole cluster where none is named.
+    #[must_use]
+    pub fn of_namespaces(names: &[String]) -> Vec<Self> {
+        let mut scopes: Vec<Self> =
+            names.iter().filter(|name| !name.is_empty()).cloned().map(Self::Namespace).collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        if scopes.is_empty() { vec![Self::Cluster] } else { scopes }
+    }
+
     /// Whether pods of `namespace` belong to it.
     #[must_use]
     pub fn covers(&self, namespace: &str) -> bool {
@@ -88,6 +98,8 @@ pub struct PodFacts {
     pub id: PodId,
     /// `spec.nodeName`; empty while unscheduled.
     pub node: String,
+    /// `spec.serviceAccountName`.
+    pub service_account: String,
     /// What owns it.
     pub owner: Owner,
     /// Its phase.

@@ -211,7 +211,7 @@ impl Story {
     }
 
     fn tell(&mut self, time: i64, effects: &[Effect]) -> &mut Self {
-        self.lines.extend(effects.iter().filter_map(line).map(|line| format!("{time} {line}")));
+        self.lines.extend(effects.iter().map(line).map(|line| format!("{time} {line}")));
         self
     }
 
@@ -245,12 +245,12 @@ impl Story {
     }
 }
 
-/// What happened, in a line; nothing for what is news for the log alone.
-fn line(effect: &Effect) -> Option<String> {
+/// What happened, in a line.
+fn line(effect: &Effect) -> String {
     let (subject, event) = match effect {
         Effect::Failure(subject, event) => (subject, event),
-        Effect::UnknownReason(reason) => return Some(format!("unknown reason {reason}")),
-        Effect::DuplicateContainer(pod) => return Some(format!("{} duplicate", pod.name)),
+        Effect::UnknownReason(reason) => return format!("unknown reason {reason}"),
+        Effect::DuplicateContainer(pod) => return format!("{} duplicate", pod.name),
     };
     let what = match event {
         FailureEvent::Started => "started".to_owned(),
@@ -262,5 +262,5 @@ fn line(effect: &Effect) -> Option<String> {
             format!("{} after {about}{} s", outcome.as_str(), lasted.as_secs_f64())
         }
     };
-    Some(format!("{}/{} {what}", subject.pod.name, subject.container))
+    format!("{}/{} {what}", subject.pod.name, subject.container)
 }

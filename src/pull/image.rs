@@ -9,6 +9,10 @@ mod problem;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
+use super::redact::redact;
+
 pub use named::image_named_in;
 pub use problem::Problem;
 
@@ -41,25 +45,24 @@ impl ImageReference {
         let (domain, rest) = split_domain(raw);
         let (name, digest) = cut(rest, '@');
         let (path, tag) = cut(name, ':');
-        let parts = Parts { domain, path, tag, digest };
+        let is_default = matches!(domain, None | Some(DEFAULT_REGISTRY | LEGACY_REGISTRY));
+        let repository = if is_default && !path.contains('/') { format!("library/{path}") } else { path.to_owned() };
+        let parts = Parts { domain, path: &repository, tag, digest };
         let problem = whole_problem(raw).or_else(|| parts.problem());
-        let path_is_sound = path_problem(path).is_none();
+        // As in user:password@host, which somebody wrote who took an image for a URL.
+        let is_password = digest.is_some_and(|digest| !is_digest(digest));
+        let path_is_sound = path_problem(&repository).is_none();
         let registry = match domain {
             Some(LEGACY_REGISTRY) => DEFAULT_REGISTRY,
             Some(written) if is_host(written) => written,
             None if path_is_sound => DEFAULT_REGISTRY,
             Some(_) | None => "",
         };
-        let repository = match path {
-            _ if !path_is_sound => String::new(),
-            one if registry == DEFAULT_REGISTRY && !one.contains('/') => format!("library/{one}"),
-            many => many.to_owned(),
-        };
         Self {
             raw: raw.to_owned(),
             registry: registry.to_owned(),
-            repository,
-            tag: tag.filter(|tag| is_tag(tag)).unwrap_or_default().to_owned(),
+            repository: if path_is_sound { repository } else { String::new() },
+            tag: tag.filter(|tag| is_tag(tag) && !is_password).unwrap_or_default().to_owned(),
             digest: digest.filter(|digest| is_digest(digest)).unwrap_or_default().to_owned(),
             problem,
         }
@@ -68,6 +71,11 @@ impl ImageReference {
     /// Returns the text as the pod's author wrote it.
     pub fn raw(&self) -> &str {
         &self.raw
+    }
+
+    /// Returns the text as it may be shown: what is no reference may be a URL with a password in it.
+    pub fn redacted(&self) -> Cow<'_, str> {
+        if self.problem.is_some() { redact(&self.raw) } else { Cow::Borrowed(&self.raw) }
     }
 
     /// Returns the registry's host with its port, `docker.io` where the reference names none.

@@ -169,7 +169,13 @@ impl Index {
         }
         next.retain(TrackedContainer::is_worth_keeping);
 
-        let pod = TrackedPod { id, node: facts.node.clone(), owner: facts.owner.clone(), containers: next };
+        let pod = TrackedPod {
+            id,
+            node: facts.node.clone(),
+            service_account: facts.service_account.clone(),
+            owner: facts.owner.clone(),
+            containers: next,
+        };
         let unchanged = old.as_deref() == Some(&pod);
         if !pod.containers.is_empty() {
             let pod = old.filter(|_| unchanged).unwrap_or_else(|| Arc::new(pod));

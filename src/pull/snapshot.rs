@@ -35,6 +35,8 @@ pub struct TrackedPod {
     pub id: Arc<PodId>,
     /// The node it is on; empty while unscheduled.
     pub node: String,
+    /// The service account it runs as, whose pull secrets it uses beside its own.
+    pub service_account: String,
     /// What owns it.
     pub owner: Owner,
     /// Its containers that have something to show.

@@ -83,6 +83,16 @@ pub fn sum(text: &str, prefix: &str) -> f64 {
     samples(text).into_iter().filter(|(series, _)| series.starts_with(prefix)).map(|(_, value)| value).sum()
 }
 
+/// Compares with `tests/golden/NAME`; with `UPDATE` in the environment, writes it.
+#[track_caller]
+pub fn check_golden(name: &str, printed: &str) {
+    let golden = format!("tests/golden/{name}");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&golden, printed).expect("the golden file can be written");
+    }
+    assert_eq!(printed, std::fs::read_to_string(golden).expect("the golden file is there"), "{name}");
+}
+
 /// The program, running.
 pub struct Program {
     child: Child,

@@ -28,7 +28,7 @@ fn pod() -> Value {
             ],
         },
         "spec": {
-            "nodeName": "node-1",
+            "nodeName": "node-1", "serviceAccountName": "robot",
             "initContainers": [
                 { "name": "init", "image": "init:1", "imagePullPolicy": "Always" },
                 { "name": "mesh", "image": "mesh:1", "imagePullPolicy": "Never", "restartPolicy": "Always" },
@@ -87,6 +87,7 @@ fn a_pod_is_read_with_everything_that_is_used() {
     let expected = PodFacts {
         id,
         node: "node-1".to_owned(),
+        service_account: "robot".to_owned(),
         owner,
         phase: Phase::Alive,
         deleting: false,

@@ -70,13 +70,14 @@ pub(super) fn next_attempt(shown: &Shown<'_>, series: &mut Series<'_>) {
 pub(super) fn info(shown: &Shown<'_>, series: &mut Series<'_>) {
     for (pod, container, failure) in &shown.failing {
         let (image, workload) = (&failure.image, workload(&pod.id, &pod.owner));
+        let written = image.redacted();
         let labels = [
             &*pod.id.namespace,
             &*pod.id.name,
             &*pod.id.uid,
             &*container.name,
             container.kind.as_str(),
-            image.raw(),
+            &*written,
             image.registry(),
             image.repository(),
             image.tag(),

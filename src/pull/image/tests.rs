@@ -43,6 +43,7 @@ fn a_sound_reference_has_its_parts() {
 #[test]
 fn an_unsound_reference_says_what_is_wrong_with_it() {
     let long = format!("reg.example/{}", "a".repeat(256));
+    let long_with_library = "a".repeat(248);
     let long_tag = format!("nginx:{}", "a".repeat(129));
     let short_digest = "nginx@sha256:abc".to_owned();
     let upper_digest = format!("nginx@sha256:{}", HEX.to_uppercase());
@@ -72,6 +73,7 @@ fn an_unsound_reference_says_what_is_wrong_with_it() {
         ("reg.example:port/app", Problem::BadRegistry, "", "app"),
         ("[::1/app", Problem::BadRegistry, "", "app"),
         (&long, Problem::TooLong, "reg.example", ""),
+        (&long_with_library, Problem::TooLong, "", ""),
         ("x.dkr.ecr.us-east-1.amazonaws.com/r/r:", Problem::EmptyTag, "x.dkr.ecr.us-east-1.amazonaws.com", "r/r"),
         ("nginx:-1", Problem::BadTag, "docker.io", "library/nginx"),
         ("nginx:sha256:abc", Problem::BadTag, "docker.io", "library/nginx"),
@@ -174,6 +176,20 @@ fn the_image_is_read_only_where_a_reference_is_printed() {
     ];
     for (message, image) in cases {
         assert_eq!(image_named_in(message), image, "{message}");
+    }
+}
+
+#[test]
+fn a_password_in_what_is_no_reference_is_not_shown() {
+    for (raw, shown) in [
+        ("https://user:hunter2@reg.example/app:1", "https://<redacted>@reg.example/app:1"),
+        ("user:hunter2@reg.example/app:1", "<redacted>@reg.example/app:1"),
+        ("Nginx:1", "Nginx:1"),
+        ("reg.example/token:1", "reg.example/token:1"),
+    ] {
+        let image = ImageReference::parse(raw);
+        assert_eq!(image.redacted(), shown);
+        assert_ne!(image.tag(), "hunter2");
     }
 }
 

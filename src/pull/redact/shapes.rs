@@ -43,6 +43,9 @@ const SECRET_NAME_PREFIXES: &[&str] = &["x-amz-", "x-goog-"];
 /// How much of a name is looked at; the longest above has 14 bytes, S3's longest parameter 22.
 const LONGEST_NAME: usize = 40;
 
+/// How much is looked at for a `user:password@host/` outside a URL.
+const LONGEST_USER_INFO: usize = 256;
+
 /// Headers after which nothing on the line is shown. The capital letter keeps containerd's own
 /// `may require authorization: server message: …` (core/remotes/docker/resolver.go).
 const SECRET_HEADERS: &[&str] = &["Authorization", "AUTHORIZATION", "X-Registry-Auth", "Set-Cookie", "Cookie"];
@@ -50,12 +53,15 @@ const SECRET_HEADERS: &[&str] = &["Authorization", "AUTHORIZATION", "X-Registry-
 /// The schemes of an `Authorization` header, which also appear without it.
 const SCHEMES: &[&str] = &["bearer", "basic"];
 
-/// What follows a scheme's name in prose and challenges: `no basic auth credentials`, `Bearer realm="…"`.
+/// What follows a scheme's name in prose and challenges: `no basic auth credentials`, `Bearer realm="…"`; and another
+/// scheme, which has the token.
 const PROSE_AFTER_SCHEME: &[&str] = &[
     "and",
     "auth",
     "authentication",
     "authorization",
+    "basic",
+    "bearer",
     "challenge",
     "challenges",
     "credentials",
@@ -155,6 +161,7 @@ pub(super) fn word(text: &str, at: usize) -> Option<Range<usize>> {
         .or_else(|| scheme_value(rest))
         .or_else(|| web_token(text, at))
         .or_else(|| prefixed_token(rest))
+        .or_else(|| bare_user_info(text, at))
         .map(|range| at + range.start..at + range.end)
 }
 
@@ -173,7 +180,7 @@ fn scheme_value(rest: &str) -> Option<Range<usize>> {
         SCHEMES.iter().find(|scheme| rest.get(..scheme.len()).is_some_and(|text| text.eq_ignore_ascii_case(scheme)))?;
     let after = rest.get(scheme.len()..)?;
     let token = after.trim_start_matches([' ', '\t']);
-    if token.len() == after.len() {
+    if token.len() == after.len() || token.starts_with(MARKER) {
         return None;
     }
     let start = rest.len() - token.len();
@@ -196,6 +203,21 @@ fn web_token(text: &str, at: usize) -> Option<Range<usize>> {
     let body = run(after_head, is_base64url);
     let signature = run(after_head.get(body..)?.strip_prefix('.')?, is_base64url);
     (rest.starts_with("eyJ") && body > 0).then_some(0..head + body + signature + 2)
+}
+
+/// The `user:password` of `user:password@host/path`, as somebody writes who takes an image for a URL. A digest after
+/// the `@` is no host, since no path follows it.
+fn bare_user_info(text: &str, at: usize) -> Option<Range<usize>> {
+    let before = text.get(..at)?.chars().next_back();
+    // Inside a URL, a path or a longer name nothing begins.
+    if before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '%' | '+' | '-' | ':' | '/' | '@' | '\\'))
+    {
+        return None;
+    }
+    let near = text.get(..text.floor_char_boundary(at + LONGEST_USER_INFO)).unwrap_or(text);
+    let written = near.get(at..unquoted_end(near, at))?;
+    let (user_info, host) = written.split_once('/')?.0.rsplit_once('@')?;
+    (user_info.contains(':') && !host.is_empty()).then_some(0..user_info.len())
 }
 
 /// A token that begins as one of [`TOKEN_PREFIXES`].

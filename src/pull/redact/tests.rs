@@ -7,8 +7,11 @@ const PLANTED: &[(&str, &str)] = &[
     ("se%2Fcret", r#"Get "https://host/path?X-Amz-Signature={}&x=1": EOF"#),
     ("s3cret", "Head https://user:{}@host/v2/: dial tcp: EOF"),
     ("s3cret", "https://{}@host/v2/"),
+    ("s3cret", "user:{}@reg.example:5000/team/app:1"),
+    ("s3cret", "couldn't parse image name \"user:{}@reg.example/app\": invalid reference format"),
     ("abc.def-ghi", "sent Bearer {}, got 401"),
     ("abc.def-ghi", "authorization: bearer {}"),
+    ("abc.def-ghi", "bearer Bearer {}"),
     ("dXNlcjpwYXNz", "Basic {}"),
     ("Negotiate YII abc", "request had Authorization: {}\nnext line"),
     ("Basic dXNlcg==", r#"{\"Authorization\":[\"{}\"]}"#),
@@ -52,6 +55,7 @@ const HARMLESS: &[&str] = &[
     r#"Www-Authenticate: Bearer realm="https://auth.example/token",service="reg",scope="repository:a/b:pull""#,
     "reg.example/vault/token:1.0 and reg.example/app@sha256:0123456789abcdef0123456789abcdef",
     "https://reg.example:5000/v2/app/manifests/sha256:0123: 404",
+    "nginx:1@sha256:0123 and host:5000/a@b/c and mail me@reg.example/x",
     "see https://docs.example/why? It says so",
     "a = b, c == d, size=12, code = Unknown",
     "ghp_ and AKIA and eyJ and eyJ.x are too short",
@@ -70,6 +74,13 @@ fn no_planted_secret_survives() {
         assert!(redacted.contains(MARKER), "{text}\n  became {redacted}");
         assert_eq!(redact(&redacted), redacted, "{text}");
     }
+}
+
+#[test]
+fn a_secret_in_prose_after_a_scheme_is_hidden_once() {
+    let once = redact("bearer to\0x:m@l?/td:more").into_owned();
+    assert_eq!(once, "bearer <redacted>@l?/td:more");
+    assert_eq!(redact(&once), once);
 }
 
 #[test]
@@ -127,6 +138,8 @@ fn a_megabyte_of_near_misses_is_read_in_one_go() {
         "?=&",
         "Authorization:\n",
         "ghp_.",
+        ",a:",
+        ";a:b@c",
         "'password': ",
     ] {
         let text = unit.repeat((1 << 20) / unit.len());

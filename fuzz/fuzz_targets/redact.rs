@@ -1,0 +1,32 @@
+//! Redacting twice is redacting once, and no secret survives, whatever stands around it.
+#![no_main]
+
+use image_pull_exporter::pull::redact::redact;
+use libfuzzer_sys::fuzz_target;
+
+/// Texts with a secret in them, which is written `hunter2hunter2`.
+const PLANTED: [&str; 6] = [
+    "https://user:hunter2hunter2@reg.example/v2/",
+    "https://cdn.example/blob?X-Amz-Signature=hunter2hunter2&x=1",
+    "Authorization: Basic hunter2hunter2",
+    "Bearer hunter2hunter2",
+    "\"password\":\"hunter2hunter2\"",
+    "client_secret=hunter2hunter2",
+];
+
+fuzz_target!(|text: &str| {
+    let once = redact(text).into_owned();
+    assert_eq!(redact(&once), once.as_str());
+    // What stands before a secret may make more of it a secret, never less.
+    let middle = text.floor_char_boundary(text.len() / 2);
+    let (before, after) = text.split_at(middle);
+    if text.contains("hunter2") {
+        return;
+    }
+    for planted in PLANTED {
+        let whole = format!("{before} {planted} {after}");
+        let redacted = redact(&whole);
+        assert!(!redacted.contains("hunter2"), "{redacted}");
+        assert_eq!(redact(&redacted), redacted);
+    }
+});

@@ -1,0 +1,95 @@
+//! Reads pods from a file: a list as `kubectl get pods -o json` or `-o yaml` prints it, or a single pod.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::cluster::wire::{self, Undecodable};
+use crate::pull::facts::PodFacts;
+
+/// Why a text is no list of pods.
+#[derive(Debug, thiserror::Error)]
+pub enum BadFile {
+    /// Nothing is in it.
+    #[error("it is empty")]
+    Empty,
+    /// It is not JSON.
+    #[error("it is no JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// It is not YAML.
+    #[error("it is neither JSON nor YAML: {0}")]
+    Yaml(String),
+    /// It holds something else.
+    #[error(
+        "it holds no pods but {0} (kubectl get pods -A -o json prints what is wanted; for a watch stream there is replay)"
+    )]
+    NoPods(String),
+}
+
+/// Every pod of a file, or why it does not decode. Objects of other kinds among them are no business of ours.
+///
+/// # Errors
+/// When the text holds no list at all, or one of anything but pods.
+pub fn pods(text: &str) -> Result<Vec<Result<PodFacts, Undecodable>>, BadFile> {
+    // Windows' editors and shells begin a file with this mark.
+    let text = text.trim_start_matches('\u{feff}').trim();
+    match text.chars().next() {
+        None => Err(BadFile::Empty),
+        Some('{') => pods_of_json(text),
+        Some(_) => pods_of_json(&json_of_yaml(text)?),
+    }
+}
+
+#[derive(Deserialize)]
+struct Document<'a> {
+    #[serde(borrow)]
+    items: Option<Vec<&'a RawValue>>,
+}
+
+/// What an object says it is. One in a `PodList` says nothing.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Kind {
+    kind: Option<String>,
+}
+
+fn pods_of_json(text: &str) -> Result<Vec<Result<PodFacts, Undecodable>>, BadFile> {
+    let document: Document<'_> = serde_json::from_str(text)?;
+    let Some(items) = document.items else {
+        let object: &RawValue = serde_json::from_str(text)?;
+        return match kind(object).as_deref() {
+            Some("Pod") => Ok(vec![wire::decode(object)]),
+            Some(other) => Err(BadFile::NoPods(format!("a {other}"))),
+            None => Err(BadFile::NoPods("an object without a kind".to_owned())),
+        };
+    };
+    let kinds: Vec<Option<String>> = items.iter().map(|object| kind(object)).collect();
+    let is_pod = |kind: &Option<String>| kind.as_deref().is_none_or(|kind| kind == "Pod");
+    if let Some(Some(other)) = kinds.first()
+        && !kinds.iter().any(is_pod)
+    {
+        return Err(BadFile::NoPods(format!("a list of {other}")));
+    }
+    Ok(items.into_iter().zip(&kinds).filter(|(_, kind)| is_pod(kind)).map(|(object, _)| wire::decode(object)).collect())
+}
+
+fn kind(object: &RawValue) -> Option<String> {
+    serde_json::from_str::<Kind>(object.get()).unwrap_or_default().kind
+}
+
+/// The same document in JSON, so that one decoder serves both.
+fn json_of_yaml(text: &str) -> Result<String, BadFile> {
+    // As many nodes as the file has; what a file can make grow, its aliases, stays limited.
+    let budget = serde_saphyr::budget! {
+        max_reader_input_bytes: None,
+        max_events: usize::MAX,
+        max_nodes: usize::MAX,
+        max_total_scalar_bytes: usize::MAX,
+    };
+    let options = serde_saphyr::options! { budget: budget, with_snippet: false };
+    let document: serde_json::Value =
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| BadFile::Yaml(error.to_string()))?;
+    if !document.is_object() {
+        return Err(BadFile::NoPods("plain text".to_owned()));
+    }
+    Ok(document.to_string())
+}

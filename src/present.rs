@@ -1,0 +1,208 @@
+//! Tells a person about failures: the same words in a terminal, on a page and in JSON.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::pull::advice::{Advice, Context, advice};
+use crate::pull::failure::Failure;
+use crate::pull::redact::redact;
+use crate::pull::snapshot::{TrackedContainer, TrackedPod};
+use crate::pull::time::Timestamp;
+use crate::pull::workload::workload;
+
+/// One failing container, in the shape of the JSON that people's scripts read: fields may be added, and none is
+/// renamed or taken away. What is not known is null, and text is redacted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FailingContainer {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod's name.
+    pub pod: String,
+    /// The pod's uid.
+    pub uid: String,
+    /// The container's name.
+    pub container: String,
+    /// `app`, `init`, `sidecar` or `ephemeral`.
+    pub container_type: &'static str,
+    /// What the pod belongs to: `Deployment`, `StatefulSet`, …, `Pod` for a pod of its own.
+    pub workload_kind: String,
+    /// Its name.
+    pub workload: String,
+    /// The node; null while unscheduled.
+    pub node: Option<String>,
+    /// The image as the spec names it.
+    pub image: String,
+    /// Its registry; null when the image is no valid reference.
+    pub registry: Option<String>,
+    /// Its repository; null when the image is no valid reference.
+    pub repository: Option<String>,
+    /// Its tag; null when it names none.
+    pub tag: Option<String>,
+    /// Its digest; null when it names none.
+    pub digest: Option<String>,
+    /// `Always`, `IfNotPresent` or `Never`.
+    pub pull_policy: &'static str,
+    /// The waiting reason that the status showed last.
+    pub reason: &'static str,
+    /// What keeps the container from its image.
+    pub cause: &'static str,
+    /// Whose move it is.
+    pub cause_group: &'static str,
+    /// The error text, redacted; empty when none was seen.
+    pub message: String,
+    /// When the failure began.
+    #[serde(serialize_with = "rfc3339")]
+    pub since: Timestamp,
+    /// How that is known: `observed`, `pod_condition`, `previous_termination`, `event` or `pod_start`.
+    pub since_basis: &'static str,
+    /// For how many seconds it has lasted.
+    pub failing_seconds: u64,
+    /// Failed attempts seen; a lower bound unless `since_basis` is `observed`.
+    pub attempts: u32,
+    /// When the last failed attempt showed.
+    #[serde(serialize_with = "rfc3339_where_known")]
+    pub last_attempt: Option<Timestamp>,
+    /// When the kubelet is expected to try next.
+    #[serde(serialize_with = "rfc3339_where_known")]
+    pub next_attempt: Option<Timestamp>,
+    /// What is wrong, in a sentence.
+    pub summary: &'static str,
+    /// What to check first, then the commands to run.
+    pub advice: Vec<String>,
+}
+
+impl FailingContainer {
+    /// Puts a failure into words, as it stands at `now`.
+    #[must_use]
+    pub fn of((pod, container, failure): (&TrackedPod, &TrackedContainer, &Failure), now: Timestamp) -> Self {
+        let image = &failure.image;
+        let workload = workload(&pod.id, &pod.owner);
+        let advice = advice(
+            failure.cause,
+            &Context {
+                namespace: &pod.id.namespace,
+                pod: &pod.id.name,
+                container: &container.name,
+                node: &pod.node,
+                service_account: &pod.service_account,
+                image,
+            },
+        );
+        Self {
+            namespace: pod.id.namespace.clone(),
+            pod: pod.id.name.clone(),
+            uid: pod.id.uid.clone(),
+            container: container.name.clone(),
+            container_type: container.kind.as_str(),
+            workload_kind: workload.kind.to_owned(),
+            workload: workload.name.to_owned(),
+            node: known(&pod.node),
+            image: image.redacted().into_owned(),
+            registry: known(image.registry()),
+            repository: known(image.repository()),
+            tag: known(image.tag()),
+            digest: known(image.digest()),
+            pull_policy: failure.policy.as_str(),
+            reason: failure.reason.as_str(),
+            cause: failure.cause.as_str(),
+            cause_group: failure.cause.group().as_str(),
+            message: redact(&failure.message).into_owned(),
+            since: failure.since.at,
+            since_basis: failure.since.basis.as_str(),
+            failing_seconds: failure.lasted(now).as_secs(),
+            attempts: failure.attempts,
+            last_attempt: failure.last_attempt(),
+            next_attempt: failure.next_attempt(),
+            summary: advice.summary,
+            advice: steps(advice),
+        }
+    }
+}
+
+/// What to check first, then the commands to run.
+#[must_use]
+pub fn steps(advice: Advice) -> Vec<String> {
+    std::iter::once(advice.check_first.to_owned()).chain(advice.commands).collect()
+}
+
+/// Writes an instant as Kubernetes does, to the second; null where no calendar reaches.
+///
+/// # Errors
+/// When the serializer has one.
+pub fn rfc3339<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    rfc3339_where_known(&Some(*at), serializer)
+}
+
+#[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
+fn rfc3339_where_known<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    let seconds = at.and_then(|at| jiff::Timestamp::from_second(at.unix_millis().div_euclid(1000)).ok());
+    seconds.map(|at| at.to_string()).serialize(serializer)
+}
+
+/// A duration as kubectl shows ages: never more than two units, and the smaller one only where it still matters
+/// (`HumanDuration`, k8s.io/apimachinery/pkg/util/duration, v0.36).
+#[must_use]
+pub fn age(lasted: Duration) -> String {
+    let seconds = lasted.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    let two = |big: u64, unit: &str, small: u64, of_small: &str| match small {
+        0 => format!("{big}{unit}"),
+        _ => format!("{big}{unit}{small}{of_small}"),
+    };
+    match () {
+        () if seconds < 120 => format!("{seconds}s"),
+        () if minutes < 10 => two(minutes, "m", seconds % 60, "s"),
+        () if minutes < 180 => format!("{minutes}m"),
+        () if hours < 8 => two(hours, "h", minutes % 60, "m"),
+        () if hours < 48 => format!("{hours}h"),
+        () if days < 8 => two(days, "d", hours % 24, "h"),
+        () if days < 730 => format!("{days}d"),
+        () if days < 8 * 365 => two(days / 365, "y", days % 365, "d"),
+        () => format!("{}y", days / 365),
+    }
+}
+
+fn known(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_read_as_kubectl_s() {
+        for (seconds, shown) in [
+            (0, "0s"),
+            (119, "119s"),
+            (120, "2m"),
+            (192, "3m12s"),
+            (600, "10m"),
+            (10_799, "179m"),
+            (10_800, "3h"),
+            (18_300, "5h5m"),
+            (28_800, "8h"),
+            (172_799, "47h"),
+            (172_800, "2d"),
+            (180_000, "2d2h"),
+            (691_200, "8d"),
+            (63_072_000, "2y"),
+            (64_000_000, "2y10d"),
+            (252_288_000, "8y"),
+        ] {
+            assert_eq!(age(Duration::from_secs(seconds)), shown, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn instants_read_as_kubernetes_s() {
+        for (millis, shown) in
+            [(1_800_000_000_999, "\"2027-01-15T08:00:00Z\""), (-1, "\"1969-12-31T23:59:59Z\""), (i64::MAX, "null")]
+        {
+            let mut json = Vec::new();
+            rfc3339(&Timestamp::from_unix_millis(millis), &mut serde_json::Serializer::new(&mut json)).unwrap();
+            assert_eq!(String::from_utf8(json).unwrap(), shown);
+        }
+    }
+}
