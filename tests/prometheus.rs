@@ -5,81 +5,10 @@
 mod common;
 
 use std::io::Write;
-use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use common::{Program, eventually, get};
-use serde_json::Value;
-
-/// A Prometheus that scrapes one target every second.
-struct Prometheus {
-    child: Child,
-    port: u16,
-    directory: PathBuf,
-}
-
-impl Prometheus {
-    fn scraping(target: u16, name: &str, features: &str) -> Self {
-        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("prometheus-{name}"));
-        // It is there only if an earlier run was cut off.
-        let _ = std::fs::remove_dir_all(&directory);
-        std::fs::create_dir_all(&directory).expect("the folder can be made");
-        let config = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: image-pull\n  \
-             honor_labels: true\n  static_configs: [{{targets: ['127.0.0.1:{target}']}}]\n"
-        );
-        let file = directory.join("prometheus.yml");
-        std::fs::write(&file, config).expect("the configuration can be written");
-        let port = free_port();
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", directory.join("data").display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .arg(format!("--enable-feature={features}"))
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("prometheus runs (Debian's package prometheus)");
-        Self { child, port, directory }
-    }
-
-    fn get(&self, path: &str) -> Result<Value, String> {
-        let response = get(self.port, path, "").map_err(|error| error.to_string())?;
-        serde_json::from_str(&response.text()).map_err(|error| error.to_string())
-    }
-
-    /// The first value of an instant query.
-    fn query(&self, query: &str) -> Result<f64, String> {
-        let encoded = query.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
-        let answer = self.get(&format!("/api/v1/query?query={encoded}"))?;
-        let value = answer.pointer("/data/result/0/value/1").and_then(Value::as_str);
-        value.and_then(|value| value.parse().ok()).ok_or_else(|| format!("{query} gives {answer}"))
-    }
-
-    /// Waits for so many scrapes, none of which may fail.
-    fn wait_for_scrapes(&self, scrapes: f64) {
-        eventually(|| match self.query("count_over_time(up[5m])")? {
-            count if count >= scrapes => Ok(()),
-            count => Err(format!("{count} scrapes")),
-        });
-        let up = self.query("min_over_time(up[5m])");
-        assert_eq!(up, Ok(1.0), "{:?}", self.get("/api/v1/targets"));
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        // Both fail only when it ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.directory);
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("it has an address").port()
-}
+use common::Program;
+use common::prometheus::Prometheus;
 
 #[test]
 fn promtool_accepts_what_is_served() {
