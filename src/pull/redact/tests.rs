@@ -84,6 +84,17 @@ fn a_secret_in_prose_after_a_scheme_is_hidden_once() {
 }
 
 #[test]
+fn what_was_shortened_is_not_read_anew() {
+    let once = redact(&format!("https{}ghp_{}:m@host/x", "a".repeat(4), "b".repeat(300))).into_owned();
+    assert_eq!(redact(&once), once);
+    let once = redact(&format!("x:y password={}@host/x", "b".repeat(300))).into_owned();
+    assert_eq!(redact(&once), once);
+    let once = redact(&format!("a:-ghp_{}@host/x", "b".repeat(300))).into_owned();
+    assert_eq!(once, "a:-<redacted>@host/x");
+    assert_eq!(redact(&once), once);
+}
+
+#[test]
 fn what_is_around_a_secret_stays() {
     let cases = [
         (
