@@ -209,8 +209,9 @@ fn web_token(text: &str, at: usize) -> Option<Range<usize>> {
 /// the `@` is no host, since no path follows it.
 fn bare_user_info(text: &str, at: usize) -> Option<Range<usize>> {
     let before = text.get(..at)?.chars().next_back();
-    // Inside a URL, a path or a longer name nothing begins.
-    if before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '%' | '+' | '-' | ':' | '/' | '@' | '\\'))
+    // Inside a URL, a path or a longer name nothing begins, nor behind the marker of an earlier run.
+    if before
+        .is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '%' | '+' | '-' | ':' | '/' | '@' | '\\' | '>'))
     {
         return None;
     }

@@ -87,6 +87,7 @@ fn a_secret_in_prose_after_a_scheme_is_hidden_once() {
 fn what_was_shortened_is_not_read_anew() {
     let once = redact(&format!("https{}ghp_{}:m@host/x", "a".repeat(4), "b".repeat(300))).into_owned();
     assert_eq!(redact(&once), once);
+    assert_eq!(redact("https<redacted>Br:m@host/x"), "https<redacted>Br:m@host/x");
     let once = redact(&format!("x:y password={}@host/x", "b".repeat(300))).into_owned();
     assert_eq!(redact(&once), once);
     let once = redact(&format!("a:-ghp_{}@host/x", "b".repeat(300))).into_owned();
