@@ -218,7 +218,7 @@ fn bare_user_info(text: &str, at: usize) -> Option<Range<usize>> {
     let near = text.get(..text.floor_char_boundary(at + LONGEST_USER_INFO)).unwrap_or(text);
     let written = near.get(at..unquoted_end(near, at))?;
     // What an earlier run shortened may have become short enough to be looked at.
-    let authority = written.split_once('/')?.0;
+    let authority = written.split_inclusive(['/', '?', '#']).next()?.strip_suffix('/')?;
     let (user_info, host) = authority.rsplit_once('@').filter(|_| !authority.contains('<'))?;
     (user_info.contains(':') && !host.is_empty()).then_some(0..user_info.len())
 }

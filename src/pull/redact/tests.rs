@@ -78,8 +78,8 @@ fn no_planted_secret_survives() {
 
 #[test]
 fn a_secret_in_prose_after_a_scheme_is_hidden_once() {
-    let once = redact("bearer to\0x:m@l?/td:more").into_owned();
-    assert_eq!(once, "bearer <redacted>@l?/td:more");
+    let once = redact("bearer to\0x:m@l/td:more").into_owned();
+    assert_eq!(once, "bearer <redacted>@l/td:more");
     assert_eq!(redact(&once), once);
 }
 
@@ -88,6 +88,8 @@ fn what_was_shortened_is_not_read_anew() {
     let once = redact(&format!("https{}ghp_{}:m@host/x", "a".repeat(4), "b".repeat(300))).into_owned();
     assert_eq!(redact(&once), once);
     assert_eq!(redact("https<redacted>Br:m@host/x"), "https<redacted>Br:m@host/x");
+    let once = redact("https://a\0b:m?x@host/y").into_owned();
+    assert_eq!(redact(&once), once);
     let once = redact(&format!("x:y password={}@host/x", "b".repeat(300))).into_owned();
     assert_eq!(redact(&once), once);
     let once = redact(&format!("a:-ghp_{}@host/x", "b".repeat(300))).into_owned();
