@@ -88,6 +88,9 @@ fn what_was_shortened_is_not_read_anew() {
     let once = redact(&format!("https{}ghp_{}:m@host/x", "a".repeat(4), "b".repeat(300))).into_owned();
     assert_eq!(redact(&once), once);
     assert_eq!(redact("https<redacted>Br:m@host/x"), "https<redacted>Br:m@host/x");
+    // A secret that holds a quote hides the end of a URL, until it is hidden itself.
+    let once = redact("p://a_secret='x\"y'b@host?q").into_owned();
+    assert_eq!(redact(&once), once);
     let once = redact("https://a\0b:m?x@host/y").into_owned();
     assert_eq!(redact(&once), once);
     let once = redact(&format!("x:y password={}@host/x", "b".repeat(300))).into_owned();
