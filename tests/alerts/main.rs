@@ -1,0 +1,55 @@
+//! The alerts, evaluated by promtool over timelines of what an exporter shows: when each fires, and when it does not.
+
+mod cases;
+mod mutants;
+mod timeline;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use timeline::{Case, run};
+
+/// How many cases promtool is given at once.
+const CHUNK: usize = 6;
+const RULES: &str = "alerts/image-pull.yaml";
+
+fn rules() -> String {
+    std::fs::read_to_string(RULES).expect("the rules are there")
+}
+
+#[test]
+fn every_alert_fires_when_it_should_and_only_then() {
+    let cases = cases::all();
+    if let Err(said) = run("all", &rules(), &cases.iter().collect::<Vec<_>>(), None) {
+        panic!("{said}");
+    }
+}
+
+#[test]
+fn no_change_to_a_rule_goes_unnoticed() {
+    let mutants = mutants::of(&rules());
+    assert!(mutants.len() > 150, "only {} mutants", mutants.len());
+    let (next, survivors) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let try_mutants = || {
+        let cases = cases::all();
+        while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let name = format!("mutant-{:?}", std::thread::current().id());
+            let lives = |alert: &String| {
+                // Those in which it fires first: most mutants end there.
+                let mut cases: Vec<&Case> = cases.iter().filter(|case| case.is_about(alert)).collect();
+                cases.sort_by_key(|case| !case.has(alert));
+                cases.chunks(CHUNK).all(|cases| run(&name, &mutant.rules, cases, Some(alert)).is_ok())
+            };
+            if mutant.alerts.iter().all(lives) {
+                survivors.lock().unwrap().push(mutant.what.clone());
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(try_mutants);
+        }
+    });
+    let survivors = survivors.into_inner().unwrap();
+    assert!(survivors.is_empty(), "{} of {} survive:\n{}", survivors.len(), mutants.len(), survivors.join("\n"));
+}

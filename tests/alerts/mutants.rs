@@ -1,0 +1,138 @@
+//! Changes the rules in every way that somebody might by mistake, one at a time. A test has to notice each.
+
+/// A changed rule, with all it needs and no other, and the alerts to which it matters.
+pub struct Mutant {
+    pub what: String,
+    pub rules: String,
+    pub alerts: Vec<String>,
+}
+
+/// Alerts that together use everything the recording rule has.
+const READERS: [&str; 5] = [
+    "ImagePullFailing",
+    "ImagePullNodeFault",
+    "ImagePullRegistryOutage",
+    "ImagePullJobCannotStart",
+    "ImagePullDebugContainer",
+];
+
+/// Changes that change nothing, each with the reason.
+const EQUIVALENT: &[(&str, &str, &str)] = &[
+    ("image_pull:failing_age_seconds", "without uid in by", "one pod has one uid at a time"),
+    ("image_pull:failing_age_seconds", "without uid in on", "one pod has one uid at a time"),
+    ("image_pull:failing_age_seconds", "without namespace in on", "the uid says it too"),
+    ("image_pull:failing_age_seconds", "without pod in on", "the uid says it too"),
+];
+
+/// Every mutant of a rules file.
+pub fn of(rules: &str) -> Vec<Mutant> {
+    let blocks: Vec<&str> =
+        rules.split("\n      - ").skip(1).map(|block| block.split("\n\n").next().unwrap_or(block)).collect();
+    let mut mutants = Vec::new();
+    for (changed, block) in blocks.iter().enumerate() {
+        let end = block.find("\n        labels:").unwrap_or(block.len());
+        let alerts: Vec<&str> = if changed == 0 { READERS.to_vec() } else { vec![name(block)] };
+        // Texts refer to the first of their kind.
+        let is_needed = |block: &str| block.contains("annotations: &") || alerts.contains(&name(block));
+        for (what, expression) in changes(&block[..end]) {
+            if EQUIVALENT.iter().any(|(rule, change, _)| *rule == name(block) && *change == what) {
+                continue;
+            }
+            let mut rules = "groups:\n  - name: image-pull\n    rules:".to_owned();
+            for (number, other) in blocks.iter().enumerate() {
+                if number == changed {
+                    rules = rules + "\n      - " + &expression + &block[end..];
+                } else if number == 0 || is_needed(other) {
+                    rules = rules + "\n      - " + other;
+                }
+            }
+            let alerts = alerts.iter().map(|alert| (*alert).to_owned()).collect();
+            mutants.push(Mutant { what: format!("{}: {what}", name(block)), rules, alerts });
+        }
+    }
+    mutants
+}
+
+fn name(block: &str) -> &str {
+    block.lines().next().and_then(|line| line.split(": ").nth(1)).expect("a rule has a name")
+}
+
+/// The block of one rule with one thing changed.
+fn changes(block: &str) -> Vec<(String, String)> {
+    let mut changes = Vec::new();
+    let mut change = |what: String, at: usize, len: usize, by: &str| {
+        changes.push((what, [&block[..at], by, &block[at + len..]].concat()));
+    };
+    for (at, operator) in ["> ", ">= ", "== "].iter().flat_map(|operator| block.match_indices(operator)) {
+        let number = &block[at + operator.len()..];
+        let number = &number[..number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len())];
+        let Ok(limit) = number.parse::<u32>() else { continue };
+        let others = match limit {
+            0 if operator == "== " => vec![1],
+            0 => vec![20],
+            1..60 if operator == "> " => vec![limit.saturating_sub(2), limit * 4],
+            1..60 => vec![limit - 1, limit + 1],
+            _ => vec![limit - 30, limit + 30],
+        };
+        for other in others {
+            change(format!("{operator}{other} for {limit}"), at + operator.len(), number.len(), &other.to_string());
+        }
+    }
+    for (open, _) in block.match_indices('{') {
+        let inner = &block[open + 1..];
+        let inner = &inner[..inner.find('}').expect("a brace is closed")];
+        let matchers: Vec<&str> = inner.split(", ").collect();
+        for dropped in &matchers {
+            let kept: Vec<&str> = matchers.iter().filter(|matcher| *matcher != dropped).copied().collect();
+            change(format!("without {dropped}"), open + 1, inner.len(), &kept.join(", "));
+            let alternatives = dropped.split_once("~\"").map(|(_, list)| list.trim_end_matches('"').split('|'));
+            for alternative in alternatives.into_iter().flatten() {
+                let fewer =
+                    inner.replacen(&format!("|{alternative}"), "", 1).replacen(&format!("{alternative}|"), "", 1);
+                change(format!("without {alternative} of {dropped}"), open + 1, inner.len(), &fewer);
+            }
+        }
+    }
+    for (list, open) in ["by (", "on ("].iter().flat_map(|word| block.match_indices(word)) {
+        let inner = &block[list + open.len()..];
+        let inner = &inner[..inner.find(')').expect("a list is closed")];
+        let labels: Vec<&str> = inner.split(", ").collect();
+        let word = open.trim_end_matches(" (");
+        // Tests have one cluster; two are told apart by the same rule as two namespaces.
+        for dropped in labels.iter().filter(|label| **label != "cluster") {
+            let kept: Vec<&str> = labels.iter().filter(|label| *label != dropped).copied().collect();
+            change(format!("without {dropped} in {word}"), list + open.len(), inner.len(), &kept.join(", "));
+        }
+        // A label that is not there, or has one value, makes no difference.
+        let reads = block[list + open.len() + inner.len() + 1..].trim_start_matches([' ', '(', '\n']);
+        let others: &[&str] = match () {
+            () if word == "on" => &[],
+            () if reads.starts_with("image_pull_failing") => &["instance"],
+            () if reads.starts_with("image_pull:") && block.contains("cause=\"") => &["pod"],
+            () if reads.starts_with("image_pull:") => &["cause", "pod"],
+            () => &[],
+        };
+        for other in others.iter().filter(|other| !labels.contains(other)) {
+            change(format!("with {other} in {word}"), list + open.len(), 0, &format!("{other}, "));
+        }
+    }
+    for (line, word) in
+        ["\n        for: ", "\n        keep_firing_for: "].iter().flat_map(|word| block.match_indices(word))
+    {
+        let len = block[line + 1..].find('\n').map_or(block.len() - line, |len| len + 1);
+        change(format!("without {}", word.trim()), line, len, "");
+    }
+    for (from, to) in [
+        ("min by", "max by"),
+        ("unless on", "and on"),
+        ("and on", "or on"),
+        ("[15m]", "[1m]"),
+        ("[6h]", "[10m]"),
+        ("absent(", "count("),
+    ] {
+        for (at, _) in block.match_indices(from) {
+            change(format!("{to} for {from}"), at, from.len(), to);
+        }
+    }
+    changes
+}

@@ -1,0 +1,293 @@
+//! Writes what an exporter would show over time, and what shall fire, as promtool's rule tests.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// How often the rules are evaluated, in seconds.
+pub const EVALUATED_EVERY: u32 = 15;
+
+/// One failing container, in the words of the metrics' labels. Whatever a test does not care about is the same for all.
+#[derive(Clone)]
+pub struct Container {
+    pub namespace: &'static str,
+    pub pod: String,
+    pub container: &'static str,
+    pub container_type: &'static str,
+    pub image: String,
+    pub registry: &'static str,
+    pub cause: &'static str,
+    pub cause_group: &'static str,
+    pub node: String,
+    pub workload_kind: &'static str,
+    pub workload: String,
+}
+
+impl Container {
+    /// A container of a Deployment, whose image is not there.
+    pub fn of(workload: &str) -> Self {
+        Self {
+            namespace: "shop",
+            pod: format!("{workload}-1"),
+            container: "app",
+            container_type: "app",
+            image: format!("reg.example/shop/{workload}:1.8.O"),
+            registry: "reg.example",
+            cause: "image_not_found",
+            cause_group: "image",
+            node: "node-1".to_owned(),
+            workload_kind: "Deployment",
+            workload: workload.to_owned(),
+        }
+    }
+
+    pub fn cause(self, cause: &'static str, cause_group: &'static str) -> Self {
+        Self { cause, cause_group, ..self }
+    }
+
+    pub fn registry(self, registry: &'static str) -> Self {
+        Self { registry, ..self }
+    }
+
+    pub fn node(self, node: &str) -> Self {
+        Self { node: node.to_owned(), ..self }
+    }
+
+    pub fn namespace(self, namespace: &'static str) -> Self {
+        Self { namespace, ..self }
+    }
+
+    pub fn kind(self, workload_kind: &'static str) -> Self {
+        Self { workload_kind, ..self }
+    }
+
+    pub fn container_type(self, container_type: &'static str) -> Self {
+        Self { container_type, ..self }
+    }
+
+    fn identity(&self) -> String {
+        let Self { namespace, pod, container, .. } = self;
+        format!("namespace=\"{namespace}\",pod=\"{pod}\",uid=\"uid-{namespace}-{pod}\",container=\"{container}\"")
+    }
+
+    fn info(&self) -> String {
+        let Self { container_type, image, registry, cause, cause_group, node, workload_kind, workload, .. } = self;
+        format!(
+            "{},container_type=\"{container_type}\",image=\"{image}\",registry=\"{registry}\",cause=\"{cause}\",\
+             cause_group=\"{cause_group}\",node=\"{node}\",workload_kind=\"{workload_kind}\",workload=\"{workload}\"",
+            self.identity()
+        )
+    }
+}
+
+/// Seconds from the begin of the test.
+pub type Seconds = u32;
+
+/// What is scraped of one cluster, and what shall fire when.
+pub struct Case {
+    name: String,
+    scraped_every: Seconds,
+    only: Option<&'static str>,
+    series: Vec<(String, Vec<Option<f64>>)>,
+    expectations: Vec<(Seconds, Vec<String>)>,
+    texts: Vec<(Seconds, &'static str, String, String)>,
+}
+
+impl Case {
+    /// Two hours of a cluster whose exporter, `a`, is well.
+    pub fn new(name: &str) -> Self {
+        Self::scraped_every(name, 15).exporter("a", 0..7200)
+    }
+
+    /// A case without an exporter.
+    pub fn scraped_every(name: &str, scraped_every: Seconds) -> Self {
+        Self {
+            name: name.to_owned(),
+            scraped_every,
+            only: None,
+            series: Vec::new(),
+            expectations: Vec::new(),
+            texts: Vec::new(),
+        }
+    }
+
+    /// Adds an exporter that is well for that long.
+    pub fn exporter(self, instance: &str, during: std::ops::Range<Seconds>) -> Self {
+        let target = format!("{{job=\"image-pull\",instance=\"{instance}\"}}");
+        self.series(&format!("image_pull_exporter_build_info{target}"), during.clone(), |_| 1.0)
+            .series(&format!("image_pull_exporter_watch_synced{target}"), during.clone(), |_| 1.0)
+            .series(&format!("image_pull_exporter_truncated_containers{target}"), during.clone(), |_| 0.0)
+            .series(&format!("image_pull_exporter_watch_last_event_timestamp_seconds{target}"), during, f64::from)
+    }
+
+    /// Adds what a series shows during that time. Its end is marked, as Prometheus marks what vanishes from a scrape.
+    pub fn series(mut self, series: &str, during: std::ops::Range<Seconds>, value: impl Fn(Seconds) -> f64) -> Self {
+        let known = self.series.iter().position(|(known, _)| known == series).unwrap_or_else(|| {
+            self.series.push((series.to_owned(), Vec::new()));
+            self.series.len() - 1
+        });
+        let values = &mut self.series[known].1;
+        let scrapes = during.end.div_ceil(self.scraped_every) as usize;
+        values.resize(scrapes.max(values.len()), None);
+        for (at, shown) in (0..).step_by(self.scraped_every as usize).zip(values) {
+            if during.contains(&at) {
+                *shown = Some(value(at));
+            }
+        }
+        self
+    }
+
+    /// Adds a container that fails since `since` and is scraped during that time from exporter `a`.
+    pub fn fails(self, container: &Container, since: Seconds, during: std::ops::Range<Seconds>) -> Self {
+        self.fails_at("a", container, since, during)
+    }
+
+    /// The same, from any exporter.
+    pub fn fails_at(
+        self,
+        instance: &str,
+        container: &Container,
+        since: Seconds,
+        during: std::ops::Range<Seconds>,
+    ) -> Self {
+        let target = format!("job=\"image-pull\",instance=\"{instance}\"");
+        let Container { container_type, .. } = container;
+        self.series(
+            &format!("image_pull_failing{{{},container_type=\"{container_type}\",{target}}}", container.identity()),
+            during.clone(),
+            |_| 1.0,
+        )
+        .series(
+            &format!(
+                "image_pull_failing_since_timestamp_seconds{{{},basis=\"observed\",{target}}}",
+                container.identity()
+            ),
+            during.clone(),
+            |_| f64::from(since),
+        )
+        .series(&format!("image_pull_failing_info{{{},{target}}}", container.info()), during, |_| 1.0)
+    }
+
+    /// Nothing that is about a container is scraped during that time.
+    pub fn hole(mut self, during: std::ops::Range<Seconds>) -> Self {
+        for (_, values) in self.series.iter_mut().filter(|(series, _)| series.starts_with("image_pull_failing")) {
+            for (at, value) in (0..).step_by(self.scraped_every as usize).zip(values) {
+                if during.contains(&at) {
+                    *value = None;
+                }
+            }
+        }
+        self
+    }
+
+    /// What is expected from here on is said of this alert alone.
+    pub fn only(self, alert: &'static str) -> Self {
+        Self { only: Some(alert), ..self }
+    }
+
+    /// At that instant exactly these alerts fire, each once: `ImagePullFailing shop/web`.
+    pub fn fires(mut self, at: Seconds, alerts: &[&str]) -> Self {
+        self.expectations.push((at, alerts.iter().map(|alert| (*alert).to_owned()).collect()));
+        self
+    }
+
+    /// At that instant this alert has these labels and annotations, each in promtool's YAML.
+    pub fn says(mut self, at: Seconds, alert: &'static str, labels: &str, annotations: &[(&str, &str)]) -> Self {
+        let lines = annotations.iter().fold(String::new(), |mut lines, (name, text)| {
+            let _ = writeln!(lines, "          {name}: {text:?}");
+            lines
+        });
+        self.texts.push((at, alert, labels.to_owned(), lines));
+        self
+    }
+
+    /// Whether it has anything to say of this alert, be it that it does not fire.
+    pub fn is_about(&self, alert: &str) -> bool {
+        self.only.is_none_or(|only| only == alert)
+    }
+
+    /// Whether this alert fires in it.
+    pub fn has(&self, alert: &str) -> bool {
+        let is_this = |fires: &String| fires.split(' ').next() == Some(alert);
+        self.expectations.iter().any(|(_, alerts)| alerts.iter().any(is_this))
+    }
+
+    /// Its test, of all alerts or of one.
+    fn yaml(&self, focus: Option<&str>) -> String {
+        let mut yaml = format!("- name: {:?}\n  interval: {}s\n  input_series:\n", self.name, self.scraped_every);
+        for (series, values) in &self.series {
+            let before = std::iter::once(&None).chain(values);
+            let written = before.zip(values.iter().chain([&None])).map(|(before, value)| match (before, value) {
+                (_, Some(value)) => value.to_string(),
+                (Some(_), None) => "stale".to_owned(),
+                (None, None) => "_".to_owned(),
+            });
+            let _ = writeln!(yaml, "  - series: '{series}'\n    values: {:?}", written.collect::<Vec<_>>().join(" "));
+        }
+        if self.series.is_empty() {
+            yaml.push_str("  - series: nothing\n    values: '0'\n");
+        }
+        yaml.push_str("  promql_expr_test:\n");
+        let only = self.only.or(focus);
+        let firing = only.map_or_else(
+            || FIRING.to_owned(),
+            |only| FIRING.replace("alertstate=", &format!("alertname=\"{only}\", alertstate=")),
+        );
+        for (at, alerts) in &self.expectations {
+            let wanted = |alert: &&String| only.is_none_or(|only| alert.split(' ').next() == Some(only));
+            let alerts: Vec<&String> = alerts.iter().filter(wanted).collect();
+            let _ = writeln!(
+                yaml,
+                "  - expr: {firing:?}\n    eval_time: {at}s\n    exp_samples: {}",
+                if alerts.is_empty() { "[]" } else { "" }
+            );
+            for alert in alerts {
+                let (name, what) = alert.split_once(' ').unwrap_or((alert, ""));
+                let about = if what.is_empty() { String::new() } else { format!(", about={what:?}") };
+                let _ = writeln!(yaml, "    - labels: '{{alertname={name:?}{about}}}'\n      value: 1");
+            }
+        }
+        let texts = self.texts.iter().filter(|(_, alert, _, _)| focus.is_none_or(|focus| focus == *alert));
+        for (number, (at, alert, labels, annotations)) in texts.enumerate() {
+            if number == 0 {
+                yaml.push_str("  alert_rule_test:\n");
+            }
+            let _ = writeln!(
+                yaml,
+                "  - alertname: {alert}\n    eval_time: {at}s\n    exp_alerts:\n    - exp_labels: {{{labels}}}\n      \
+                 exp_annotations:\n{annotations}"
+            );
+        }
+        yaml
+    }
+}
+
+/// Every alert that fires, counted, by what it is about.
+const FIRING: &str = r#"count by (alertname, about) (
+  label_join(ALERTS{alertstate="firing", workload!=""}, "about", "/", "namespace", "workload")
+  or label_replace(ALERTS{alertstate="firing", workload="", registry!=""}, "about", "$1", "registry", "(.*)")
+  or label_replace(ALERTS{alertstate="firing", workload="", registry="", node!=""}, "about", "$1", "node", "(.*)")
+  or label_join(ALERTS{alertstate="firing", workload="", registry="", node="", pod!=""}, "about", "/", "namespace", "pod", "container")
+  or label_replace(ALERTS{alertstate="firing", workload="", registry="", node="", pod="", instance!=""}, "about", "$1", "instance", "(.*)")
+  or ALERTS{alertstate="firing", workload="", registry="", node="", pod="", instance=""}
+)"#;
+
+/// Runs the cases against a rules file, those about all alerts or about one; what promtool says when they do not hold.
+pub fn run(name: &str, rules: &str, cases: &[&Case], focus: Option<&str>) -> Result<(), String> {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("alerts");
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let (rules_file, file) = (folder.join(format!("{name}.rules.yaml")), folder.join(format!("{name}.test.yaml")));
+    std::fs::write(&rules_file, rules).expect("the rules can be written");
+    let mut yaml = format!(
+        "rule_files: [{name}.rules.yaml]\nevaluation_interval: {EVALUATED_EVERY}s\n\
+         group_eval_order: [image-pull, image-pull-exporter]\ntests:\n"
+    );
+    for case in cases {
+        yaml.push_str(&case.yaml(focus));
+    }
+    std::fs::write(&file, yaml).expect("the test can be written");
+    let promtool = Command::new("promtool").args(["test", "rules"]).arg(&file).output();
+    let output = promtool.expect("promtool runs (Debian's package prometheus)");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(said) }
+}
