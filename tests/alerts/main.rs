@@ -2,6 +2,9 @@
 
 mod cases;
 mod mutants;
+mod recorded;
+#[path = "../recordings/text.rs"]
+mod text;
 mod timeline;
 
 use std::sync::Mutex;
@@ -11,10 +14,25 @@ use timeline::{Case, run};
 
 /// How many cases promtool is given at once.
 const CHUNK: usize = 6;
+/// Under this head the README tells when which rule fires.
+const TABLE: &str =
+    "| recording | classic, scraped every 15 s | every 30 s | every 60 s | ours |\n|---|---|---|---|---|\n";
 const RULES: &str = "alerts/image-pull.yaml";
 
 fn rules() -> String {
     std::fs::read_to_string(RULES).expect("the rules are there")
+}
+
+/// Compares the README's table with what the recordings say; with `UPDATE` in the environment, writes it.
+fn check_table(rows: &str) {
+    let readme = std::fs::read_to_string("README.md").expect("the README is there");
+    let (before, rest) = readme.split_once(TABLE).expect("the README has the table");
+    let after = rest.split_once("\n\n").map_or("", |(_, after)| after);
+    let told = format!("{before}{TABLE}{rows}\n{after}");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write("README.md", &told).expect("the README can be written");
+    }
+    assert_eq!(readme, told, "run `UPDATE=1 tests/run recorded_failures`");
 }
 
 #[test]

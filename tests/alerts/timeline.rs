@@ -90,6 +90,8 @@ pub struct Case {
     only: Option<&'static str>,
     series: Vec<(String, Vec<Option<f64>>)>,
     expectations: Vec<(Seconds, Vec<String>)>,
+    /// What queries give.
+    numbers: Vec<(Seconds, String, u32)>,
     texts: Vec<(Seconds, &'static str, String, String)>,
 }
 
@@ -107,6 +109,7 @@ impl Case {
             only: None,
             series: Vec::new(),
             expectations: Vec::new(),
+            numbers: Vec::new(),
             texts: Vec::new(),
         }
     }
@@ -191,6 +194,20 @@ impl Case {
         self
     }
 
+    /// At that instant the one alert that the case is about fires so often.
+    pub fn counts(mut self, at: Seconds, alerts: u32) -> Self {
+        let only = self.only.expect("it is about one alert");
+        self.numbers.push((at, format!("count(ALERTS{{alertname=\"{only}\", alertstate=\"firing\"}})"), alerts));
+        self
+    }
+
+    /// At that instant the one alert that the case is about fires.
+    pub fn at_least_one(mut self, at: Seconds) -> Self {
+        let only = self.only.expect("it is about one alert");
+        self.numbers.push((at, format!("count(ALERTS{{alertname=\"{only}\", alertstate=\"firing\"}}) >= bool 1"), 1));
+        self
+    }
+
     /// At that instant this alert has these labels and annotations, each in promtool's YAML.
     pub fn says(mut self, at: Seconds, alert: &'static str, labels: &str, annotations: &[(&str, &str)]) -> Self {
         let lines = annotations.iter().fold(String::new(), |mut lines, (name, text)| {
@@ -246,6 +263,12 @@ impl Case {
                 let about = if what.is_empty() { String::new() } else { format!(", about={what:?}") };
                 let _ = writeln!(yaml, "    - labels: '{{alertname={name:?}{about}}}'\n      value: 1");
             }
+        }
+        for (at, query, number) in &self.numbers {
+            let _ = writeln!(
+                yaml,
+                "  - expr: {query:?}\n    eval_time: {at}s\n    exp_samples: [{{labels: '{{}}', value: {number}}}]"
+            );
         }
         let texts = self.texts.iter().filter(|(_, alert, _, _)| focus.is_none_or(|focus| focus == *alert));
         for (number, (at, alert, labels, annotations)) in texts.enumerate() {

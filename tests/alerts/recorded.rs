@@ -1,0 +1,242 @@
+//! The recordings of a real kubelet as Prometheus would scrape them: when ours fires, and when the classic rule does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use image_pull_exporter::metrics::exposition::Format;
+use image_pull_exporter::monitor::Limits;
+use image_pull_exporter::pull::index::{Mirror, Settings};
+use image_pull_exporter::replay::{self, Options};
+use serde_json::Value;
+
+use crate::text::Exposition;
+use crate::timeline::{Case, EVALUATED_EVERY, Seconds, run};
+
+/// For how long each recording is looked at.
+const LONG: Seconds = 3600;
+/// A recording that ends in back-off goes on as the longest one does: an attempt every 311 s, shown for 13 s.
+const ATTEMPT_EVERY: f64 = 311.0;
+const ATTEMPT_SHOWS: f64 = 13.0;
+
+/// The rule that everybody has, and the one that drop-ins for it would be.
+const OTHERS: &str = r#"
+      - alert: Classic
+        expr: kube_pod_container_status_waiting_reason{reason="ImagePullBackOff"} == 1
+        for: 15m
+"#;
+
+/// What a scrape shows, series by series.
+type Scrape = BTreeMap<String, f64>;
+
+struct Recording {
+    name: String,
+    /// What is shown from when on, in seconds from the first record.
+    states: Vec<(f64, Scrape)>,
+}
+
+impl Recording {
+    fn read(name: &str) -> Self {
+        let text = std::fs::read_to_string(format!("tests/fixtures/traces/{name}.pods.jsonl")).unwrap();
+        let mut records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let begin = records[0]["t"].as_f64().unwrap();
+        go_on(&mut records, begin + f64::from(LONG));
+        let lines: Vec<String> = records.iter().map(Value::to_string).collect();
+        let states = (1..=lines.len()).map(|end| {
+            let at = records[end - 1]["t"].as_f64().unwrap() - begin;
+            (at, scrape(&lines[..end].join("\n"), begin))
+        });
+        Self { name: name.to_owned(), states: states.collect() }
+    }
+
+    fn at(&self, at: Seconds) -> Option<&Scrape> {
+        self.states.iter().rev().find(|(from, _)| *from <= f64::from(at)).map(|(_, scrape)| scrape)
+    }
+
+    /// The series as they are scraped so often.
+    fn case(&self, every: Seconds) -> Case {
+        let mut names: Vec<&String> = self.states.iter().flat_map(|(_, scrape)| scrape.keys()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut case = Case::scraped_every(&format!("{} every {every} s", self.name), every);
+        for name in names {
+            for at in (0..LONG).step_by(every as usize) {
+                if let Some(value) = self.at(at).and_then(|scrape| scrape.get(name)) {
+                    case = case.series(name, at..at + 1, |_| *value);
+                }
+            }
+        }
+        case
+    }
+
+    /// When the classic rule first fires, scraped so often: it wants one series for so long without a gap.
+    fn classic(&self, every: Seconds, hold: Seconds) -> Option<Seconds> {
+        let names: Vec<&String> = self.states.iter().flat_map(|(_, scrape)| scrape.keys()).collect();
+        let wanted = names.into_iter().filter(|name| {
+            name.starts_with("kube_pod_container_status") && name.contains("reason=\"ImagePullBackOff\"")
+        });
+        let held = wanted.map(|name| {
+            let mut since = None;
+            (0..LONG).step_by(EVALUATED_EVERY as usize).find(|now| {
+                let scraped = now / every * every;
+                let is_there = self.at(scraped).is_some_and(|scrape| scrape.contains_key(name));
+                since = if is_there { since.or(Some(*now)) } else { None };
+                since.is_some_and(|since| now - since >= hold)
+            })
+        });
+        held.flatten().min()
+    }
+
+    /// How many workloads fail at the end, of those for which we alert in general.
+    fn lasting(&self) -> u32 {
+        let Some((_, last)) = self.states.last() else { return 0 };
+        let infos = last
+            .keys()
+            .filter(|name| name.starts_with("image_pull_failing_info") && !name.contains("container=\"dbg\""));
+        let workload = |name: &String| ["workload_kind=", "workload=", "registry="].map(|label| label_of(name, label));
+        infos.map(workload).collect::<BTreeSet<_>>().len().try_into().expect("there are few")
+    }
+
+    /// Since when what fails at the end has been failing, the oldest first; of containers for which we alert in general.
+    fn lasting_since(&self) -> Option<f64> {
+        let (_, last) = self.states.last()?;
+        let is_general = |name: &str| !name.contains("container=\"dbg\"");
+        let since = last.iter().filter(|(name, _)| name.starts_with("image_pull_failing_since") && is_general(name));
+        since.map(|(_, since)| *since).min_by(f64::total_cmp)
+    }
+}
+
+/// The value of a label, as written.
+fn label_of(series: &str, label: &str) -> String {
+    series.split(label).nth(1).and_then(|rest| rest.split('"').nth(1)).unwrap_or_default().to_owned()
+}
+
+/// Goes on with the last attempt and the last wait where the recording ends in back-off.
+fn go_on(records: &mut Vec<Value>, until: f64) {
+    let shows = |record: &Value, reason: &str| record.to_string().contains(&format!("\"reason\":\"{reason}\""));
+    let last_is_back_off = records.last().is_some_and(|last| shows(last, "ImagePullBackOff"));
+    let attempt = records.iter().rfind(|record| shows(record, "ErrImagePull") && record["type"] != "DELETED").cloned();
+    let (Some(mut attempt), Some(mut wait)) = (attempt.filter(|_| last_is_back_off), records.last().cloned()) else {
+        return;
+    };
+    let mut at = attempt["t"].as_f64().unwrap() + ATTEMPT_EVERY;
+    while at < until {
+        attempt["t"] = at.into();
+        wait["t"] = (at + ATTEMPT_SHOWS).into();
+        records.extend([attempt.clone(), wait.clone()]);
+        at += ATTEMPT_EVERY;
+    }
+}
+
+/// What the exporter shows after these records, with instants in seconds from `begin`.
+fn scrape(records: &str, begin: f64) -> Scrape {
+    let options = Options {
+        settings: Settings { mirror: Mirror::Image, finished_pods_hidden: false },
+        limits: Limits { max_registries: 100, max_containers: 10_000 },
+        until: None,
+        keep_going: false,
+    };
+    let replayed = replay::replay(records.as_bytes(), &options, || panic!("every record has a time")).unwrap();
+    let mut out = Vec::new();
+    replay::print(&replayed, Format::Text, &mut out).unwrap();
+    let exposition = Exposition::parse(std::str::from_utf8(&out).unwrap());
+    let families = ["image_pull_failing_since_timestamp_seconds", "image_pull_failing_info"];
+    let mirror = ["kube_pod_container_status_waiting_reason", "kube_pod_init_container_status_waiting_reason"];
+    let samples = families.iter().chain(&mirror).flat_map(|family| exposition.all(family));
+    let series = samples.map(|sample| {
+        let labels = sample.labels.iter().fold(String::new(), |mut labels, (name, value)| {
+            let _ = write!(labels, "{}{name}={value:?}", if labels.is_empty() { "" } else { "," });
+            labels
+        });
+        let value = if sample.name == families[0] { sample.value - begin } else { sample.value };
+        (format!("{}{{{labels}}}", sample.name), value)
+    });
+    series.collect()
+}
+
+fn recordings() -> Vec<Recording> {
+    let folder = std::fs::read_dir("tests/fixtures/traces").unwrap();
+    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter_map(|name| Some(name.strip_suffix(".pods.jsonl")?.to_owned())).collect();
+    names.sort();
+    names.iter().map(|name| Recording::read(name)).collect()
+}
+
+/// Our rules with the others, in one file.
+fn rules() -> String {
+    let drop_in = std::fs::read_to_string("alerts/kube-state-metrics-only.yaml").unwrap();
+    let drop_in = drop_in.split_once("\n    rules:").unwrap().1.to_owned();
+    let ours = crate::rules()
+        .replace("\n  - name: image-pull-exporter\n", &format!("{drop_in}{OTHERS}\n  - name: image-pull-exporter\n"));
+    assert!(ours.contains("alert: KubeContainerImagePullFailing") && ours.contains("alert: Classic"));
+    ours
+}
+
+/// The first evaluation at which our alert fires, in whatever way it was scraped.
+fn ours(since: f64) -> Seconds {
+    (0..LONG).step_by(EVALUATED_EVERY as usize).find(|now| f64::from(*now) - since > 900.0).expect("an hour is enough")
+}
+
+const SCRAPED_EVERY: [Seconds; 3] = [15, 30, 60];
+
+/// When the classic rule fires, as the README tells it.
+fn told(fires: Option<Seconds>) -> String {
+    fires.map_or_else(|| "never".to_owned(), |at| format!("{} min", at / 60))
+}
+
+#[test]
+fn recorded_failures_fire_in_time_and_the_classic_rule_does_not() {
+    let recordings = recordings();
+    let mut cases = Vec::new();
+    let mut table = String::new();
+    for recording in &recordings {
+        let since = recording.lasting_since();
+        let mut row = Vec::new();
+        for every in SCRAPED_EVERY {
+            let mut case = recording.case(every).only("ImagePullFailing");
+            if let Some(since) = since {
+                let at = ours(since);
+                case = case.fires(at - EVALUATED_EVERY, &[]).at_least_one(at);
+                case = case.counts(LONG - EVALUATED_EVERY, recording.lasting());
+            } else {
+                case = case.fires(960, &[]).fires(1800, &[]).fires(LONG - EVALUATED_EVERY, &[]);
+            }
+            cases.push(case);
+            let classic = recording.classic(every, 900);
+            let mut case = recording.case(every).only("Classic");
+            case = match classic {
+                Some(at) => case.fires(at - EVALUATED_EVERY, &[]).counts(at, 1),
+                None => case.fires(LONG / 2, &[]).fires(LONG - EVALUATED_EVERY, &[]),
+            };
+            cases.push(case);
+            row.push(told(classic));
+        }
+        if let Some(since) = since {
+            let after = (f64::from(ours(since)) - since) / 60.0;
+            let _ = writeln!(table, "| {} | {} | {after:.1} min |", recording.name, row.join(" | "));
+        }
+    }
+    if let Err(said) = run("recorded", &rules(), &cases.iter().collect::<Vec<_>>(), None) {
+        panic!("{said}");
+    }
+    crate::check_table(&table);
+}
+
+#[test]
+fn the_drop_in_for_kube_state_metrics_passes_over_the_alternation() {
+    let mut cases = Vec::new();
+    for recording in &recordings() {
+        // The mirror has what kube-state-metrics has: no ephemeral containers.
+        let is_shown =
+            recording.states.last().is_some_and(|(_, last)| last.keys().any(|name| name.starts_with("kube_pod")));
+        let Some(since) = recording.lasting_since().filter(|_| is_shown) else { continue };
+        for every in SCRAPED_EVERY {
+            let case = recording.case(every).only("KubeContainerImagePullFailing");
+            let (early, late) = (ours(since) - EVALUATED_EVERY * 2, ours(since) + every + 3 * EVALUATED_EVERY);
+            cases.push(case.fires(early, &[]).at_least_one(late));
+        }
+    }
+    assert!(cases.len() > 30);
+    if let Err(said) = run("drop-in", &rules(), &cases.iter().collect::<Vec<_>>(), None) {
+        panic!("{said}");
+    }
+}
