@@ -54,6 +54,14 @@ pub fn units(boards: &[Board]) -> Vec<String> {
     })
 }
 
+/// A panel without data says what that means.
+pub fn no_value(boards: &[Board]) -> Vec<String> {
+    faults(boards, |panel| {
+        let is_silent = text(panel, "/fieldConfig/defaults/noValue").is_empty();
+        is_silent.then(|| "it does not say what no data means".to_owned())
+    })
+}
+
 /// The columns and the rows that a panel takes.
 fn area(panel: &Value) -> Option<[u64; 4]> {
     let side = |name: &str| panel["gridPos"][name].as_u64();

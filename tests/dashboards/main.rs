@@ -25,6 +25,7 @@ const RULES: &[Rule] = &[
     layout::titles,
     layout::descriptions,
     layout::units,
+    layout::no_value,
     layout::positions,
     layout::panel_ids,
     layout::minimum_interval,

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::board::{self, Board};
-use super::faults;
+use super::{Rule, colours, layout, links, queries};
 
-/// A mistake, what makes it, and words of the fault that has to be found.
-type Mutant = (&'static str, fn(&mut Value), &'static str);
+/// A mistake, what makes it, the rule that has to find it, and words of what it finds.
+type Mutant = (&'static str, fn(&mut Value), Rule, &'static str);
 
 /// The first panel of this type on the overview.
 fn panel<'a>(overview: &'a mut Value, kind: &str) -> &'a mut Value {
@@ -25,71 +25,160 @@ fn link(overview: &mut Value) -> &mut Value {
 }
 
 const MUTANTS: &[Mutant] = &[
-    ("another uid", |json| json["uid"] = json!("overview"), "the uids are"),
-    ("editable", |json| json["editable"] = json!(true), "it is editable"),
-    ("an export's inputs", |json| json["__inputs"] = json!([]), "__inputs"),
-    ("no title", |json| panel(json, "table")["title"] = json!(""), "its title"),
-    ("a long title", |json| panel(json, "stat")["title"] = json!("Containers that fail now"), "its title"),
-    ("no description", |json| drop(panel(json, "stat")["description"].take()), "no description"),
-    ("no unit", |json| drop(panel(json, "stat")["fieldConfig"]["defaults"]["unit"].take()), "no unit"),
-    ("no unit on the axis", |json| drop(panel(json, "heatmap")["options"]["yAxis"]["unit"].take()), "no unit"),
-    ("an overlap", |json| panel(json, "stat")["gridPos"]["w"] = json!(5), "overlaps"),
-    ("beyond the columns", |json| panel(json, "stat")["gridPos"]["x"] = json!(21), "not inside the columns"),
-    ("an id twice", |json| panel(json, "table")["id"] = json!(1), "no id of its own"),
-    ("no minimum interval", |json| drop(panel(json, "stat")["interval"].take()), "no minimum interval"),
+    ("another uid", |json| json["uid"] = json!("overview"), board::identity, "the uids are"),
+    ("editable", |json| json["editable"] = json!(true), board::identity, "it is editable"),
+    ("an export's inputs", |json| json["__inputs"] = json!([]), board::identity, "__inputs"),
+    ("no title", |json| panel(json, "table")["title"] = json!(""), layout::titles, "its title"),
+    (
+        "a long title",
+        |json| panel(json, "stat")["title"] = json!("Containers that fail now"),
+        layout::titles,
+        "its title",
+    ),
+    ("no description", |json| drop(panel(json, "stat")["description"].take()), layout::descriptions, "no description"),
+    ("no unit", |json| drop(panel(json, "stat")["fieldConfig"]["defaults"]["unit"].take()), layout::units, "no unit"),
+    (
+        "no unit on the axis",
+        |json| drop(panel(json, "heatmap")["options"]["yAxis"]["unit"].take()),
+        layout::units,
+        "no unit",
+    ),
+    (
+        "no word for no data",
+        |json| drop(panel(json, "stat")["fieldConfig"]["defaults"]["noValue"].take()),
+        layout::no_value,
+        "what no data means",
+    ),
+    ("an overlap", |json| panel(json, "stat")["gridPos"]["w"] = json!(5), layout::positions, "overlaps"),
+    (
+        "beyond the columns",
+        |json| panel(json, "stat")["gridPos"]["x"] = json!(21),
+        layout::positions,
+        "not inside the columns",
+    ),
+    ("an id twice", |json| panel(json, "table")["id"] = json!(1), layout::panel_ids, "no id of its own"),
+    (
+        "no minimum interval",
+        |json| drop(panel(json, "stat")["interval"].take()),
+        layout::minimum_interval,
+        "no minimum interval",
+    ),
     (
         "a hidden legend",
         |json| panel(json, "timeseries")["options"]["legend"]["showLegend"] = json!(false),
+        layout::legends,
         "no legend",
     ),
     (
         "an automatic legend",
         |json| panel(json, "stat")["targets"][0]["legendFormat"] = json!("__auto"),
+        layout::legends,
         "without a legend",
     ),
-    ("another data source", |json| panel(json, "stat")["targets"][0]["datasource"]["uid"] = json!("P1"), "data source"),
-    ("a variable that nothing uses", |json| json["templating"]["list"][0]["name"] = json!("idle"), "nothing uses it"),
-    ("a link to nowhere", |json| *link(json) = json!("/d/image-pull-pod?${__url_time_range}"), "there is no dashboard"),
+    (
+        "another data source",
+        |json| panel(json, "stat")["targets"][0]["datasource"]["uid"] = json!("P1"),
+        links::data_sources,
+        "data source",
+    ),
+    (
+        "a variable that nothing uses",
+        |json| json["templating"]["list"][0]["name"] = json!("idle"),
+        links::variables,
+        "nothing uses it",
+    ),
+    (
+        "a link to nowhere",
+        |json| *link(json) = json!("/d/image-pull-pod?${__url_time_range}"),
+        links::urls,
+        "there is no dashboard",
+    ),
     (
         "a link that sets nothing",
         |json| *link(json) = json!("/d/image-pull-failure?var-tag=1"),
+        links::urls,
         "does not have the variable",
     ),
-    ("a link that loses the time", |json| *link(json) = json!("/d/image-pull-failure?var-pod=1"), "loses the time"),
+    (
+        "a link that loses the time",
+        |json| *link(json) = json!("/d/image-pull-failure?var-pod=1"),
+        links::urls,
+        "loses the time",
+    ),
     (
         "a link from a column there is not",
         |json| *link(json) = json!("/d/image-pull-failure?var-pod=${__data.fields.reason}&${__url_time_range}"),
+        queries::names_from_labels,
         "which no query gives",
     ),
-    ("no way to the others", |json| json["links"][0]["includeVars"] = json!(false), "no link to the other"),
+    (
+        "no way to the others",
+        |json| json["links"][0]["includeVars"] = json!(false),
+        links::dashboard_links,
+        "no link to the other",
+    ),
     (
         "a changed colour",
         |json| {
             panel(json, "timeseries")["fieldConfig"]["overrides"][0]["properties"][0]["value"]["fixedColor"] =
                 json!("#000000");
         },
+        colours::one_for_each_name,
         "elsewhere",
     ),
     (
         "a cause without colour",
         |json| drop(panel(json, "timeseries")["fieldConfig"]["overrides"][3].take()),
+        colours::complete,
         "no colour for",
     ),
-    ("no PromQL", |json| set_expr(json, "sum by (cause"), "in sum by (cause"),
-    ("an unknown metric", |json| set_expr(json, "sum by (cause) (image_pull_failed)"), "there is no metric"),
-    ("an unknown variable", |json| set_expr(json, "image_pull_failing{pod=\"$pods\"}"), "a variable that"),
-    ("an unknown label", |json| set_expr(json, "image_pull_failing{cause=\"x\"}"), "no label cause"),
-    ("grouped by an unknown label", |json| set_expr(json, "sum by (reason) (image_pull_failing)"), "no label reason"),
+    ("no PromQL", |json| set_expr(json, "sum by (cause"), queries::parse, "in sum by (cause"),
+    (
+        "an unknown metric",
+        |json| set_expr(json, "sum by (cause) (image_pull_failed)"),
+        queries::known_metrics_and_labels,
+        "there is no metric",
+    ),
+    (
+        "an unknown variable",
+        |json| set_expr(json, "image_pull_failing{pod=\"$pods\"}"),
+        queries::parse,
+        "a variable that",
+    ),
+    (
+        "an unknown label",
+        |json| set_expr(json, "image_pull_failing{cause=\"x\"}"),
+        queries::known_metrics_and_labels,
+        "no label cause",
+    ),
+    (
+        "grouped by an unknown label",
+        |json| set_expr(json, "sum by (reason) (image_pull_failing)"),
+        queries::known_metrics_and_labels,
+        "no label reason",
+    ),
     (
         "joined on a lost label",
         |json| set_expr(json, "sum by (cause) (image_pull_failing_info) * on (pod) group_left () image_pull_failing"),
+        queries::known_metrics_and_labels,
         "no label pod",
     ),
-    ("a rate of a gauge", |json| set_expr(json, "rate(image_pull_failing[$__rate_interval])"), "a gauge"),
-    ("a fixed range", |json| set_expr(json, "rate(process_cpu_seconds_total[5m])"), "does not look back"),
+    (
+        "a rate of a gauge",
+        |json| set_expr(json, "rate(image_pull_failing[$__rate_interval])"),
+        queries::known_metrics_and_labels,
+        "a gauge",
+    ),
+    (
+        "a fixed range",
+        |json| set_expr(json, "rate(process_cpu_seconds_total[5m])"),
+        queries::ranges,
+        "does not look back",
+    ),
     (
         "the whole range in a graph",
         |json| set_expr(json, "rate(process_cpu_seconds_total[$__range])"),
+        queries::ranges,
         "does not look back",
     ),
     (
@@ -100,10 +189,16 @@ const MUTANTS: &[Mutant] = &[
                 "histogram_quantile(.5, sum(rate(image_pull_backoff_duration_seconds_bucket[$__rate_interval])))",
             );
         },
+        queries::known_metrics_and_labels,
         "lost the label le",
     ),
-    ("a legend of a lost label", |json| set_expr(json, "sum by (pod) (image_pull_failing_info)"), "its legend takes"),
-    ("a panel that asks nothing", |json| panel(json, "stat")["targets"] = json!([]), "it asks nothing"),
+    (
+        "a legend of a lost label",
+        |json| set_expr(json, "sum by (pod) (image_pull_failing_info)"),
+        queries::names_from_labels,
+        "its legend takes",
+    ),
+    ("a panel that asks nothing", |json| panel(json, "stat")["targets"] = json!([]), queries::parse, "it asks nothing"),
 ];
 
 /// The dashboards with a mistake on the overview.
@@ -117,8 +212,8 @@ fn mutated(mistake: fn(&mut Value)) -> Vec<Board> {
 
 #[test]
 fn every_mistake_is_found() {
-    for (mistake, make, words) in MUTANTS {
-        let found = faults(&mutated(*make));
+    for (mistake, make, rule, words) in MUTANTS {
+        let found = rule(&mutated(*make));
         assert!(found.iter().any(|fault| fault.contains(words)), "{mistake} is not found: {found:?}");
     }
 }
@@ -127,5 +222,5 @@ fn every_mistake_is_found() {
 fn an_untidy_file_is_found() {
     let mut boards = board::all();
     boards[0].source.push('\n');
-    assert_eq!(faults(&boards).len(), 1);
+    assert_eq!(board::tidy(&boards).len(), 1);
 }
