@@ -62,6 +62,15 @@ pub fn no_value(boards: &[Board]) -> Vec<String> {
     })
 }
 
+/// A big number is of the end of the range: one of a series that ended before would pass for it.
+pub fn big_numbers(boards: &[Board]) -> Vec<String> {
+    faults(boards, |panel| {
+        let is_of_the_end = list(panel, "/targets").iter().all(|target| target["instant"] == true);
+        (text(panel, "/type") == "stat" && !is_of_the_end)
+            .then(|| "a number of a series that may have ended".to_owned())
+    })
+}
+
 /// The columns and the rows that a panel takes.
 fn area(panel: &Value) -> Option<[u64; 4]> {
     let side = |name: &str| panel["gridPos"][name].as_u64();

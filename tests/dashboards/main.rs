@@ -26,6 +26,7 @@ const RULES: &[Rule] = &[
     layout::descriptions,
     layout::units,
     layout::no_value,
+    layout::big_numbers,
     layout::positions,
     layout::panel_ids,
     layout::minimum_interval,
@@ -39,6 +40,7 @@ const RULES: &[Rule] = &[
     queries::parse,
     queries::known_metrics_and_labels,
     queries::ranges,
+    queries::replicas,
     queries::names_from_labels,
 ];
 

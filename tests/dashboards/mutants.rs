@@ -49,6 +49,12 @@ const MUTANTS: &[Mutant] = &[
         layout::no_value,
         "what no data means",
     ),
+    (
+        "a number of the past",
+        |json| panel(json, "stat")["targets"][0]["instant"] = json!(false),
+        layout::big_numbers,
+        "may have ended",
+    ),
     ("an overlap", |json| panel(json, "stat")["gridPos"]["w"] = json!(5), layout::positions, "overlaps"),
     (
         "beyond the columns",
@@ -191,6 +197,24 @@ const MUTANTS: &[Mutant] = &[
         },
         queries::known_metrics_and_labels,
         "lost the label le",
+    ),
+    (
+        "replicas counted twice",
+        |json| set_expr(json, "count by (cause) (image_pull_failing_info)"),
+        queries::replicas,
+        "two replicas count twice",
+    ),
+    (
+        "rates of replicas added up",
+        |json| set_expr(json, "sum(rate(image_pull_failures_started_total[$__rate_interval]))"),
+        queries::replicas,
+        "two replicas count twice",
+    ),
+    (
+        "replicas side by side",
+        |json| set_expr(json, "image_pull_failing_attempts"),
+        queries::replicas,
+        "a result for each replica",
     ),
     (
         "a legend of a lost label",

@@ -52,6 +52,37 @@ pub fn ranges(boards: &[Board]) -> Vec<String> {
     })
 }
 
+/// What is counted or added up is one for all replicas of the exporter, save on the dashboard about the replicas.
+pub fn replicas(boards: &[Board]) -> Vec<String> {
+    faults(boards, |query| {
+        if query.board == "image-pull-exporter" || query.values_of.is_some() || query.is_annotation {
+            return Ok(());
+        }
+        let expr = parsed(query)?;
+        if labels::of(&expr)?.contains("instance") {
+            return Err(format!("a result for each replica in {expr}"));
+        }
+        // A quantile is the same, however often each observation is counted.
+        let mut in_quantiles = Vec::new();
+        labels::walk(&expr, &mut |part| {
+            if matches!(part, Expr::Call(call) if call.func.name == "histogram_quantile") {
+                labels::walk(part, &mut |inner| in_quantiles.push(inner));
+            }
+        });
+        let mut wrong = Ok(());
+        labels::walk(&expr, &mut |part| {
+            let Expr::Aggregate(aggregate) = part else { return };
+            let adds = ["sum", "count"].contains(&aggregate.op.to_string().as_str());
+            let is_in_quantile = in_quantiles.iter().any(|inner| std::ptr::eq(*inner, part));
+            let is_of_replicas = labels::of(&aggregate.expr).is_ok_and(|labels| labels.contains("instance"));
+            if adds && !is_in_quantile && is_of_replicas {
+                wrong = Err(format!("two replicas count twice in {aggregate}"));
+            }
+        });
+        wrong
+    })
+}
+
 /// The labels that `{{…}}` or `${__data.fields.…}` name in a text.
 fn between<'a>(text: &'a str, open: &str, close: &str) -> Vec<&'a str> {
     text.split(open).skip(1).filter_map(|rest| rest.split_once(close)).map(|(name, _)| name.trim()).collect()

@@ -21,6 +21,8 @@ pub struct Query {
     pub is_instant: bool,
     /// The names of its series, as `{{label}}`.
     pub legend: String,
+    /// Whether it marks moments instead of drawing a series.
+    pub is_annotation: bool,
     /// The label whose values a variable takes.
     pub values_of: Option<String>,
 }
@@ -34,6 +36,7 @@ pub fn all(board: &Board) -> Vec<Query> {
         promql: fill(board, written),
         is_instant,
         legend: legend.to_owned(),
+        is_annotation: false,
         values_of: None,
     };
     let mut queries = Vec::new();
@@ -46,7 +49,8 @@ pub fn all(board: &Board) -> Vec<Query> {
     }
     for annotation in board.annotations() {
         let place = format!("{}: annotation {}", board.file, text(annotation, "/name"));
-        queries.push(query(place, text(annotation, "/expr"), false, text(annotation, "/textFormat")));
+        let marks = query(place, text(annotation, "/expr"), false, text(annotation, "/textFormat"));
+        queries.push(Query { is_annotation: true, ..marks });
     }
     for variable in board.variables().iter().filter(|variable| text(variable, "/type") == "query") {
         let place = format!("{}: variable {}", board.file, text(variable, "/name"));
