@@ -1,0 +1,192 @@
+//! Follows labels through a query: which its result may have, and what it names that does not exist.
+
+use std::collections::BTreeSet;
+
+use image_pull_exporter::metrics::exposition::Kind;
+use image_pull_exporter::metrics::families::FAMILIES;
+use promql_parser::parser::value::ValueType;
+use promql_parser::parser::{
+    AggregateExpr, BinModifier, BinaryExpr, Call, Expr, LabelModifier, MatrixSelector, VectorMatchCardinality,
+    VectorSelector,
+};
+
+type Labels = BTreeSet<String>;
+
+/// Labels that Prometheus or its configuration gives to every series of a target.
+const TARGET_LABELS: [&str; 3] = ["cluster", "job", "instance"];
+/// Series that Prometheus itself writes for every target.
+const OF_PROMETHEUS: [&str; 3] = ["up", "scrape_duration_seconds", "scrape_samples_scraped"];
+
+/// The labels that the result may have.
+pub fn of(expr: &Expr) -> Result<Labels, String> {
+    match expr {
+        Expr::NumberLiteral(_) | Expr::StringLiteral(_) => Ok(Labels::new()),
+        Expr::Paren(paren) => of(&paren.expr),
+        Expr::Unary(unary) => of(&unary.expr),
+        Expr::VectorSelector(selector) => of_selector(selector).map(|(_, labels)| labels),
+        Expr::MatrixSelector(MatrixSelector { vs, .. }) => of_selector(vs).map(|(_, labels)| labels),
+        Expr::Aggregate(aggregate) => of_aggregate(aggregate),
+        Expr::Binary(binary) => of_binary(binary),
+        Expr::Call(call) => of_call(call),
+        Expr::Subquery(_) | Expr::Extension(_) => Err(format!("{expr} is more than the dashboards need")),
+    }
+}
+
+/// The kind of the family that a selector reads, none if it is Prometheus' own, and the labels of its series.
+fn of_selector(selector: &VectorSelector) -> Result<(Option<Kind>, Labels), String> {
+    let name = selector.name.as_deref().ok_or_else(|| format!("{selector} names no metric"))?;
+    let mut labels: Labels = TARGET_LABELS.map(str::to_owned).into();
+    let family = |name: &str| FAMILIES.iter().find(|family| family.header.name == name);
+    let part = ["_bucket", "_sum", "_count"].into_iter().find_map(|end| Some((name.strip_suffix(end)?, end)));
+    let found = match (family(name), part) {
+        (Some(family), _) => Some((family, "")),
+        (None, Some((whole, end))) => family(whole).filter(|f| f.header.kind == Kind::Histogram).map(|f| (f, end)),
+        (None, None) => None,
+    };
+    let kind = match found {
+        Some((family, end)) => {
+            labels.extend(family.labels.iter().map(|label| (*label).to_owned()));
+            labels.extend((end == "_bucket").then(|| "le".to_owned()));
+            Some(family.header.kind)
+        }
+        None if OF_PROMETHEUS.contains(&name) => None,
+        None => return Err(format!("there is no metric {name}")),
+    };
+    if !selector.matchers.or_matchers.is_empty() {
+        return Err(format!("{selector} has alternatives, which Prometheus does not know"));
+    }
+    for matcher in &selector.matchers.matchers {
+        known(&matcher.name, &labels, &format!("{selector}"))?;
+    }
+    Ok((kind, labels))
+}
+
+fn known(label: &str, labels: &Labels, place: &str) -> Result<(), String> {
+    if labels.contains(label) { Ok(()) } else { Err(format!("no label {label} in {place}")) }
+}
+
+fn named(modifier: &LabelModifier, labels: &Labels, place: &Expr) -> Result<Labels, String> {
+    let named: Labels = modifier.labels().labels.iter().cloned().collect();
+    named.iter().try_for_each(|label| known(label, labels, &place.to_string()))?;
+    Ok(named)
+}
+
+fn of_aggregate(aggregate: &AggregateExpr) -> Result<Labels, String> {
+    let inner = of(&aggregate.expr)?;
+    if ["topk", "bottomk"].contains(&aggregate.op.to_string().as_str()) {
+        return Ok(inner);
+    }
+    match &aggregate.modifier {
+        None => Ok(Labels::new()),
+        Some(modifier @ LabelModifier::Include(_)) => named(modifier, &inner, &aggregate.expr),
+        Some(modifier @ LabelModifier::Exclude(_)) => Ok(&inner - &named(modifier, &inner, &aggregate.expr)?),
+    }
+}
+
+fn of_binary(binary: &BinaryExpr) -> Result<Labels, String> {
+    let (left, right) = (of(&binary.lhs)?, of(&binary.rhs)?);
+    if binary.rhs.value_type() == ValueType::Scalar {
+        return Ok(left);
+    }
+    if binary.lhs.value_type() == ValueType::Scalar {
+        return Ok(right);
+    }
+    let modifier = binary.modifier.as_ref();
+    let matching = modifier.and_then(|modifier| modifier.matching.as_ref());
+    let matched = match matching {
+        Some(on @ LabelModifier::Include(_)) => {
+            named(on, &left, &binary.lhs)?;
+            named(on, &right, &binary.rhs)?
+        }
+        Some(ignoring @ LabelModifier::Exclude(_)) => {
+            let either = &left | &right;
+            let ignored = named(ignoring, &either, &binary.lhs)?;
+            if &left - &ignored != &right - &ignored {
+                return Err(format!("the sides never match in {binary}"));
+            }
+            &left - &ignored
+        }
+        None if left == right => left.clone(),
+        None => return Err(format!("the sides have different labels in {binary}")),
+    };
+    match (binary.op.to_string().as_str(), modifier.map(|BinModifier { card, .. }| card)) {
+        ("or", _) => Ok(&left | &right),
+        ("and" | "unless", _) => Ok(left),
+        (_, Some(VectorMatchCardinality::ManyToOne(more))) => with(left, &more.labels, &right, &binary.rhs),
+        (_, Some(VectorMatchCardinality::OneToMany(more))) => with(right, &more.labels, &left, &binary.lhs),
+        _ => Ok(matched),
+    }
+}
+
+/// The labels of the many side and those it takes from the other.
+fn with(mut many: Labels, more: &[String], one: &Labels, place: &Expr) -> Result<Labels, String> {
+    for label in more {
+        known(label, one, &place.to_string())?;
+        many.insert(label.clone());
+    }
+    Ok(many)
+}
+
+fn of_call(call: &Call) -> Result<Labels, String> {
+    let arguments: Vec<&Expr> = call.args.args.iter().map(AsRef::as_ref).collect();
+    match (call.func.name, arguments.as_slice()) {
+        ("time", []) => Ok(Labels::new()),
+        ("rate" | "increase", [Expr::MatrixSelector(matrix)]) => {
+            let (kind, labels) = of_selector(&matrix.vs)?;
+            if kind == Some(Kind::Gauge) {
+                return Err(format!("{matrix} is a gauge, which has no rate"));
+            }
+            Ok(labels)
+        }
+        ("histogram_quantile", [_, buckets]) => {
+            let mut labels = of(buckets)?;
+            if !labels.remove("le") && reads_buckets(buckets) {
+                return Err(format!("{call} has lost the label le"));
+            }
+            Ok(labels)
+        }
+        (name, _) => Err(format!("{name} is more than the dashboards need")),
+    }
+}
+
+/// Whether an expression reads classic buckets.
+fn reads_buckets(expr: &Expr) -> bool {
+    selectors(expr).iter().any(|selector| selector.name.as_deref().is_some_and(|name| name.ends_with("_bucket")))
+}
+
+/// The selectors of a query.
+pub fn selectors(expr: &Expr) -> Vec<&VectorSelector> {
+    let mut found = Vec::new();
+    walk(expr, &mut |part| match part {
+        Expr::VectorSelector(selector) => found.push(selector),
+        Expr::MatrixSelector(matrix) => found.push(&matrix.vs),
+        _ => {}
+    });
+    found
+}
+
+/// Shows `visit` every part of a query.
+pub fn walk<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
+    visit(expr);
+    match expr {
+        Expr::Paren(paren) => walk(&paren.expr, visit),
+        Expr::Unary(unary) => walk(&unary.expr, visit),
+        Expr::Aggregate(aggregate) => {
+            walk(&aggregate.expr, visit);
+            if let Some(parameter) = &aggregate.param {
+                walk(parameter, visit);
+            }
+        }
+        Expr::Binary(binary) => {
+            walk(&binary.lhs, visit);
+            walk(&binary.rhs, visit);
+        }
+        Expr::Call(call) => call.args.args.iter().for_each(|argument| walk(argument, visit)),
+        Expr::Subquery(subquery) => walk(&subquery.expr, visit),
+        Expr::NumberLiteral(_)
+        | Expr::StringLiteral(_)
+        | Expr::VectorSelector(_)
+        | Expr::MatrixSelector(_)
+        | Expr::Extension(_) => {}
+    }
+}

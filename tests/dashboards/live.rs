@@ -1,0 +1,113 @@
+//! A real Prometheus scrapes a demo, as one replica, as two, and with native histograms, and every query is asked.
+
+use std::collections::BTreeMap;
+
+use promql_parser::label::{MatchOp, Matcher};
+use promql_parser::parser::{self, Expr};
+use serde_json::Value;
+
+use super::board;
+use super::common::prometheus::Prometheus;
+use super::common::{Program, eventually};
+use super::query::{self, Query};
+
+/// The variables that are empty on a demo, as their descriptions say: nothing here gives a target this label.
+const EMPTY: &[&str] = &["cluster"];
+
+/// Starts a demo, and a Prometheus that scrapes it under both of its names, like two replicas of the exporter.
+fn two_replicas() -> (Program, Prometheus) {
+    let demo = Program::start(&["demo", "--speed", "20"]);
+    demo.wait_ready();
+    let port = demo.port;
+    let config = format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: image-pull\n  \
+         honor_labels: true\n  static_configs: [{{targets: ['127.0.0.1:{port}', 'localhost:{port}']}}]\n"
+    );
+    let prometheus = Prometheus::start("dashboards", &config, &[]);
+    (demo, prometheus)
+}
+
+/// The series of an instant query.
+fn series(prometheus: &Prometheus, promql: &str) -> Result<Vec<Value>, String> {
+    let encoded = promql.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
+    let answer = prometheus.get(&format!("/api/v1/query?query={encoded}"))?;
+    let result = answer.pointer("/data/result").and_then(Value::as_array);
+    result.cloned().ok_or_else(|| format!("{promql} gives {answer}"))
+}
+
+fn queries() -> Vec<Query> {
+    board::all().iter().flat_map(query::all).collect()
+}
+
+fn answers(prometheus: &Prometheus, query: &Query) -> Result<(), String> {
+    let found = series(prometheus, &query.promql)?;
+    let has_value = |series: &Value| query.values_of.as_ref().is_none_or(|label| !series["metric"][label].is_null());
+    let is_empty = query.values_of.as_ref().is_some_and(|label| EMPTY.contains(&label.as_str()));
+    if is_empty || found.iter().any(has_value) { Ok(()) } else { Err(format!("{}: {}", query.place, query.promql)) }
+}
+
+#[test]
+fn every_query_answers_and_two_replicas_count_as_one() {
+    let (demo, prometheus) = two_replicas();
+    for query in queries() {
+        eventually(|| answers(&prometheus, &query));
+    }
+    // The exporter's own dashboard shows each replica.
+    let is_of_pulls =
+        |query: &&Query| query.board != "image-pull-exporter" && query.values_of.is_none() && !query.is_annotation;
+    for query in queries().iter().filter(is_of_pulls) {
+        let replica = of_replica(&query.promql, &format!("127.0.0.1:{}", demo.port));
+        eventually(|| counts_the_same(&prometheus, &query.promql, &replica));
+    }
+}
+
+/// The query, asked of one replica only.
+fn of_replica(promql: &str, instance: &str) -> String {
+    let mut expr = parser::parse(promql).expect("it is PromQL");
+    restrict(&mut expr, instance);
+    expr.to_string()
+}
+
+fn restrict(expr: &mut Expr, instance: &str) {
+    let matcher = || Matcher::new(MatchOp::Equal, "instance", instance);
+    match expr {
+        Expr::Paren(paren) => restrict(&mut paren.expr, instance),
+        Expr::Unary(unary) => restrict(&mut unary.expr, instance),
+        Expr::Aggregate(aggregate) => restrict(&mut aggregate.expr, instance),
+        Expr::Binary(binary) => {
+            restrict(&mut binary.lhs, instance);
+            restrict(&mut binary.rhs, instance);
+        }
+        Expr::Call(call) => call.args.args.iter_mut().for_each(|argument| restrict(argument, instance)),
+        Expr::VectorSelector(selector) => selector.matchers.matchers.push(matcher()),
+        Expr::MatrixSelector(matrix) => matrix.vs.matchers.matchers.push(matcher()),
+        Expr::NumberLiteral(_) | Expr::StringLiteral(_) | Expr::Subquery(_) | Expr::Extension(_) => {}
+    }
+}
+
+/// Numbers by series; those that are no number, like a quantile of nothing, are left out.
+fn numbers(series: &[Value]) -> BTreeMap<String, f64> {
+    let number = |series: &Value| series["value"][1].as_str().and_then(|number| number.parse::<f64>().ok());
+    let keyed = series.iter().map(|series| (series["metric"].to_string(), number(series).unwrap_or(f64::NAN)));
+    keyed.filter(|(_, number)| number.is_finite()).collect()
+}
+
+/// Replicas are not scraped at the same moment, so that numbers may differ a little, but not by a factor of two.
+fn counts_the_same(prometheus: &Prometheus, both: &str, one: &str) -> Result<(), String> {
+    let (found, wanted) = (numbers(&series(prometheus, both)?), numbers(&series(prometheus, one)?));
+    let is_near = |(key, wanted): (&String, &f64)| {
+        found.get(key).is_some_and(|found| (found - wanted).abs() <= 0.3 * wanted.abs() + 1e-3)
+    };
+    let is_same = wanted.iter().all(is_near) && wanted.len() == found.len();
+    if is_same { Ok(()) } else { Err(format!("{both} gives {found:?}, one replica {wanted:?}")) }
+}
+
+#[test]
+fn native_histograms_alone_answer_too() {
+    let demo = Program::start(&["demo", "--speed", "20"]);
+    demo.wait_ready();
+    let prometheus = Prometheus::scraping(demo.port, "dashboards-native", "native-histograms");
+    for query in queries().iter().filter(|query| query.promql.contains("_bucket")) {
+        eventually(|| answers(&prometheus, query));
+    }
+}
