@@ -309,7 +309,8 @@ fn registries() -> Vec<Case> {
                 .fires(2 * MINUTE + 15, &page[..1])
                 .fires(16 * MINUTE, &page)
                 .fires(34 * MINUTE, &page)
-                .fires(36 * MINUTE, &[]),
+                .fires(44 * MINUTE, &page[..1])
+                .fires(46 * MINUTE, &[]),
         ),
         outage_says(FIVE.iter().zip(["node-1", "node-2"].iter().cycle()).fold(
             outage(
@@ -447,8 +448,8 @@ fn registries() -> Vec<Case> {
             1,
         )
         .only("ImagePullRateLimited")
-        .fires(34 * MINUTE, &["ImagePullRateLimited reg.example"])
-        .fires(36 * MINUTE, &[]),
+        .fires(44 * MINUTE, &["ImagePullRateLimited reg.example"])
+        .fires(46 * MINUTE, &[]),
         outage(Case::new("a limit is told as such"), &FIVE, &["node-1", "node-2"], "rate_limited", "registry")
             .fires(5 * MINUTE, &[])
             .fires(5 * MINUTE + 15, &limit[..1])
@@ -486,7 +487,7 @@ fn nodes() -> Vec<Case> {
                          its disk, its runtime and its log.",
                     ),
                     ("runbook_url", "https://runbooks.example.com/image-pull-exporter/ImagePullNodeFault.md"),
-                    ("dashboard_url", "https://grafana.example.com/d/image-pull-overview?var-node=node-1"),
+                    ("dashboard_url", "https://grafana.example.com/d/image-pull-overview"),
                 ],
             ),
         pods(Case::new("a node without a network"), "timeout", "network", two)

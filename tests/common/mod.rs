@@ -105,9 +105,14 @@ pub struct Program {
 impl Program {
     /// Starts the program on a free port of loopback and waits until it says which.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_at(0, arguments)
+    }
+
+    /// Starts it on this port of loopback, a free one for 0.
+    pub fn start_at(port: u16, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_image-pull-exporter"))
             .args(arguments)
-            .args(["--web.listen-address", "127.0.0.1:0", "--log.format", "json"])
+            .args(["--web.listen-address", &format!("127.0.0.1:{port}"), "--log.format", "json"])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -140,6 +145,11 @@ impl Program {
             Ok(response) => Err(response.text()),
             Err(error) => Err(error.to_string()),
         });
+    }
+
+    /// Ends it at once, as the kernel does when memory is short.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it runs");
     }
 
     /// Sends SIGTERM and returns the exit code.

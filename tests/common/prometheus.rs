@@ -39,6 +39,13 @@ impl Prometheus {
         Self { child, port, directory }
     }
 
+    /// Kills it and starts it again on its data.
+    pub fn kill_and_restart(&mut self, flags: &[&str]) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+        self.child = run(&self.directory, self.port, flags);
+    }
+
     /// Asks its API.
     pub fn get(&self, path: &str) -> Result<Value, String> {
         let response = get(self.port, path, "").map_err(|error| error.to_string())?;

@@ -1,0 +1,109 @@
+//! The files around the rules: what is generated from them, what they link to, and what checks them.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+const PROMETHEUS_RULE: &str = "deploy/prometheus-rule.yaml";
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The values of a key, wherever it stands.
+fn values<'a>(yaml: &'a str, key: &str) -> Vec<&'a str> {
+    yaml.lines()
+        .filter_map(|line| line.trim_start().trim_start_matches("- ").strip_prefix(key))
+        .map(str::trim)
+        .collect()
+}
+
+#[test]
+fn the_prometheus_rule_is_the_rules() {
+    let rules = crate::rules();
+    let groups = rules.split_once("\ngroups:\n").expect("the rules have groups").1;
+    let mut expected = "# Generated from alerts/image-pull.yaml; `UPDATE=1 tests/run prometheus_rule` writes it anew.\n\
+                        apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  name: image-pull-exporter\n  \
+                        labels:\n    app.kubernetes.io/name: image-pull-exporter\nspec:\n  groups:\n"
+        .to_owned();
+    for line in groups.lines() {
+        expected.push_str(if line.is_empty() { "" } else { "  " });
+        expected.push_str(line);
+        expected.push('\n');
+    }
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(PROMETHEUS_RULE, &expected).expect("it can be written");
+    }
+    assert_eq!(read(PROMETHEUS_RULE), expected, "run `UPDATE=1 tests/run prometheus_rule`");
+    let resource: serde_json::Value = serde_saphyr::from_str(&expected).expect("it is YAML");
+    assert_eq!(resource["spec"]["groups"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn promtool_and_amtool_find_nothing_to_complain_of() {
+    for (tool, arguments) in [
+        ("promtool", &["check", "rules", "--lint=all", "--lint-fatal", "alerts/image-pull.yaml"][..]),
+        ("promtool", &["check", "rules", "--lint=all", "--lint-fatal", "alerts/kube-state-metrics-only.yaml"]),
+        ("amtool", &["check-config", "alerts/alertmanager.example.yaml"]),
+    ] {
+        let output = Command::new(tool).args(arguments).output().expect("the tool is there");
+        assert!(output.status.success(), "{tool} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn every_alert_has_a_severity_its_runbook_and_a_dashboard_and_no_runbook_is_left_over() {
+    let rules = crate::rules() + &read("alerts/kube-state-metrics-only.yaml");
+    let alerts = values(&rules, "alert: ");
+    assert_eq!(values(&rules, "severity: ").len(), alerts.len());
+    assert!(values(&rules, "severity: ").iter().all(|severity| ["critical", "warning", "info"].contains(severity)));
+    let urls: Vec<String> =
+        alerts.iter().map(|alert| format!("https://runbooks.example.com/image-pull-exporter/{alert}.md")).collect();
+    assert_eq!(values(&rules, "runbook_url: "), urls, "each alert's own, in its order");
+    let pages: BTreeSet<String> = std::fs::read_dir("docs/runbooks")
+        .expect("there are runbooks")
+        .filter_map(|page| Some(page.ok()?.file_name().to_str()?.strip_suffix(".md")?.to_owned()))
+        .filter(|page| page != "README")
+        .collect();
+    assert_eq!(pages, alerts.iter().map(|alert| (*alert).to_owned()).collect());
+    for alert in &alerts {
+        let page = read(&format!("docs/runbooks/{alert}.md"));
+        assert!(page.starts_with(&format!("# {alert}\n")), "{alert}");
+        for part in [
+            "## What it means",
+            "## Why it happens",
+            "## How to confirm",
+            "## How to fix",
+            "## When it is not your fault",
+        ] {
+            assert!(page.contains(&format!("\n{part}\n")), "{alert} has no part {part:?}");
+        }
+    }
+    for url in values(&rules, "dashboard_url: ") {
+        let uid = url.split("/d/").nth(1).and_then(|rest| rest.split('?').next()).expect("a dashboard has a uid");
+        let board = std::fs::read_dir("dashboards").expect("there are dashboards").flatten().find_map(|file| {
+            let board: serde_json::Value = serde_json::from_str(&read(file.path().to_str()?)).ok()?;
+            (board["uid"] == uid).then_some(board)
+        });
+        let board = board.unwrap_or_else(|| panic!("no dashboard has the uid {uid}"));
+        let variables: Vec<&str> = board["templating"]["list"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|one| one["name"].as_str())
+            .collect();
+        for variable in url.split("var-").skip(1).filter_map(|rest| rest.split('=').next()) {
+            assert!(variables.contains(&variable), "{uid} has no variable {variable}");
+        }
+    }
+}
+
+#[test]
+fn alertmanager_knows_every_alert_it_names() {
+    let rules = crate::rules();
+    let alerts = values(&rules, "alert: ");
+    let config = read("alerts/alertmanager.example.yaml");
+    for name in config.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| word.starts_with("ImagePull")) {
+        let is_beginning = alerts.iter().any(|alert| alert.starts_with(name));
+        assert!(is_beginning, "{name} is no alert");
+    }
+}
