@@ -9,6 +9,7 @@ pub const EVALUATED_EVERY: u32 = 15;
 
 /// One failing container, in the words of the metrics' labels. Whatever a test does not care about is the same for all.
 #[derive(Clone)]
+#[expect(clippy::struct_field_names, reason = "they are the labels' names")]
 pub struct Container {
     pub namespace: &'static str,
     pub pod: String,
