@@ -12,7 +12,7 @@ use image_pull_exporter::clock::Clock;
 use image_pull_exporter::cluster::client;
 use image_pull_exporter::list::{self, Look};
 use image_pull_exporter::terminal::Terminal;
-use image_pull_exporter::{demo, explain, manual, replay, serve};
+use image_pull_exporter::{demo, explain, manual, replay, serve, terminal};
 use tracing_subscriber::filter::LevelFilter;
 
 /// `list` found a container that fails.
@@ -45,7 +45,10 @@ fn run(command: Command) -> Result<ExitCode> {
             block_on(demo::run(&args))?;
         }
         Command::List(args) => {
-            log(&args.log, LogLevel::Error);
+            // What goes wrong ends it with an error of its own; the log would tell it twice.
+            if args.log.level.is_some() {
+                log(&args.log, LogLevel::Error);
+            }
             return run_list(&args);
         }
         Command::Replay(args) => {
@@ -140,6 +143,7 @@ fn log(args: &LogArgs, default: LogLevel) {
         LogLevel::Debug => LevelFilter::DEBUG,
     };
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_target(false);
+    let log = log.with_ansi(terminal::has_colour(&io::stderr()));
     match args.format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

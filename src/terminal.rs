@@ -16,19 +16,24 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// The standard output's: its own width, else that of `COLUMNS`, else 80; colours on a terminal that knows them
-    /// and where `NO_COLOR` is not set (no-color.org).
+    /// The standard output's: its own width, else that of `COLUMNS`, else 80.
     #[must_use]
     pub fn of_stdout() -> Self {
-        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
         let columns = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
         let size = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
         Self {
             width: size.filter(|width| *width > 0).or_else(columns).unwrap_or(DEFAULT_WIDTH),
-            colour: io::stdout().is_terminal() && !is_dumb && !is_set("NO_COLOR"),
+            colour: has_colour(&io::stdout()),
         }
     }
+}
+
+/// Whether colours are welcome there: on a terminal that knows them, unless `NO_COLOR` is set (no-color.org).
+#[must_use]
+pub fn has_colour(out: &impl IsTerminal) -> bool {
+    let is_objected = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
+    out.is_terminal() && !is_dumb && !is_objected
 }
 
 /// The text with everything escaped that moves the cursor, changes colours, or turns the direction of what follows.

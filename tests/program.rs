@@ -173,6 +173,23 @@ fn list_says_by_its_exit_code_whether_something_fails() {
 }
 
 #[test]
+fn an_api_server_that_is_away_is_told_once_and_without_colours() {
+    let kubeconfig = std::env::temp_dir().join(format!("image-pull-exporter-{}.kubeconfig", std::process::id()));
+    let config = "{apiVersion: v1, kind: Config, current-context: x, contexts: [{name: x, context: {cluster: x, user: x}}], \
+                  clusters: [{name: x, cluster: {server: 'http://127.0.0.1:1'}}], users: [{name: x, user: {}}]}";
+    std::fs::write(&kubeconfig, config).expect("the file can be written");
+    let place = ["list", "--kubeconfig", kubeconfig.to_str().expect("it is text")];
+    let output = run(&place, "");
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""));
+    let said = text(&output.stderr);
+    assert!(said.starts_with("image-pull-exporter: cannot list pods: ") && said.lines().count() == 1, "{said}");
+    let logged = run(&[&place[..], &["--log.level", "error"]].concat(), "");
+    let logged = text(&logged.stderr);
+    assert!(logged.lines().count() > 1 && !logged.contains('\u{1b}'), "{logged}");
+    std::fs::remove_file(kubeconfig).expect("the file is there");
+}
+
+#[test]
 fn list_is_coloured_on_a_terminal_unless_somebody_objects() {
     let pods = std::env::temp_dir().join(format!("image-pull-exporter-{}.json", std::process::id()));
     std::fs::write(&pods, list_of(Some(("ErrImagePull", common::NOT_FOUND)))).expect("the file can be written");
