@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing::{error, info, warn};
 
-use crate::cluster::PodEvent;
+use crate::cluster::{PodEvent, WatchCause};
 use crate::metrics::tally::{Tally, WatchEvent};
 use crate::metrics::view::{View, Watch};
 use crate::pull::effect::{Effect, FailureEvent, Subject};
@@ -75,7 +75,7 @@ impl Monitor {
     pub fn new(settings: Settings, scopes: &[Scope], limits: Limits, began: Timestamp) -> Self {
         let state = State {
             index: Index::new(settings, scopes),
-            tally: Tally::new(began, limits.max_registries),
+            tally: Tally::new(began, limits.max_registries, &WatchCause::ALL.map(WatchCause::as_str)),
             last_event: None,
             failing: false,
             listed: BTreeMap::new(),
@@ -171,8 +171,8 @@ impl State {
                 Vec::new()
             }
             PodEvent::Failed(failure) => {
-                self.tally.watch_error(failure.cause);
-                warn!(cause = failure.cause, error = logged(&redact(&failure.error)), "watch failed");
+                self.tally.watch_error(failure.cause.as_str());
+                warn!(cause = failure.cause.as_str(), error = logged(&redact(&failure.error)), "watch failed");
                 Vec::new()
             }
         };

@@ -30,11 +30,61 @@ pub enum PodEvent {
     Failed(WatchFailure),
 }
 
+/// What kind of failure it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchCause {
+    /// The API server cannot be reached, or the connection broke.
+    Connection,
+    /// What it sent makes no sense.
+    Decode,
+    /// The credentials are not accepted.
+    Unauthorized,
+    /// A right is missing.
+    Forbidden,
+    /// The watch fell behind: the server remembers its place no longer.
+    Gone,
+    /// The server has too much to do.
+    TooManyRequests,
+    /// The server failed.
+    ServerError,
+    /// Anything else.
+    Other,
+}
+
+impl WatchCause {
+    /// Every one of them.
+    pub const ALL: [Self; 8] = [
+        Self::Connection,
+        Self::Decode,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::Gone,
+        Self::TooManyRequests,
+        Self::ServerError,
+        Self::Other,
+    ];
+
+    /// The value of the label `cause`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Decode => "decode",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::Gone => "gone",
+            Self::TooManyRequests => "too_many_requests",
+            Self::ServerError => "server_error",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// Why a request failed.
 #[derive(Debug)]
 pub struct WatchFailure {
-    /// A word of a closed set, for the metric.
-    pub cause: &'static str,
+    /// For the metric.
+    pub cause: WatchCause,
     /// For a person.
     pub error: String,
 }

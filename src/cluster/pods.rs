@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::wire::{self, Undecodable};
-use super::{PodEvent, WatchFailure};
+use super::{PodEvent, WatchCause, WatchFailure};
 use crate::pull::facts::{PodFacts, Scope};
 
 /// After this long the API server ends a watch and a new one begins.
@@ -135,9 +135,10 @@ fn failure(error: &watcher::Error) -> WatchFailure {
             cause: cause_of_code(status.code),
             error: format!("the API server ended the watch: {} ({})", status.message, status.code),
         },
-        NoResourceVersion => {
-            WatchFailure { cause: "decode", error: "the API server sent a pod without resourceVersion".to_owned() }
-        }
+        NoResourceVersion => WatchFailure {
+            cause: WatchCause::Decode,
+            error: "the API server sent a pod without resourceVersion".to_owned(),
+        },
     }
 }
 
@@ -152,25 +153,25 @@ fn client_failure(doing: &str, error: &kube::Error) -> WatchFailure {
             (cause_of_code(status.code), format!("{} ({}){advice}", status.message, status.code))
         }
         kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => {
-            ("connection", chain(error))
+            (WatchCause::Connection, chain(error))
         }
         kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) | kube::Error::LinesCodecMaxLineLengthExceeded => {
-            ("decode", chain(error))
+            (WatchCause::Decode, chain(error))
         }
-        kube::Error::Auth(_) => ("unauthorized", chain(error)),
-        _ => ("other", chain(error)),
+        kube::Error::Auth(_) => (WatchCause::Unauthorized, chain(error)),
+        _ => (WatchCause::Other, chain(error)),
     };
     WatchFailure { cause, error: format!("{doing}: {what}") }
 }
 
-const fn cause_of_code(code: u16) -> &'static str {
+const fn cause_of_code(code: u16) -> WatchCause {
     match code {
-        401 => "unauthorized",
-        403 => "forbidden",
-        GONE => "gone",
-        429 => "too_many_requests",
-        500..=599 => "server_error",
-        _ => "other",
+        401 => WatchCause::Unauthorized,
+        403 => WatchCause::Forbidden,
+        GONE => WatchCause::Gone,
+        429 => WatchCause::TooManyRequests,
+        500..=599 => WatchCause::ServerError,
+        _ => WatchCause::Other,
     }
 }
 

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use kube::Client;
 use serde::Serialize;
 
-use crate::cluster::{PodEvent, pods};
+use crate::cluster::{PodEvent, WatchCause, pods};
 use crate::present::{FailingContainer, rfc3339};
 use crate::pull::cause::Cause;
 use crate::pull::facts::{PodFacts, Scope};
@@ -145,8 +145,8 @@ pub async fn look_at_cluster(client: Client, filter: &Filter, now: impl Fn() -> 
 }
 
 /// Whoever may not list the pods of a cluster may list those of a namespace.
-fn hint(cause: &str, scope: &Scope) -> &'static str {
-    if cause == "forbidden" && *scope == Scope::Cluster { "; or ask for one namespace with -n" } else { "" }
+fn hint(cause: WatchCause, scope: &Scope) -> &'static str {
+    if cause == WatchCause::Forbidden && *scope == Scope::Cluster { "; or ask for one namespace with -n" } else { "" }
 }
 
 /// Prints a look.

@@ -135,9 +135,9 @@ impl WatchEvent {
 }
 
 impl Tally {
-    /// Everything at zero, from `began` on.
+    /// Everything at zero, from `began` on. `watch_causes` are those that [`watch_error`](Self::watch_error) may be told.
     #[must_use]
-    pub fn new(began: Timestamp, max_registries: usize) -> Self {
+    pub fn new(began: Timestamp, max_registries: usize, watch_causes: &[&'static str]) -> Self {
         let mut tally = Self {
             registry: Registry::default(),
             began,
@@ -161,6 +161,9 @@ impl Tally {
         tally.register();
         for event in WatchEvent::ALL {
             drop(tally.watch_events.get_or_create(&WatchEvents { r#type: event.as_str() }));
+        }
+        for cause in watch_causes {
+            drop(tally.watch_errors.get_or_create(&WatchErrors { cause }));
         }
         tally
     }
