@@ -254,6 +254,23 @@ pub struct ClusterArgs {
     /// Watch these namespaces only, separated by commas, each with its own watch
     #[arg(long, value_name = "NAMES", env = "IMAGE_PULL_EXPORTER_NAMESPACES", value_delimiter = ',')]
     pub namespaces: Vec<String>,
+    /// How long the watch may be broken before /readyz says that the view is out of date, in seconds
+    #[arg(
+        id = "watch.stale-after",
+        long = "watch.stale-after",
+        value_name = "SECONDS",
+        env = "IMAGE_PULL_EXPORTER_WATCH_STALE_AFTER",
+        default_value = "300",
+        value_parser = seconds
+    )]
+    pub stale_after: Duration,
+    /// Let the API server compress lists, which saves bytes on the wire and costs time on both sides
+    #[arg(
+        id = "watch.compress-lists",
+        long = "watch.compress-lists",
+        env = "IMAGE_PULL_EXPORTER_WATCH_COMPRESS_LISTS"
+    )]
+    pub compress_lists: bool,
     /// Watch finished pods too, which gives kube-state-metrics' exact view and costs more
     #[arg(long, env = "IMAGE_PULL_EXPORTER_INCLUDE_FINISHED_PODS")]
     pub include_finished_pods: bool,

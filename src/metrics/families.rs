@@ -247,7 +247,11 @@ pub static FAMILIES: &[Family] = &[
     )
     .seconds(),
     counter("image_pull_exporter_watch_events_total", "Events taken from the watch.", &["type"]),
-    counter("image_pull_exporter_watch_errors_total", "Failed requests and broken watches, by cause.", &["cause"]),
+    counter(
+        "image_pull_exporter_watch_restarts_total",
+        "Times that the watch of pods began again, by cause; \"ended\" is as it should be, every other one a fault.",
+        &["cause"],
+    ),
     counter(
         "image_pull_exporter_relists_total",
         "Lists of all pods that were begun: the first one, and one after each gap.",

@@ -93,11 +93,13 @@ impl Index {
 
     /// Takes a pod as a watch event shows it.
     pub fn apply(&mut self, pod: &PodFacts, seen: Seen, now: Timestamp) -> Vec<Effect> {
-        let watch = self.watches.iter_mut().find(|watch| watch.scope.covers(&pod.id.namespace));
-        if let Some(watch) = watch.filter(|watch| !watch.relisting && watch.complete_at.is_some()) {
-            watch.complete_at = Some(now);
-        }
+        self.complete_until(now, |scope| scope.covers(&pod.id.namespace));
         self.put(pod, seen, now)
+    }
+
+    /// Takes the news that nothing else has happened in `scope` until now.
+    pub fn heard(&mut self, scope: &Scope, now: Timestamp) {
+        self.complete_until(now, |own| own == scope);
     }
 
     /// Takes a pod that left the watch.
@@ -119,7 +121,7 @@ impl Index {
         }
     }
 
-    /// Takes a pod as a relist shows it.
+    /// Takes a pod as a relist shows it, or a watch that was interrupted: nobody saw it come to this.
     pub fn reset_list(&mut self, pod: &PodFacts, now: Timestamp) -> Vec<Effect> {
         let watch = self.watches.iter().find(|watch| watch.scope.covers(&pod.id.namespace));
         let not_before = watch.and_then(|watch| watch.complete_at);
@@ -142,6 +144,13 @@ impl Index {
         }
         self.published = None;
         effects
+    }
+
+    fn complete_until(&mut self, now: Timestamp, is_meant: impl Fn(&Scope) -> bool) {
+        let watch = self.watches.iter_mut().find(|watch| is_meant(&watch.scope));
+        if let Some(watch) = watch.filter(|watch| !watch.relisting && watch.complete_at.is_some()) {
+            watch.complete_at = Some(now);
+        }
     }
 
     fn put(&mut self, facts: &PodFacts, seen: Seen, now: Timestamp) -> Vec<Effect> {
