@@ -267,7 +267,7 @@ fn a_broken_line_in_the_stream_is_survived() {
     run(async {
         let lab = Lab::new(store_of(&[("a", ERR)])).await;
         lab.expect_failing(&["a"]).await;
-        lab.server().faults().inject_text("{\"type\":\"MODIFIED\",\"object\":{\"kind\":\n");
+        lab.server().faults().inject(b"{\"type\":\"MODIFIED\",\"object\":{\"kind\":\n");
         lab.store.put(pod("shop", "b", ERR));
         lab.store.delete("shop", "a");
         lab.expect_failing(&["b"]).await;

@@ -1,13 +1,15 @@
 //! Serves a store of pods on loopback as a Kubernetes API server would, with faults on demand.
 //!
 //! It speaks what a pod informer needs: LIST in pages, WATCH with bookmarks, `WatchList`, 410 Gone in both its forms,
-//! field selectors. JSON only: `body` is where another encoding would go. Everything else is 404, and Events are
-//! forbidden, as in a cluster that has not granted them.
+//! field selectors, in JSON and protobuf. Everything else is 404, and Events are forbidden, as in a cluster that has not
+//! granted them.
 
 mod body;
 mod drive;
+mod encoding;
 mod faults;
 mod list;
+pub mod protobuf;
 mod query;
 mod selector;
 #[cfg(test)]
@@ -32,6 +34,9 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync, task::JoinSet};
 
 use super::store::Store;
+use body::Problem;
+use encoding::Encoding;
+use query::Query;
 
 pub use drive::{advance, drive};
 pub use faults::{Drop, Faults, Refusal, Requests, Verb};
@@ -155,6 +160,11 @@ impl Context {
     async fn stopped(&self) {
         let _ = self.stopped.clone().wait_for(|stop| *stop).await;
     }
+
+    /// Returns the encoding of the answer.
+    fn accepted(&self, request: &Request) -> Option<Encoding> {
+        Encoding::accepted(request.headers(), !self.faults.refuses_protobuf())
+    }
 }
 
 fn router(context: Context) -> Router {
@@ -167,7 +177,7 @@ fn router(context: Context) -> Router {
         .route("/api", routing::get(api_versions))
         .route("/apis", routing::get(api_groups))
         .route("/livez", routing::get(|| async { "ok" }))
-        .fallback(|| async { body::status(404, "NotFound", "the server could not find the requested resource") })
+        .fallback(not_found)
         .layer(middleware::from_fn_with_state(context.clone(), misbehave))
         .with_state(context)
 }
@@ -176,17 +186,23 @@ fn router(context: Context) -> Router {
 async fn misbehave(State(context): State<Context>, request: Request, next: Next) -> Response {
     let verb = Verb::of(request.uri());
     match context.faults.admit(verb) {
-        faults::Admission::Serve => next.run(request).await,
-        faults::Admission::Refuse(refusal) => refusal.response(),
+        faults::Admission::Serve => {
+            let response = next.run(request).await;
+            match context.faults.slow_body() {
+                Some(delay) => faults::slowly(response, delay),
+                None => response,
+            }
+        }
+        faults::Admission::Refuse(refusal) => refusal.response(context.accepted(&request)),
         faults::Admission::Swallow => {
             context.stopped().await;
-            body::status(503, "ServiceUnavailable", "the simulated API server stops")
+            Problem::new(503, "ServiceUnavailable", "the simulated API server stops").response(None)
         }
     }
 }
 
 async fn all_pods(State(context): State<Context>, request: Request) -> Response {
-    pods(context, None, request.uri().query().unwrap_or_default())
+    pods(context, None, &request)
 }
 
 async fn pods_of_namespace(
@@ -194,23 +210,37 @@ async fn pods_of_namespace(
     Path(namespace): Path<String>,
     request: Request,
 ) -> Response {
-    pods(context, Some(namespace), request.uri().query().unwrap_or_default())
+    pods(context, Some(namespace), &request)
 }
 
-fn pods(context: Context, namespace: Option<String>, query: &str) -> Response {
-    match query::Query::parse(query, namespace) {
-        Err(problem) => body::status(400, "BadRequest", &problem),
-        Ok(query) if query.watch => watch::watch(context, query),
-        Ok(query) => list::list(&context, &query),
-    }
+fn pods(context: Context, namespace: Option<String>, request: &Request) -> Response {
+    let accepted = context.accepted(request);
+    let answer = || {
+        let encoding = accepted.ok_or_else(not_acceptable)?;
+        let query = Query::parse(request.uri().query().unwrap_or_default(), namespace)
+            .map_err(|problem| Problem::new(400, "BadRequest", problem))?;
+        if query.watch {
+            return watch::watch(context, query, encoding);
+        }
+        let body = list::list(&context, &query, encoding)?;
+        Ok(body::compressed(request.headers(), encoding.media_type(), body))
+    };
+    answer().unwrap_or_else(|problem: Problem| problem.response(accepted))
 }
 
-async fn no_events() -> Response {
-    body::status(
-        403,
-        "Forbidden",
-        "events is forbidden: User \"system:serviceaccount:sim:exporter\" cannot list resource \"events\" in API group \"\" at the cluster scope",
-    )
+fn not_acceptable() -> Problem {
+    let message = "only the following media types are accepted: application/json, application/vnd.kubernetes.protobuf";
+    Problem::new(406, "NotAcceptable", message)
+}
+
+async fn not_found(State(context): State<Context>, request: Request) -> Response {
+    let problem = Problem::new(404, "NotFound", "the server could not find the requested resource");
+    problem.response(context.accepted(&request))
+}
+
+async fn no_events(State(context): State<Context>, request: Request) -> Response {
+    let message = "events is forbidden: User \"system:serviceaccount:sim:exporter\" cannot list resource \"events\" in API group \"\" at the cluster scope";
+    Problem::new(403, "Forbidden", message).response(context.accepted(&request))
 }
 
 async fn version() -> Response {

@@ -1,6 +1,7 @@
 //! Misbehaves on demand, and counts requests.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -9,15 +10,15 @@ use std::{
 };
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     http::{HeaderValue, Uri, header},
     response::Response,
 };
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use tokio::{sync::broadcast, time};
 
-use super::body;
+use super::{body::Problem, encoding::Encoding};
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,10 +107,17 @@ struct Switches {
     requests: Requests,
     refusals: Vec<(Verb, Refusal, u32)>,
     gone_watches: u32,
-    no_watch_list: bool,
-    black_hole: bool,
-    close_watches: bool,
+    habits: HashSet<Habit>,
     slow_body: Option<Duration>,
+}
+
+/// What the server does until it is switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Habit {
+    RefusesWatchList,
+    RefusesProtobuf,
+    Swallows,
+    ClosesWatches,
 }
 
 /// Something that happens to all open watches.
@@ -117,7 +125,8 @@ struct Switches {
 pub(super) enum Disturbance {
     Drop(Drop),
     Gone,
-    Line(String),
+    Event(String, Value),
+    Bytes(Vec<u8>),
 }
 
 pub(super) enum Admission {
@@ -155,17 +164,22 @@ impl Faults {
 
     /// Answers `WatchList` 422 Invalid, as a server without the feature does.
     pub fn refuse_watch_list(&self, on: bool) {
-        self.lock().no_watch_list = on;
+        self.set(Habit::RefusesWatchList, on);
+    }
+
+    /// Knows no protobuf: answers JSON, or 406 Not Acceptable to a client that does not accept it.
+    pub fn refuse_protobuf(&self, on: bool) {
+        self.set(Habit::RefusesProtobuf, on);
     }
 
     /// Accepts requests and never answers them.
     pub fn black_hole(&self, on: bool) {
-        self.lock().black_hole = on;
+        self.set(Habit::Swallows, on);
     }
 
     /// Ends each new watch before its first event.
     pub fn close_watches_at_once(&self, on: bool) {
-        self.lock().close_watches = on;
+        self.set(Habit::ClosesWatches, on);
     }
 
     /// Waits this long before each piece of a body.
@@ -185,12 +199,13 @@ impl Faults {
 
     /// Sends an object that may be of a wrong type or hostile into all open watches, as an event of this type.
     pub fn inject_event(&self, kind: &str, object: &Value) {
-        self.disturb(Disturbance::Line(body::watch_line(kind, object)));
+        self.disturb(Disturbance::Event(kind.to_owned(), object.clone()));
     }
 
-    /// Sends raw text into all open watches; end it with a newline unless it is to run into the next event.
-    pub fn inject_text(&self, text: &str) {
-        self.disturb(Disturbance::Line(text.to_owned()));
+    /// Sends bytes as they are into all open watches; a line of JSON ends with a newline, a frame of protobuf begins
+    /// with its length.
+    pub fn inject(&self, bytes: &[u8]) {
+        self.disturb(Disturbance::Bytes(bytes.to_vec()));
     }
 
     fn disturb(&self, disturbance: Disturbance) {
@@ -208,7 +223,7 @@ impl Faults {
             Verb::WatchList => &mut requests.watch_list,
             Verb::Other => &mut requests.other,
         } += 1;
-        if switches.black_hole {
+        if switches.habits.contains(&Habit::Swallows) {
             return Admission::Swallow;
         }
         let refusal = switches.refusals.iter_mut().find(|(of, _, times)| *of == verb && *times > 0);
@@ -226,11 +241,15 @@ impl Faults {
     }
 
     pub(super) fn refuses_watch_list(&self) -> bool {
-        self.lock().no_watch_list
+        self.has(Habit::RefusesWatchList)
+    }
+
+    pub(super) fn refuses_protobuf(&self) -> bool {
+        self.has(Habit::RefusesProtobuf)
     }
 
     pub(super) fn closes_watches(&self) -> bool {
-        self.lock().close_watches
+        self.has(Habit::ClosesWatches)
     }
 
     pub(super) fn slow_body(&self) -> Option<Duration> {
@@ -244,6 +263,19 @@ impl Faults {
     pub(super) fn watch_opened(&self) -> WatchOpen {
         self.open_watches.fetch_add(1, Ordering::SeqCst);
         WatchOpen(self.open_watches.clone())
+    }
+
+    fn set(&self, habit: Habit, on: bool) {
+        let habits = &mut self.lock().habits;
+        if on {
+            habits.insert(habit)
+        } else {
+            habits.remove(&habit)
+        };
+    }
+
+    fn has(&self, habit: Habit) -> bool {
+        self.lock().habits.contains(&habit)
     }
 
     fn lock(&self) -> MutexGuard<'_, Switches> {
@@ -261,32 +293,40 @@ impl std::ops::Drop for WatchOpen {
 }
 
 impl Refusal {
-    pub(super) fn response(self) -> Response {
-        match self {
-            Self::Unauthorized => body::status(401, "Unauthorized", "Unauthorized"),
+    pub(super) fn response(self, accepted: Option<Encoding>) -> Response {
+        let problem = match self {
+            Self::Unauthorized => Problem::new(401, "Unauthorized", "Unauthorized"),
             Self::Forbidden => {
                 let message = "pods is forbidden: User \"system:serviceaccount:sim:exporter\" cannot list resource \"pods\" in API group \"\" at the cluster scope";
-                body::status(403, "Forbidden", message)
+                Problem::new(403, "Forbidden", message)
             }
-            Self::Gone => body::status(410, "Expired", "The resourceVersion for the provided list is too old."),
-            Self::TooManyRequests { retry_after_seconds } => {
-                let mut response = body::status(429, "TooManyRequests", "too many requests, please try again later");
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
-                response
+            Self::Gone => Problem::new(410, "Expired", "The resourceVersion for the provided list is too old."),
+            Self::TooManyRequests { .. } => {
+                Problem::new(429, "TooManyRequests", "too many requests, please try again later")
             }
             Self::InternalError => {
-                body::status(500, "InternalError", "Internal error occurred: etcdserver: leader changed")
+                Problem::new(500, "InternalError", "Internal error occurred: etcdserver: leader changed")
             }
+        };
+        let mut response = problem.response(accepted);
+        if let Self::TooManyRequests { retry_after_seconds } = self {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
         }
+        response
     }
 }
 
-/// Returns a body that comes in pieces of 4 KiB, with a wait before each.
-pub(super) fn slowly(text: String, delay: Duration) -> Body {
+/// Sends a body in pieces of 4 KiB, with a wait before each.
+pub(super) fn slowly(response: Response, delay: Duration) -> Response {
     const PIECE: usize = 4096;
-    let pieces: Vec<Vec<u8>> = text.into_bytes().chunks(PIECE).map(<[u8]>::to_vec).collect();
-    Body::from_stream(stream::iter(pieces).then(move |piece| async move {
-        time::sleep(delay).await;
-        Ok::<_, std::convert::Infallible>(piece)
-    }))
+    let pieces = |bytes: Bytes| {
+        stream::iter(bytes.chunks(PIECE).map(Bytes::copy_from_slice).map(Ok::<_, axum::Error>).collect::<Vec<_>>())
+    };
+    response.map(|body| {
+        let body = body.into_data_stream().map_ok(pieces).try_flatten();
+        Body::from_stream(body.then(move |piece| async move {
+            time::sleep(delay).await;
+            piece
+        }))
+    })
 }

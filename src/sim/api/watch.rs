@@ -1,4 +1,4 @@
-//! Answers WATCH: a line of JSON for each change, until one side has enough.
+//! Answers WATCH: an event for each change, until one side has enough.
 
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
@@ -12,35 +12,31 @@ use tokio::{
 
 use super::{
     super::store::{Stored, TooOld, with_revision},
-    Context, body,
+    Context,
+    body::{self, Problem},
+    encoding::Encoding,
     faults::{Disturbance, Drop, WatchOpen},
     query::Query,
     selector::Selector,
 };
 
 /// Begins a watch, or says why not.
-pub(super) fn watch(context: Context, query: Query) -> Response {
+pub(super) fn watch(context: Context, query: Query, encoding: Encoding) -> Result<Response, Problem> {
     if query.send_initial_events
         && (context.faults.refuses_watch_list() || query.version_match.as_deref() != Some("NotOlderThan"))
     {
         // What a server without the feature, or asked wrongly, answers (meta/internalversion/validation).
         let message = "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList \
                        feature gate is enabled";
-        return body::status(422, "Invalid", message);
+        return Err(Problem::new(422, "Invalid", message));
     }
-    let begun = begin(&context, &query);
-    let (revision, lines) = match begun {
-        Ok(_) if context.faults.take_gone() => {
-            return gone(&TooOld {
-                asked: query.resource_version.unwrap_or_default(),
-                oldest: context.store.lock().revision(),
-            });
-        }
-        Ok(begun) => begun,
-        Err(too_old) => return gone(&too_old),
-    };
+    let (revision, events) = begin(&context, &query).map_err(gone)?;
+    if context.faults.take_gone() {
+        let oldest = context.store.lock().revision();
+        return Err(gone(TooOld { asked: query.resource_version.unwrap_or_default(), oldest }));
+    }
     if context.faults.closes_watches() {
-        return body::with_body(200, Body::empty());
+        return Ok(body::with_body(200, encoding.media_type_of_watch(), Body::empty()));
     }
     let now = Instant::now();
     let watcher = Watcher {
@@ -48,25 +44,28 @@ pub(super) fn watch(context: Context, query: Query) -> Response {
         disturbances: context.faults.disturbances(),
         _open: context.faults.watch_opened(),
         revision,
-        lines,
+        events,
         ended: false,
         selector: query.selector,
         bookmark: query.bookmarks.then(|| time::interval_at(now + context.bookmark_every, context.bookmark_every)),
         deadline: query.timeout.map(|timeout| now + timeout),
         context,
     };
-    let lines = stream::unfold(watcher, |mut watcher| async move { watcher.next().await.map(|line| (line, watcher)) });
-    body::with_body(200, Body::from_stream(lines))
+    let body = stream::unfold(watcher, move |mut watcher| async move {
+        let said = watcher.next().await?;
+        Some((said.map(|said| said.written(encoding)), watcher))
+    });
+    Ok(body::with_body(200, encoding.media_type_of_watch(), Body::from_stream(body)))
 }
 
-fn gone(too_old: &TooOld) -> Response {
-    body::status(410, "Expired", &too_old.to_string())
+fn gone(too_old: TooOld) -> Problem {
+    Problem::new(410, "Expired", too_old.to_string())
 }
 
 /// Returns the revision the watch begins after and what it says first.
-fn begin(context: &Context, query: &Query) -> Result<(u64, VecDeque<Line>), TooOld> {
+fn begin(context: &Context, query: &Query) -> Result<(u64, VecDeque<Said>), TooOld> {
     let store = context.store.lock();
-    let mut lines = VecDeque::new();
+    let mut events = VecDeque::new();
     let revision = match query.resource_version {
         Some(revision) if !query.send_initial_events => {
             store.after(revision).map(drop)?;
@@ -76,23 +75,21 @@ fn begin(context: &Context, query: &Query) -> Result<(u64, VecDeque<Line>), TooO
         _ => {
             let revision = store.revision();
             let selected = store.pods_at(revision)?.into_values().filter(|pod| query.selector.matches(pod));
-            lines.extend(selected.map(Line::Added));
+            events.extend(selected.map(|pod| Said::Event("ADDED", pod)));
             revision
         }
     };
     if query.send_initial_events && query.bookmarks {
-        lines.push_back(Line::Written(bookmark(revision, &json!({ "k8s.io/initial-events-end": "true" }))));
+        events.push_back(bookmark(revision, &json!({ "k8s.io/initial-events-end": "true" })));
     }
-    Ok((revision, lines))
+    Ok((revision, events))
 }
 
-fn bookmark(revision: u64, annotations: &Value) -> String {
+fn bookmark(revision: u64, annotations: &Value) -> Said {
     let metadata =
         json!({ "resourceVersion": revision.to_string(), "creationTimestamp": null, "annotations": annotations });
-    body::watch_line(
-        "BOOKMARK",
-        &json!({ "kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": { "containers": null }, "status": {} }),
-    )
+    let pod = json!({ "kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": { "containers": null }, "status": {} });
+    Said::Event("BOOKMARK", Arc::new(pod))
 }
 
 struct Watcher {
@@ -100,7 +97,7 @@ struct Watcher {
     selector: Selector,
     /// Everything up to here has been said.
     revision: u64,
-    lines: VecDeque<Line>,
+    events: VecDeque<Said>,
     ended: bool,
     changes: watch::Receiver<u64>,
     disturbances: broadcast::Receiver<Disturbance>,
@@ -109,17 +106,19 @@ struct Watcher {
     _open: WatchOpen,
 }
 
-/// Something still to be said; what exists at the beginning is written only when its turn comes, as it can be much.
-enum Line {
-    Added(Arc<Value>),
-    Written(String),
+/// Something still to be said. It is written only when its turn comes, as what exists at the beginning can be much.
+enum Said {
+    Event(&'static str, Arc<Value>),
+    Injected(String, Value),
+    Bytes(Vec<u8>),
 }
 
-impl Line {
-    fn text(self) -> String {
+impl Said {
+    fn written(self, encoding: Encoding) -> Vec<u8> {
         match self {
-            Self::Added(pod) => body::watch_line("ADDED", &pod),
-            Self::Written(text) => text,
+            Self::Event(kind, object) => encoding.event(kind, &object),
+            Self::Injected(kind, object) => encoding.event(&kind, &object),
+            Self::Bytes(bytes) => bytes,
         }
     }
 }
@@ -133,14 +132,11 @@ enum Woken {
 }
 
 impl Watcher {
-    /// Returns the next line, `None` at a clean end; an error breaks the connection off.
-    async fn next(&mut self) -> Option<io::Result<String>> {
+    /// Returns what is said next, `None` at a clean end; an error breaks the connection off.
+    async fn next(&mut self) -> Option<io::Result<Said>> {
         loop {
-            if let Some(line) = self.lines.pop_front() {
-                if let Some(delay) = self.context.faults.slow_body() {
-                    time::sleep(delay).await;
-                }
-                return Some(Ok(line.text()));
+            if let Some(event) = self.events.pop_front() {
+                return Some(Ok(event));
             }
             if self.ended {
                 return None;
@@ -148,14 +144,19 @@ impl Watcher {
             // Seen before the store is read, so that no change falls between.
             self.changes.borrow_and_update();
             self.read_changes();
-            if !self.lines.is_empty() || self.ended {
+            if !self.events.is_empty() || self.ended {
                 continue;
             }
             match self.wait().await {
                 Woken::Changed => {}
-                Woken::Bookmark => self.lines.push_back(Line::Written(bookmark(self.revision, &json!({})))),
-                Woken::Disturbed(Disturbance::Line(text)) => self.lines.push_back(Line::Written(text)),
-                Woken::Disturbed(Disturbance::Gone) => self.end_with_gone("too old resource version"),
+                Woken::Bookmark => self.events.push_back(bookmark(self.revision, &json!({}))),
+                Woken::Disturbed(Disturbance::Event(kind, object)) => {
+                    self.events.push_back(Said::Injected(kind, object));
+                }
+                Woken::Disturbed(Disturbance::Bytes(bytes)) => self.events.push_back(Said::Bytes(bytes)),
+                Woken::Disturbed(Disturbance::Gone) => {
+                    self.end_with(&Problem::new(410, "Expired", "too old resource version"));
+                }
                 Woken::Disturbed(Disturbance::Drop(Drop::Abrupt)) => {
                     self.ended = true;
                     return Some(Err(io::Error::new(io::ErrorKind::ConnectionReset, "dropped on demand")));
@@ -172,21 +173,21 @@ impl Watcher {
             changes
                 .filter_map(|change| {
                     revision = change.revision;
-                    line_of(change, &self.selector)
+                    event_of(change, &self.selector)
                 })
                 .collect::<Vec<_>>()
         });
         drop(store);
         match said {
-            Ok(said) => self.lines.extend(said.into_iter().map(Line::Written)),
-            Err(too_old) => self.end_with_gone(&too_old.to_string()),
+            Ok(said) => self.events.extend(said),
+            Err(too_old) => self.end_with(&gone(too_old)),
         }
         self.revision = revision;
     }
 
-    /// Says 410 inside the stream, where it is an ERROR event, and ends it.
-    fn end_with_gone(&mut self, message: &str) {
-        self.lines.push_back(Line::Written(body::watch_line("ERROR", &body::status_object(410, "Expired", message))));
+    /// Says what is wrong inside the stream, where it is an ERROR event, and ends it.
+    fn end_with(&mut self, problem: &Problem) {
+        self.events.push_back(Said::Event("ERROR", Arc::new(problem.status())));
         self.ended = true;
     }
 
@@ -229,14 +230,15 @@ async fn sleep_until(deadline: Option<Instant>) {
 
 /// Returns what a change is to a watch with this selector: an object that leaves the selection is DELETED to it, in its
 /// state before, with the change's revision (cacher, convertToWatchEvent).
-fn line_of(change: &Stored, selector: &Selector) -> Option<String> {
+fn event_of(change: &Stored, selector: &Selector) -> Option<Said> {
     let selected = |pod: &Option<Arc<Value>>| pod.clone().filter(|pod| selector.matches(pod));
     match (selected(&change.before), selected(&change.after)) {
         (None, None) => None,
-        (None, Some(after)) => Some(body::watch_line("ADDED", &after)),
-        (Some(_), Some(after)) => Some(body::watch_line("MODIFIED", &after)),
+        (None, Some(after)) => Some(Said::Event("ADDED", after)),
+        (Some(_), Some(after)) => Some(Said::Event("MODIFIED", after)),
         (Some(before), None) => {
-            Some(body::watch_line("DELETED", &with_revision(Value::clone(&before), change.revision)))
+            let deleted = with_revision(Value::clone(&before), change.revision);
+            Some(Said::Event("DELETED", Arc::new(deleted)))
         }
     }
 }

@@ -95,7 +95,7 @@ async fn broken_and_hostile_lines_go_out_as_they_are() {
     let (server, store) = serve(BOOKMARK_EVERY).await;
     let mut watch = Connection::open(&server, WATCH).await;
     until(|| server.faults().open_watches() == 1).await;
-    server.faults().inject_text("{\"type\":\"ADDED\",\"object\":{\n");
+    server.faults().inject(b"{\"type\":\"ADDED\",\"object\":{\n");
     assert_eq!(watch.line().await.unwrap(), "{\"type\":\"ADDED\",\"object\":{\n");
     server.faults().inject_event("MODIFIED", &json!({ "kind": "Node", "metadata": { "name": 7 } }));
     assert_eq!(watch.event().await.unwrap()["object"]["kind"], "Node");
