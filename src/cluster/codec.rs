@@ -17,9 +17,9 @@ use super::wire::{self, Pod, Undecodable, nullable};
 use crate::pull::facts::PodFacts;
 
 /// The media type of protobuf.
-pub(super) const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 /// The media type of JSON.
-pub(super) const JSON: &str = "application/json";
+pub const JSON: &str = "application/json";
 /// What an object in protobuf begins with.
 const MAGIC: &[u8] = b"k8s\0";
 /// The annotation of the bookmark that ends the initial events of a watch (KEP-3157).
@@ -27,26 +27,44 @@ const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
 /// How the API server writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub enum Encoding {
+    /// As text.
     Json,
+    /// In binary.
     Protobuf,
 }
 
 /// What happened to a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub enum Change {
+    /// It came to be, or into what is watched.
     Added,
+    /// It changed.
     Modified,
+    /// It is no more, or no longer in what is watched.
     Deleted,
 }
 
 /// One event of a watch.
 #[derive(Debug, PartialEq)]
-pub(super) enum Word {
+#[expect(clippy::large_enum_variant, reason = "nearly every word is a pod")]
+pub enum Word {
     /// A pod changed.
-    Pod { change: Change, version: String, pod: Result<PodFacts, Undecodable> },
-    /// Everything up to `version` has been said.
-    Bookmark { version: String, ends_list: bool },
+    Pod {
+        /// How.
+        change: Change,
+        /// The resourceVersion of the change.
+        version: String,
+        /// The pod, or why it is of no use.
+        pod: Result<PodFacts, Undecodable>,
+    },
+    /// Everything up to here has been said.
+    Bookmark {
+        /// The resourceVersion of what has been said.
+        version: String,
+        /// Whether this ends the initial events of a watch.
+        ends_list: bool,
+    },
     /// The watch failed.
     Error(Status),
     /// An event that is none of these.
@@ -55,34 +73,34 @@ pub(super) enum Word {
 
 /// What a page of a list says about itself.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Page {
+pub struct Page {
     /// The resourceVersion of the list.
-    pub(super) version: String,
+    pub version: String,
     /// What to ask for the next page with; empty after the last.
-    pub(super) token: String,
+    pub token: String,
     /// How many objects it had.
-    pub(super) objects: usize,
+    pub objects: usize,
 }
 
 /// An error as the API server reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Status {
+pub struct Status {
     /// The HTTP status.
-    pub(super) code: u16,
+    pub code: u16,
     /// What is wrong.
-    pub(super) message: String,
+    pub message: String,
     /// After how long to ask again, where it says.
-    pub(super) retry_after: Option<Duration>,
+    pub retry_after: Option<Duration>,
 }
 
 /// What cannot be read, and so cannot be skipped either.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Garbled(String);
+pub struct Garbled(String);
 
 impl Encoding {
     /// The encoding of a response, by its `Content-Type`.
-    pub(super) fn of(content_type: &str) -> Option<Self> {
+    pub fn of(content_type: &str) -> Option<Self> {
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         [(PROTOBUF, Self::Protobuf), (JSON, Self::Json)]
             .into_iter()
@@ -90,7 +108,7 @@ impl Encoding {
     }
 
     /// How the events of a watch follow each other.
-    pub(super) const fn framing(self) -> Framing {
+    pub const fn framing(self) -> Framing {
         match self {
             Self::Json => Framing::Lines,
             Self::Protobuf => Framing::LengthDelimited,
@@ -98,7 +116,7 @@ impl Encoding {
     }
 
     /// Reads an event of a watch.
-    pub(super) fn word(self, frame: &Bytes) -> Result<Word, Garbled> {
+    pub fn word(self, frame: &Bytes) -> Result<Word, Garbled> {
         match self {
             Self::Json => json_word(frame),
             Self::Protobuf => protobuf_word(frame),
@@ -106,11 +124,7 @@ impl Encoding {
     }
 
     /// Reads a page of a list, and hands its pods to `each`.
-    pub(super) fn page(
-        self,
-        body: Bytes,
-        mut each: impl FnMut(Result<PodFacts, Undecodable>),
-    ) -> Result<Page, Garbled> {
+    pub fn page(self, body: Bytes, mut each: impl FnMut(Result<PodFacts, Undecodable>)) -> Result<Page, Garbled> {
         match self {
             Self::Json => {
                 // One pass, and a second only where an object is broken.
@@ -121,7 +135,7 @@ impl Encoding {
                 Ok(list.read(|object| each(wire::decode(object.get()))))
             }
             Self::Protobuf => {
-                let list = ProtobufList::decode(unwrapped(body)?).map_err(garbled)?;
+                let list = ProtobufList::decode(unwrapped(&body)?).map_err(garbled)?;
                 let metadata = list.metadata.unwrap_or_default();
                 let page =
                     Page { version: metadata.resource_version, token: metadata.r#continue, objects: list.items.len() };
@@ -132,16 +146,16 @@ impl Encoding {
     }
 
     /// Reads the body of an error; one that is no Status is its own message.
-    pub(super) fn status(encoding: Option<Self>, code: u16, body: Bytes) -> Status {
+    pub fn status(encoding: Option<Self>, code: u16, body: &Bytes) -> Status {
         let said = match encoding {
-            Some(Self::Json) => serde_json::from_slice(&body).ok(),
-            Some(Self::Protobuf) => unwrapped(body.clone()).ok().and_then(|raw| StatusObject::decode(raw).ok()),
+            Some(Self::Json) => serde_json::from_slice(body).ok(),
+            Some(Self::Protobuf) => unwrapped(body).ok().and_then(|raw| StatusObject::decode(raw).ok()),
             None => None,
         };
         let mut status = said.map(StatusObject::read).unwrap_or_default();
         status.code = code;
         if status.message.is_empty() {
-            status.message = String::from_utf8_lossy(&body).split_whitespace().collect::<Vec<_>>().join(" ");
+            status.message = String::from_utf8_lossy(body).split_whitespace().collect::<Vec<_>>().join(" ");
         }
         status
     }
@@ -164,7 +178,7 @@ fn json_word(line: &Bytes) -> Result<Word, Garbled> {
 
 fn protobuf_word(frame: &Bytes) -> Result<Word, Garbled> {
     let event = ProtobufEvent::decode(frame.clone()).map_err(garbled)?;
-    let object = unwrapped(event.object.unwrap_or_default().raw)?;
+    let object = unwrapped(&event.object.unwrap_or_default().raw)?;
     let change = match &*event.kind {
         "ADDED" => Change::Added,
         "MODIFIED" => Change::Modified,
@@ -191,7 +205,7 @@ fn unknown_event(kind: &str) -> Undecodable {
 }
 
 /// Takes an object out of its envelope.
-fn unwrapped(bytes: Bytes) -> Result<Bytes, Garbled> {
+fn unwrapped(bytes: &Bytes) -> Result<Bytes, Garbled> {
     if !bytes.starts_with(MAGIC) {
         return Err(Garbled("an object without the magic bytes of Kubernetes' protobuf".to_owned()));
     }

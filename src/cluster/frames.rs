@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
 
 /// No object is larger: etcd takes 1.5 MiB, and JSON is about twice as long as what is stored.
-pub(super) const MAX_OBJECT: usize = 8 * 1024 * 1024;
+pub const MAX_OBJECT: usize = 8 * 1024 * 1024;
 /// A longer frame is none: the stream is out of step.
 const MAX_LENGTH: usize = 256 * 1024 * 1024;
 /// The length before each protobuf frame, in network order (apimachinery, pkg/util/framer/framer.go).
@@ -15,7 +15,7 @@ const PREFIX: usize = 4;
 
 /// How events follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub enum Framing {
     /// Each ends with a newline.
     Lines,
     /// Each begins with its length.
@@ -24,7 +24,7 @@ pub(super) enum Framing {
 
 /// One event of a watch.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Frame {
+pub enum Frame {
     /// All of it.
     Whole(Bytes),
     /// It was too long, by so many bytes as are known of, and is skipped.
@@ -34,11 +34,11 @@ pub(super) enum Frame {
 /// The stream is out of step: what follows cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a frame of {0} bytes")]
-pub(super) struct OutOfStep(pub(super) usize);
+pub struct OutOfStep(usize);
 
 /// Takes chunks, gives frames.
 #[derive(Debug)]
-pub(super) struct Frames {
+pub struct Frames {
     framing: Framing,
     /// What came last and is not used up.
     chunk: Bytes,
@@ -55,17 +55,22 @@ struct Skip {
 }
 
 impl Frames {
-    pub(super) fn new(framing: Framing) -> Self {
+    /// Nothing has come yet.
+    #[must_use]
+    pub fn new(framing: Framing) -> Self {
         Self { framing, chunk: Bytes::new(), partial: BytesMut::new(), skipping: None }
     }
 
     /// Takes the next chunk. Everything that the last one completed must have been taken out before.
-    pub(super) fn push(&mut self, chunk: Bytes) {
+    pub fn push(&mut self, chunk: Bytes) {
         self.chunk = chunk;
     }
 
     /// Returns the next frame, `None` when more bytes are needed.
-    pub(super) fn next(&mut self) -> Result<Option<Frame>, OutOfStep> {
+    ///
+    /// # Errors
+    /// When what comes cannot be a frame.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, OutOfStep> {
         match self.framing {
             Framing::Lines => Ok(self.next_line()),
             Framing::LengthDelimited => self.next_delimited(),
@@ -73,7 +78,8 @@ impl Frames {
     }
 
     /// Whether the stream may end here.
-    pub(super) fn is_between(&self) -> bool {
+    #[must_use]
+    pub fn is_between(&self) -> bool {
         self.partial.is_empty() && self.chunk.is_empty() && self.skipping.is_none()
     }
 

@@ -5,8 +5,8 @@
 //! asks; [`frames`], [`codec`] and [`wire`] read the answers.
 
 pub mod client;
-mod codec;
-mod frames;
+pub mod codec;
+pub mod frames;
 mod informer;
 pub mod pods;
 mod request;

@@ -169,7 +169,7 @@ impl Driver {
             Reading::Watch(frames) => frames,
         };
         frames.push(bytes);
-        while let Some(frame) = frames.next().map_err(|error| End::Garbled(error.to_string()))? {
+        while let Some(frame) = frames.next_frame().map_err(|error| End::Garbled(error.to_string()))? {
             match frame {
                 Frame::TooLarge(bytes) => self.informer.skipped(bytes, now),
                 Frame::Whole(frame) => {
@@ -211,7 +211,7 @@ fn answer(ask: &Ask, response: Response<Body>) -> Result<Answer, End> {
     let content_encoding = text(response.headers(), header::CONTENT_ENCODING);
     let reading = match (ask, content_encoding) {
         (Ask::List { .. }, "" | "identity") => Reading::Page(Collected::Plain(BytesMut::new())),
-        (Ask::List { .. }, "gzip") => Reading::Page(Collected::Gzip(GzDecoder::new(Page(BytesMut::new())))),
+        (Ask::List { .. }, "gzip") => Reading::Page(Collected::Gzip(Box::new(GzDecoder::new(Page(BytesMut::new()))))),
         (Ask::WatchList | Ask::Watch { .. }, "" | "identity") => Reading::Watch(Frames::new(encoding.framing())),
         (_, other) => return Err(End::Garbled(format!("the answer is compressed as \"{other}\""))),
     };
@@ -222,9 +222,9 @@ fn answer(ask: &Ask, response: Response<Body>) -> Result<Answer, End> {
 async fn refusal(response: Response<Body>) -> Status {
     let (head, body) = response.into_parts();
     let body = timeout(STATUS_LIMIT, Limited::new(body, MAX_STATUS).collect()).await;
-    let body = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
+    let body = body.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let mut status =
-        Encoding::status(Encoding::of(text(&head.headers, header::CONTENT_TYPE)), head.status.as_u16(), body);
+        Encoding::status(Encoding::of(text(&head.headers, header::CONTENT_TYPE)), head.status.as_u16(), &body);
     let seconds = text(&head.headers, header::RETRY_AFTER).parse().ok().map(Duration::from_secs);
     status.retry_after = seconds.or(status.retry_after);
     if status.message.is_empty() {
@@ -240,7 +240,7 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
 /// The parts of a page, unpacked.
 enum Collected {
     Plain(BytesMut),
-    Gzip(GzDecoder<Page>),
+    Gzip(Box<GzDecoder<Page>>),
 }
 
 /// What a page is unpacked into: never more than [`MAX_PAGE`], whatever a few bytes claim to be.

@@ -422,10 +422,9 @@ struct Time {
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Ok(text.parse::<jiff::Timestamp>().map_or_else(
-            |_| Self::default(),
-            |at| Self { seconds: at.as_second(), nanos: at.subsec_nanosecond() },
-        ))
+        Ok(text
+            .parse::<jiff::Timestamp>()
+            .map_or_else(|_| Self::default(), |at| Self { seconds: at.as_second(), nanos: at.subsec_nanosecond() }))
     }
 }
 

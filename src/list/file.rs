@@ -69,7 +69,12 @@ fn pods_of_json(text: &str) -> Result<Vec<Result<PodFacts, Undecodable>>, BadFil
     {
         return Err(BadFile::NoPods(format!("a list of {other}")));
     }
-    Ok(items.into_iter().zip(&kinds).filter(|(_, kind)| is_pod(kind)).map(|(object, _)| wire::decode(object.get())).collect())
+    Ok(items
+        .into_iter()
+        .zip(&kinds)
+        .filter(|(_, kind)| is_pod(kind))
+        .map(|(object, _)| wire::decode(object.get()))
+        .collect())
 }
 
 fn kind(object: &RawValue) -> Option<String> {

@@ -1,6 +1,9 @@
 //! Turns a decoded pod into what the pure middle is told.
 
-use super::{Condition, Container, ContainerState, ContainerStatus, Pod, Spec, Status, TEMPLATE_HASH, Time, Undecodable, Volume, Waiting};
+use super::{
+    Condition, Container, ContainerState, ContainerStatus, Pod, Spec, Status, TEMPLATE_HASH, Time, Undecodable, Volume,
+    Waiting,
+};
 use crate::pull::facts::{ContainerFacts, ContainerKind, ImageFacts, Owner, Phase, PodFacts, PodId, State};
 use crate::pull::image::{PullPolicy, default_pull_policy};
 use crate::pull::time::Timestamp;
@@ -91,7 +94,10 @@ fn container_facts(
         kind: if kind == ContainerKind::Init && restartable { ContainerKind::Sidecar } else { kind },
         images: container.map(|container| images(container, volumes)).unwrap_or_default(),
         restarts: u32::try_from(status.restart_count).unwrap_or(0),
-        last_run_ended: status.last_state.and_then(|last| last.terminated).and_then(|run| instant(run.finished_at.as_ref())),
+        last_run_ended: status
+            .last_state
+            .and_then(|last| last.terminated)
+            .and_then(|run| instant(run.finished_at.as_ref())),
         state: status.state.map(state).unwrap_or_default(),
     }
 }
@@ -126,4 +132,3 @@ fn state(state: ContainerState) -> State {
         ContainerState { waiting: None, running: None, terminated: None } => State::Absent,
     }
 }
-

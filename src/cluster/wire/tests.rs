@@ -2,6 +2,9 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::pull::facts::{ContainerFacts, ContainerKind, ImageFacts, Owner, Phase, PodId, State};
+use crate::pull::image::PullPolicy;
+use crate::pull::time::Timestamp;
 
 fn decode_text(text: &str) -> Result<PodFacts, Undecodable> {
     decode(text)
