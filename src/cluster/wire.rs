@@ -125,6 +125,8 @@ struct Spec {
     #[serde(deserialize_with = "nullable")]
     service_account_name: String,
     #[serde(deserialize_with = "list")]
+    image_pull_secrets: Vec<PullSecret>,
+    #[serde(deserialize_with = "list")]
     init_containers: Vec<Container>,
     #[serde(deserialize_with = "list")]
     containers: Vec<Container>,
@@ -132,6 +134,14 @@ struct Spec {
     ephemeral_containers: Vec<Container>,
     #[serde(deserialize_with = "list")]
     volumes: Vec<Volume>,
+}
+
+/// What is in it is none of our business.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PullSecret {
+    #[serde(deserialize_with = "nullable")]
+    name: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -281,6 +291,7 @@ impl Pod {
             containers: containers(&spec, status),
             node: spec.node_name,
             service_account: spec.service_account_name,
+            pull_secrets: spec.image_pull_secrets.into_iter().map(|secret| secret.name).collect(),
         })
     }
 }
