@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cluster::client::Place;
 use crate::explain;
-use crate::http::TelemetryPath;
+use crate::http::{ExternalUrl, Prefix, TelemetryPath};
 use crate::list;
 use crate::metrics::exposition::Format;
 use crate::monitor::Limits;
@@ -230,6 +230,15 @@ pub struct WebArgs {
         default_value = "/metrics"
     )]
     pub telemetry_path: TelemetryPath,
+    /// The URL under which people reach the exporter, where a proxy stands in front: its path begins every link
+    #[arg(long = "web.external-url", value_name = "URL", env = "IMAGE_PULL_EXPORTER_WEB_EXTERNAL_URL")]
+    pub external_url: Option<ExternalUrl>,
+    /// What every path here begins with; the path of --web.external-url where nothing is said
+    #[arg(long = "web.route-prefix", value_name = "PATH", env = "IMAGE_PULL_EXPORTER_WEB_ROUTE_PREFIX")]
+    pub route_prefix: Option<Prefix>,
+    /// How many failures that ended to remember, for the page and its JSON
+    #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_HISTORY", default_value_t = 1000)]
+    pub history: usize,
 }
 
 /// Which cluster.

@@ -1,10 +1,10 @@
-//! The one place where the cluster's events become numbers: index and tally behind one lock.
+//! The one place where the cluster's events become numbers: index, tally and history behind one lock.
 //!
 //! The lock is held for one event, or to take one view, which copies the counters; never while a format is written
 //! or a socket waits.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tracing::{error, info, warn};
@@ -13,10 +13,12 @@ use crate::cluster::{PodEvent, WatchCause};
 use crate::metrics::tally::{Tally, WatchEvent};
 use crate::metrics::view::{View, Watch};
 use crate::pull::effect::{Effect, FailureEvent, Subject};
-use crate::pull::facts::Scope;
+use crate::pull::facts::{PodId, Scope};
 use crate::pull::failure::Seen;
+use crate::pull::history::{History, Past, Point};
 use crate::pull::index::{Index, Settings};
 use crate::pull::redact::redact;
+use crate::pull::snapshot::Snapshot;
 use crate::pull::time::Timestamp;
 
 /// How many texts of a kind are news; more would be a flood.
@@ -44,6 +46,7 @@ pub struct Monitor {
 struct State {
     index: Index,
     tally: Tally,
+    history: History,
     watches: BTreeMap<Scope, Watching>,
     unknown_reasons: Once,
     undecodable: Once,
@@ -80,12 +83,20 @@ impl Monitor {
         let state = State {
             index: Index::new(settings, scopes),
             tally: Tally::new(began, limits.max_registries, &WatchCause::ALL.map(WatchCause::as_str)),
+            history: History::default(),
             watches: scopes.iter().map(|scope| (scope.clone(), Watching::default())).collect(),
             unknown_reasons: Once::default(),
             undecodable: Once::default(),
             unclassified: Once::default(),
         };
         Self { limits, state: Mutex::new(state) }
+    }
+
+    /// The same, remembering so many failures that ended.
+    #[must_use]
+    pub fn remembering(self, ended: usize) -> Self {
+        self.lock().history = History::new(ended);
+        self
     }
 
     /// Takes an event of the watch of `scope` that arrived at `now`.
@@ -102,8 +113,23 @@ impl Monitor {
             error!("the counters could not be read");
             Vec::new()
         });
-        let watch = state.watch();
-        Some(View { snapshot, counted, watch, process: None, max_containers: self.limits.max_containers })
+        let (watch, forgotten) = (state.watch(), state.history.forgotten());
+        let max_containers = self.limits.max_containers;
+        Some(View { snapshot, counted, watch, forgotten, process: None, max_containers })
+    }
+
+    /// Everything that a person sees who looks at `now`; `None` until the first list is complete.
+    #[must_use]
+    pub fn look(&self, now: Timestamp) -> Option<(Arc<Snapshot>, Watch, Past)> {
+        let mut state = self.lock();
+        let snapshot = state.index.snapshot()?;
+        Some((snapshot, state.watch(), state.history.past(now)))
+    }
+
+    /// How the open failures of a pod went, by container.
+    #[must_use]
+    pub fn timelines(&self, pod: &PodId) -> Vec<(String, Vec<Point>)> {
+        self.lock().history.timelines(pod)
     }
 
     /// Whether every scope was listed once, so that there is a view.
@@ -210,6 +236,7 @@ impl State {
     }
 
     fn count(&mut self, effect: &Effect, now: Timestamp) {
+        self.history.take(effect, now);
         match effect {
             Effect::Failure(subject, event) => {
                 self.tally.failure(subject, event, now);
@@ -239,7 +266,7 @@ impl State {
                     warn!(namespace, pod, container, message = logged(&redact(message)), "cause unknown");
                 }
             }
-            FailureEvent::Attempted(_) | FailureEvent::BackedOff(_) => {}
+            FailureEvent::Turned(..) | FailureEvent::Attempted(_) | FailureEvent::BackedOff(_) => {}
         }
     }
 }

@@ -83,7 +83,7 @@ pub async fn serve(
 ) -> Result<()> {
     let Watched { client, scopes, include_finished, compress_lists, stale_after, clock } = watched;
     let settings = metrics.settings(!include_finished);
-    let monitor = Arc::new(Monitor::new(settings, &scopes, metrics.limits(), clock.now()));
+    let monitor = Arc::new(Monitor::new(settings, &scopes, metrics.limits(), clock.now()).remembering(web.history));
     let address = listener.local_addr().context("cannot tell the address listened on")?;
     let config = http::Config { telemetry_path: web.telemetry_path.clone(), ..http::Config::default() };
     info!(%address, version = crate::build::VERSION, revision = crate::build::REVISION, "serving");

@@ -229,12 +229,24 @@ struct Spec {
     #[prost(string, tag = "10")]
     #[serde(deserialize_with = "nullable")]
     node_name: String,
+    #[prost(message, repeated, tag = "15")]
+    #[serde(deserialize_with = "list")]
+    image_pull_secrets: Vec<PullSecret>,
     #[prost(message, repeated, tag = "20")]
     #[serde(deserialize_with = "list")]
     init_containers: Vec<Container>,
     #[prost(message, repeated, tag = "34")]
     #[serde(deserialize_with = "list")]
     ephemeral_containers: Vec<EphemeralContainer>,
+}
+
+/// What is in it is none of our business.
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default)]
+struct PullSecret {
+    #[prost(string, tag = "1")]
+    #[serde(deserialize_with = "nullable")]
+    name: String,
 }
 
 #[derive(Clone, PartialEq, Message, Deserialize)]

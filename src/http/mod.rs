@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 use crate::metrics::exposition::Format;
 
-pub use path::{BadPath, TelemetryPath};
+pub use path::{BadPath, ExternalUrl, Prefix, TelemetryPath};
 pub use router::router;
 pub use server::serve_router;
 

@@ -295,6 +295,13 @@ pub static FAMILIES: &[Family] = &[
         "Error texts whose cause no rule knows; each is in the log.",
         &[],
     ),
+    gauge(
+        "image_pull_exporter_history_forgotten_total",
+        "What the page's history had no place for: failures that ended (--history), and statuses of open ones.",
+        &["what"],
+        own::history_forgotten,
+    )
+    .counting(),
     gauge("process_start_time_seconds", "Start time of the process, in Unix time.", &[], own::start_time).seconds(),
     gauge("process_cpu_seconds_total", "User and system CPU time spent, in seconds.", &[], own::cpu)
         .counting()

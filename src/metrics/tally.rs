@@ -212,12 +212,13 @@ impl Tally {
             FailureEvent::Unclassified(_) => {
                 self.unclassified.inc();
             }
+            FailureEvent::Turned(..) => {}
             FailureEvent::BackedOff(interval) => {
                 let series = (BACKOFF_DURATION, vec![registry.clone()]);
                 self.backoff_durations.get_or_create(&BackOffs { registry }).observe(interval.as_secs_f64());
                 self.remember(series, &BACKOFF_BUCKETS, *interval, &exemplar, now);
             }
-            FailureEvent::Ended { outcome, lasted, exact } => {
+            FailureEvent::Ended { outcome, lasted, exact, .. } => {
                 if *exact {
                     let series = (FAILURE_DURATION, vec![registry.clone(), outcome.as_str().to_owned()]);
                     let labels = Durations { registry: registry.clone(), outcome: outcome.as_str() };

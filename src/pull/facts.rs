@@ -100,6 +100,9 @@ pub struct PodFacts {
     pub node: String,
     /// `spec.serviceAccountName`.
     pub service_account: String,
+    /// The names in `spec.imagePullSecrets`. A pod that names none gets those of its service account when it is created
+    /// (plugin/pkg/admission/serviceaccount/admission.go, v1.36.2).
+    pub pull_secrets: Vec<String>,
     /// What owns it.
     pub owner: Owner,
     /// Its phase.

@@ -4,6 +4,7 @@
 //! ImagePullBackOff alternate inside one failure; ContainerCreating after a kubelet restart, CrashLoopBackOff
 //! while the restart cannot get its image, and a word it does not know all leave it open.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::backoff::BackOff;
@@ -13,6 +14,7 @@ use super::facts::{ContainerFacts, ImageFacts, PodFacts, State};
 use super::image::{ImageReference, PullPolicy, image_named_in, same_image};
 use super::reason::{Reason, Stage, stage_of};
 use super::since::{Basis, Since};
+use super::snapshot::TrackedPod;
 use super::time::Timestamp;
 
 /// A restart that is not held back fails and shows within two syncs of the kubelet (15 s were recorded).
@@ -114,7 +116,7 @@ impl Failure {
             restarts: container.restarts,
             last_run_ended: container.last_run_ended,
         };
-        let mut events = vec![FailureEvent::Started];
+        let mut events = vec![FailureEvent::Started, failure.turned()];
         failure.mention_unknown_cause(&mut events);
         if reason.is_attempt() {
             failure.attempt(seen, now, &mut events);
@@ -150,7 +152,8 @@ impl Failure {
         if let Stage::NoImage(reason) = stage {
             self.take_message(reason, message_of(&container.state), &mut events);
         }
-        if stage != self.stage || other_image {
+        let turns = stage != self.stage || other_image;
+        if turns {
             self.follow(stage, seen, now, &mut events);
         }
         // Where the last run shows again, the status names the one before it as the last.
@@ -158,13 +161,17 @@ impl Failure {
             self.last_run_ended = container.last_run_ended.or(self.last_run_ended);
         }
         self.stage = stage;
+        if turns {
+            events.push(self.turned());
+        }
         (Fate::Lasts, events)
     }
 
-    /// How the failure ended in numbers.
+    /// How the failure ended in numbers. `pod` is its pod as it was before.
     #[must_use]
-    pub fn ended(&self, outcome: Outcome, now: Timestamp) -> FailureEvent {
-        FailureEvent::Ended { outcome, lasted: self.lasted(now), exact: self.since.basis == Basis::Observed }
+    pub fn ended(&self, outcome: Outcome, now: Timestamp, pod: &Arc<TrackedPod>) -> FailureEvent {
+        let (lasted, exact) = (self.lasted(now), self.since.basis == Basis::Observed);
+        FailureEvent::Ended { outcome, lasted, exact, pod: Arc::clone(pod) }
     }
 
     /// What to remember of a failure whose image was changed.
@@ -205,6 +212,10 @@ impl Failure {
     /// Whether a termination is that of the run before the failure.
     fn is_old_run(&self, state: &State) -> bool {
         matches!(state, State::Terminated { finished: Some(finished), .. } if Some(*finished) == self.last_run_ended)
+    }
+
+    fn turned(&self) -> FailureEvent {
+        FailureEvent::Turned(self.stage, self.message.as_str().into())
     }
 
     /// Takes what changed from the last status to this one.

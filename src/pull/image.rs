@@ -6,6 +6,7 @@
 
 mod named;
 mod problem;
+pub mod suspect;
 #[cfg(test)]
 mod tests;
 

@@ -169,12 +169,14 @@ impl Index {
             }
             let position = containers.iter().position(|old| old.kind == container.kind && old.name == container.name);
             let before = position.map(|position| containers.swap_remove(position));
-            let step = Step { id: &id, pod: facts, container, seen, now };
+            let step = Step { id: &id, old: old.as_ref(), pod: facts, container, seen, now };
             next.push(step.take(before, self.mirrored(container), &mut effects));
         }
         for gone in containers {
             let outcome = end_of_pod(facts).unwrap_or(Outcome::Unknown);
-            effects.extend(gone.failure.map(|failure| failure_ended(&id, &gone.name, &failure, outcome, now)));
+            if let (Some(failure), Some(old)) = (&gone.failure, &old) {
+                effects.push(failure_ended(old, &gone.name, failure, outcome, now));
+            }
         }
         next.retain(TrackedContainer::is_worth_keeping);
 
@@ -182,6 +184,7 @@ impl Index {
             id,
             node: facts.node.clone(),
             service_account: facts.service_account.clone(),
+            pull_secrets: facts.pull_secrets.clone(),
             owner: facts.owner.clone(),
             containers: next,
         };
@@ -223,6 +226,8 @@ impl Index {
 /// One container's status on its way into the index.
 struct Step<'a> {
     id: &'a Arc<PodId>,
+    /// The pod as it was, where anything of it was worth remembering.
+    old: Option<&'a Arc<TrackedPod>>,
     pod: &'a PodFacts,
     container: &'a ContainerFacts,
     seen: Seen,
@@ -237,7 +242,7 @@ impl Step<'_> {
         effects: &mut Vec<Effect>,
     ) -> TrackedContainer {
         let (mut failure, mut stale) = before.map_or((None, None), |before| (before.failure, before.stale));
-        if let Some(mut open) = failure.take() {
+        if let (Some(mut open), Some(old)) = (failure.take(), self.old) {
             let (fate, events) = match end_of_pod(self.pod) {
                 Some(outcome) => (Fate::Ends(outcome), Vec::new()),
                 None => open.observe(self.container, self.seen, self.now),
@@ -246,7 +251,7 @@ impl Step<'_> {
             match fate {
                 Fate::Lasts => failure = Some(open),
                 Fate::Ends(outcome) => {
-                    effects.push(failure_ended(self.id, &self.container.name, &open, outcome, self.now));
+                    effects.push(failure_ended(old, &self.container.name, &open, outcome, self.now));
                     if outcome == Outcome::ImageChanged {
                         stale = Some(open.into_stale());
                     }
@@ -284,16 +289,21 @@ fn end_of_pod(pod: &PodFacts) -> Option<Outcome> {
     }
 }
 
-fn end_all(pod: &TrackedPod, outcome: Outcome, now: Timestamp) -> Vec<Effect> {
+fn end_all(pod: &Arc<TrackedPod>, outcome: Outcome, now: Timestamp) -> Vec<Effect> {
     let ended = |container: &TrackedContainer| {
-        let failure = container.failure.as_ref()?;
-        Some(failure_ended(&pod.id, &container.name, failure, outcome, now))
+        Some(failure_ended(pod, &container.name, container.failure.as_ref()?, outcome, now))
     };
     pod.containers.iter().filter_map(ended).collect()
 }
 
-fn failure_ended(pod: &Arc<PodId>, container: &str, failure: &Failure, outcome: Outcome, now: Timestamp) -> Effect {
-    Effect::Failure(subject(pod, container, failure), failure.ended(outcome, now))
+fn failure_ended(
+    pod: &Arc<TrackedPod>,
+    container: &str,
+    failure: &Failure,
+    outcome: Outcome,
+    now: Timestamp,
+) -> Effect {
+    Effect::Failure(subject(&pod.id, container, failure), failure.ended(outcome, now, pod))
 }
 
 fn subject(pod: &Arc<PodId>, container: &str, failure: &Failure) -> Subject {

@@ -12,6 +12,7 @@ pub mod facts;
 pub mod failure;
 #[cfg(test)]
 mod fixture;
+pub mod history;
 pub mod image;
 pub mod index;
 pub mod reason;

@@ -37,6 +37,8 @@ pub struct TrackedPod {
     pub node: String,
     /// The service account it runs as, whose pull secrets it uses beside its own.
     pub service_account: String,
+    /// The names of its pull secrets.
+    pub pull_secrets: Vec<String>,
     /// What owns it.
     pub owner: Owner,
     /// Its containers that have something to show.

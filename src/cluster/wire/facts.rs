@@ -46,6 +46,7 @@ impl Pod {
             containers: containers(&spec, status),
             node: spec.node_name,
             service_account: spec.service_account_name,
+            pull_secrets: spec.image_pull_secrets.into_iter().map(|secret| secret.name).collect(),
         })
     }
 }

@@ -32,6 +32,7 @@ fn pod() -> Value {
         },
         "spec": {
             "nodeName": "node-1", "serviceAccountName": "robot",
+            "imagePullSecrets": [{ "name": "hub" }, { "name": "mirror" }],
             "initContainers": [
                 { "name": "init", "image": "init:1", "imagePullPolicy": "Always" },
                 { "name": "mesh", "image": "mesh:1", "imagePullPolicy": "Never", "restartPolicy": "Always" },
@@ -91,6 +92,7 @@ fn a_pod_is_read_with_everything_that_is_used() {
         id,
         node: "node-1".to_owned(),
         service_account: "robot".to_owned(),
+        pull_secrets: vec!["hub".to_owned(), "mirror".to_owned()],
         owner,
         phase: Phase::Alive,
         deleting: false,

@@ -173,7 +173,7 @@ impl Ledger {
                 // The first status may show an attempt that failed one sync before it.
                 assert!(self.open.contains_key(&key) && *interval <= now.since(at(0).before(STATUS_LAG)));
             }
-            FailureEvent::Unclassified(_) => assert!(self.open.contains_key(&key)),
+            FailureEvent::Unclassified(_) | FailureEvent::Turned(..) => assert!(self.open.contains_key(&key)),
         }
     }
 }
