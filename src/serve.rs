@@ -18,7 +18,7 @@ use crate::cli::{MetricsArgs, ServeArgs, WebArgs};
 use crate::clock::Clock;
 use crate::cluster::pods::{self, Source};
 use crate::cluster::{PodEvent, client};
-use crate::http::{self, NotReady, Site};
+use crate::http::{self, NotReady, Scrape, Site};
 use crate::metrics::exposition::{Exposition, Format};
 use crate::metrics::families;
 use crate::metrics::process::{self, Process};
@@ -148,12 +148,14 @@ struct Exporter {
 }
 
 impl Site for Exporter {
-    fn scrape(&self, format: Format) -> Result<Vec<u8>, NotReady> {
+    fn scrape(&self, format: Format) -> Result<Scrape, NotReady> {
         let mut view = self.monitor.view().ok_or_else(not_listed)?;
         view.process = Some((self.started, Process::read()));
-        let mut exposition = Exposition::new(format, 64 * 1024);
-        families::write(&Shown::of(&view), &mut exposition);
-        Ok(exposition.finish())
+        Ok(Box::new(move |sink| {
+            let mut exposition = Exposition::streamed(format, sink);
+            families::write(&Shown::of(&view), &mut exposition);
+            exposition.finish();
+        }))
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -51,7 +51,7 @@ pub struct PodId {
 }
 
 /// What owns a pod, from its `ownerReferences` and labels.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Owner {
     /// The controller's kind; empty for a pod that nothing controls.
     pub kind: String,

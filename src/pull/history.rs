@@ -53,7 +53,7 @@ impl Ended {
     /// The failure as it was before it ended.
     #[must_use]
     pub fn failing(&self) -> Option<(&TrackedPod, &TrackedContainer, &Failure)> {
-        let containers = self.pod.containers.iter().filter(|container| container.name == self.container);
+        let containers = self.pod.containers.iter().filter(|container| *container.name == *self.container);
         containers.filter_map(|container| Some((&*self.pod, container, container.failure.as_ref()?))).next()
     }
 }

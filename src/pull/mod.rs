@@ -15,6 +15,7 @@ mod fixture;
 pub mod history;
 pub mod image;
 pub mod index;
+mod pool;
 pub mod reason;
 pub mod redact;
 pub mod since;

@@ -181,7 +181,7 @@ impl Ledger {
 fn shown(index: &mut Index) -> Vec<(Key, Failure)> {
     let snapshot = index.snapshot().expect("every scope was listed");
     let failure = |(pod, container, failure): (&TrackedPod, &TrackedContainer, &Failure)| {
-        ((PodId::clone(&pod.id), container.name.clone()), failure.clone())
+        ((PodId::clone(&pod.id), container.name.to_string()), failure.clone())
     };
     snapshot.failures().map(failure).collect()
 }
