@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    future::Future,
+    future::{self, Future},
     io,
     pin::Pin,
     sync::{
@@ -121,7 +121,7 @@ where
             }
             Some(Connect::Say(bytes)) => {
                 self.opening.spawn(async move {
-                    say(&stream, bytes).await.ok();
+                    say(stream, bytes).await.ok();
                     None
                 });
             }
@@ -130,10 +130,11 @@ where
 }
 
 /// Says something once the other side has said something: what is not read before the end makes a reset of it.
-async fn say(stream: &TcpStream, bytes: &[u8]) -> io::Result<()> {
-    stream.readable().await?;
-    stream.try_read(&mut vec![0; 4096])?;
-    stream.try_write(bytes)?;
+async fn say(mut stream: TcpStream, bytes: &[u8]) -> io::Result<()> {
+    let mut heard = [0; 4096];
+    let mut heard = ReadBuf::new(&mut heard);
+    future::poll_fn(|cx| Pin::new(&mut stream).poll_read(cx, &mut heard)).await?;
+    future::poll_fn(|cx| Pin::new(&mut stream).poll_write(cx, bytes)).await?;
     Ok(())
 }
 
