@@ -183,7 +183,7 @@ fn after_410_gone_a_relist_ends_what_vanished() {
     run(async {
         let lab = Lab::new(store_of(&[("a", ERR), ("b", ERR)])).await;
         lab.expect_failing(&["a", "b"]).await;
-        lab.server().faults().gone_in_watches();
+        lab.server().faults().error_in_watches(Refusal::Gone);
         lab.store.delete("shop", "a");
         lab.store.put(pod("shop", "c", ERR));
         lab.store.compact();

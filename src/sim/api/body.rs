@@ -62,18 +62,26 @@ pub(super) struct Problem {
     code: u16,
     reason: &'static str,
     message: String,
+    details: Value,
 }
 
 impl Problem {
     pub(super) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into() }
+        Self { code, reason, message: message.into(), details: Value::Null }
+    }
+
+    /// A resourceVersion that there is not yet, or no more after etcd was restored (apiserver, `pkg/storage/errors.go`).
+    pub(super) fn too_large(asked: u64, current: u64) -> Self {
+        let cause = json!({ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" });
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
+        Self { details: json!({ "causes": [cause], "retryAfterSeconds": 1 }), ..Self::new(504, "Timeout", message) }
     }
 
     /// Returns the `Status` object.
     pub(super) fn status(&self) -> Value {
         json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "code": self.code,
+            "message": self.message, "reason": self.reason, "details": self.details, "code": self.code,
         })
     }
 

@@ -15,13 +15,20 @@ use super::{
 pub(super) fn list(context: &Context, query: &Query, encoding: Encoding) -> Result<Vec<u8>, Problem> {
     let (revision, pods) = {
         let store = context.store.lock();
-        let revision = query.page.as_ref().map_or_else(|| store.revision(), |page| page.revision);
+        let revision = match (&query.page, query.resource_version) {
+            (Some(page), _) => page.revision,
+            (None, Some(asked)) if asked > store.revision() => return Err(Problem::too_large(asked, store.revision())),
+            (None, Some(asked)) if query.version_match.as_deref() == Some("Exact") => asked,
+            (None, _) => store.revision(),
+        };
         (revision, store.pods_at(revision))
     };
-    // The message of a real API server (etcd3 store, continueToken handling).
-    let pods = pods.map_err(|_| {
-        Problem::new(410, "Expired", "The provided continue parameter is too old to display a consistent list result.")
-    })?;
+    // The messages of a real API server (etcd3 store, continueToken handling and interpretListError).
+    let message = match query.page {
+        Some(_) => "The provided continue parameter is too old to display a consistent list result.",
+        None => "The resourceVersion for the provided list is too old.",
+    };
+    let pods = pods.map_err(|_| Problem::new(410, "Expired", message))?;
     let begin = query.page.as_ref().map_or(Bound::Unbounded, |page| Bound::Excluded(page.after.clone()));
     let mut selected = pods.range((begin, Bound::Unbounded)).filter(|(_, pod)| query.selector.matches(pod));
     let page: Vec<_> = selected.by_ref().take(query.limit.unwrap_or(usize::MAX)).collect();

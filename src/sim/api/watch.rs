@@ -15,42 +15,40 @@ use super::{
     Context,
     body::{self, Problem},
     encoding::Encoding,
-    faults::{Disturbance, Drop, WatchOpen},
+    faults::{Disturbance, Habit, WatchOpen},
     query::Query,
     selector::Selector,
+    socket::Peer,
 };
 
 /// Begins a watch, or says why not.
-pub(super) fn watch(context: Context, query: Query, encoding: Encoding) -> Result<Response, Problem> {
+pub(super) fn watch(context: Context, peer: Peer, query: &Query, encoding: Encoding) -> Result<Response, Problem> {
     if query.send_initial_events
-        && (context.faults.refuses_watch_list() || query.version_match.as_deref() != Some("NotOlderThan"))
+        && (context.faults.has(Habit::RefusesWatchList) || query.version_match.as_deref() != Some("NotOlderThan"))
     {
         // What a server without the feature, or asked wrongly, answers (meta/internalversion/validation).
         let message = "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList \
                        feature gate is enabled";
         return Err(Problem::new(422, "Invalid", message));
     }
-    let (revision, events) = begin(&context, &query).map_err(gone)?;
-    if context.faults.take_gone() {
-        let oldest = context.store.lock().revision();
-        return Err(gone(TooOld { asked: query.resource_version.unwrap_or_default(), oldest }));
-    }
-    if context.faults.closes_watches() {
-        return Ok(body::with_body(200, encoding.media_type_of_watch(), Body::empty()));
-    }
     let now = Instant::now();
-    let watcher = Watcher {
+    let mut watcher = Watcher {
         changes: context.store.changes(),
         disturbances: context.faults.disturbances(),
         _open: context.faults.watch_opened(),
-        revision,
-        events,
+        peer,
+        revision: 0,
+        events: VecDeque::new(),
         ended: false,
-        selector: query.selector,
         bookmark: query.bookmarks.then(|| time::interval_at(now + context.bookmark_every, context.bookmark_every)),
         deadline: query.timeout.map(|timeout| now + timeout),
+        selector: query.selector.clone(),
         context,
     };
+    // Told inside the stream, with 200 before it (apiserver, `pkg/storage/cacher/cacher.go`, newErrWatcher).
+    if let Err(problem) = watcher.begin(query) {
+        watcher.end_with(&problem);
+    }
     let body = stream::unfold(watcher, move |mut watcher| async move {
         let said = watcher.next().await?;
         Some((said.map(|said| said.written(encoding)), watcher))
@@ -60,29 +58,6 @@ pub(super) fn watch(context: Context, query: Query, encoding: Encoding) -> Resul
 
 fn gone(too_old: TooOld) -> Problem {
     Problem::new(410, "Expired", too_old.to_string())
-}
-
-/// Returns the revision the watch begins after and what it says first.
-fn begin(context: &Context, query: &Query) -> Result<(u64, VecDeque<Said>), TooOld> {
-    let store = context.store.lock();
-    let mut events = VecDeque::new();
-    let revision = match query.resource_version {
-        Some(revision) if !query.send_initial_events => {
-            store.after(revision).map(drop)?;
-            revision
-        }
-        // No version, or WatchList: what exists comes first, as if it had just been added.
-        _ => {
-            let revision = store.revision();
-            let selected = store.pods_at(revision)?.into_values().filter(|pod| query.selector.matches(pod));
-            events.extend(selected.map(|pod| Said::Event("ADDED", pod)));
-            revision
-        }
-    };
-    if query.send_initial_events && query.bookmarks {
-        events.push_back(bookmark(revision, &json!({ "k8s.io/initial-events-end": "true" })));
-    }
-    Ok((revision, events))
 }
 
 fn bookmark(revision: u64, annotations: &Value) -> Said {
@@ -103,10 +78,12 @@ struct Watcher {
     disturbances: broadcast::Receiver<Disturbance>,
     bookmark: Option<time::Interval>,
     deadline: Option<Instant>,
+    peer: Peer,
     _open: WatchOpen,
 }
 
 /// Something still to be said. It is written only when its turn comes, as what exists at the beginning can be much.
+#[derive(Clone)]
 enum Said {
     Event(&'static str, Arc<Value>),
     Injected(String, Value),
@@ -114,6 +91,19 @@ enum Said {
 }
 
 impl Said {
+    fn without_version(self) -> Self {
+        match self {
+            Self::Event(kind, object) => {
+                let mut object = Value::clone(&object);
+                if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+                    metadata.remove("resourceVersion");
+                }
+                Self::Event(kind, Arc::new(object))
+            }
+            other => other,
+        }
+    }
+
     fn written(self, encoding: Encoding) -> Vec<u8> {
         match self {
             Self::Event(kind, object) => encoding.event(kind, &object),
@@ -132,6 +122,30 @@ enum Woken {
 }
 
 impl Watcher {
+    /// Finds the revision that the watch begins after, and what it says first.
+    fn begin(&mut self, query: &Query) -> Result<(), Problem> {
+        let store = self.context.store.lock();
+        self.revision = store.revision();
+        match query.resource_version {
+            // From a version that does not exist yet, a watch is silent until it does.
+            Some(revision) if !query.send_initial_events => {
+                store.after(revision).map(drop).map_err(gone)?;
+                self.revision = revision;
+            }
+            Some(revision) if revision > self.revision => return Err(Problem::too_large(revision, self.revision)),
+            // What exists comes first, as if it had just been added.
+            _ => {
+                let selected = store.pods_at(self.revision).map_err(gone)?.into_values();
+                let selected = selected.filter(|pod| self.selector.matches(pod));
+                self.events.extend(selected.map(|pod| Said::Event("ADDED", pod)));
+            }
+        }
+        if query.send_initial_events && query.bookmarks && !self.context.faults.has(Habit::NeverEndsWatchList) {
+            self.events.push_back(bookmark(self.revision, &json!({ "k8s.io/initial-events-end": "true" })));
+        }
+        Ok(())
+    }
+
     /// Returns what is said next, `None` at a clean end; an error breaks the connection off.
     async fn next(&mut self) -> Option<io::Result<Said>> {
         loop {
@@ -149,19 +163,17 @@ impl Watcher {
             }
             match self.wait().await {
                 Woken::Changed => {}
-                Woken::Bookmark => self.events.push_back(bookmark(self.revision, &json!({}))),
+                Woken::Bookmark => self.events.extend(self.bookmark()),
                 Woken::Disturbed(Disturbance::Event(kind, object)) => {
                     self.events.push_back(Said::Injected(kind, object));
                 }
                 Woken::Disturbed(Disturbance::Bytes(bytes)) => self.events.push_back(Said::Bytes(bytes)),
-                Woken::Disturbed(Disturbance::Gone) => {
-                    self.end_with(&Problem::new(410, "Expired", "too old resource version"));
-                }
-                Woken::Disturbed(Disturbance::Drop(Drop::Abrupt)) => {
+                Woken::Disturbed(Disturbance::Error(refusal)) => self.end_with(&refusal.problem()),
+                Woken::Disturbed(Disturbance::Drop(how)) => {
                     self.ended = true;
-                    return Some(Err(io::Error::new(io::ErrorKind::ConnectionReset, "dropped on demand")));
+                    return how.end(&self.peer, self.context.stopped()).await.map(Err);
                 }
-                Woken::Disturbed(Disturbance::Drop(Drop::Clean)) | Woken::Over => return None,
+                Woken::Over => return None,
             }
         }
     }
@@ -179,10 +191,32 @@ impl Watcher {
         });
         drop(store);
         match said {
-            Ok(said) => self.events.extend(said),
+            Ok(said) => self.events.extend(self.disordered(said)),
             Err(too_old) => self.end_with(&gone(too_old)),
         }
         self.revision = revision;
+    }
+
+    /// Makes of events what the faults make of them.
+    fn disordered(&self, mut events: Vec<Said>) -> Vec<Said> {
+        let faults = &self.context.faults;
+        if faults.has(Habit::OmitsVersions) {
+            events = events.into_iter().map(Said::without_version).collect();
+        }
+        if faults.has(Habit::RepeatsEvents) {
+            events = events.into_iter().flat_map(|event| [event.clone(), event]).collect();
+        }
+        if faults.has(Habit::SwapsEvents) {
+            events.chunks_exact_mut(2).for_each(<[_]>::reverse);
+        }
+        events
+    }
+
+    /// Returns a bookmark, unless the watch began in the future, where there is nothing to mark.
+    fn bookmark(&self) -> Option<Said> {
+        let is_said =
+            !self.context.faults.has(Habit::SaysNoBookmarks) && self.revision <= self.context.store.lock().revision();
+        is_said.then(|| bookmark(self.revision, &json!({})))
     }
 
     /// Says what is wrong inside the stream, where it is an ERROR event, and ends it.
@@ -194,9 +228,11 @@ impl Watcher {
     async fn wait(&mut self) -> Woken {
         let (bookmark, deadline) = (&mut self.bookmark, self.deadline);
         tokio::select! {
+            // What a test disturbs comes before what it changes after that.
+            biased;
             () = self.context.stopped() => Woken::Over,
-            changed = self.changes.changed() => changed.map_or(Woken::Over, |()| Woken::Changed),
             disturbance = next_disturbance(&mut self.disturbances) => Woken::Disturbed(disturbance),
+            changed = self.changes.changed() => changed.map_or(Woken::Over, |()| Woken::Changed),
             () = tick(bookmark) => Woken::Bookmark,
             () = sleep_until(deadline) => Woken::Over,
         }

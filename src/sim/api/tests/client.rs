@@ -1,5 +1,7 @@
 //! A client of a few lines, that sees how a body ends.
 
+use std::io;
+
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -21,12 +23,20 @@ pub(super) struct Answer {
 pub(super) enum End {
     Clean,
     Broken,
+    Reset,
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::ConnectionReset { Self::Reset } else { Self::Broken }
+    }
 }
 
 pub(super) struct Connection {
     stream: BufReader<TcpStream>,
     headers: String,
-    text: Vec<u8>,
+    /// What has come of the body and was not taken yet.
+    pub(super) text: Vec<u8>,
 }
 
 /// Gets a whole answer; the body is null if it is not JSON.
@@ -97,15 +107,26 @@ impl Connection {
     /// Reads one piece of a chunked body.
     async fn chunk(&mut self) -> Result<(), End> {
         let mut size = String::new();
-        match self.stream.read_line(&mut size).await {
-            Ok(read) if read > 0 => {}
-            _ => return Err(End::Broken),
+        if self.stream.read_line(&mut size).await? == 0 {
+            return Err(End::Broken);
         }
         let size = usize::from_str_radix(size.trim(), 16).map_err(|_| End::Broken)?;
         let mut piece = vec![0; size + 2];
-        self.stream.read_exact(&mut piece).await.map_err(|_| End::Broken)?;
+        self.stream.read_exact(&mut piece).await?;
         self.text.extend_from_slice(&piece[..size]);
         if size == 0 { Err(End::Clean) } else { Ok(()) }
+    }
+
+    /// Reads to the end of a chunked body.
+    pub(super) async fn end(&mut self) -> End {
+        let end = async {
+            loop {
+                if let Err(end) = self.chunk().await {
+                    return end;
+                }
+            }
+        };
+        time::timeout(PATIENCE, end).await.expect("no end in time")
     }
 
     /// Reads the next line of a watch.

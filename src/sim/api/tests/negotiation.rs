@@ -105,7 +105,7 @@ async fn a_watch_in_protobuf_says_what_it_says_in_json() {
     assert_eq!(name(&object).annotations["k8s.io/initial-events-end"], "true");
     let (kind, object) = next().await;
     assert_eq!((&*kind, name(&object).annotations.len()), ("BOOKMARK", 0));
-    server.faults().gone_in_watches();
+    server.faults().error_in_watches(Refusal::Gone);
     let mut last = next().await;
     while last.0 == "BOOKMARK" {
         last = next().await;
