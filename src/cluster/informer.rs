@@ -48,6 +48,8 @@ const PAGE_LIMIT: Duration = Duration::from_secs(120);
 const INITIAL_LIMIT: Duration = Duration::from_secs(600);
 /// For so long a watch may be silent: bookmarks come every minute (cacher.go, bookmarkFrequency).
 pub(super) const IDLE_LIMIT: Duration = Duration::from_secs(90);
+/// For so long one event may take to come: what follows it is as late, and nobody would know.
+const EVENT_LIMIT: Duration = Duration::from_secs(15);
 /// After the watch was interrupted for longer than this, nobody can say when its first events happened.
 const SHORT_GAP: Duration = Duration::from_secs(5);
 /// What was missed comes within so long.
@@ -126,8 +128,12 @@ struct Flight {
     head: Option<Moment>,
     /// When something last came of it: an event, or a part of a page.
     heard: Moment,
+    /// Since when there is a part of an event, and not the rest.
+    partial: Option<Moment>,
     /// Whether an event came.
     spoke: bool,
+    /// Whether the last one did not say where it is, so that nobody could go on from there.
+    unplaced: bool,
     /// Until when events are such as were missed.
     catching_up: Option<Moment>,
 }
@@ -203,19 +209,29 @@ impl Informer {
         };
         self.pace.asked(now);
         self.follows = false;
-        self.flight = Some(Flight { kind, asked: now, head: None, heard: now, spoke: false, catching_up: None });
+        self.flight = Some(Flight {
+            kind,
+            asked: now,
+            head: None,
+            heard: now,
+            partial: None,
+            spoke: false,
+            unplaced: false,
+            catching_up: None,
+        });
     }
 
     /// Until when the answer must have gone on; `None` when nothing is under way.
     #[must_use]
     pub(super) fn deadline(&self) -> Option<Moment> {
         let flight = self.flight.as_ref()?;
-        Some(match (flight.kind, flight.head) {
+        let whole = match (flight.kind, flight.head) {
             (_, None) => flight.asked + HEAD_LIMIT,
             (Kind::Page { .. }, Some(head)) => (flight.heard + STALL_LIMIT).min(head + PAGE_LIMIT),
             (Kind::Initial, Some(head)) => (flight.heard + STALL_LIMIT).min(head + INITIAL_LIMIT),
             (Kind::Watch, Some(_)) => flight.heard + IDLE_LIMIT,
-        })
+        };
+        Some(flight.partial.map_or(whole, |since| whole.min(since + EVENT_LIMIT)))
     }
 
     /// Takes the beginning of an answer that says yes.
@@ -237,8 +253,15 @@ impl Informer {
 
     /// Takes the news that a part of a page came.
     pub(super) fn received(&mut self, now: Moment) {
-        if let Some(flight) = self.flight.as_mut().filter(|flight| matches!(flight.kind, Kind::Page { .. })) {
+        if let Some(flight) = &mut self.flight {
             flight.heard = now;
+        }
+    }
+
+    /// Takes the news that everything of a watch that came was taken: whether a part of an event is left over.
+    pub(super) fn is_left_with(&mut self, part: bool, now: Moment) {
+        if let Some(flight) = &mut self.flight {
+            flight.partial = flight.partial.filter(|_| part).or(part.then_some(now));
         }
     }
 
@@ -274,6 +297,7 @@ impl Informer {
         let Some(flight) = &mut self.flight else { return false };
         flight.heard = now;
         flight.spoke = true;
+        flight.partial = None;
         let is_initial = flight.kind == Kind::Initial;
         match word {
             Word::Pod { pod: Err(problem), .. } | Word::Senseless(problem) => {
@@ -369,7 +393,10 @@ impl Informer {
 
     /// Moves the position on. Where the server is behind it, begins anew and returns false.
     fn moves_to(&mut self, version: String, now: Moment) -> bool {
-        // An object without one is none that etcd holds; the position stays.
+        if let Some(flight) = &mut self.flight {
+            flight.unplaced = version.is_empty();
+        }
+        // An object without one is none that etcd holds.
         if version.is_empty() {
             return true;
         }
@@ -406,7 +433,7 @@ impl Informer {
                 self.fail(WatchCause::Closed, "the watch ended before it had told what there is".to_owned(), None, now);
             }
             Kind::Watch if flight.spoke => {
-                self.flight = None;
+                self.land();
                 self.events.push_back(PodEvent::Ended);
             }
             Kind::Watch => {
@@ -455,13 +482,22 @@ impl Informer {
         }
     }
 
+    /// Ends what is under way, and returns it.
+    fn land(&mut self) -> Option<Flight> {
+        let flight = self.flight.take()?;
+        if flight.unplaced {
+            self.position = Position::Blank;
+        }
+        Some(flight)
+    }
+
     /// Takes a fault: whatever was under way is over.
     fn fail(&mut self, cause: WatchCause, error: String, wish: Option<Duration>, now: Moment) {
         // Where nobody can be asked at all, the way of asking is not to blame.
         let is_to_blame = |flight: &Flight| {
             flight.head.is_some() || matches!(cause, WatchCause::Timeout | WatchCause::ServerError | WatchCause::Other)
         };
-        if self.flight.take().is_some_and(|flight| flight.kind == Kind::Initial && is_to_blame(&flight))
+        if self.land().is_some_and(|flight| flight.kind == Kind::Initial && is_to_blame(&flight))
             && let WatchList::Usable { failed } = &mut self.watch_list
         {
             *failed = failed.saturating_add(1);

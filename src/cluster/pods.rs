@@ -180,6 +180,7 @@ impl Driver {
                 }
             }
         }
+        self.informer.is_left_with(!frames.is_between(), now);
         Ok(true)
     }
 

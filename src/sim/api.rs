@@ -26,8 +26,8 @@ use std::{
 };
 
 use axum::{
-    Router,
-    extract::{ConnectInfo, Path, Request, State},
+    Extension, Router,
+    extract::{ConnectInfo, Path, Request, State, connect_info::MockConnectInfo},
     middleware::{self, Next},
     response::Response,
     routing,
@@ -193,6 +193,14 @@ impl ApiServer {
         self.stop.send_replace(true);
         self.tasks.join_next().await.map_or(Ok(()), |ended| ended.map_err(io::Error::other)?)
     }
+}
+
+/// An API server without a socket, for a test with a clock of its own: whoever holds the router is served.
+pub fn in_process(store: SharedStore, bookmark_every: Duration) -> (Router, Faults) {
+    let (faults, stop) = (Faults::default(), Arc::new(sync::watch::Sender::new(false)));
+    let context = Context { store, faults: faults.clone(), stopped: stop.subscribe(), bookmark_every };
+    // The router keeps what would stop it, so nothing does.
+    (router(context).layer(MockConnectInfo(Peer::default())).layer(Extension(stop)), faults)
 }
 
 impl Context {

@@ -336,12 +336,16 @@ fn versions_that_are_no_numbers_are_not_compared() {
 }
 
 #[test]
-fn a_change_without_a_version_counts_and_moves_nothing() {
+fn a_change_without_a_version_counts_and_nobody_can_go_on_from_it() {
     let mut lab = Lab::current();
     assert!(lab.word(change(Change::Modified, "")));
     assert_eq!(lab.told(), ["applied"]);
     lab.end(End::Complete);
-    assert_eq!(lab.ask(), watch("100"));
+    assert_eq!(lab.ask(), Ask::WatchList);
+    let mut lab = Lab::current();
+    assert!(lab.word(change(Change::Modified, "")) && lab.word(bookmark("101", false)));
+    lab.end(End::Complete);
+    assert_eq!(lab.ask(), watch("101"));
 }
 
 #[test]
@@ -541,4 +545,28 @@ fn a_list_without_a_version_is_none() {
 fn one_look_needs_no_watch() {
     let informer = Informer::listing(7);
     assert_eq!(informer.next().1, page(""));
+}
+
+#[test]
+fn an_event_that_trickles_is_given_up() {
+    let mut lab = Lab::current();
+    lab.pass(60);
+    lab.informer.is_left_with(true, lab.now);
+    lab.pass(EVENT_LIMIT.as_secs() - 1);
+    lab.informer.is_left_with(true, lab.now);
+    assert_eq!(lab.wait_in_vain(), Duration::from_secs(1));
+    assert_eq!(lab.told(), ["timeout"]);
+    assert_eq!(lab.ask(), Ask::WatchList);
+}
+
+#[test]
+fn an_event_that_came_whole_is_none_that_trickles() {
+    let mut lab = Lab::current();
+    lab.informer.is_left_with(true, lab.now);
+    lab.pass(10);
+    assert!(lab.word(change(Change::Modified, "101")));
+    lab.informer.is_left_with(false, lab.now);
+    assert_eq!(lab.informer.deadline(), Some(lab.now + IDLE_LIMIT));
+    lab.informer.is_left_with(true, lab.now);
+    assert_eq!(lab.informer.deadline(), Some(lab.now + EVENT_LIMIT));
 }
