@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cluster::client::Place;
 use crate::explain;
-use crate::http::TelemetryPath;
+use crate::http::{ExternalUrl, Prefix, TelemetryPath};
 use crate::list;
 use crate::metrics::exposition::Format;
 use crate::monitor::Limits;
@@ -230,6 +230,15 @@ pub struct WebArgs {
         default_value = "/metrics"
     )]
     pub telemetry_path: TelemetryPath,
+    /// The URL under which people reach the exporter, where a proxy stands in front: its path begins every link
+    #[arg(long = "web.external-url", value_name = "URL", env = "IMAGE_PULL_EXPORTER_WEB_EXTERNAL_URL")]
+    pub external_url: Option<ExternalUrl>,
+    /// What every path here begins with; the path of --web.external-url where nothing is said
+    #[arg(long = "web.route-prefix", value_name = "PATH", env = "IMAGE_PULL_EXPORTER_WEB_ROUTE_PREFIX")]
+    pub route_prefix: Option<Prefix>,
+    /// How many failures that ended to remember, for the page and its JSON
+    #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_HISTORY", default_value_t = 1000)]
+    pub history: usize,
 }
 
 /// Which cluster.
@@ -254,6 +263,23 @@ pub struct ClusterArgs {
     /// Watch these namespaces only, separated by commas, each with its own watch
     #[arg(long, value_name = "NAMES", env = "IMAGE_PULL_EXPORTER_NAMESPACES", value_delimiter = ',')]
     pub namespaces: Vec<String>,
+    /// How long the watch may be broken before /readyz says that the view is out of date, in seconds
+    #[arg(
+        id = "watch.stale-after",
+        long = "watch.stale-after",
+        value_name = "SECONDS",
+        env = "IMAGE_PULL_EXPORTER_WATCH_STALE_AFTER",
+        default_value = "300",
+        value_parser = seconds
+    )]
+    pub stale_after: Duration,
+    /// Let the API server compress lists, which saves bytes on the wire and costs time on both sides
+    #[arg(
+        id = "watch.compress-lists",
+        long = "watch.compress-lists",
+        env = "IMAGE_PULL_EXPORTER_WATCH_COMPRESS_LISTS"
+    )]
+    pub compress_lists: bool,
     /// Watch finished pods too, which gives kube-state-metrics' exact view and costs more
     #[arg(long, env = "IMAGE_PULL_EXPORTER_INCLUDE_FINISHED_PODS")]
     pub include_finished_pods: bool,

@@ -22,6 +22,9 @@ use crate::sim::cluster::Cluster;
 use crate::sim::script::Script;
 use crate::sim::{DEMO, SimTime};
 
+/// As `serve` has it by default.
+const STALE_AFTER: Duration = Duration::from_secs(300);
+
 /// Serves a simulated cluster until told to stop.
 ///
 /// # Errors
@@ -58,7 +61,14 @@ pub async fn run(args: &DemoArgs) -> Result<()> {
         // The script has no more to tell; the cluster stays as it is.
         pending::<()>().await;
     });
-    let watched = Watched { client, scopes: vec![Scope::Cluster], include_finished: false, clock };
+    let watched = Watched {
+        client,
+        scopes: vec![Scope::Cluster],
+        include_finished: false,
+        compress_lists: false,
+        stale_after: STALE_AFTER,
+        clock,
+    };
     let served = serve::serve(listener, watched, web, metrics, &mut tasks, stop).await;
     server.shutdown().await.context("the simulated API server broke")?;
     served

@@ -1,10 +1,11 @@
-//! The one place where the cluster's events become numbers: index and tally behind one lock.
+//! The one place where the cluster's events become numbers: index, tally and history behind one lock.
 //!
 //! The lock is held for one event, or to take one view, which copies the counters; never while a format is written
 //! or a socket waits.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tracing::{error, info, warn};
 
@@ -12,10 +13,12 @@ use crate::cluster::{PodEvent, WatchCause};
 use crate::metrics::tally::{Tally, WatchEvent};
 use crate::metrics::view::{View, Watch};
 use crate::pull::effect::{Effect, FailureEvent, Subject};
-use crate::pull::facts::Scope;
+use crate::pull::facts::{PodId, Scope};
 use crate::pull::failure::Seen;
+use crate::pull::history::{History, Past, Point};
 use crate::pull::index::{Index, Settings};
 use crate::pull::redact::redact;
+use crate::pull::snapshot::Snapshot;
 use crate::pull::time::Timestamp;
 
 /// How many texts of a kind are news; more would be a flood.
@@ -43,11 +46,8 @@ pub struct Monitor {
 struct State {
     index: Index,
     tally: Tally,
-    last_event: Option<Timestamp>,
-    /// Whether nothing has come since the watch failed.
-    failing: bool,
-    /// How many pods the last list of each scope had, and the one under way so far.
-    listed: BTreeMap<Scope, Listed>,
+    history: History,
+    watches: BTreeMap<Scope, Watching>,
     unknown_reasons: Once,
     undecodable: Once,
     unclassified: Once,
@@ -63,10 +63,17 @@ impl Once {
     }
 }
 
+/// How the watch of one scope is.
 #[derive(Debug, Default)]
-struct Listed {
-    last: u64,
-    current: u64,
+struct Watching {
+    /// When the API server was last heard of.
+    heard: Option<Timestamp>,
+    /// Whether nothing has come since it failed.
+    failing: bool,
+    /// How many pods the last complete list had.
+    listed: u64,
+    /// How many the list under way has so far.
+    listing: u64,
 }
 
 impl Monitor {
@@ -76,9 +83,8 @@ impl Monitor {
         let state = State {
             index: Index::new(settings, scopes),
             tally: Tally::new(began, limits.max_registries, &WatchCause::ALL.map(WatchCause::as_str)),
-            last_event: None,
-            failing: false,
-            listed: BTreeMap::new(),
+            history: History::default(),
+            watches: scopes.iter().map(|scope| (scope.clone(), Watching::default())).collect(),
             unknown_reasons: Once::default(),
             undecodable: Once::default(),
             unclassified: Once::default(),
@@ -86,9 +92,16 @@ impl Monitor {
         Self { limits, state: Mutex::new(state) }
     }
 
-    /// Takes an event that arrived at `now`.
-    pub fn take(&self, event: PodEvent, now: Timestamp) {
-        self.lock().take(event, now);
+    /// The same, remembering so many failures that ended.
+    #[must_use]
+    pub fn remembering(self, ended: usize) -> Self {
+        self.lock().history = History::new(ended);
+        self
+    }
+
+    /// Takes an event of the watch of `scope` that arrived at `now`.
+    pub fn take(&self, scope: &Scope, event: PodEvent, now: Timestamp) {
+        self.lock().take(scope, event, now);
     }
 
     /// Everything that a scrape shows; `None` until the first list is complete.
@@ -100,14 +113,37 @@ impl Monitor {
             error!("the counters could not be read");
             Vec::new()
         });
-        let watch = state.watch();
-        Some(View { snapshot, counted, watch, process: None, max_containers: self.limits.max_containers })
+        let (watch, forgotten) = (state.watch(), state.history.forgotten());
+        let max_containers = self.limits.max_containers;
+        Some(View { snapshot, counted, watch, forgotten, process: None, max_containers })
+    }
+
+    /// Everything that a person sees who looks at `now`; `None` until the first list is complete.
+    #[must_use]
+    pub fn look(&self, now: Timestamp) -> Option<(Arc<Snapshot>, Watch, Past)> {
+        let mut state = self.lock();
+        let snapshot = state.index.snapshot()?;
+        Some((snapshot, state.watch(), state.history.past(now)))
+    }
+
+    /// How the open failures of a pod went, by container.
+    #[must_use]
+    pub fn timelines(&self, pod: &PodId) -> Vec<(String, Vec<Point>)> {
+        self.lock().history.timelines(pod)
     }
 
     /// Whether every scope was listed once, so that there is a view.
     #[must_use]
     pub fn is_listed(&self) -> bool {
         self.lock().index.is_listed()
+    }
+
+    /// For how long the view may have been out of date at `now`: zero while every watch stands.
+    #[must_use]
+    pub fn stale_for(&self, now: Timestamp) -> Duration {
+        let state = self.lock();
+        let failing = state.watches.values().filter(|watch| watch.failing);
+        failing.map(|watch| watch.heard.map_or(Duration::MAX, |heard| now.since(heard))).max().unwrap_or_default()
     }
 
     /// A panic while the lock was held ends the process; until it does, the state is as good as any.
@@ -119,36 +155,54 @@ impl Monitor {
 impl State {
     fn watch(&self) -> Watch {
         Watch {
-            synced: self.index.is_complete() && !self.failing,
-            last_event: self.last_event,
-            listed_pods: self.listed.values().map(|listed| listed.last).sum(),
+            synced: self.index.is_complete() && self.watches.values().all(|watch| !watch.failing),
+            // The oldest of them, since a view is no newer than its oldest part.
+            last_event: self.watches.values().map(|watch| watch.heard).min().flatten(),
+            listed_pods: self.watches.values().map(|watch| watch.listed).sum(),
         }
     }
 
-    fn take(&mut self, event: PodEvent, now: Timestamp) {
-        self.failing = matches!(event, PodEvent::Failed(_));
-        if !self.failing && !matches!(event, PodEvent::ListBegins(_)) {
-            self.last_event = Some(now);
+    fn take(&mut self, scope: &Scope, event: PodEvent, now: Timestamp) {
+        let Some(watch) = self.watches.get_mut(scope) else { return };
+        match event {
+            PodEvent::Failed(_) => watch.failing = true,
+            // It was heard of until now, and goes on.
+            PodEvent::Ended => {}
+            PodEvent::ListBegins => watch.listing = 0,
+            PodEvent::Listed(_) => watch.listing += 1,
+            PodEvent::ListEnds => {
+                watch.listed = watch.listing;
+                (watch.failing, watch.heard) = (false, Some(now));
+            }
+            PodEvent::Applied(_)
+            | PodEvent::Missed(_)
+            | PodEvent::Found(_)
+            | PodEvent::Deleted(_)
+            | PodEvent::Heard
+            | PodEvent::Undecodable(_) => (watch.failing, watch.heard) = (false, Some(now)),
         }
         let effects = match event {
-            PodEvent::ListBegins(scope) => {
+            PodEvent::ListBegins => {
                 self.tally.relist();
-                self.index.reset_begin(&scope);
-                self.listed.entry(scope).or_default().current = 0;
+                self.index.reset_begin(scope);
                 Vec::new()
             }
             PodEvent::Listed(pod) => {
                 self.tally.watch_event(WatchEvent::Listed);
-                if let Some((_, listed)) = self.listed.iter_mut().find(|(scope, _)| scope.covers(&pod.id.namespace)) {
-                    listed.current += 1;
-                }
                 self.index.reset_list(&pod, now)
             }
-            PodEvent::ListEnds(scope) => {
-                let effects = self.index.reset_end(&scope, now);
-                let listed = self.listed.entry(scope).or_default();
-                listed.last = listed.current;
-                effects
+            PodEvent::ListEnds => self.index.reset_end(scope, now),
+            PodEvent::Heard => {
+                self.index.heard(scope, now);
+                Vec::new()
+            }
+            PodEvent::Ended => {
+                self.tally.watch_restart(WatchCause::Ended.as_str());
+                Vec::new()
+            }
+            PodEvent::Missed(pod) => {
+                self.tally.watch_event(WatchEvent::Applied);
+                self.index.reset_list(&pod, now)
             }
             PodEvent::Applied(pod) => {
                 self.tally.watch_event(WatchEvent::Applied);
@@ -171,7 +225,7 @@ impl State {
                 Vec::new()
             }
             PodEvent::Failed(failure) => {
-                self.tally.watch_error(failure.cause.as_str());
+                self.tally.watch_restart(failure.cause.as_str());
                 warn!(cause = failure.cause.as_str(), error = logged(&redact(&failure.error)), "watch failed");
                 Vec::new()
             }
@@ -182,6 +236,7 @@ impl State {
     }
 
     fn count(&mut self, effect: &Effect, now: Timestamp) {
+        self.history.take(effect, now);
         match effect {
             Effect::Failure(subject, event) => {
                 self.tally.failure(subject, event, now);
@@ -211,7 +266,7 @@ impl State {
                     warn!(namespace, pod, container, message = logged(&redact(message)), "cause unknown");
                 }
             }
-            FailureEvent::Attempted(_) | FailureEvent::BackedOff(_) => {}
+            FailureEvent::Turned(..) | FailureEvent::Attempted(_) | FailureEvent::BackedOff(_) => {}
         }
     }
 }

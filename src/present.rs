@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::pull::advice::{Advice, Context, advice};
 use crate::pull::failure::Failure;
+use crate::pull::image::suspect::{Part, suspect};
 use crate::pull::redact::redact;
 use crate::pull::snapshot::{TrackedContainer, TrackedPod};
 use crate::pull::time::Timestamp;
@@ -41,8 +42,12 @@ pub struct FailingContainer {
     pub tag: Option<String>,
     /// Its digest; null when it names none.
     pub digest: Option<String>,
+    /// The part of the image that the cause points at: `registry`, `repository`, `tag`, `digest`, `reference`.
+    pub suspect: Option<&'static str>,
     /// `Always`, `IfNotPresent` or `Never`.
     pub pull_policy: &'static str,
+    /// The names of the pod's pull secrets.
+    pub pull_secrets: Vec<String>,
     /// The waiting reason that the status showed last.
     pub reason: &'static str,
     /// What keeps the container from its image.
@@ -93,7 +98,7 @@ impl FailingContainer {
             namespace: pod.id.namespace.clone(),
             pod: pod.id.name.clone(),
             uid: pod.id.uid.clone(),
-            container: container.name.clone(),
+            container: container.name.to_string(),
             container_type: container.kind.as_str(),
             workload_kind: workload.kind.to_owned(),
             workload: workload.name.to_owned(),
@@ -103,7 +108,9 @@ impl FailingContainer {
             repository: known(image.repository()),
             tag: known(image.tag()),
             digest: known(image.digest()),
+            suspect: suspect(failure.cause, image).map(Part::as_str),
             pull_policy: failure.policy.as_str(),
+            pull_secrets: pod.pull_secrets.to_vec(),
             reason: failure.reason.as_str(),
             cause: failure.cause.as_str(),
             cause_group: failure.cause.group().as_str(),

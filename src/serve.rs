@@ -3,6 +3,7 @@
 use std::future::{Future, pending};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use futures::StreamExt;
@@ -15,8 +16,9 @@ use tracing::info;
 
 use crate::cli::{MetricsArgs, ServeArgs, WebArgs};
 use crate::clock::Clock;
-use crate::cluster::{PodEvent, client, pods};
-use crate::http::{self, NotReady, Site};
+use crate::cluster::pods::{self, Source};
+use crate::cluster::{PodEvent, client};
+use crate::http::{self, NotReady, Scrape, Site};
 use crate::metrics::exposition::{Exposition, Format};
 use crate::metrics::families;
 use crate::metrics::process::{self, Process};
@@ -33,6 +35,10 @@ pub struct Watched {
     pub scopes: Vec<Scope>,
     /// Whether to watch finished pods too.
     pub include_finished: bool,
+    /// Whether the API server may compress lists.
+    pub compress_lists: bool,
+    /// For how long the watch may be broken before nobody should rely on the view.
+    pub stale_after: Duration,
     /// What time it is there.
     pub clock: Clock,
 }
@@ -47,6 +53,8 @@ pub async fn run(args: &ServeArgs) -> Result<()> {
         client: client::connect(&cluster.place.place()).await?,
         scopes: Scope::of_namespaces(&cluster.namespaces),
         include_finished: cluster.include_finished_pods,
+        compress_lists: cluster.compress_lists,
+        stale_after: cluster.stale_after,
         clock: Clock::System,
     };
     let listener = listen(web.listen_address).await?;
@@ -73,19 +81,19 @@ pub async fn serve(
     tasks: &mut JoinSet<()>,
     stop: impl Future<Output = ()>,
 ) -> Result<()> {
-    let Watched { client, scopes, include_finished, clock } = watched;
+    let Watched { client, scopes, include_finished, compress_lists, stale_after, clock } = watched;
     let settings = metrics.settings(!include_finished);
-    let monitor = Arc::new(Monitor::new(settings, &scopes, metrics.limits(), clock.now()));
+    let monitor = Arc::new(Monitor::new(settings, &scopes, metrics.limits(), clock.now()).remembering(web.history));
     let address = listener.local_addr().context("cannot tell the address listened on")?;
     let config = http::Config { telemetry_path: web.telemetry_path.clone(), ..http::Config::default() };
     info!(%address, version = crate::build::VERSION, revision = crate::build::REVISION, "serving");
 
     for scope in scopes {
-        let events = pods::watch(client.clone(), scope, include_finished);
-        tasks.spawn(follow(events, Arc::clone(&monitor), clock));
+        let source = Source { client: client.clone(), scope: scope.clone(), include_finished, compress_lists };
+        tasks.spawn(follow(scope, pods::watch(source), Arc::clone(&monitor), clock));
     }
     let (stopping, mut stopped) = watch::channel(());
-    let site = Arc::new(Exporter { monitor, started: process::started(Clock::System.now()) });
+    let site = Arc::new(Exporter { monitor, clock, stale_after, started: process::started(Clock::System.now()) });
     let mut server = JoinSet::new();
     server.spawn(async move {
         // An error means that the sender is gone, which is as good an order to stop.
@@ -106,10 +114,10 @@ pub async fn serve(
 }
 
 /// Hands every event of a watch to the monitor.
-async fn follow(events: impl futures::Stream<Item = PodEvent>, monitor: Arc<Monitor>, clock: Clock) {
+async fn follow(scope: Scope, events: impl futures::Stream<Item = PodEvent>, monitor: Arc<Monitor>, clock: Clock) {
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
-        monitor.take(event, clock.now());
+        monitor.take(&scope, event, clock.now());
     }
 }
 
@@ -134,20 +142,31 @@ pub fn stop_signal() -> Result<impl Future<Output = ()>> {
 /// What the HTTP server shows.
 struct Exporter {
     monitor: Arc<Monitor>,
+    clock: Clock,
+    stale_after: Duration,
     started: Timestamp,
 }
 
 impl Site for Exporter {
-    fn scrape(&self, format: Format) -> Result<Vec<u8>, NotReady> {
+    fn scrape(&self, format: Format) -> Result<Scrape, NotReady> {
         let mut view = self.monitor.view().ok_or_else(not_listed)?;
         view.process = Some((self.started, Process::read()));
-        let mut exposition = Exposition::new(format, 64 * 1024);
-        families::write(&Shown::of(&view), &mut exposition);
-        Ok(exposition.finish())
+        Ok(Box::new(move |sink| {
+            let mut exposition = Exposition::streamed(format, sink);
+            families::write(&Shown::of(&view), &mut exposition);
+            exposition.finish();
+        }))
     }
 
     fn ready(&self) -> Result<(), String> {
-        if self.monitor.is_listed() { Ok(()) } else { Err(not_listed().to_string()) }
+        if !self.monitor.is_listed() {
+            return Err(not_listed().to_string());
+        }
+        let stale = self.monitor.stale_for(self.clock.now());
+        if stale > self.stale_after {
+            return Err(format!("the watch has been broken for {} s", stale.as_secs()));
+        }
+        Ok(())
     }
 
     fn live(&self) -> Result<(), String> {

@@ -11,7 +11,8 @@ use std::time::Duration;
 use common::{NOT_FOUND, PATIENCE, pod, sum};
 use futures::StreamExt;
 use image_pull_exporter::clock::Clock;
-use image_pull_exporter::cluster::{client, pods};
+use image_pull_exporter::cluster::client;
+use image_pull_exporter::cluster::pods::{self, Source};
 use image_pull_exporter::metrics::exposition::{Exposition, Format};
 use image_pull_exporter::metrics::families;
 use image_pull_exporter::metrics::view::Shown;
@@ -48,9 +49,10 @@ impl Lab {
         for scope in scopes {
             let (client, monitor, scope) = (client.clone(), Arc::clone(&monitor), scope.clone());
             watch.spawn(async move {
-                let mut events = std::pin::pin!(pods::watch(client, scope, false));
+                let source = Source { client, scope: scope.clone(), include_finished: false, compress_lists: false };
+                let mut events = std::pin::pin!(pods::watch(source));
                 while let Some(event) = events.next().await {
-                    monitor.take(event, Clock::System.now());
+                    monitor.take(&scope, event, Clock::System.now());
                 }
             });
         }
@@ -141,6 +143,7 @@ fn every_page_of_a_list_is_read() {
             store.put(pod("shop", &format!("pod-{number:03}"), ERR.filter(|_| fails)));
         }
         let lab = Lab::new(store).await;
+        lab.server().faults().refuse_watch_list(true);
         let failing = ["pod-000", "pod-100", "pod-200", "pod-300", "pod-400", "pod-500", "pod-600"];
         lab.expect_failing(&failing).await;
         assert_eq!(lab.count("image_pull_exporter_listed_pods"), 700.0);
@@ -180,13 +183,13 @@ fn after_410_gone_a_relist_ends_what_vanished() {
     run(async {
         let lab = Lab::new(store_of(&[("a", ERR), ("b", ERR)])).await;
         lab.expect_failing(&["a", "b"]).await;
-        lab.server().faults().gone_in_watches();
+        lab.server().faults().error_in_watches(Refusal::Gone);
         lab.store.delete("shop", "a");
         lab.store.put(pod("shop", "c", ERR));
         lab.store.compact();
         lab.expect_failing(&["b", "c"]).await;
         assert_eq!(lab.count("image_pull_exporter_relists_total"), 2.0);
-        assert_eq!(lab.count("image_pull_exporter_watch_errors_total{cause=\"gone\"}"), 1.0);
+        assert_eq!(lab.count("image_pull_exporter_watch_restarts_total{cause=\"gone\"}"), 1.0);
         assert_eq!(lab.count("image_pull_failures_ended_total{namespace=\"shop\",registry=\"registry.example.com\",outcome=\"pod_deleted\"}"), 1.0);
         assert_eq!(lab.count("image_pull_failures_started_total"), 3.0);
     });
@@ -209,7 +212,7 @@ fn an_api_server_that_dies_and_comes_back_leaves_no_ghost() {
         lab.expect_failing(&["c"]).await;
         wait(async || lab.count("image_pull_exporter_watch_synced") == 1.0).await.expect("it is in sync again");
         assert_eq!(lab.count("image_pull_failures_started_total"), 3.0);
-        assert!(lab.count("image_pull_exporter_watch_errors_total{cause=\"connection\"}") >= 1.0);
+        assert!(lab.count("image_pull_exporter_watch_restarts_total{cause=\"connection\"}") >= 1.0);
     });
 }
 
@@ -218,9 +221,9 @@ fn a_missing_right_is_counted_and_waited_for() {
     run(async {
         let lab = Lab::new(store_of(&[("a", ERR)])).await;
         // The watch has had no chance to ask yet: nothing was awaited since it was started.
-        lab.server().faults().refuse(Verb::List, Refusal::Forbidden, 2);
+        lab.server().faults().refuse(Verb::WatchList, Refusal::Forbidden, 2);
         lab.expect_failing(&["a"]).await;
-        assert_eq!(lab.count("image_pull_exporter_watch_errors_total{cause=\"forbidden\"}"), 2.0);
+        assert_eq!(lab.count("image_pull_exporter_watch_restarts_total{cause=\"forbidden\"}"), 2.0);
     });
 }
 
@@ -245,6 +248,8 @@ fn one_broken_object_costs_nothing_else() {
         broken["status"]["containerStatuses"] = json!("none");
         store.put(broken);
         let lab = Lab::new(store).await;
+        // The simulated server's protobuf cannot be that wrong.
+        lab.server().faults().refuse_protobuf(true);
         lab.expect_failing(&["a"]).await;
         assert_eq!(lab.count("image_pull_exporter_undecodable_objects_total"), 1.0);
         let mut broken = pod("shop", "b", ERR);
@@ -264,7 +269,7 @@ fn a_broken_line_in_the_stream_is_survived() {
     run(async {
         let lab = Lab::new(store_of(&[("a", ERR)])).await;
         lab.expect_failing(&["a"]).await;
-        lab.server().faults().inject_text("{\"type\":\"MODIFIED\",\"object\":{\"kind\":\n");
+        lab.server().faults().inject(b"{\"type\":\"MODIFIED\",\"object\":{\"kind\":\n");
         lab.store.put(pod("shop", "b", ERR));
         lab.store.delete("shop", "a");
         lab.expect_failing(&["b"]).await;

@@ -158,7 +158,9 @@ fn listed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
         for (name, value) in failing.as_object().unwrap() {
             let seconds = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
             let (name, value) = match name.as_str() {
-                "reason" | "message" | "summary" | "advice" | "failing_seconds" => continue,
+                "suspect" | "pull_secrets" | "reason" | "message" | "summary" | "advice" | "failing_seconds" => {
+                    continue;
+                }
                 _ if value.is_null() => continue,
                 "since" | "last_attempt" | "next_attempt" => (name.as_str(), seconds(value).to_string()),
                 "since_basis" => ("basis", value.as_str().unwrap().to_owned()),

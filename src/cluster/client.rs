@@ -6,8 +6,6 @@ use std::time::Duration;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
-use super::pods::READ_TIMEOUT;
-
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where the cluster is.
@@ -38,13 +36,14 @@ pub async fn connect(place: &Place) -> Result<Client, NoClient> {
     Ok(client(config(place).await?)?)
 }
 
-/// A client for a configuration, with time limits.
+/// A client for a configuration, which makes one attempt at each request.
 ///
 /// # Errors
 /// When its certificates or its proxy are unusable.
 pub fn client(mut config: Config) -> Result<Client, kube::Error> {
     config.connect_timeout = Some(CONNECT_TIMEOUT);
-    config.read_timeout = Some(READ_TIMEOUT);
+    // Whoever asks decides when to ask again, and when to wait no longer.
+    config.default_retry = false;
     Client::try_from(config)
 }
 

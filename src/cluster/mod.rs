@@ -1,40 +1,57 @@
 //! Watches the cluster: everything that knows of Kubernetes' API and nothing else.
 //!
 //! What happens there goes out as [`PodEvent`]s. That is the whole boundary: whoever takes them knows no client, no
-//! resource version and no retry.
+//! resource version and no retry. Inside, [`informer`] decides what to ask and what an answer means, without IO; [`pods`]
+//! asks; [`frames`], [`codec`] and [`wire`] read the answers.
 
 pub mod client;
+pub mod codec;
+pub mod frames;
+mod informer;
 pub mod pods;
+mod request;
 pub mod wire;
 
-use crate::pull::facts::{PodFacts, Scope};
+use crate::pull::facts::PodFacts;
 
-/// What the cluster tells.
+/// What the cluster tells of one scope.
 #[derive(Debug)]
 pub enum PodEvent {
-    /// A list of all pods of a scope begins. What it does not have when it ends is gone.
-    ListBegins(Scope),
+    /// A list of all pods of the scope begins. What it does not have when it ends is gone.
+    ListBegins,
     /// A pod as the list shows it.
     Listed(PodFacts),
     /// The list is complete.
-    ListEnds(Scope),
+    ListEnds,
     /// A pod was added or changed.
     Applied(PodFacts),
+    /// A pod was added or changed while the watch was interrupted; when, nobody saw.
+    Missed(PodFacts),
     /// A pod shows up for the first time, as it was before anybody watched.
     Found(PodFacts),
     /// A pod was deleted, or matches the selector no longer.
     Deleted(PodFacts),
+    /// Nothing has changed since the last event: the watch stands, or the API server sent a bookmark.
+    Heard,
     /// An object made no sense and is skipped.
     Undecodable(wire::Undecodable),
+    /// The API server ended the watch, as it does from time to time. It goes on at once.
+    Ended,
     /// A request failed or the watch broke. It goes on after a while.
     Failed(WatchFailure),
 }
 
-/// What kind of failure it was.
+/// Why a watch has to begin again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchCause {
+    /// The API server ended it, as it does from time to time.
+    Ended,
+    /// The API server ended it before it had said anything.
+    Closed,
     /// The API server cannot be reached, or the connection broke.
     Connection,
+    /// Nothing, or too little, came for too long.
+    Timeout,
     /// What it sent makes no sense.
     Decode,
     /// The credentials are not accepted.
@@ -43,24 +60,33 @@ pub enum WatchCause {
     Forbidden,
     /// The watch fell behind: the server remembers its place no longer.
     Gone,
+    /// The server is behind what it said before, as after etcd was restored from a backup.
+    Rewound,
     /// The server has too much to do.
     TooManyRequests,
     /// The server failed.
     ServerError,
+    /// The server does not know what was asked for; something simpler is asked next.
+    Unsupported,
     /// Anything else.
     Other,
 }
 
 impl WatchCause {
     /// Every one of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
+        Self::Ended,
+        Self::Closed,
         Self::Connection,
+        Self::Timeout,
         Self::Decode,
         Self::Unauthorized,
         Self::Forbidden,
         Self::Gone,
+        Self::Rewound,
         Self::TooManyRequests,
         Self::ServerError,
+        Self::Unsupported,
         Self::Other,
     ];
 
@@ -68,13 +94,18 @@ impl WatchCause {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Ended => "ended",
+            Self::Closed => "closed",
             Self::Connection => "connection",
+            Self::Timeout => "timeout",
             Self::Decode => "decode",
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::Gone => "gone",
+            Self::Rewound => "rewound",
             Self::TooManyRequests => "too_many_requests",
             Self::ServerError => "server_error",
+            Self::Unsupported => "unsupported",
             Self::Other => "other",
         }
     }

@@ -1,182 +1,295 @@
-//! Watches the pods of one scope with kube's watcher, and says what it sees.
-//!
-//! kube's watcher (5.0.0) has traps, measured against servers made to misbehave:
-//! - a server that accepts and never answers hangs it for ever, so the client has a read timeout, which has to be
-//!   longer than a watch that nothing happens on: hence also the watch's own timeout below;
-//! - it reconnects without a word, so "synced" means here that nothing has failed since the last event;
-//! - a watch that is closed at once is opened again at once, and while a LIST fails the back-off does not grow;
-//! - a 410 as the HTTP status of a watch request is retried for ever, so here it begins anew.
+//! Watches the pods of one scope: sends what the informer wants to know, and reads the answers to it.
 
+use std::error::Error;
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt, stream};
-use kube::api::{Api, ObjectMeta};
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, Resource};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use bytes::{Bytes, BytesMut};
+use flate2::write::GzDecoder;
+use futures::{Stream, stream};
+use http::{HeaderMap, Request, Response, header};
+use http_body_util::{BodyExt, Limited};
+use kube::Client;
+use kube::client::Body;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::wire::{self, Undecodable};
-use super::{PodEvent, WatchCause, WatchFailure};
-use crate::pull::facts::{PodFacts, Scope};
+use super::PodEvent;
+use super::codec::{Encoding, Status};
+use super::frames::{Frame, Frames};
+use super::informer::{End, Informer, Moment};
+use super::request::{Ask, Target};
+use crate::pull::facts::Scope;
 
-/// After this long the API server ends a watch and a new one begins.
-const WATCH_TIMEOUT: Duration = Duration::from_secs(90);
-/// No byte for this long means that the server is gone: longer than a watch on which nothing happens.
-pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(100);
-/// Pods in a page of a LIST. A page is held in memory three times over; more are hardly faster.
-const PAGE_SIZE: u32 = 250;
-/// The HTTP status for a resourceVersion that the server remembers no longer.
-const GONE: u16 = 410;
+/// The most bytes of a page, unpacked: with the pages asked for, ten times what comes.
+const MAX_PAGE: usize = 64 * 1024 * 1024;
+/// The most bytes of an error.
+const MAX_STATUS: usize = 64 * 1024;
+/// An error that takes longer to come is told without its text.
+const STATUS_LIMIT: Duration = Duration::from_secs(5);
 /// Finished pods start no container again, and their left-over statuses would look like failures.
 const UNFINISHED: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
-/// The events of all pods in `scope`, for as long as somebody asks.
-pub fn watch(client: Client, scope: Scope, include_finished: bool) -> impl Stream<Item = PodEvent> {
-    let api: Api<WatchedPod> = match &scope {
-        Scope::Cluster => Api::all(client),
-        Scope::Namespace(namespace) => Api::namespaced(client, namespace),
-    };
-    let seconds = u32::try_from(WATCH_TIMEOUT.as_secs()).unwrap_or(u32::MAX);
-    let config = watcher::Config::default().timeout(seconds).page_size(PAGE_SIZE);
-    let config = if include_finished { config } else { config.fields(UNFINISHED) };
-    let begin = move || watcher(api.clone(), config.clone()).default_backoff().boxed();
-    let first = begin();
-    let events = stream::unfold((first, begin), |(mut current, begin)| async move {
-        let event = current.next().await?;
-        // It would ask for the same resourceVersion again for ever.
-        if matches!(&event, Err(watcher::Error::WatchStartFailed(kube::Error::Api(status))) if status.code == GONE) {
-            current = begin();
-        }
-        Some((event, (current, begin)))
-    });
-    events.map(move |event| match event {
-        Ok(watcher::Event::Init) => PodEvent::ListBegins(scope.clone()),
-        Ok(watcher::Event::InitDone) => PodEvent::ListEnds(scope.clone()),
-        Ok(watcher::Event::InitApply(pod)) => pod.event(PodEvent::Listed),
-        Ok(watcher::Event::Apply(pod)) => pod.event(PodEvent::Applied),
-        Ok(watcher::Event::Delete(pod)) => pod.event(PodEvent::Deleted),
-        Err(error) => PodEvent::Failed(failure(&error)),
-    })
+/// What to watch.
+#[derive(Clone)]
+pub struct Source {
+    /// The client of the cluster.
+    pub client: Client,
+    /// What of it.
+    pub scope: Scope,
+    /// Whether finished pods belong to it.
+    pub include_finished: bool,
+    /// Whether the API server may compress lists, which saves bytes and costs time on both sides.
+    pub compress_lists: bool,
 }
 
-/// A pod as it comes off the watch: what kube needs of it, and the facts or why there are none.
-#[derive(Clone, Debug)]
-struct WatchedPod {
-    /// Only `resourceVersion` is filled: kube resumes from it.
-    metadata: ObjectMeta,
-    facts: Result<PodFacts, Undecodable>,
+/// Everything that happens to the pods of `source`, for as long as somebody asks. It begins with all there are.
+pub fn watch(source: Source) -> impl Stream<Item = PodEvent> {
+    events(source, Informer::new(seed()))
 }
 
-impl WatchedPod {
-    fn event(self, decoded: fn(PodFacts) -> PodEvent) -> PodEvent {
-        self.facts.map_or_else(PodEvent::Undecodable, decoded)
-    }
+/// The same, by means of the verb `list` alone until everything is listed once: for one look, which needs no other right.
+pub fn list(source: Source) -> impl Stream<Item = PodEvent> {
+    events(source, Informer::listing(seed()))
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Versioned {
-    metadata: Version,
+/// No two processes pause alike.
+fn seed() -> u64 {
+    RandomState::new().hash_one(0)
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Version {
-    resource_version: Option<String>,
+fn events(source: Source, informer: Informer) -> impl Stream<Item = PodEvent> {
+    let Source { client, scope, include_finished, compress_lists } = source;
+    let field_selector = if include_finished { "" } else { UNFINISHED }.to_owned();
+    let target = Target { scope, field_selector, compress_lists };
+    let driver = Driver { client, target, informer, began: Instant::now(), answer: None };
+    stream::unfold(driver, |mut driver| async move { Some((driver.next().await, driver)) })
 }
 
-impl<'de> Deserialize<'de> for WatchedPod {
-    /// Never fails on JSON: one broken object must not cost the page or the watch it came with.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = Box::<RawValue>::deserialize(deserializer)?;
-        let version: Versioned = serde_json::from_str(json.get()).unwrap_or_default();
-        let resource_version = version.metadata.resource_version;
-        Ok(Self { metadata: ObjectMeta { resource_version, ..ObjectMeta::default() }, facts: wire::decode(&json) })
-    }
+struct Driver {
+    client: Client,
+    target: Target,
+    informer: Informer,
+    began: Instant,
+    answer: Option<Answer>,
 }
 
-impl Resource for WatchedPod {
-    type DynamicType = ();
-    type Scope = kube::core::NamespaceResourceScope;
-
-    fn kind((): &()) -> std::borrow::Cow<'_, str> {
-        "Pod".into()
-    }
-
-    fn group((): &()) -> std::borrow::Cow<'_, str> {
-        "".into()
-    }
-
-    fn version((): &()) -> std::borrow::Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural((): &()) -> std::borrow::Cow<'_, str> {
-        "pods".into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
+/// An answer that is being read.
+struct Answer {
+    body: Body,
+    encoding: Encoding,
+    reading: Reading,
 }
 
-fn failure(error: &watcher::Error) -> WatchFailure {
-    use watcher::Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed};
-    match error {
-        InitialListFailed(error) => client_failure("cannot list pods", error),
-        WatchStartFailed(error) => client_failure("cannot watch pods", error),
-        WatchFailed(error) => client_failure("the watch broke", error),
-        WatchError(status) => WatchFailure {
-            cause: cause_of_code(status.code),
-            error: format!("the API server ended the watch: {} ({})", status.message, status.code),
-        },
-        NoResourceVersion => WatchFailure {
-            cause: WatchCause::Decode,
-            error: "the API server sent a pod without resourceVersion".to_owned(),
-        },
-    }
+enum Reading {
+    Watch(Frames),
+    Page(Collected),
 }
 
-fn client_failure(doing: &str, error: &kube::Error) -> WatchFailure {
-    let (cause, what) = match error {
-        kube::Error::Api(status) => {
-            let advice = match status.code {
-                401 => " (the credentials are not accepted)",
-                403 => " (grant the verbs list and watch on pods)",
-                _ => "",
+impl Driver {
+    async fn next(&mut self) -> PodEvent {
+        loop {
+            if let Some(event) = self.informer.event() {
+                return event;
+            }
+            self.answer = match self.answer.take() {
+                None => self.ask().await,
+                Some(answer) => self.read(answer).await,
             };
-            (cause_of_code(status.code), format!("{} ({}){advice}", status.message, status.code))
         }
-        kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => {
-            (WatchCause::Connection, chain(error))
+    }
+
+    fn now(&self) -> Moment {
+        self.began.elapsed()
+    }
+
+    /// Sends the next request and returns its answer, if it is one to read.
+    async fn ask(&mut self) -> Option<Answer> {
+        let (at, ask) = self.informer.next();
+        sleep_until(self.began + at).await;
+        let watch_seconds = self.informer.watch_seconds();
+        let request = ask.request(&self.target, self.informer.wants_protobuf(), watch_seconds);
+        self.informer.asked(&ask, self.now());
+        let answered = match request {
+            Ok(request) => {
+                let deadline = self.began + self.informer.deadline().unwrap_or_default();
+                send(&self.client, request, deadline).await
+            }
+            Err(error) => Err(End::Broken(error.to_string())),
+        };
+        match answered.and_then(|response| answer(&ask, response)) {
+            Ok(answer) => {
+                self.informer.answered(self.now());
+                Some(answer)
+            }
+            Err(end) => {
+                self.informer.ended(end, self.now());
+                None
+            }
         }
-        kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) | kube::Error::LinesCodecMaxLineLengthExceeded => {
-            (WatchCause::Decode, chain(error))
+    }
+
+    /// Reads on, and returns the answer if more of it may come.
+    async fn read(&mut self, mut answer: Answer) -> Option<Answer> {
+        let deadline = self.began + self.informer.deadline()?;
+        let part = timeout_at(deadline, answer.body.frame()).await;
+        let now = self.now();
+        let end = match part {
+            Err(_) => End::Late,
+            Ok(Some(Err(error))) => End::Broken(chain(&error)),
+            Ok(Some(Ok(part))) => {
+                // Trailers say nothing.
+                let Ok(bytes) = part.into_data() else { return Some(answer) };
+                match self.take(&mut answer, bytes, now) {
+                    Ok(true) => return Some(answer),
+                    Ok(false) => return None,
+                    Err(end) => end,
+                }
+            }
+            Ok(None) => match answer.reading {
+                Reading::Watch(frames) if frames.is_between() => End::Complete,
+                Reading::Watch(_) => End::Broken("the connection ended in the middle of an event".to_owned()),
+                Reading::Page(collected) => match self.finish(answer.encoding, collected) {
+                    Ok(()) => return None,
+                    Err(end) => end,
+                },
+            },
+        };
+        self.informer.ended(end, now);
+        None
+    }
+
+    /// Takes a part of an answer. Returns whether more may come.
+    fn take(&mut self, answer: &mut Answer, bytes: Bytes, now: Moment) -> Result<bool, End> {
+        let frames = match &mut answer.reading {
+            Reading::Page(collected) => {
+                self.informer.received(now);
+                return collected.push(&bytes).map(|()| true);
+            }
+            Reading::Watch(frames) => frames,
+        };
+        frames.push(bytes);
+        while let Some(frame) = frames.next_frame().map_err(|error| End::Garbled(error.to_string()))? {
+            match frame {
+                Frame::TooLarge(bytes) => self.informer.skipped(bytes, now),
+                Frame::Whole(frame) => {
+                    let word = answer.encoding.word(&frame).map_err(|error| End::Garbled(error.to_string()))?;
+                    if !self.informer.heard(word, now) {
+                        return Ok(false);
+                    }
+                }
+            }
         }
-        kube::Error::Auth(_) => (WatchCause::Unauthorized, chain(error)),
-        _ => (WatchCause::Other, chain(error)),
-    };
-    WatchFailure { cause, error: format!("{doing}: {what}") }
+        self.informer.is_left_with(!frames.is_between(), now);
+        Ok(true)
+    }
+
+    /// Takes a page that is complete.
+    fn finish(&mut self, encoding: Encoding, collected: Collected) -> Result<(), End> {
+        let page = encoding.page(collected.finish()?, |pod| self.informer.listed(pod));
+        let page = page.map_err(|error| End::Garbled(error.to_string()))?;
+        self.informer.paged(page, self.now());
+        Ok(())
+    }
 }
 
-const fn cause_of_code(code: u16) -> WatchCause {
-    match code {
-        401 => WatchCause::Unauthorized,
-        403 => WatchCause::Forbidden,
-        GONE => WatchCause::Gone,
-        429 => WatchCause::TooManyRequests,
-        500..=599 => WatchCause::ServerError,
-        _ => WatchCause::Other,
+/// Sends a request and returns the response to it, if it says yes before `deadline`.
+async fn send(client: &Client, request: Request<Body>, deadline: Instant) -> Result<Response<Body>, End> {
+    let response = timeout_at(deadline, client.send(request)).await.map_err(|_| End::Late)?;
+    let response = response.map_err(|error| match error {
+        kube::Error::Auth(error) => End::NoCredentials(chain(&error)),
+        error => End::Broken(chain(&error)),
+    })?;
+    if response.status().is_success() { Ok(response) } else { Err(End::Refused(refusal(response).await)) }
+}
+
+/// Makes an answer of a response that says yes.
+fn answer(ask: &Ask, response: Response<Body>) -> Result<Answer, End> {
+    let content_type = text(response.headers(), header::CONTENT_TYPE);
+    let Some(encoding) = Encoding::of(content_type) else {
+        return Err(End::Garbled(format!("the answer is of type \"{content_type}\"")));
+    };
+    let content_encoding = text(response.headers(), header::CONTENT_ENCODING);
+    let reading = match (ask, content_encoding) {
+        (Ask::List { .. }, "" | "identity") => Reading::Page(Collected::Plain(BytesMut::new())),
+        (Ask::List { .. }, "gzip") => Reading::Page(Collected::Gzip(Box::new(GzDecoder::new(Page(BytesMut::new()))))),
+        (Ask::WatchList | Ask::Watch { .. }, "" | "identity") => Reading::Watch(Frames::new(encoding.framing())),
+        (_, other) => return Err(End::Garbled(format!("the answer is compressed as \"{other}\""))),
+    };
+    Ok(Answer { body: response.into_body(), encoding, reading })
+}
+
+/// Reads an answer that says no.
+async fn refusal(response: Response<Body>) -> Status {
+    let (head, body) = response.into_parts();
+    let body = timeout(STATUS_LIMIT, Limited::new(body, MAX_STATUS).collect()).await;
+    let body = body.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let mut status =
+        Encoding::status(Encoding::of(text(&head.headers, header::CONTENT_TYPE)), head.status.as_u16(), &body);
+    let seconds = text(&head.headers, header::RETRY_AFTER).parse().ok().map(Duration::from_secs);
+    status.retry_after = seconds.or(status.retry_after);
+    if status.message.is_empty() {
+        head.status.canonical_reason().unwrap_or("no reason given").clone_into(&mut status.message);
+    }
+    status
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// The parts of a page, unpacked.
+enum Collected {
+    Plain(BytesMut),
+    Gzip(Box<GzDecoder<Page>>),
+}
+
+/// What a page is unpacked into: never more than [`MAX_PAGE`], whatever a few bytes claim to be.
+struct Page(BytesMut);
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len().saturating_add(bytes.len()) > MAX_PAGE {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Collected {
+    fn push(&mut self, bytes: &[u8]) -> Result<(), End> {
+        match self {
+            Self::Plain(page) if page.len().saturating_add(bytes.len()) > MAX_PAGE => Err(End::TooLarge),
+            Self::Plain(page) => {
+                page.extend_from_slice(bytes);
+                Ok(())
+            }
+            Self::Gzip(decoder) => decoder.write_all(bytes).map_err(|error| unpacking(&error)),
+        }
+    }
+
+    fn finish(self) -> Result<Bytes, End> {
+        match self {
+            Self::Plain(page) => Ok(page.freeze()),
+            Self::Gzip(decoder) => decoder.finish().map(|page| page.0.freeze()).map_err(|error| unpacking(&error)),
+        }
+    }
+}
+
+fn unpacking(error: &std::io::Error) -> End {
+    match error.kind() {
+        std::io::ErrorKind::FileTooLarge => End::TooLarge,
+        _ => End::Garbled(format!("the answer cannot be unpacked: {error}")),
     }
 }
 
 /// An error and what caused it, in one line. Most wrappers repeat what they wrap, so each fact stands once.
-fn chain(error: &dyn std::error::Error) -> String {
+fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

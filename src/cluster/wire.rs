@@ -1,67 +1,94 @@
-//! Decodes the few fields of a pod that are used, forgiving all others.
+//! Holds the few fields of Kubernetes' objects that are used, as both of its encodings have them.
 //!
-//! Every field is optional, and null is the same as absent: an API server may leave out anything. What has the wrong
-//! type altogether does not decode, and whoever called counts it.
+//! One type with two derives serves JSON and protobuf, so that a pod is the same whichever way it came. Every field is
+//! optional, and null is the same as absent: an API server may leave out anything. What has the wrong type altogether does
+//! not decode, and whoever called counts it. The numbers are those of k8s.io/api/core/v1/generated.proto and
+//! k8s.io/apimachinery/pkg/apis/meta/v1/generated.proto; the test against the published messages holds them to it.
 
+mod facts;
+
+use std::fmt;
+
+use prost::Message;
 use serde::Deserialize;
-use serde::de::Deserializer;
-use serde_json::value::RawValue;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::pull::facts::{ContainerFacts, ContainerKind, ImageFacts, Owner, Phase, PodFacts, PodId, State};
-use crate::pull::image::{PullPolicy, default_pull_policy};
-use crate::pull::time::Timestamp;
+use crate::pull::facts::PodFacts;
 
 /// Why an object is of no use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Undecodable {
-    /// It is not a pod as the API defines it.
+    /// It is not what the API defines.
     #[error("{name}: {problem}")]
     Malformed {
         /// The object's namespace and name, as far as they could be read.
         name: String,
-        /// What is wrong, with the place.
+        /// What is wrong, with the place where that is known.
         problem: String,
     },
     /// It has no name or no uid.
     #[error("an object without metadata.name or metadata.uid")]
     Anonymous,
+    /// It is larger than anything etcd takes.
+    #[error("an object of {bytes} bytes")]
+    TooLarge {
+        /// Its size, as far as it is known.
+        bytes: usize,
+    },
 }
 
 /// Reads the facts out of a pod's JSON.
 ///
 /// # Errors
 /// When the text is no pod, or one that cannot be told from others.
-pub fn decode(json: &RawValue) -> Result<PodFacts, Undecodable> {
-    let pod: Pod = serde_json::from_str(json.get()).map_err(|error| malformed(json, &error))?;
+pub fn decode(json: &str) -> Result<PodFacts, Undecodable> {
+    let pod: Pod = serde_json::from_str(json).map_err(|error| malformed(json, &error))?;
     pod.into_facts()
 }
 
-fn malformed(json: &RawValue, error: &serde_json::Error) -> Undecodable {
-    let named: Named = serde_json::from_str(json.get()).unwrap_or_default();
-    let name = match (named.metadata.namespace, named.metadata.name) {
-        (_, None) => "a nameless object".to_owned(),
-        (None, Some(name)) => name,
-        (Some(namespace), Some(name)) => format!("{namespace}/{name}"),
+/// Says what is wrong with an object whose JSON is no pod.
+pub(super) fn malformed(json: &str, error: &serde_json::Error) -> Undecodable {
+    named(serde_json::from_str(json).unwrap_or_default(), error)
+}
+
+/// Says what is wrong with an object whose protobuf is no pod.
+pub(super) fn malformed_protobuf(bytes: &[u8], error: &prost::DecodeError) -> Undecodable {
+    named(Named::decode(bytes).unwrap_or_default(), error)
+}
+
+fn named(named: Named, problem: &impl ToString) -> Undecodable {
+    let metadata = named.metadata.unwrap_or_default();
+    let name = match (metadata.namespace.as_str(), metadata.name.as_str()) {
+        (_, "") => "a nameless object".to_owned(),
+        ("", name) => name.to_owned(),
+        (namespace, name) => format!("{namespace}/{name}"),
     };
-    Undecodable::Malformed { name, problem: error.to_string() }
+    Undecodable::Malformed { name, problem: problem.to_string() }
 }
 
 /// The part of an object that tells what it is, where the rest does not decode.
-#[derive(Default, Deserialize)]
+#[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default)]
 struct Named {
-    metadata: NamedMetadata,
+    #[prost(message, optional, tag = "1")]
+    metadata: Option<NamedMetadata>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default)]
 struct NamedMetadata {
-    namespace: Option<String>,
-    name: Option<String>,
+    #[prost(string, tag = "1")]
+    #[serde(deserialize_with = "nullable")]
+    name: String,
+    #[prost(string, tag = "3")]
+    #[serde(deserialize_with = "nullable")]
+    namespace: String,
 }
 
 /// Reads null as the default, as the API server's own decoder does.
-fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+pub(super) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -71,293 +98,345 @@ fn list<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: 
     Ok(elements.unwrap_or_default().into_iter().map(Option::unwrap_or_default).collect())
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Pod {
-    #[serde(deserialize_with = "nullable")]
-    metadata: Metadata,
-    #[serde(deserialize_with = "nullable")]
-    spec: Spec,
-    #[serde(deserialize_with = "nullable")]
-    status: Status,
+/// A pod.
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default)]
+pub(super) struct Pod {
+    #[prost(message, optional, tag = "1")]
+    pub(super) metadata: Option<Metadata>,
+    #[prost(message, optional, tag = "2")]
+    spec: Option<Spec>,
+    #[prost(message, optional, tag = "3")]
+    status: Option<Status>,
 }
 
-#[derive(Default, Deserialize)]
+/// The metadata of a pod.
+#[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Metadata {
-    #[serde(deserialize_with = "nullable")]
-    namespace: String,
+pub(super) struct Metadata {
+    #[prost(string, tag = "1")]
     #[serde(deserialize_with = "nullable")]
     name: String,
+    #[prost(string, tag = "3")]
+    #[serde(deserialize_with = "nullable")]
+    namespace: String,
+    #[prost(string, tag = "5")]
     #[serde(deserialize_with = "nullable")]
     uid: String,
-    creation_timestamp: Option<Time>,
-    deletion_timestamp: Option<Time>,
+    #[prost(string, tag = "6")]
     #[serde(deserialize_with = "nullable")]
-    labels: Labels,
+    pub(super) resource_version: String,
+    #[prost(message, optional, tag = "8")]
+    creation_timestamp: Option<Time>,
+    #[prost(message, optional, tag = "9")]
+    deletion_timestamp: Option<Time>,
+    #[prost(message, repeated, tag = "11")]
+    #[serde(deserialize_with = "template_hash")]
+    labels: Vec<Label>,
+    #[prost(message, repeated, tag = "13")]
     #[serde(deserialize_with = "list")]
     owner_references: Vec<OwnerReference>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Labels {
-    #[serde(rename = "pod-template-hash", deserialize_with = "nullable")]
-    pod_template_hash: String,
+#[derive(Clone, PartialEq, Message)]
+struct Label {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    value: String,
 }
 
-#[derive(Default, Deserialize)]
+/// The label that a Deployment's ReplicaSets end their names with.
+const TEMPLATE_HASH: &str = "pod-template-hash";
+
+/// Reads the one label that is used out of an object of labels.
+fn template_hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Label>, D::Error> {
+    struct Labels;
+    impl<'de> Visitor<'de> for Labels {
+        type Value = Vec<Label>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("labels")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut labels: A) -> Result<Self::Value, A::Error> {
+            let mut kept = Vec::new();
+            while let Some(IsTemplateHash(is_wanted)) = labels.next_key()? {
+                if is_wanted {
+                    let value: Option<String> = labels.next_value()?;
+                    kept.push(Label { key: TEMPLATE_HASH.to_owned(), value: value.unwrap_or_default() });
+                } else {
+                    labels.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(kept)
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+    }
+    deserializer.deserialize_any(Labels)
+}
+
+/// Whether a label's name is the one wanted; nothing is copied to find out.
+struct IsTemplateHash(bool);
+
+impl<'de> Deserialize<'de> for IsTemplateHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = IsTemplateHash;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("the name of a label")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(IsTemplateHash(name == TEMPLATE_HASH))
+            }
+        }
+        deserializer.deserialize_str(Name)
+    }
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default)]
 struct OwnerReference {
+    #[prost(string, tag = "1")]
     #[serde(deserialize_with = "nullable")]
     kind: String,
+    #[prost(string, tag = "3")]
     #[serde(deserialize_with = "nullable")]
     name: String,
+    #[prost(bool, tag = "6")]
     #[serde(deserialize_with = "nullable")]
     controller: bool,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Spec {
-    #[serde(deserialize_with = "nullable")]
-    node_name: String,
-    #[serde(deserialize_with = "nullable")]
-    service_account_name: String,
-    #[serde(deserialize_with = "list")]
-    init_containers: Vec<Container>,
-    #[serde(deserialize_with = "list")]
-    containers: Vec<Container>,
-    #[serde(deserialize_with = "list")]
-    ephemeral_containers: Vec<Container>,
+    #[prost(message, repeated, tag = "1")]
     #[serde(deserialize_with = "list")]
     volumes: Vec<Volume>,
+    #[prost(message, repeated, tag = "2")]
+    #[serde(deserialize_with = "list")]
+    containers: Vec<Container>,
+    #[prost(string, tag = "8")]
+    #[serde(deserialize_with = "nullable")]
+    service_account_name: String,
+    #[prost(string, tag = "10")]
+    #[serde(deserialize_with = "nullable")]
+    node_name: String,
+    #[prost(message, repeated, tag = "15")]
+    #[serde(deserialize_with = "list")]
+    image_pull_secrets: Vec<PullSecret>,
+    #[prost(message, repeated, tag = "20")]
+    #[serde(deserialize_with = "list")]
+    init_containers: Vec<Container>,
+    #[prost(message, repeated, tag = "34")]
+    #[serde(deserialize_with = "list")]
+    ephemeral_containers: Vec<EphemeralContainer>,
 }
 
-#[derive(Default, Deserialize)]
+/// What is in it is none of our business.
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default)]
+struct PullSecret {
+    #[prost(string, tag = "1")]
+    #[serde(deserialize_with = "nullable")]
+    name: String,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Container {
+    #[prost(string, tag = "1")]
     #[serde(deserialize_with = "nullable")]
     name: String,
+    #[prost(string, tag = "2")]
     #[serde(deserialize_with = "nullable")]
     image: String,
-    image_pull_policy: Option<String>,
-    restart_policy: Option<String>,
+    #[prost(message, repeated, tag = "9")]
     #[serde(deserialize_with = "list")]
     volume_mounts: Vec<VolumeMount>,
+    #[prost(string, tag = "14")]
+    #[serde(deserialize_with = "nullable")]
+    image_pull_policy: String,
+    #[prost(string, tag = "24")]
+    #[serde(deserialize_with = "nullable")]
+    restart_policy: String,
 }
 
-#[derive(Default, Deserialize)]
+/// A container that JSON writes like any other, and protobuf in a message of its own.
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(from = "Container")]
+struct EphemeralContainer {
+    #[prost(message, optional, tag = "1")]
+    common: Option<Container>,
+}
+
+impl From<Container> for EphemeralContainer {
+    fn from(container: Container) -> Self {
+        Self { common: Some(container) }
+    }
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default)]
 struct VolumeMount {
+    #[prost(string, tag = "1")]
     #[serde(deserialize_with = "nullable")]
     name: String,
 }
 
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, from = "FlatVolume")]
+struct Volume {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, optional, tag = "2")]
+    source: Option<VolumeSource>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct VolumeSource {
+    #[prost(message, optional, tag = "30")]
+    image: Option<ImageVolume>,
+}
+
+/// A volume as JSON writes it, its source beside its name.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Volume {
+struct FlatVolume {
     #[serde(deserialize_with = "nullable")]
     name: String,
     image: Option<ImageVolume>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ImageVolume {
-    #[serde(deserialize_with = "nullable")]
-    reference: String,
-    pull_policy: Option<String>,
+impl From<FlatVolume> for Volume {
+    fn from(FlatVolume { name, image }: FlatVolume) -> Self {
+        Self { name, source: Some(VolumeSource { image }) }
+    }
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ImageVolume {
+    #[prost(string, tag = "1")]
+    #[serde(deserialize_with = "nullable")]
+    reference: String,
+    #[prost(string, tag = "2")]
+    #[serde(deserialize_with = "nullable")]
+    pull_policy: String,
+}
+
+#[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Status {
+    #[prost(string, tag = "1")]
     #[serde(deserialize_with = "nullable")]
     phase: String,
-    start_time: Option<Time>,
+    #[prost(message, repeated, tag = "2")]
     #[serde(deserialize_with = "list")]
     conditions: Vec<Condition>,
-    #[serde(deserialize_with = "list")]
-    init_container_statuses: Vec<ContainerStatus>,
+    #[prost(message, optional, tag = "7")]
+    start_time: Option<Time>,
+    #[prost(message, repeated, tag = "8")]
     #[serde(deserialize_with = "list")]
     container_statuses: Vec<ContainerStatus>,
+    #[prost(message, repeated, tag = "10")]
+    #[serde(deserialize_with = "list")]
+    init_container_statuses: Vec<ContainerStatus>,
+    #[prost(message, repeated, tag = "13")]
     #[serde(deserialize_with = "list")]
     ephemeral_container_statuses: Vec<ContainerStatus>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Condition {
+    #[prost(string, tag = "1")]
     #[serde(rename = "type", deserialize_with = "nullable")]
     kind: String,
+    #[prost(string, tag = "2")]
     #[serde(deserialize_with = "nullable")]
     status: String,
+    #[prost(message, optional, tag = "4")]
     last_transition_time: Option<Time>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ContainerStatus {
+    #[prost(string, tag = "1")]
     #[serde(deserialize_with = "nullable")]
     name: String,
+    #[prost(message, optional, tag = "2")]
+    state: Option<ContainerState>,
+    #[prost(message, optional, tag = "3")]
+    last_state: Option<ContainerState>,
+    #[prost(int64, tag = "5")]
     #[serde(deserialize_with = "nullable")]
     restart_count: i64,
-    #[serde(deserialize_with = "nullable")]
-    state: ContainerState,
-    #[serde(deserialize_with = "nullable")]
-    last_state: ContainerState,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default)]
 struct ContainerState {
+    #[prost(message, optional, tag = "1")]
     waiting: Option<Waiting>,
+    #[prost(message, optional, tag = "2")]
     running: Option<Running>,
+    #[prost(message, optional, tag = "3")]
     terminated: Option<Terminated>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default)]
 struct Waiting {
+    #[prost(string, tag = "1")]
     #[serde(deserialize_with = "nullable")]
     reason: String,
+    #[prost(string, tag = "2")]
     #[serde(deserialize_with = "nullable")]
     message: String,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Running {
+    #[prost(message, optional, tag = "1")]
     started_at: Option<Time>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, PartialEq, Message, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Terminated {
+    #[prost(string, tag = "3")]
     #[serde(deserialize_with = "nullable")]
     reason: String,
+    #[prost(message, optional, tag = "6")]
     finished_at: Option<Time>,
 }
 
-/// An RFC 3339 instant; one that is none of ours to judge reads as unknown.
-struct Time(Option<Timestamp>);
+/// An instant. Go's zero time, which protobuf writes as an empty message, and one that is none of ours to judge read as
+/// unknown.
+#[derive(Clone, Copy, PartialEq, Message)]
+struct Time {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanos: i32,
+}
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Ok(Self(text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp::from_unix_millis(at.as_millisecond()))))
-    }
-}
-
-impl Pod {
-    fn into_facts(self) -> Result<PodFacts, Undecodable> {
-        let Self { metadata, spec, status } = self;
-        if metadata.name.is_empty() || metadata.uid.is_empty() {
-            return Err(Undecodable::Anonymous);
-        }
-        let controller = metadata.owner_references.into_iter().find(|owner| owner.controller).unwrap_or_default();
-        let condition = |kind: &str| {
-            let met = |condition: &&Condition| condition.kind == kind && condition.status == "True";
-            status.conditions.iter().find(met).and_then(|condition| instant(condition.last_transition_time.as_ref()))
-        };
-        Ok(PodFacts {
-            id: PodId { namespace: metadata.namespace, name: metadata.name, uid: metadata.uid },
-            owner: Owner {
-                kind: controller.kind,
-                name: controller.name,
-                template_hash: metadata.labels.pod_template_hash,
-            },
-            phase: match status.phase.as_str() {
-                "Succeeded" | "Failed" => Phase::Finished,
-                _ => Phase::Alive,
-            },
-            deleting: metadata.deletion_timestamp.is_some(),
-            created: instant(metadata.creation_timestamp.as_ref()),
-            started: instant(status.start_time.as_ref()),
-            scheduled: condition("PodScheduled"),
-            sandbox_ready: condition("PodReadyToStartContainers"),
-            initialized: condition("Initialized"),
-            containers: containers(&spec, status),
-            node: spec.node_name,
-            service_account: spec.service_account_name,
-        })
-    }
-}
-
-fn instant(time: Option<&Time>) -> Option<Timestamp> {
-    time.and_then(|Time(at)| *at)
-}
-
-/// Every container that the status or the spec names, in the order of the status.
-fn containers(spec: &Spec, status: Status) -> Vec<ContainerFacts> {
-    let lists = [
-        (&spec.init_containers, status.init_container_statuses, ContainerKind::Init),
-        (&spec.containers, status.container_statuses, ContainerKind::App),
-        (&spec.ephemeral_containers, status.ephemeral_container_statuses, ContainerKind::Ephemeral),
-    ];
-    let mut facts = Vec::new();
-    for (specs, statuses, kind) in lists {
-        let first = facts.len();
-        for status in statuses {
-            let container = specs.iter().find(|container| container.name == status.name);
-            facts.push(container_facts(container, &spec.volumes, kind, status));
-        }
-        for container in specs {
-            let has_status = facts.iter().skip(first).any(|known| known.name == container.name);
-            if !has_status {
-                let status = ContainerStatus { name: container.name.clone(), ..ContainerStatus::default() };
-                facts.push(container_facts(Some(container), &spec.volumes, kind, status));
-            }
-        }
-    }
-    facts
-}
-
-fn container_facts(
-    container: Option<&Container>,
-    volumes: &[Volume],
-    kind: ContainerKind,
-    status: ContainerStatus,
-) -> ContainerFacts {
-    let restartable = container.is_some_and(|container| container.restart_policy.as_deref() == Some("Always"));
-    ContainerFacts {
-        name: status.name,
-        kind: if kind == ContainerKind::Init && restartable { ContainerKind::Sidecar } else { kind },
-        images: container.map(|container| images(container, volumes)).unwrap_or_default(),
-        restarts: u32::try_from(status.restart_count).unwrap_or(0),
-        last_run_ended: status.last_state.terminated.and_then(|run| instant(run.finished_at.as_ref())),
-        state: state(status.state),
-    }
-}
-
-fn images(container: &Container, volumes: &[Volume]) -> Vec<ImageFacts> {
-    let mounted = container.volume_mounts.iter().filter_map(|mount| {
-        let volume = volumes.iter().find(|volume| volume.name == mount.name)?;
-        volume.image.as_ref().map(|image| image_facts(&image.reference, image.pull_policy.as_deref()))
-    });
-    let own = image_facts(&container.image, container.image_pull_policy.as_deref());
-    std::iter::once(own).chain(mounted).collect()
-}
-
-fn image_facts(reference: &str, policy: Option<&str>) -> ImageFacts {
-    let written = policy.and_then(|policy| PullPolicy::ALL.iter().find(|known| known.as_str() == policy));
-    ImageFacts {
-        reference: reference.to_owned(),
-        policy: written.copied().unwrap_or_else(|| default_pull_policy(reference)),
-    }
-}
-
-fn state(state: ContainerState) -> State {
-    match state {
-        ContainerState { waiting: Some(Waiting { reason, message }), .. } => State::Waiting { reason, message },
-        ContainerState { running: Some(running), .. } => {
-            State::Running { started: instant(running.started_at.as_ref()) }
-        }
-        ContainerState { terminated: Some(terminated), .. } => {
-            State::Terminated { reason: terminated.reason, finished: instant(terminated.finished_at.as_ref()) }
-        }
-        ContainerState { waiting: None, running: None, terminated: None } => State::Absent,
+        Ok(text
+            .parse::<jiff::Timestamp>()
+            .map_or_else(|_| Self::default(), |at| Self { seconds: at.as_second(), nanos: at.subsec_nanosecond() }))
     }
 }
 

@@ -1,9 +1,8 @@
 //! Decides on and does the compression of a body.
 //!
-//! By flate2 rather than a layer of tower-http: the whole body exists before it is compressed, so that can be done on the
-//! same blocking thread, and the length of the result is known.
+//! By flate2 rather than a layer of tower-http, so that it is done on the blocking thread that writes the body.
 
-use std::io::{self, Write as _};
+use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -24,10 +23,8 @@ pub(super) fn accepts_gzip(accept: &str) -> bool {
     gzip > 0 && gzip >= weight("identity").unwrap_or(0)
 }
 
-/// Compresses at the fastest level: labels repeat so much that the next ones gain little for the time they take.
-pub(super) fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
-    // An exposition shrinks to a tenth or less.
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 10), Compression::fast());
-    encoder.write_all(body)?;
-    encoder.finish()
+/// Compresses what is written into `sink`; dropping it writes the end. At the fastest level: labels repeat so much that
+/// the next ones gain little for the time they take.
+pub(super) fn zipped<W: Write>(sink: W) -> GzEncoder<W> {
+    GzEncoder::new(sink, Compression::fast())
 }

@@ -1,12 +1,16 @@
 //! Answers a scrape.
 
+use std::io::{self, Write};
+
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::OwnedSemaphorePermit;
+use futures::stream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
-use super::encoding::{accepts_gzip, gzip};
+use super::encoding::{accepts_gzip, zipped};
 use super::router::Shared;
 use crate::metrics::exposition::Format;
 
@@ -25,42 +29,65 @@ async fn answer(shared: Shared, headers: &HeaderMap) -> Response {
     let Ok(permit) = shared.scrapes.acquire_owned().await else {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
     };
+    let (begun, begins) = oneshot::channel();
+    let (chunks, taken) = mpsc::channel(CHUNKS_AHEAD);
     // 100,000 series take tens of milliseconds to write and more to compress. On a worker thread that would hold up the
     // watch of the cluster and the health checks, of which there may be two threads for all.
     let work = tokio::task::spawn_blocking(move || {
-        let body = shared.site.scrape(format)?;
-        let zipped = if compress { gzip(&body).ok() } else { None };
-        let compressed = zipped.is_some();
-        Ok((Held { body: zipped.unwrap_or(body), _permit: permit }, compressed))
+        let _permit = permit;
+        let scrape = shared.site.scrape(format);
+        let (scrape, said) = scrape.map_or_else(|why| (None, Err(why)), |scrape| (Some(scrape), Ok(())));
+        // An error means that the client has gone.
+        if let (Ok(()), Some(scrape)) = (begun.send(said), scrape) {
+            let chunks = Chunks(chunks);
+            scrape(if compress { Box::new(zipped(chunks)) } else { Box::new(chunks) });
+        }
     });
-    let (held, compressed) = match work.await {
-        Ok(Ok(done)) => done,
+    match begins.await {
+        Ok(Ok(())) => {}
         Ok(Err(super::NotReady(reason))) => {
             return (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response();
         }
-        Err(error) => {
-            tracing::error!(%error, "scrape failed");
+        Err(_) => {
+            tracing::error!("scrape failed");
             return (StatusCode::INTERNAL_SERVER_ERROR, "scrape failed\n").into_response();
         }
-    };
-    let mut response = Response::new(Body::from(Bytes::from_owner(held)));
+    }
+    let mut response = Response::new(body(taken, work));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
-    if compressed {
+    if compress {
         response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     response
 }
 
-/// A body that keeps its permit until it has been sent, so that slow clients cannot pile up bodies in memory.
-struct Held {
-    body: Vec<u8>,
-    _permit: OwnedSemaphorePermit,
+/// How many chunks may wait for the client to read on, so that slow clients cannot pile up bodies in memory.
+const CHUNKS_AHEAD: usize = 2;
+
+/// Sends what is written to whoever reads the body, at their pace.
+struct Chunks(mpsc::Sender<Bytes>);
+
+impl Write for Chunks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = self.0.blocking_send(Bytes::copy_from_slice(bytes));
+        sent.map(|()| bytes.len()).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.body
-    }
+/// The body that `work` writes. It breaks off where the work did: a body that merely ends would pass for a whole one.
+fn body(chunks: mpsc::Receiver<Bytes>, work: JoinHandle<()>) -> Body {
+    Body::from_stream(stream::unfold((chunks, Some(work)), async |(mut chunks, work)| {
+        if let Some(chunk) = chunks.recv().await {
+            return Some((Ok(chunk), (chunks, work)));
+        }
+        let error = work?.await.err()?;
+        tracing::error!(%error, "scrape failed");
+        Some((Err(error), (chunks, None)))
+    }))
 }
 
 /// Returns the list that all headers of one name make together.

@@ -12,6 +12,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use tokio::net::TcpListener;
 
 use crate::metrics::exposition::Format;
 
-pub use path::{BadPath, TelemetryPath};
+pub use path::{BadPath, ExternalUrl, Prefix, TelemetryPath};
 pub use router::router;
 pub use server::serve_router;
 
@@ -27,8 +28,8 @@ pub use server::serve_router;
 ///
 /// `ready` and `live` are called on a thread that other tasks need, so they must not block; `scrape` may take its time.
 pub trait Site: Send + Sync + 'static {
-    /// Returns the exposition in one format.
-    fn scrape(&self, format: Format) -> Result<Vec<u8>, NotReady>;
+    /// Returns what writes the exposition of this instant.
+    fn scrape(&self, format: Format) -> Result<Scrape, NotReady>;
 
     /// Returns why nobody should scrape this process, if so.
     fn ready(&self) -> Result<(), String>;
@@ -36,6 +37,9 @@ pub trait Site: Send + Sync + 'static {
     /// Returns why this process should be restarted, if so.
     fn live(&self) -> Result<(), String>;
 }
+
+/// Writes an exposition into a sink, which takes its time; dropping the sink ends it.
+pub type Scrape = Box<dyn FnOnce(Box<dyn Write + Send>) + Send>;
 
 /// Why there is nothing to scrape yet. An incomplete list of failures would end alerts that should go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +69,7 @@ pub struct Limits {
     pub drain: Duration,
     /// How many connections are served at a time. Others wait in the kernel's queue.
     pub connections: usize,
-    /// How many scrapes are held in memory at a time, each until its client has read it. Others wait.
+    /// How many scrapes are written at a time, each until its client has read it. Others wait.
     pub scrapes: usize,
 }
 

@@ -1,15 +1,28 @@
-//! Checks the path under which the exposition is served.
+//! Checks the paths that a user may choose: those of the exposition, of everything here, and of links to it.
 
 use std::str::FromStr;
 
 /// Paths that mean something else.
-const TAKEN: [&str; 5] = ["/", "/style.css", "/livez", "/readyz", "/healthz"];
+const TAKEN: [&str; 7] = ["/", "/style.css", "/script.js", "/favicon.svg", "/livez", "/readyz", "/healthz"];
+/// What no other path may begin with.
+const TAKEN_FOLDERS: [&str; 3] = ["/api/", "/failures/", "/runbooks/"];
 
 /// A path that names nothing else here and means itself in a route, in HTML and in a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TelemetryPath(String);
 
-/// Why a path cannot be the telemetry path.
+/// What paths begin with: nothing, or a path without a slash at its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prefix(String);
+
+/// The URL under which others see this server; its path is all that links need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExternalUrl {
+    /// Its path.
+    pub path: Prefix,
+}
+
+/// Why a path cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPath {
     /// It holds what a path should not.
@@ -18,6 +31,9 @@ pub enum BadPath {
     /// Something else is there.
     #[error("path \"{0}\" is taken")]
     Taken(String),
+    /// It is no URL of a web server.
+    #[error("\"{0}\" is neither http://HOST/PATH nor https://HOST/PATH")]
+    Url(String),
 }
 
 impl TelemetryPath {
@@ -37,13 +53,46 @@ impl FromStr for TelemetryPath {
     type Err = BadPath;
 
     fn from_str(path: &str) -> Result<Self, BadPath> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-        if !path.starts_with('/') || !path.bytes().all(plain) {
-            return Err(BadPath::Characters(path.to_owned()));
-        }
-        if TAKEN.contains(&path) || path.starts_with("/api/") {
+        check(path)?;
+        if TAKEN.contains(&path) || TAKEN_FOLDERS.iter().any(|folder| path.starts_with(folder)) {
             return Err(BadPath::Taken(path.to_owned()));
         }
         Ok(Self(path.to_owned()))
     }
+}
+
+impl Prefix {
+    /// Returns the prefix; empty, or with its leading slash and without one at its end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = BadPath;
+
+    fn from_str(path: &str) -> Result<Self, BadPath> {
+        check(path)?;
+        // In a link, // begins a host.
+        if path.starts_with("//") {
+            return Err(BadPath::Characters(path.to_owned()));
+        }
+        Ok(Self(path.trim_end_matches('/').to_owned()))
+    }
+}
+
+impl FromStr for ExternalUrl {
+    type Err = BadPath;
+
+    fn from_str(url: &str) -> Result<Self, BadPath> {
+        let bad = || BadPath::Url(url.to_owned());
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).ok_or_else(bad)?;
+        let (host, path) = rest.find('/').and_then(|slash| rest.split_at_checked(slash)).unwrap_or((rest, "/"));
+        if host.is_empty() { Err(bad()) } else { Ok(Self { path: path.parse()? }) }
+    }
+}
+
+fn check(path: &str) -> Result<(), BadPath> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    if path.starts_with('/') && path.bytes().all(plain) { Ok(()) } else { Err(BadPath::Characters(path.to_owned())) }
 }

@@ -21,6 +21,8 @@ enum Scrape {
     Repeat(usize),
     NotReady,
     Panic,
+    /// Breaks off after it has begun.
+    Break,
     /// Says that it has begun, then waits to be let go.
     Wait(mpsc::Sender<()>, Mutex<mpsc::Receiver<()>>),
 }
@@ -28,30 +30,37 @@ enum Scrape {
 struct Probe(Scrape);
 
 impl Site for Probe {
-    fn scrape(&self, format: Format) -> Result<Vec<u8>, NotReady> {
-        match &self.0 {
-            Scrape::Repeat(times) => return Ok(format!("{format:?}").repeat(*times).into_bytes()),
+    fn scrape(&self, format: Format) -> Result<super::Scrape, NotReady> {
+        let body = match &self.0 {
+            Scrape::Repeat(times) => format!("{format:?}").repeat(*times),
             Scrape::NotReady => return Err(NotReady("the first list is not complete".to_owned())),
             Scrape::Panic => panic!("scrape"),
             Scrape::Wait(begun, go) => {
                 begun.send(()).unwrap();
                 let _ = go.lock().unwrap().recv();
+                "waited".to_owned()
             }
-        }
-        Ok(b"waited".to_vec())
+            Scrape::Break => "begun".to_owned(),
+        };
+        let breaks = matches!(self.0, Scrape::Break);
+        // An error means that the client has gone.
+        Ok(Box::new(move |mut sink| {
+            let _ = sink.write_all(body.as_bytes());
+            assert!(!breaks, "it breaks off");
+        }))
     }
 
     fn ready(&self) -> Result<(), String> {
         match &self.0 {
             Scrape::NotReady => Err("the first list is not complete".to_owned()),
-            Scrape::Repeat(_) | Scrape::Panic | Scrape::Wait(..) => Ok(()),
+            Scrape::Repeat(_) | Scrape::Panic | Scrape::Break | Scrape::Wait(..) => Ok(()),
         }
     }
 
     fn live(&self) -> Result<(), String> {
         match &self.0 {
             Scrape::Panic => Err("a task has ended".to_owned()),
-            Scrape::Repeat(_) | Scrape::NotReady | Scrape::Wait(..) => Ok(()),
+            Scrape::Repeat(_) | Scrape::NotReady | Scrape::Break | Scrape::Wait(..) => Ok(()),
         }
     }
 }
@@ -125,7 +134,12 @@ impl Answer {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("no end of header");
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Self { status, head, body: bytes[end + 4..].to_vec() }
+        let mut answer = Self { status, head, body: bytes[end + 4..].to_vec() };
+        // The answer to HEAD has none.
+        if answer.header("transfer-encoding") == Some("chunked") && !answer.body.is_empty() {
+            answer.body = unchunked(&answer.body).expect("the last chunk is missing");
+        }
+        answer
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -135,6 +149,20 @@ impl Answer {
 
     fn text(&self) -> &str {
         str::from_utf8(&self.body).unwrap()
+    }
+}
+
+/// Returns what the chunks hold, if the last one is there.
+fn unchunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut whole = Vec::new();
+    loop {
+        let end = bytes.windows(2).position(|two| two == b"\r\n")?;
+        let length = usize::from_str_radix(str::from_utf8(&bytes[..end]).ok()?, 16).ok()?;
+        whole.extend_from_slice(bytes.get(end + 2..end + 2 + length)?);
+        bytes = bytes.get(end + 2 + length + 2..)?;
+        if length == 0 {
+            return Some(whole);
+        }
     }
 }
 

@@ -57,7 +57,7 @@ fn pods_of_json(text: &str) -> Result<Vec<Result<PodFacts, Undecodable>>, BadFil
     let Some(items) = document.items else {
         let object: &RawValue = serde_json::from_str(text)?;
         return match kind(object).as_deref() {
-            Some("Pod") => Ok(vec![wire::decode(object)]),
+            Some("Pod") => Ok(vec![wire::decode(object.get())]),
             Some(other) => Err(BadFile::NoPods(format!("a {other}"))),
             None => Err(BadFile::NoPods("an object without a kind".to_owned())),
         };
@@ -69,7 +69,12 @@ fn pods_of_json(text: &str) -> Result<Vec<Result<PodFacts, Undecodable>>, BadFil
     {
         return Err(BadFile::NoPods(format!("a list of {other}")));
     }
-    Ok(items.into_iter().zip(&kinds).filter(|(_, kind)| is_pod(kind)).map(|(object, _)| wire::decode(object)).collect())
+    Ok(items
+        .into_iter()
+        .zip(&kinds)
+        .filter(|(_, kind)| is_pod(kind))
+        .map(|(object, _)| wire::decode(object.get()))
+        .collect())
 }
 
 fn kind(object: &RawValue) -> Option<String> {

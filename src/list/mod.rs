@@ -10,7 +10,8 @@ use futures::StreamExt;
 use kube::Client;
 use serde::Serialize;
 
-use crate::cluster::{PodEvent, WatchCause, pods};
+use crate::cluster::pods::{self, Source};
+use crate::cluster::{PodEvent, WatchCause};
 use crate::present::{FailingContainer, rfc3339};
 use crate::pull::cause::Cause;
 use crate::pull::facts::{PodFacts, Scope};
@@ -125,23 +126,32 @@ pub async fn look_at_cluster(client: Client, filter: &Filter, now: impl Fn() -> 
     let scopes = Scope::of_namespaces(&filter.namespaces);
     let mut looking = Looking::new(&scopes, &filter.namespaces);
     for scope in scopes {
-        let mut events = std::pin::pin!(pods::watch(client.clone(), scope.clone(), false));
+        let mut events = std::pin::pin!(pods::list(source(&client, &scope)));
         loop {
             match events.next().await.context("the list ended early")? {
-                PodEvent::ListBegins(scope) => looking.index.reset_begin(&scope),
+                PodEvent::ListBegins => looking.index.reset_begin(&scope),
                 PodEvent::Listed(pod) => looking.pod(&pod, now()),
                 PodEvent::Undecodable(problem) => looking.skip(&problem),
                 PodEvent::Failed(failure) => bail!("{}{}", redact(&failure.error), hint(failure.cause, &scope)),
-                PodEvent::ListEnds(scope) => {
+                PodEvent::ListEnds => {
                     let _ = looking.index.reset_end(&scope, now());
                     break;
                 }
                 // Only after the list.
-                PodEvent::Applied(_) | PodEvent::Found(_) | PodEvent::Deleted(_) => {}
+                PodEvent::Applied(_)
+                | PodEvent::Missed(_)
+                | PodEvent::Found(_)
+                | PodEvent::Deleted(_)
+                | PodEvent::Heard
+                | PodEvent::Ended => {}
             }
         }
     }
     Ok(looking.finish(filter, now()))
+}
+
+fn source(client: &Client, scope: &Scope) -> Source {
+    Source { client: client.clone(), scope: scope.clone(), include_finished: false, compress_lists: false }
 }
 
 /// Whoever may not list the pods of a cluster may list those of a namespace.

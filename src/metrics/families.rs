@@ -247,7 +247,11 @@ pub static FAMILIES: &[Family] = &[
     )
     .seconds(),
     counter("image_pull_exporter_watch_events_total", "Events taken from the watch.", &["type"]),
-    counter("image_pull_exporter_watch_errors_total", "Failed requests and broken watches, by cause.", &["cause"]),
+    counter(
+        "image_pull_exporter_watch_restarts_total",
+        "Times that the watch of pods began again, by cause; \"ended\" is as it should be, every other one a fault.",
+        &["cause"],
+    ),
     counter(
         "image_pull_exporter_relists_total",
         "Lists of all pods that were begun: the first one, and one after each gap.",
@@ -291,6 +295,13 @@ pub static FAMILIES: &[Family] = &[
         "Error texts whose cause no rule knows; each is in the log.",
         &[],
     ),
+    gauge(
+        "image_pull_exporter_history_forgotten_total",
+        "What the page's history had no place for: failures that ended (--history), and statuses of open ones.",
+        &["what"],
+        own::history_forgotten,
+    )
+    .counting(),
     gauge("process_start_time_seconds", "Start time of the process, in Unix time.", &[], own::start_time).seconds(),
     gauge("process_cpu_seconds_total", "User and system CPU time spent, in seconds.", &[], own::cpu)
         .counting()

@@ -65,7 +65,7 @@ struct WatchEvents {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WatchErrors {
+struct WatchRestarts {
     cause: &'static str,
 }
 
@@ -97,7 +97,7 @@ pub struct Tally {
     /// Events of failures whose registry was beyond the cap.
     beyond_cap: Counter,
     watch_events: Family<WatchEvents, Counter>,
-    watch_errors: Family<WatchErrors, Counter>,
+    watch_restarts: Family<WatchRestarts, Counter>,
     relists: Counter,
     undecodable: Counter,
     duplicates: Counter,
@@ -135,7 +135,7 @@ impl WatchEvent {
 }
 
 impl Tally {
-    /// Everything at zero, from `began` on. `watch_causes` are those that [`watch_error`](Self::watch_error) may be told.
+    /// Everything at zero, from `began` on. `watch_causes` are those that [`watch_restart`](Self::watch_restart) may be told.
     #[must_use]
     pub fn new(began: Timestamp, max_registries: usize, watch_causes: &[&'static str]) -> Self {
         let mut tally = Self {
@@ -151,7 +151,7 @@ impl Tally {
             exemplars: BTreeMap::new(),
             beyond_cap: Counter::default(),
             watch_events: Family::default(),
-            watch_errors: Family::default(),
+            watch_restarts: Family::default(),
             relists: Counter::default(),
             undecodable: Counter::default(),
             duplicates: Counter::default(),
@@ -163,7 +163,7 @@ impl Tally {
             drop(tally.watch_events.get_or_create(&WatchEvents { r#type: event.as_str() }));
         }
         for cause in watch_causes {
-            drop(tally.watch_errors.get_or_create(&WatchErrors { cause }));
+            drop(tally.watch_restarts.get_or_create(&WatchRestarts { cause }));
         }
         tally
     }
@@ -179,7 +179,7 @@ impl Tally {
         registry.register(FAILURE_DURATION, help, self.failure_durations.clone());
         registry.register("image_pull_exporter_registries_beyond_cap_events", help, self.beyond_cap.clone());
         registry.register("image_pull_exporter_watch_events", help, self.watch_events.clone());
-        registry.register("image_pull_exporter_watch_errors", help, self.watch_errors.clone());
+        registry.register("image_pull_exporter_watch_restarts", help, self.watch_restarts.clone());
         registry.register("image_pull_exporter_relists", help, self.relists.clone());
         registry.register("image_pull_exporter_undecodable_objects", help, self.undecodable.clone());
         registry.register("image_pull_exporter_duplicate_containers", help, self.duplicates.clone());
@@ -212,12 +212,13 @@ impl Tally {
             FailureEvent::Unclassified(_) => {
                 self.unclassified.inc();
             }
+            FailureEvent::Turned(..) => {}
             FailureEvent::BackedOff(interval) => {
                 let series = (BACKOFF_DURATION, vec![registry.clone()]);
                 self.backoff_durations.get_or_create(&BackOffs { registry }).observe(interval.as_secs_f64());
                 self.remember(series, &BACKOFF_BUCKETS, *interval, &exemplar, now);
             }
-            FailureEvent::Ended { outcome, lasted, exact } => {
+            FailureEvent::Ended { outcome, lasted, exact, .. } => {
                 if *exact {
                     let series = (FAILURE_DURATION, vec![registry.clone(), outcome.as_str().to_owned()]);
                     let labels = Durations { registry: registry.clone(), outcome: outcome.as_str() };
@@ -235,9 +236,9 @@ impl Tally {
         self.watch_events.get_or_create(&WatchEvents { r#type: event.as_str() }).inc();
     }
 
-    /// Counts an error of the watch. `cause` is a word of a closed set.
-    pub fn watch_error(&self, cause: &'static str) {
-        self.watch_errors.get_or_create(&WatchErrors { cause }).inc();
+    /// Counts a new beginning of the watch. `cause` is a word of a closed set.
+    pub fn watch_restart(&self, cause: &'static str) {
+        self.watch_restarts.get_or_create(&WatchRestarts { cause }).inc();
     }
 
     /// Counts the beginning of a list of the whole cluster.

@@ -7,6 +7,7 @@ use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::Met
 
 use super::process::Process;
 use crate::pull::failure::Failure;
+use crate::pull::history::Forgotten;
 use crate::pull::snapshot::{Snapshot, TrackedContainer, TrackedPod};
 use crate::pull::time::Timestamp;
 
@@ -19,6 +20,8 @@ pub struct View {
     pub counted: Vec<MetricFamily>,
     /// How the watch is.
     pub watch: Watch,
+    /// What the history had no place for.
+    pub forgotten: Forgotten,
     /// What the process uses; `None` in a replay, where that is of no interest and never twice the same.
     pub process: Option<(Timestamp, Process)>,
     /// For how many containers series are shown.

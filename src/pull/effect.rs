@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::cause::Cause;
 use super::facts::PodId;
+use super::reason::Stage;
+use super::snapshot::TrackedPod;
 
 /// How a failure ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +68,8 @@ pub struct Subject {
 pub enum FailureEvent {
     /// It began, or was found.
     Started,
+    /// Its status turned to this stage, with this error text. It may hold secrets.
+    Turned(Stage, Arc<str>),
     /// An attempt to pull failed, for this cause.
     Attempted(Cause),
     /// No rule knows this error text. It may hold secrets.
@@ -80,5 +84,7 @@ pub enum FailureEvent {
         lasted: Duration,
         /// Whether it was seen to begin, so that `lasted` is exact.
         exact: bool,
+        /// The pod as it was before, with the failure in it.
+        pod: Arc<TrackedPod>,
     },
 }

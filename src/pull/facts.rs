@@ -51,7 +51,7 @@ pub struct PodId {
 }
 
 /// What owns a pod, from its `ownerReferences` and labels.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Owner {
     /// The controller's kind; empty for a pod that nothing controls.
     pub kind: String,
@@ -100,6 +100,9 @@ pub struct PodFacts {
     pub node: String,
     /// `spec.serviceAccountName`.
     pub service_account: String,
+    /// The names in `spec.imagePullSecrets`. A pod that names none gets those of its service account when it is created
+    /// (plugin/pkg/admission/serviceaccount/admission.go, v1.36.2).
+    pub pull_secrets: Vec<String>,
     /// What owns it.
     pub owner: Owner,
     /// Its phase.

@@ -4,6 +4,7 @@
 //! ImagePullBackOff alternate inside one failure; ContainerCreating after a kubelet restart, CrashLoopBackOff
 //! while the restart cannot get its image, and a word it does not know all leave it open.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::backoff::BackOff;
@@ -11,8 +12,10 @@ use super::cause::{Cause, classify, is_bare_backoff};
 use super::effect::{FailureEvent, Outcome};
 use super::facts::{ContainerFacts, ImageFacts, PodFacts, State};
 use super::image::{ImageReference, PullPolicy, image_named_in, same_image};
+use super::pool::Pools;
 use super::reason::{Reason, Stage, stage_of};
 use super::since::{Basis, Since};
+use super::snapshot::TrackedPod;
 use super::time::Timestamp;
 
 /// A restart that is not held back fails and shows within two syncs of the kubelet (15 s were recorded).
@@ -38,19 +41,19 @@ pub struct Failure {
     /// When it began.
     pub since: Since,
     /// The image that cannot be had, as the spec writes it, taken apart.
-    pub image: ImageReference,
+    pub image: Arc<ImageReference>,
     /// When the kubelet pulls that image.
     pub policy: PullPolicy,
     /// The last image reason.
     pub reason: Reason,
     /// The last error text, cut at 4 KiB. It may hold secrets: redact it before it leaves the process.
-    pub message: String,
+    pub message: Arc<str>,
     /// What that text says is wrong.
     pub cause: Cause,
     /// Failed attempts seen.
     pub attempts: u32,
     /// The registry that it is counted under, from begin to end.
-    pub registry: String,
+    pub registry: Arc<str>,
     /// What the last status showed.
     stage: Stage,
     backoff: BackOff,
@@ -63,7 +66,7 @@ pub struct Failure {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stale {
     reason: Reason,
-    message: String,
+    message: Arc<str>,
 }
 
 /// What a status makes of an open failure.
@@ -78,12 +81,13 @@ pub enum Fate {
 impl Failure {
     /// Opens a failure where a status shows one, unless that status is a left-over.
     #[must_use]
-    pub fn open(
+    pub(super) fn open(
         pod: &PodFacts,
         container: &ContainerFacts,
         stale: Option<&Stale>,
         seen: Seen,
         now: Timestamp,
+        pools: &mut Pools,
     ) -> Option<(Self, Vec<FailureEvent>)> {
         let stage @ Stage::NoImage(reason) = stage_of(&container.state) else { return None };
         let message = message_of(&container.state);
@@ -98,11 +102,11 @@ impl Failure {
         let reference = ImageReference::parse(&image.reference);
         let mut failure = Self {
             since,
-            registry: reference.registry().to_owned(),
-            image: reference,
+            registry: pools.texts.share(reference.registry()),
+            image: pools.images.share(Arc::new(reference)),
             policy: image.policy,
             reason,
-            message: cut(message).to_owned(),
+            message: pools.texts.share(cut(message)),
             cause: classify(reason.as_str(), message),
             attempts: 0,
             stage,
@@ -114,7 +118,7 @@ impl Failure {
             restarts: container.restarts,
             last_run_ended: container.last_run_ended,
         };
-        let mut events = vec![FailureEvent::Started];
+        let mut events = vec![FailureEvent::Started, failure.turned()];
         failure.mention_unknown_cause(&mut events);
         if reason.is_attempt() {
             failure.attempt(seen, now, &mut events);
@@ -123,7 +127,13 @@ impl Failure {
     }
 
     /// Takes the next status of the container of a pod that lives.
-    pub fn observe(&mut self, container: &ContainerFacts, seen: Seen, now: Timestamp) -> (Fate, Vec<FailureEvent>) {
+    pub(super) fn observe(
+        &mut self,
+        container: &ContainerFacts,
+        seen: Seen,
+        now: Timestamp,
+        pools: &mut Pools,
+    ) -> (Fate, Vec<FailureEvent>) {
         let mut events = Vec::new();
         if !container.images.iter().any(|image| image.reference == self.image.raw()) {
             return (Fate::Ends(Outcome::ImageChanged), events);
@@ -146,11 +156,12 @@ impl Failure {
         if seen != Seen::Watched && tried_meanwhile {
             self.backoff.unwatched();
         }
-        let other_image = self.take_image(container);
+        let other_image = self.take_image(container, pools);
         if let Stage::NoImage(reason) = stage {
-            self.take_message(reason, message_of(&container.state), &mut events);
+            self.take_message(reason, message_of(&container.state), pools, &mut events);
         }
-        if stage != self.stage || other_image {
+        let turns = stage != self.stage || other_image;
+        if turns {
             self.follow(stage, seen, now, &mut events);
         }
         // Where the last run shows again, the status names the one before it as the last.
@@ -158,13 +169,17 @@ impl Failure {
             self.last_run_ended = container.last_run_ended.or(self.last_run_ended);
         }
         self.stage = stage;
+        if turns {
+            events.push(self.turned());
+        }
         (Fate::Lasts, events)
     }
 
-    /// How the failure ended in numbers.
+    /// How the failure ended in numbers. `pod` is its pod as it was before.
     #[must_use]
-    pub fn ended(&self, outcome: Outcome, now: Timestamp) -> FailureEvent {
-        FailureEvent::Ended { outcome, lasted: self.lasted(now), exact: self.since.basis == Basis::Observed }
+    pub fn ended(&self, outcome: Outcome, now: Timestamp, pod: &Arc<TrackedPod>) -> FailureEvent {
+        let (lasted, exact) = (self.lasted(now), self.since.basis == Basis::Observed);
+        FailureEvent::Ended { outcome, lasted, exact, pod: Arc::clone(pod) }
     }
 
     /// What to remember of a failure whose image was changed.
@@ -207,6 +222,10 @@ impl Failure {
         matches!(state, State::Terminated { finished: Some(finished), .. } if Some(*finished) == self.last_run_ended)
     }
 
+    fn turned(&self) -> FailureEvent {
+        FailureEvent::Turned(self.stage, Arc::clone(&self.message))
+    }
+
     /// Takes what changed from the last status to this one.
     fn follow(&mut self, stage: Stage, seen: Seen, now: Timestamp, events: &mut Vec<FailureEvent>) {
         // ErrImagePull that gives way to RegistryUnavailable is the next attempt; nothing was merged into it.
@@ -230,8 +249,8 @@ impl Failure {
 
     /// Keeps the newest error text and what it says. A kubelet before 1.32 says nothing while it waits
     /// (kubernetes/kubernetes#127918); what its last attempt said holds until the next.
-    fn take_message(&mut self, reason: Reason, message: &str, events: &mut Vec<FailureEvent>) {
-        let (other_reason, other_text) = (self.reason != reason, self.message != cut(message));
+    fn take_message(&mut self, reason: Reason, message: &str, pools: &mut Pools, events: &mut Vec<FailureEvent>) {
+        let (other_reason, other_text) = (self.reason != reason, *self.message != *cut(message));
         self.reason = reason;
         if is_bare_backoff(message) {
             return;
@@ -240,27 +259,27 @@ impl Failure {
             self.cause = classify(reason.as_str(), message);
         }
         if other_text {
-            cut(message).clone_into(&mut self.message);
+            self.message = pools.texts.share(cut(message));
             self.mention_unknown_cause(events);
         }
     }
 
     fn mention_unknown_cause(&self, events: &mut Vec<FailureEvent>) {
         if self.cause == Cause::Unknown && !is_bare_backoff(&self.message) {
-            events.push(FailureEvent::Unclassified(self.message.clone()));
+            events.push(FailureEvent::Unclassified(self.message.to_string()));
         }
     }
 
     /// Turns to another image of the same container where the status names one: an image volume's after the
     /// container's own, or the other way round. Each has a back-off of its own. Returns whether it did.
-    fn take_image(&mut self, container: &ContainerFacts) -> bool {
+    fn take_image(&mut self, container: &ContainerFacts, pools: &mut Pools) -> bool {
         let message = message_of(&container.state);
         let other = failing_image(container, message)
             .filter(|(_, image)| image.reference != self.image.raw() && image_named_in(message).is_some());
         let Some((_, image)) = other else { return false };
-        self.image = ImageReference::parse(&image.reference);
+        self.image = pools.images.share(Arc::new(ImageReference::parse(&image.reference)));
         self.policy = image.policy;
-        self.message.clear();
+        self.message = Arc::default();
         self.cause = Cause::Unknown;
         self.backoff = BackOff::found();
         true
@@ -271,7 +290,7 @@ impl Stale {
     /// Whether a container's state is this left-over.
     #[must_use]
     pub fn shows_in(&self, state: &State) -> bool {
-        stage_of(state) == Stage::NoImage(self.reason) && self.message == cut(message_of(state))
+        stage_of(state) == Stage::NoImage(self.reason) && *self.message == *cut(message_of(state))
     }
 }
 

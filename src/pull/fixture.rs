@@ -211,7 +211,7 @@ impl Story {
     }
 
     fn tell(&mut self, time: i64, effects: &[Effect]) -> &mut Self {
-        self.lines.extend(effects.iter().map(line).map(|line| format!("{time} {line}")));
+        self.lines.extend(effects.iter().filter_map(line).map(|line| format!("{time} {line}")));
         self
     }
 
@@ -245,22 +245,23 @@ impl Story {
     }
 }
 
-/// What happened, in a line.
-fn line(effect: &Effect) -> String {
+/// What happened, in a line; nothing of what the history alone is told.
+fn line(effect: &Effect) -> Option<String> {
     let (subject, event) = match effect {
         Effect::Failure(subject, event) => (subject, event),
-        Effect::UnknownReason(reason) => return format!("unknown reason {reason}"),
-        Effect::DuplicateContainer(pod) => return format!("{} duplicate", pod.name),
+        Effect::UnknownReason(reason) => return Some(format!("unknown reason {reason}")),
+        Effect::DuplicateContainer(pod) => return Some(format!("{} duplicate", pod.name)),
     };
     let what = match event {
         FailureEvent::Started => "started".to_owned(),
+        FailureEvent::Turned(..) => return None,
         FailureEvent::Attempted(_) => "attempted".to_owned(),
         FailureEvent::Unclassified(text) => format!("unclassified {} bytes", text.len()),
         FailureEvent::BackedOff(interval) => format!("backed off {} s", interval.as_secs_f64()),
-        FailureEvent::Ended { outcome, lasted, exact } => {
+        FailureEvent::Ended { outcome, lasted, exact, .. } => {
             let about = if *exact { "" } else { "about " };
             format!("{} after {about}{} s", outcome.as_str(), lasted.as_secs_f64())
         }
     };
-    format!("{}/{} {what}", subject.pod.name, subject.container)
+    Some(format!("{}/{} {what}", subject.pod.name, subject.container))
 }

@@ -6,6 +6,7 @@
 
 mod named;
 mod problem;
+pub mod suspect;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +30,7 @@ const DIGEST_LENGTHS: &[(&str, usize)] = &[("sha256", 64), ("sha384", 96), ("sha
 /// Holds an image reference as written, and the parts it names.
 ///
 /// For a reference with a [`Problem`] each part is present only where it is beyond doubt, and empty otherwise.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ImageReference {
     raw: String,
     registry: String,

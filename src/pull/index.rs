@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::effect::{Effect, FailureEvent, Outcome, Subject};
 use super::facts::{ContainerFacts, ContainerKind, Phase, PodFacts, PodId, Scope, State};
 use super::failure::{Failure, Fate, Seen};
+use super::pool::Pools;
 use super::reason::{Stage, stage_of};
 use super::snapshot::{Snapshot, TrackedContainer, TrackedPod};
 use super::time::Timestamp;
@@ -41,6 +42,8 @@ pub struct Settings {
 pub struct Index {
     settings: Settings,
     pods: BTreeMap<Arc<PodId>, Entry>,
+    /// What their entries share.
+    pools: Pools,
     watches: Vec<Watch>,
     /// The view that readers have, until something changes.
     published: Option<Arc<Snapshot>>,
@@ -66,7 +69,13 @@ impl Index {
     #[must_use]
     pub fn new(settings: Settings, scopes: &[Scope]) -> Self {
         let watch = |scope: &Scope| Watch { scope: scope.clone(), relisting: false, complete_at: None };
-        Self { settings, pods: BTreeMap::new(), watches: scopes.iter().map(watch).collect(), published: None }
+        Self {
+            settings,
+            pods: BTreeMap::new(),
+            pools: Pools::default(),
+            watches: scopes.iter().map(watch).collect(),
+            published: None,
+        }
     }
 
     /// The newest view; `None` until every scope was listed once. While a relist goes on, each pod is shown as it was
@@ -93,11 +102,13 @@ impl Index {
 
     /// Takes a pod as a watch event shows it.
     pub fn apply(&mut self, pod: &PodFacts, seen: Seen, now: Timestamp) -> Vec<Effect> {
-        let watch = self.watches.iter_mut().find(|watch| watch.scope.covers(&pod.id.namespace));
-        if let Some(watch) = watch.filter(|watch| !watch.relisting && watch.complete_at.is_some()) {
-            watch.complete_at = Some(now);
-        }
+        self.complete_until(now, |scope| scope.covers(&pod.id.namespace));
         self.put(pod, seen, now)
+    }
+
+    /// Takes the news that nothing else has happened in `scope` until now.
+    pub fn heard(&mut self, scope: &Scope, now: Timestamp) {
+        self.complete_until(now, |own| own == scope);
     }
 
     /// Takes a pod that left the watch.
@@ -119,7 +130,7 @@ impl Index {
         }
     }
 
-    /// Takes a pod as a relist shows it.
+    /// Takes a pod as a relist shows it, or a watch that was interrupted: nobody saw it come to this.
     pub fn reset_list(&mut self, pod: &PodFacts, now: Timestamp) -> Vec<Effect> {
         let watch = self.watches.iter().find(|watch| watch.scope.covers(&pod.id.namespace));
         let not_before = watch.and_then(|watch| watch.complete_at);
@@ -144,6 +155,13 @@ impl Index {
         effects
     }
 
+    fn complete_until(&mut self, now: Timestamp, is_meant: impl Fn(&Scope) -> bool) {
+        let watch = self.watches.iter_mut().find(|watch| is_meant(&watch.scope));
+        if let Some(watch) = watch.filter(|watch| !watch.relisting && watch.complete_at.is_some()) {
+            watch.complete_at = Some(now);
+        }
+    }
+
     fn put(&mut self, facts: &PodFacts, seen: Seen, now: Timestamp) -> Vec<Effect> {
         let mut effects = Vec::new();
         let old = self.pods.remove(&facts.id).map(|entry| entry.pod);
@@ -154,26 +172,31 @@ impl Index {
         let mut containers = old.as_ref().map(|old| old.containers.clone()).unwrap_or_default();
         let mut next: Vec<TrackedContainer> = Vec::new();
         for container in &facts.containers {
-            if next.iter().any(|other| other.kind == container.kind && other.name == container.name) {
+            if next.iter().any(|other| other.kind == container.kind && *other.name == *container.name) {
                 effects.push(Effect::DuplicateContainer(Arc::clone(&id)));
                 continue;
             }
-            let position = containers.iter().position(|old| old.kind == container.kind && old.name == container.name);
+            let position = containers.iter().position(|old| old.kind == container.kind && *old.name == *container.name);
             let before = position.map(|position| containers.swap_remove(position));
-            let step = Step { id: &id, pod: facts, container, seen, now };
-            next.push(step.take(before, self.mirrored(container), &mut effects));
+            let step = Step { id: &id, old: old.as_ref(), pod: facts, container, seen, now };
+            let mirrored = self.mirrored(container).map(|reason| self.pools.texts.share(reason));
+            next.push(step.take(before, mirrored, &mut self.pools, &mut effects));
         }
         for gone in containers {
             let outcome = end_of_pod(facts).unwrap_or(Outcome::Unknown);
-            effects.extend(gone.failure.map(|failure| failure_ended(&id, &gone.name, &failure, outcome, now)));
+            if let (Some(failure), Some(old)) = (&gone.failure, &old) {
+                effects.push(failure_ended(old, &gone.name, failure, outcome, now));
+            }
         }
         next.retain(TrackedContainer::is_worth_keeping);
+        next.shrink_to_fit();
 
         let pod = TrackedPod {
             id,
-            node: facts.node.clone(),
-            service_account: facts.service_account.clone(),
-            owner: facts.owner.clone(),
+            node: self.pools.texts.share(facts.node.as_str()),
+            service_account: self.pools.texts.share(facts.service_account.as_str()),
+            pull_secrets: self.pools.lists.share(facts.pull_secrets.as_slice()),
+            owner: self.pools.owners.share(Arc::new(facts.owner.clone())),
             containers: next,
         };
         let unchanged = old.as_deref() == Some(&pod);
@@ -197,15 +220,15 @@ impl Index {
         }
     }
 
-    fn mirrored(&self, container: &ContainerFacts) -> Option<String> {
+    fn mirrored<'a>(&self, container: &'a ContainerFacts) -> Option<&'a str> {
         let State::Waiting { reason, .. } = &container.state else { return None };
         // kube-state-metrics has no family for ephemeral containers.
         if container.kind == ContainerKind::Ephemeral {
             return None;
         }
         match (self.settings.mirror, stage_of(&container.state)) {
-            (Mirror::All, _) => Some(reason.clone()),
-            (Mirror::Image, Stage::NoImage(reason)) => Some(reason.as_str().to_owned()),
+            (Mirror::All, _) => Some(reason),
+            (Mirror::Image, Stage::NoImage(reason)) => Some(reason.as_str()),
             (Mirror::Image | Mirror::Nothing, _) => None,
         }
     }
@@ -214,6 +237,8 @@ impl Index {
 /// One container's status on its way into the index.
 struct Step<'a> {
     id: &'a Arc<PodId>,
+    /// The pod as it was, where anything of it was worth remembering.
+    old: Option<&'a Arc<TrackedPod>>,
     pod: &'a PodFacts,
     container: &'a ContainerFacts,
     seen: Seen,
@@ -224,20 +249,21 @@ impl Step<'_> {
     fn take(
         &self,
         before: Option<TrackedContainer>,
-        mirrored: Option<String>,
+        mirrored: Option<Arc<str>>,
+        pools: &mut Pools,
         effects: &mut Vec<Effect>,
     ) -> TrackedContainer {
         let (mut failure, mut stale) = before.map_or((None, None), |before| (before.failure, before.stale));
-        if let Some(mut open) = failure.take() {
+        if let (Some(mut open), Some(old)) = (failure.take(), self.old) {
             let (fate, events) = match end_of_pod(self.pod) {
                 Some(outcome) => (Fate::Ends(outcome), Vec::new()),
-                None => open.observe(self.container, self.seen, self.now),
+                None => open.observe(self.container, self.seen, self.now, pools),
             };
             effects.extend(events.into_iter().map(|event| self.effect(&open, event)));
             match fate {
                 Fate::Lasts => failure = Some(open),
                 Fate::Ends(outcome) => {
-                    effects.push(failure_ended(self.id, &self.container.name, &open, outcome, self.now));
+                    effects.push(failure_ended(old, &self.container.name, &open, outcome, self.now));
                     if outcome == Outcome::ImageChanged {
                         stale = Some(open.into_stale());
                     }
@@ -245,7 +271,7 @@ impl Step<'_> {
             }
         }
         if failure.is_none() && end_of_pod(self.pod).is_none() {
-            let opened = Failure::open(self.pod, self.container, stale.as_ref(), self.seen, self.now);
+            let opened = Failure::open(self.pod, self.container, stale.as_ref(), self.seen, self.now, pools);
             failure = opened.map(|(open, events)| {
                 effects.extend(events.into_iter().map(|event| self.effect(&open, event)));
                 open
@@ -258,7 +284,8 @@ impl Step<'_> {
         {
             effects.push(Effect::UnknownReason(reason.clone()));
         }
-        TrackedContainer { name: self.container.name.clone(), kind: self.container.kind, mirrored, failure, stale }
+        let name = pools.texts.share(self.container.name.as_str());
+        TrackedContainer { name, kind: self.container.kind, mirrored, failure, stale }
     }
 
     fn effect(&self, failure: &Failure, event: FailureEvent) -> Effect {
@@ -275,20 +302,25 @@ fn end_of_pod(pod: &PodFacts) -> Option<Outcome> {
     }
 }
 
-fn end_all(pod: &TrackedPod, outcome: Outcome, now: Timestamp) -> Vec<Effect> {
+fn end_all(pod: &Arc<TrackedPod>, outcome: Outcome, now: Timestamp) -> Vec<Effect> {
     let ended = |container: &TrackedContainer| {
-        let failure = container.failure.as_ref()?;
-        Some(failure_ended(&pod.id, &container.name, failure, outcome, now))
+        Some(failure_ended(pod, &container.name, container.failure.as_ref()?, outcome, now))
     };
     pod.containers.iter().filter_map(ended).collect()
 }
 
-fn failure_ended(pod: &Arc<PodId>, container: &str, failure: &Failure, outcome: Outcome, now: Timestamp) -> Effect {
-    Effect::Failure(subject(pod, container, failure), failure.ended(outcome, now))
+fn failure_ended(
+    pod: &Arc<TrackedPod>,
+    container: &str,
+    failure: &Failure,
+    outcome: Outcome,
+    now: Timestamp,
+) -> Effect {
+    Effect::Failure(subject(&pod.id, container, failure), failure.ended(outcome, now, pod))
 }
 
 fn subject(pod: &Arc<PodId>, container: &str, failure: &Failure) -> Subject {
-    Subject { pod: Arc::clone(pod), container: container.to_owned(), registry: failure.registry.clone() }
+    Subject { pod: Arc::clone(pod), container: container.to_owned(), registry: failure.registry.to_string() }
 }
 
 #[cfg(test)]

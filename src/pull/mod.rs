@@ -12,8 +12,10 @@ pub mod facts;
 pub mod failure;
 #[cfg(test)]
 mod fixture;
+pub mod history;
 pub mod image;
 pub mod index;
+mod pool;
 pub mod reason;
 pub mod redact;
 pub mod since;

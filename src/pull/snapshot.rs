@@ -34,11 +34,13 @@ pub struct TrackedPod {
     /// Which pod this is.
     pub id: Arc<PodId>,
     /// The node it is on; empty while unscheduled.
-    pub node: String,
+    pub node: Arc<str>,
     /// The service account it runs as, whose pull secrets it uses beside its own.
-    pub service_account: String,
+    pub service_account: Arc<str>,
+    /// The names of its pull secrets.
+    pub pull_secrets: Arc<[String]>,
     /// What owns it.
-    pub owner: Owner,
+    pub owner: Arc<Owner>,
     /// Its containers that have something to show.
     pub containers: Vec<TrackedContainer>,
 }
@@ -47,11 +49,11 @@ pub struct TrackedPod {
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrackedContainer {
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its kind.
     pub kind: ContainerKind,
     /// The waiting reason that kube-state-metrics would show, where that is asked for.
-    pub mirrored: Option<String>,
+    pub mirrored: Option<Arc<str>>,
     /// Its failure, while it lasts.
     pub failure: Option<Failure>,
     /// A status left over from before the image was changed, which is not to be taken for a new failure.

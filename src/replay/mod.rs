@@ -139,16 +139,16 @@ impl<'a> Player<'a> {
         let monitor = self.monitor.get_or_insert_with(|| begun(self.options, now));
         let event = match record.kind.as_str() {
             "BOOKMARK" | "ERROR" => return Ok(true),
-            "ADDED" | "MODIFIED" | "DELETED" => match wire::decode(&record.object) {
+            "ADDED" | "MODIFIED" | "DELETED" => match wire::decode(record.object.get()) {
                 Ok(pod) => event(&record.kind, pod, &mut self.known),
                 Err(problem) => {
-                    monitor.take(PodEvent::Undecodable(problem.clone()), now);
+                    monitor.take(&Scope::Cluster, PodEvent::Undecodable(problem.clone()), now);
                     return Err(Error::Object { line, problem });
                 }
             },
             _ => return Err(Error::Kind { line, kind: record.kind }),
         };
-        monitor.take(event, now);
+        monitor.take(&Scope::Cluster, event, now);
         Ok(true)
     }
 
@@ -165,8 +165,8 @@ impl<'a> Player<'a> {
 /// A monitor of a cluster that was empty at `now`.
 fn begun(options: &Options, now: Timestamp) -> Monitor {
     let monitor = Monitor::new(options.settings, &[Scope::Cluster], options.limits, now);
-    monitor.take(PodEvent::ListBegins(Scope::Cluster), now);
-    monitor.take(PodEvent::ListEnds(Scope::Cluster), now);
+    monitor.take(&Scope::Cluster, PodEvent::ListBegins, now);
+    monitor.take(&Scope::Cluster, PodEvent::ListEnds, now);
     monitor
 }
 

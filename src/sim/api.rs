@@ -1,20 +1,24 @@
 //! Serves a store of pods on loopback as a Kubernetes API server would, with faults on demand.
 //!
 //! It speaks what a pod informer needs: LIST in pages, WATCH with bookmarks, `WatchList`, 410 Gone in both its forms,
-//! field selectors. JSON only: `body` is where another encoding would go. Everything else is 404, and Events are
-//! forbidden, as in a cluster that has not granted them.
+//! field selectors, in JSON and protobuf. Everything else is 404, and Events are forbidden, as in a cluster that has not
+//! granted them.
 
 mod body;
 mod drive;
+mod encoding;
 mod faults;
 mod list;
+pub mod protobuf;
 mod query;
 mod selector;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod watch;
 
 use std::{
+    future::{self, Future},
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -22,19 +26,30 @@ use std::{
 };
 
 use axum::{
-    Router,
-    extract::{Path, Request, State},
+    Extension, Router,
+    extract::{ConnectInfo, Path, Request, State, connect_info::MockConnectInfo},
     middleware::{self, Next},
     response::Response,
     routing,
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync, task::JoinSet};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync,
+    task::JoinSet,
+};
 
 use super::store::Store;
+use body::Problem;
+use encoding::Encoding;
+use faults::Habit;
+use query::Query;
+use socket::{Door, Peer};
 
 pub use drive::{advance, drive};
-pub use faults::{Drop, Faults, Refusal, Requests, Verb};
+pub use faults::{Connect, Drop, Fault, Faults, Refusal, Requests, Verb};
+pub use socket::Socket;
 
 /// A store that several tasks share: the server reads it, a test or [`drive`] writes it.
 #[derive(Clone, Debug)]
@@ -83,6 +98,19 @@ impl SharedStore {
         self.lock().compact();
     }
 
+    /// Returns the store as it is, to be restored later.
+    pub fn snapshot(&self) -> Store {
+        self.lock().clone()
+    }
+
+    /// Goes back to an earlier state and its resourceVersion, as when etcd is restored from a backup. Open watches do
+    /// not notice; a real API server is restarted then, so drop them.
+    pub fn restore(&self, store: Store) {
+        let revision = store.revision();
+        *self.lock() = store;
+        self.0.changed.send_replace(revision);
+    }
+
     /// Locks the store; a panic elsewhere leaves it whole, as every change is made in one step.
     pub(super) fn lock(&self) -> MutexGuard<'_, Store> {
         self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
@@ -119,15 +147,32 @@ struct Context {
 impl ApiServer {
     /// Serves `store` on a listener the caller has bound.
     pub fn start(listener: TcpListener, store: SharedStore, bookmark_every: Duration) -> io::Result<Self> {
+        Self::start_secure(listener, store, bookmark_every, |socket| future::ready(Ok(socket)))
+    }
+
+    /// Serves `store` over what `secure` makes of each connection, which is for TLS.
+    pub fn start_secure<F, S, Io>(
+        listener: TcpListener,
+        store: SharedStore,
+        bookmark_every: Duration,
+        secure: F,
+    ) -> io::Result<Self>
+    where
+        F: Fn(Socket) -> S + Send + 'static,
+        S: Future<Output = io::Result<Io>> + Send + 'static,
+        Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let address = listener.local_addr()?;
         let faults = Faults::default();
         let stop = sync::watch::Sender::new(false);
         let context = Context { store, faults: faults.clone(), stopped: stop.subscribe(), bookmark_every };
+        let service = router(context).into_make_service_with_connect_info::<Peer>();
         let mut stopped = stop.subscribe();
-        let server = axum::serve(listener, router(context)).with_graceful_shutdown(async move {
-            // An error means that the sender is gone, which is a stop too.
-            let _ = stopped.wait_for(|stop| *stop).await;
-        });
+        let server =
+            axum::serve(Door::new(listener, faults.clone(), secure), service).with_graceful_shutdown(async move {
+                // An error means that the sender is gone, which is a stop too.
+                let _ = stopped.wait_for(|stop| *stop).await;
+            });
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { server.await });
         Ok(Self { address, faults, stop, tasks })
@@ -150,10 +195,26 @@ impl ApiServer {
     }
 }
 
+/// An API server without a socket, for a test with a clock of its own: whoever holds the router is served.
+pub fn in_process(store: SharedStore, bookmark_every: Duration) -> (Router, Faults) {
+    let (faults, stop) = (Faults::default(), Arc::new(sync::watch::Sender::new(false)));
+    let context = Context { store, faults: faults.clone(), stopped: stop.subscribe(), bookmark_every };
+    // The router keeps what would stop it, so nothing does.
+    (router(context).layer(MockConnectInfo(Peer::default())).layer(Extension(stop)), faults)
+}
+
 impl Context {
     /// Completes when the server is to stop.
-    async fn stopped(&self) {
-        let _ = self.stopped.clone().wait_for(|stop| *stop).await;
+    fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut stopped = self.stopped.clone();
+        async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        }
+    }
+
+    /// Returns the encoding of the answer.
+    fn accepted(&self, request: &Request) -> Option<Encoding> {
+        Encoding::accepted(request.headers(), !self.faults.has(Habit::RefusesProtobuf))
     }
 }
 
@@ -167,50 +228,73 @@ fn router(context: Context) -> Router {
         .route("/api", routing::get(api_versions))
         .route("/apis", routing::get(api_groups))
         .route("/livez", routing::get(|| async { "ok" }))
-        .fallback(|| async { body::status(404, "NotFound", "the server could not find the requested resource") })
+        .fallback(not_found)
         .layer(middleware::from_fn_with_state(context.clone(), misbehave))
         .with_state(context)
 }
 
-/// Counts the request, then refuses or swallows it if a test wants that.
-async fn misbehave(State(context): State<Context>, request: Request, next: Next) -> Response {
-    let verb = Verb::of(request.uri());
-    match context.faults.admit(verb) {
-        faults::Admission::Serve => next.run(request).await,
-        faults::Admission::Refuse(refusal) => refusal.response(),
-        faults::Admission::Swallow => {
+/// Counts the request, and answers it or not, as a test wants it.
+async fn misbehave(
+    State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match context.faults.admit(Verb::of(request.uri())) {
+        None => next.run(request).await,
+        Some(Fault::Refuse(refusal)) => refusal.response(context.accepted(&request)),
+        Some(Fault::Swallow) => {
             context.stopped().await;
-            body::status(503, "ServiceUnavailable", "the simulated API server stops")
+            Problem::new(503, "ServiceUnavailable", "the simulated API server stops").response(None)
+        }
+        Some(fault) => {
+            let response = next.run(request).await;
+            if response.status().is_success() { fault.spoil(response, peer, context.stopped()) } else { response }
         }
     }
 }
 
-async fn all_pods(State(context): State<Context>, request: Request) -> Response {
-    pods(context, None, request.uri().query().unwrap_or_default())
+async fn all_pods(State(context): State<Context>, ConnectInfo(peer): ConnectInfo<Peer>, request: Request) -> Response {
+    pods(context, peer, None, &request)
 }
 
 async fn pods_of_namespace(
     State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     Path(namespace): Path<String>,
     request: Request,
 ) -> Response {
-    pods(context, Some(namespace), request.uri().query().unwrap_or_default())
+    pods(context, peer, Some(namespace), &request)
 }
 
-fn pods(context: Context, namespace: Option<String>, query: &str) -> Response {
-    match query::Query::parse(query, namespace) {
-        Err(problem) => body::status(400, "BadRequest", &problem),
-        Ok(query) if query.watch => watch::watch(context, query),
-        Ok(query) => list::list(&context, &query),
-    }
+fn pods(context: Context, peer: Peer, namespace: Option<String>, request: &Request) -> Response {
+    let accepted = context.accepted(request);
+    let answer = || {
+        let encoding = accepted.ok_or_else(not_acceptable)?;
+        let query = Query::parse(request.uri().query().unwrap_or_default(), namespace)
+            .map_err(|problem| Problem::new(400, "BadRequest", problem))?;
+        if query.watch {
+            return watch::watch(context, peer, &query, encoding);
+        }
+        let body = list::list(&context, &query, encoding)?;
+        Ok(body::compressed(request.headers(), encoding.media_type(), body))
+    };
+    answer().unwrap_or_else(|problem: Problem| problem.response(accepted))
 }
 
-async fn no_events() -> Response {
-    body::status(
-        403,
-        "Forbidden",
-        "events is forbidden: User \"system:serviceaccount:sim:exporter\" cannot list resource \"events\" in API group \"\" at the cluster scope",
-    )
+fn not_acceptable() -> Problem {
+    let message = "only the following media types are accepted: application/json, application/vnd.kubernetes.protobuf";
+    Problem::new(406, "NotAcceptable", message)
+}
+
+async fn not_found(State(context): State<Context>, request: Request) -> Response {
+    let problem = Problem::new(404, "NotFound", "the server could not find the requested resource");
+    problem.response(context.accepted(&request))
+}
+
+async fn no_events(State(context): State<Context>, request: Request) -> Response {
+    let message = "events is forbidden: User \"system:serviceaccount:sim:exporter\" cannot list resource \"events\" in API group \"\" at the cluster scope";
+    Problem::new(403, "Forbidden", message).response(context.accepted(&request))
 }
 
 async fn version() -> Response {

@@ -17,7 +17,7 @@ pub(super) type Key = (String, String);
 const HISTORY: usize = 10_000;
 
 /// Pods by namespace and name, and the changes a watch can still begin from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Store {
     pods: BTreeMap<Key, Arc<Value>>,
     history: VecDeque<Stored>,

@@ -2,9 +2,12 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::pull::facts::{ContainerFacts, ContainerKind, ImageFacts, Owner, Phase, PodId, State};
+use crate::pull::image::PullPolicy;
+use crate::pull::time::Timestamp;
 
 fn decode_text(text: &str) -> Result<PodFacts, Undecodable> {
-    decode(&RawValue::from_string(text.to_owned()).expect("the test gives JSON"))
+    decode(text)
 }
 
 fn decode_value(value: &Value) -> Result<PodFacts, Undecodable> {
@@ -29,6 +32,7 @@ fn pod() -> Value {
         },
         "spec": {
             "nodeName": "node-1", "serviceAccountName": "robot",
+            "imagePullSecrets": [{ "name": "hub" }, { "name": "mirror" }],
             "initContainers": [
                 { "name": "init", "image": "init:1", "imagePullPolicy": "Always" },
                 { "name": "mesh", "image": "mesh:1", "imagePullPolicy": "Never", "restartPolicy": "Always" },
@@ -88,6 +92,7 @@ fn a_pod_is_read_with_everything_that_is_used() {
         id,
         node: "node-1".to_owned(),
         service_account: "robot".to_owned(),
+        pull_secrets: vec!["hub".to_owned(), "mirror".to_owned()],
         owner,
         phase: Phase::Alive,
         deleting: false,

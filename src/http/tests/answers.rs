@@ -31,7 +31,6 @@ fn gzip_is_used_when_asked_for() {
 
     let zipped = server.get("/metrics", "Accept-Encoding: gzip\r\n");
     assert_eq!(zipped.header("content-encoding"), Some("gzip"));
-    assert_eq!(zipped.header("content-length"), Some(zipped.body.len().to_string().as_str()));
     let mut body = Vec::new();
     flate2::read::GzDecoder::new(zipped.body.as_slice()).read_to_end(&mut body).unwrap();
     assert_eq!(body, plain.body);
@@ -68,9 +67,9 @@ fn head_has_the_header_of_get_and_no_body() {
         let get = server.get(path, "");
         let head = server.ask(&format!("HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
         assert_eq!((head.status, head.body.len()), (200, 0));
-        assert_eq!(head.header("content-length"), get.header("content-length"));
-        assert!(get.header("content-length").is_some());
-        assert_eq!(head.header("content-type"), get.header("content-type"));
+        for name in ["content-length", "content-type"] {
+            assert_eq!(head.header(name), get.header(name), "{path}");
+        }
     }
     server.join();
 }

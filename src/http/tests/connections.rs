@@ -3,7 +3,7 @@ use std::net::TcpStream;
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use super::{Answer, LONG, Scrape, Server, read_to_end};
+use super::{Answer, LONG, Scrape, Server, read_to_end, unchunked};
 use crate::http::Limits;
 
 const SHORT: Duration = Duration::from_millis(50);
@@ -109,6 +109,18 @@ fn a_client_that_does_not_read_loses_its_response() {
     // There is one place for a scrape, so this one is answered only once the other has been dropped.
     assert_eq!(server.ask("HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").status, 200);
     assert!(read_to_end(&mut deaf).len() < 32 << 20);
+    server.join();
+}
+
+#[test]
+fn a_scrape_that_breaks_off_does_not_pass_for_a_whole_one() {
+    let server = Server::start(Scrape::Break);
+    let mut stream = server.connect();
+    stream.write_all(GET_METRICS).unwrap();
+    let bytes = read_to_end(&mut stream);
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("it has begun");
+    assert_eq!(unchunked(&bytes[end + 4..]), None);
+    assert!(bytes.windows(5).any(|five| five == b"begun"));
     server.join();
 }
 

@@ -18,8 +18,9 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{Exemplar, Metric};
+use std::io::Write;
 
+use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{Exemplar, Metric};
 use protobuf::ProtobufWriter;
 use text::{Dialect, TextWriter};
 
@@ -97,14 +98,20 @@ impl Header {
     }
 }
 
-/// Encodes families one after another into one response body.
+/// How much is written before it goes out.
+const CHUNK: usize = 64 * 1024;
+
+/// Encodes families one after another into one body, or into a sink as they come.
 ///
 /// The caller gives each family once, its series directly after it, and no two series of a family the same labels.
-#[derive(Debug)]
 pub struct Exposition {
     out: Vec<u8>,
     writer: Writer,
+    sink: Option<Sink>,
 }
+
+/// Where what is written goes; `None` once it takes no more.
+type Sink = Option<Box<dyn Write + Send>>;
 
 #[derive(Debug)]
 enum Writer {
@@ -120,11 +127,22 @@ impl Exposition {
             Format::OpenMetrics => Writer::Text(TextWriter::new(Dialect::OpenMetrics)),
             Format::Protobuf => Writer::Protobuf(ProtobufWriter::default()),
         };
-        Self { out: Vec::with_capacity(capacity), writer }
+        Self { out: Vec::with_capacity(capacity), writer, sink: None }
+    }
+
+    /// Creates an encoder that hands on what it has written whenever that is enough, so that a large body need not be
+    /// held. When the sink takes no more, the rest is thrown away. Dropping the sink ends the body.
+    pub fn streamed(format: Format, sink: Box<dyn Write + Send>) -> Self {
+        Self { sink: Some(Some(sink)), ..Self::new(format, CHUNK + CHUNK / 4) }
     }
 
     /// Begins a family. One without series leaves its header in the text formats and nothing in protobuf.
     pub fn family(&mut self, header: &Header) {
+        // In protobuf a family begins with its length, so it goes out as a whole.
+        if let Writer::Protobuf(writer) = &mut self.writer {
+            writer.close(&mut self.out);
+            self.hand_on(CHUNK);
+        }
         match &mut self.writer {
             Writer::Text(writer) => writer.family(&mut self.out, header),
             Writer::Protobuf(writer) => writer.family(&mut self.out, header),
@@ -134,7 +152,10 @@ impl Exposition {
     /// Writes one series of a family of gauges. Allocates nothing but room in the body.
     pub fn gauge(&mut self, labels: &[(&str, &str)], value: f64) {
         match &mut self.writer {
-            Writer::Text(writer) => writer.gauge(&mut self.out, labels, value),
+            Writer::Text(writer) => {
+                writer.gauge(&mut self.out, labels, value);
+                self.hand_on(CHUNK);
+            }
             Writer::Protobuf(_) => ProtobufWriter::gauge(&mut self.out, labels, value),
         }
     }
@@ -144,18 +165,35 @@ impl Exposition {
     /// The text formats leave out what they cannot carry: native buckets, start timestamps and, in 0.0.4, exemplars.
     pub fn metric(&mut self, metric: &Metric) {
         match &mut self.writer {
-            Writer::Text(writer) => writer.metric(&mut self.out, metric),
+            Writer::Text(writer) => {
+                writer.metric(&mut self.out, metric);
+                self.hand_on(CHUNK);
+            }
             Writer::Protobuf(_) => ProtobufWriter::metric(&mut self.out, metric),
         }
     }
 
-    /// Ends the last family and returns the body.
+    /// Ends the last family and returns the body, which is empty where it went to a sink.
     pub fn finish(mut self) -> Vec<u8> {
         match &mut self.writer {
             Writer::Text(writer) => writer.finish(&mut self.out),
-            Writer::Protobuf(writer) => writer.finish(&mut self.out),
+            Writer::Protobuf(writer) => writer.close(&mut self.out),
         }
+        self.hand_on(1);
         self.out
+    }
+
+    /// Gives the sink what is written, if that is at least so much.
+    fn hand_on(&mut self, enough: usize) {
+        let Some(sink) = &mut self.sink else { return };
+        if self.out.len() < enough {
+            return;
+        }
+        // An error means that nobody reads any more.
+        if sink.as_mut().is_some_and(|open| open.write_all(&self.out).is_err()) {
+            *sink = None;
+        }
+        self.out.clear();
     }
 }
 

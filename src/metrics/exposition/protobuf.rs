@@ -85,12 +85,8 @@ impl ProtobufWriter {
         let _ = trimmed.as_ref().unwrap_or(metric).encode_length_delimited(out);
     }
 
-    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
-        self.close(out);
-    }
-
     /// Puts the length of the open family before it, or takes the family back if it has no series: it says nothing then.
-    fn close(&mut self, out: &mut Vec<u8>) {
+    pub(super) fn close(&mut self, out: &mut Vec<u8>) {
         let Some(open) = self.open.take() else { return };
         if out.len() == open.series {
             out.truncate(open.start);

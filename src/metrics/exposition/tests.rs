@@ -7,6 +7,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram as ClientHistogram, NativeHistogramConfig};
 use prometheus_client::registry::Registry;
 use prost::Message;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::{Exposition, Format, Header, Kind};
@@ -194,4 +196,58 @@ fn no_families_are_still_a_valid_body() {
     assert_eq!(body(Format::Text), b"");
     assert_eq!(body(Format::OpenMetrics), b"# EOF\n");
     assert_eq!(body(Format::Protobuf), b"");
+}
+
+/// A sink that shows what it was given, and takes only so much.
+#[derive(Clone, Default)]
+struct Shown {
+    chunks: Arc<Mutex<Vec<Vec<u8>>>>,
+    most: usize,
+}
+
+impl Write for Shown {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut chunks = self.chunks.lock().unwrap();
+        if chunks.len() == self.most {
+            return Err(std::io::ErrorKind::BrokenPipe.into());
+        }
+        chunks.push(bytes.to_vec());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Many series of two families.
+fn write_many(mut exposition: Exposition) -> Vec<u8> {
+    for header in [&WAITING, &SINCE] {
+        exposition.family(header);
+        for number in 0..5000 {
+            exposition.gauge(&[("pod", &format!("pod-{number}")), ("reason", "ErrImagePull")], 1.0);
+        }
+    }
+    exposition.finish()
+}
+
+#[test]
+fn a_stream_says_the_same_in_chunks() {
+    for format in [Format::Text, Format::OpenMetrics, Format::Protobuf] {
+        let shown = Shown { most: usize::MAX, ..Shown::default() };
+        let rest = write_many(Exposition::streamed(format, Box::new(shown.clone())));
+        assert_eq!(rest, b"");
+        let chunks = shown.chunks.lock().unwrap();
+        assert_eq!(chunks.concat(), write_many(Exposition::new(format, 0)));
+        // A family in protobuf is one piece.
+        let most = if format == Format::Protobuf { 400 * 1024 } else { super::CHUNK + 1024 };
+        assert!(chunks.len() > 1 && chunks.iter().all(|chunk| chunk.len() <= most), "{format:?}");
+    }
+}
+
+#[test]
+fn what_nobody_reads_is_thrown_away() {
+    let shown = Shown { most: 2, ..Shown::default() };
+    assert_eq!(write_many(Exposition::streamed(Format::Text, Box::new(shown.clone()))), b"");
+    assert_eq!(shown.chunks.lock().unwrap().len(), 2);
 }

@@ -31,6 +31,12 @@ pub(super) fn truncated_containers(shown: &Shown<'_>, series: &mut Series<'_>) {
     series.put(&[], shown.truncated as f64);
 }
 
+pub(super) fn history_forgotten(shown: &Shown<'_>, series: &mut Series<'_>) {
+    let forgotten = shown.view.forgotten;
+    series.put(&["failure"], forgotten.failures as f64);
+    series.put(&["status"], forgotten.points as f64);
+}
+
 pub(super) fn start_time(shown: &Shown<'_>, series: &mut Series<'_>) {
     process(shown, series, |started, _| started.unix_seconds());
 }

@@ -1,6 +1,9 @@
 //! Misbehaves on demand, and counts requests.
 
+mod answer;
+
 use std::{
+    collections::{HashSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -8,16 +11,14 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    body::Body,
-    http::{HeaderValue, Uri, header},
-    response::Response,
-};
-use futures::{StreamExt, stream};
+use axum::http::Uri;
 use serde_json::Value;
-use tokio::{sync::broadcast, time};
+use tokio::{sync::broadcast, time::Instant};
 
-use super::body;
+pub use answer::{Drop, Fault, Refusal};
+
+/// How many arrivals are remembered with their time.
+const REMEMBERED: usize = 10_000;
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,31 +67,17 @@ pub struct Requests {
     pub other: u64,
 }
 
-/// An answer that is no answer.
+/// What becomes of a connection instead of being served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// 401.
-    Unauthorized,
-    /// 403.
-    Forbidden,
-    /// 410, as a Status object.
-    Gone,
-    /// 429 with Retry-After.
-    TooManyRequests {
-        /// What Retry-After says.
-        retry_after_seconds: u32,
-    },
-    /// 500.
-    InternalError,
-}
-
-/// How a watch is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drop {
-    /// The connection breaks in the middle of the body.
-    Abrupt,
-    /// The body ends as it should, as at the end of timeoutSeconds.
-    Clean,
+pub enum Connect {
+    /// It is reset.
+    Reset,
+    /// It is closed.
+    Close,
+    /// Nothing is ever said, not even in a TLS handshake.
+    Silent,
+    /// It is told this, whatever it asks, and closed.
+    Say(&'static [u8]),
 }
 
 /// Switches for misbehaviour, shared by all who hold a clone.
@@ -104,26 +91,35 @@ pub struct Faults {
 #[derive(Debug, Default)]
 struct Switches {
     requests: Requests,
-    refusals: Vec<(Verb, Refusal, u32)>,
-    gone_watches: u32,
-    no_watch_list: bool,
-    black_hole: bool,
-    close_watches: bool,
+    requested: VecDeque<(Verb, Instant)>,
+    connected: VecDeque<Instant>,
+    connects: Vec<(Connect, u32)>,
+    faults: Vec<(Verb, Fault, u32)>,
+    habits: HashSet<Habit>,
     slow_body: Option<Duration>,
+}
+
+/// What the server does until it is switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Habit {
+    RefusesWatchList,
+    RefusesProtobuf,
+    Swallows,
+    ClosesWatches,
+    SaysNoBookmarks,
+    NeverEndsWatchList,
+    OmitsVersions,
+    RepeatsEvents,
+    SwapsEvents,
 }
 
 /// Something that happens to all open watches.
 #[derive(Clone, Debug)]
 pub(super) enum Disturbance {
     Drop(Drop),
-    Gone,
-    Line(String),
-}
-
-pub(super) enum Admission {
-    Serve,
-    Refuse(Refusal),
-    Swallow,
+    Error(Refusal),
+    Event(String, Value),
+    Bytes(Vec<u8>),
 }
 
 impl Default for Faults {
@@ -132,74 +128,152 @@ impl Default for Faults {
     }
 }
 
+/// What is seen.
 impl Faults {
     /// Returns how many requests there have been.
     pub fn requests(&self) -> Requests {
         self.lock().requests
     }
 
+    /// Returns when the requests of a kind came, of all kinds the last 10,000.
+    pub fn requested(&self, verb: Verb) -> Vec<Instant> {
+        self.lock().requested.iter().filter(|(of, _)| *of == verb).map(|(_, at)| *at).collect()
+    }
+
+    /// Returns when the last 10,000 connections came.
+    pub fn connections(&self) -> Vec<Instant> {
+        self.lock().connected.iter().copied().collect()
+    }
+
     /// Returns how many watches are open.
     pub fn open_watches(&self) -> usize {
         self.open_watches.load(Ordering::SeqCst)
     }
+}
+
+/// What goes wrong a number of times; `u32::MAX` is for good.
+impl Faults {
+    /// Spoils the next `times` answers to requests of a kind. One that is no success is not spoilt further.
+    pub fn next(&self, verb: Verb, fault: Fault, times: u32) {
+        self.lock().faults.push((verb, fault, times));
+    }
 
     /// Refuses the next `times` requests of a kind.
     pub fn refuse(&self, verb: Verb, refusal: Refusal, times: u32) {
-        self.lock().refusals.push((verb, refusal, times));
+        self.next(verb, Fault::Refuse(refusal), times);
     }
 
-    /// Answers the next watch 410 Gone, however new its resourceVersion.
-    pub fn gone_on_next_watch(&self) {
-        self.lock().gone_watches += 1;
+    /// Does not serve the next `times` connections.
+    pub fn connect(&self, connect: Connect, times: u32) {
+        self.lock().connects.push((connect, times));
     }
 
+    /// Ends what [`Self::next`], [`Self::refuse`] and [`Self::connect`] have begun.
+    pub fn clear(&self) {
+        let mut switches = self.lock();
+        switches.faults.clear();
+        switches.connects.clear();
+    }
+}
+
+/// What goes wrong until it is switched off.
+impl Faults {
     /// Answers `WatchList` 422 Invalid, as a server without the feature does.
     pub fn refuse_watch_list(&self, on: bool) {
-        self.lock().no_watch_list = on;
+        self.set(Habit::RefusesWatchList, on);
+    }
+
+    /// Knows no protobuf: answers JSON, or 406 Not Acceptable to a client that does not accept it.
+    pub fn refuse_protobuf(&self, on: bool) {
+        self.set(Habit::RefusesProtobuf, on);
     }
 
     /// Accepts requests and never answers them.
     pub fn black_hole(&self, on: bool) {
-        self.lock().black_hole = on;
+        self.set(Habit::Swallows, on);
     }
 
     /// Ends each new watch before its first event.
     pub fn close_watches_at_once(&self, on: bool) {
-        self.lock().close_watches = on;
+        self.set(Habit::ClosesWatches, on);
     }
 
-    /// Waits this long before each piece of a body.
+    /// Waits this long before each piece of 4 KiB of a body.
     pub fn slow_bodies(&self, delay: Option<Duration>) {
         self.lock().slow_body = delay;
     }
 
-    /// Drops all open watches.
+    /// Says no bookmarks but those that end the beginning of a `WatchList`.
+    pub fn no_bookmarks(&self, on: bool) {
+        self.set(Habit::SaysNoBookmarks, on);
+    }
+
+    /// Says what exists but never that this was all, as a server that does not know `sendInitialEvents`, or one whose
+    /// cache does not catch up.
+    pub fn never_end_watch_list(&self, on: bool) {
+        self.set(Habit::NeverEndsWatchList, on);
+    }
+
+    /// Leaves the resourceVersion out of the objects of events.
+    pub fn omit_versions(&self, on: bool) {
+        self.set(Habit::OmitsVersions, on);
+    }
+
+    /// Says each event twice.
+    pub fn repeat_events(&self, on: bool) {
+        self.set(Habit::RepeatsEvents, on);
+    }
+
+    /// Says two events in the wrong order whenever two are to be said.
+    pub fn swap_events(&self, on: bool) {
+        self.set(Habit::SwapsEvents, on);
+    }
+}
+
+/// What goes wrong at once.
+impl Faults {
+    /// Ends all open watches.
     pub fn drop_watches(&self, how: Drop) {
         self.disturb(Disturbance::Drop(how));
     }
 
-    /// Sends 410 Gone as an ERROR event into all open watches, and ends them.
-    pub fn gone_in_watches(&self) {
-        self.disturb(Disturbance::Gone);
+    /// Says an ERROR event in all open watches, and ends them.
+    pub fn error_in_watches(&self, refusal: Refusal) {
+        self.disturb(Disturbance::Error(refusal));
     }
 
     /// Sends an object that may be of a wrong type or hostile into all open watches, as an event of this type.
     pub fn inject_event(&self, kind: &str, object: &Value) {
-        self.disturb(Disturbance::Line(body::watch_line(kind, object)));
+        self.disturb(Disturbance::Event(kind.to_owned(), object.clone()));
     }
 
-    /// Sends raw text into all open watches; end it with a newline unless it is to run into the next event.
-    pub fn inject_text(&self, text: &str) {
-        self.disturb(Disturbance::Line(text.to_owned()));
+    /// Sends bytes as they are into all open watches; a line of JSON ends with a newline, a frame of protobuf begins
+    /// with its length.
+    pub fn inject(&self, bytes: &[u8]) {
+        self.disturb(Disturbance::Bytes(bytes.to_vec()));
     }
 
     fn disturb(&self, disturbance: Disturbance) {
         // An error means that no watch is open: nothing to disturb.
         let _ = self.disturbances.send(disturbance);
     }
+}
 
-    pub(super) fn admit(&self, verb: Verb) -> Admission {
+/// What the server asks.
+impl Faults {
+    /// Counts a connection and says what becomes of it, `None` if it is served.
+    pub(super) fn connected(&self) -> Option<Connect> {
         let mut switches = self.lock();
+        remember(&mut switches.connected, Instant::now());
+        let (connect, times) = switches.connects.iter_mut().find(|(_, times)| *times > 0)?;
+        spend(times);
+        Some(*connect)
+    }
+
+    /// Counts a request and says what happens to its answer.
+    pub(super) fn admit(&self, verb: Verb) -> Option<Fault> {
+        let mut switches = self.lock();
+        remember(&mut switches.requested, (verb, Instant::now()));
         let requests = &mut switches.requests;
         *match verb {
             Verb::List => &mut requests.list,
@@ -208,33 +282,21 @@ impl Faults {
             Verb::WatchList => &mut requests.watch_list,
             Verb::Other => &mut requests.other,
         } += 1;
-        if switches.black_hole {
-            return Admission::Swallow;
+        if switches.habits.contains(&Habit::Swallows) {
+            return Some(Fault::Swallow);
         }
-        let refusal = switches.refusals.iter_mut().find(|(of, _, times)| *of == verb && *times > 0);
-        refusal.map_or(Admission::Serve, |(_, refusal, times)| {
-            *times -= 1;
-            Admission::Refuse(*refusal)
-        })
+        if let Some((_, fault, times)) = switches.faults.iter_mut().find(|(of, _, times)| *of == verb && *times > 0) {
+            spend(times);
+            return Some(*fault);
+        }
+        if switches.habits.contains(&Habit::ClosesWatches) && matches!(verb, Verb::Watch | Verb::WatchList) {
+            return Some(Fault::Cut { after: 0, how: Drop::Clean });
+        }
+        switches.slow_body.map(|delay| Fault::Slow { piece: 4096, delay })
     }
 
-    pub(super) fn take_gone(&self) -> bool {
-        let mut switches = self.lock();
-        let gone = switches.gone_watches > 0;
-        switches.gone_watches = switches.gone_watches.saturating_sub(1);
-        gone
-    }
-
-    pub(super) fn refuses_watch_list(&self) -> bool {
-        self.lock().no_watch_list
-    }
-
-    pub(super) fn closes_watches(&self) -> bool {
-        self.lock().close_watches
-    }
-
-    pub(super) fn slow_body(&self) -> Option<Duration> {
-        self.lock().slow_body
+    pub(super) fn has(&self, habit: Habit) -> bool {
+        self.lock().habits.contains(&habit)
     }
 
     pub(super) fn disturbances(&self) -> broadcast::Receiver<Disturbance> {
@@ -246,8 +308,30 @@ impl Faults {
         WatchOpen(self.open_watches.clone())
     }
 
+    fn set(&self, habit: Habit, on: bool) {
+        let habits = &mut self.lock().habits;
+        if on {
+            habits.insert(habit)
+        } else {
+            habits.remove(&habit)
+        };
+    }
+
     fn lock(&self) -> MutexGuard<'_, Switches> {
         self.switches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn remember<T>(arrivals: &mut VecDeque<T>, arrival: T) {
+    if arrivals.len() == REMEMBERED {
+        arrivals.pop_front();
+    }
+    arrivals.push_back(arrival);
+}
+
+fn spend(times: &mut u32) {
+    if *times != u32::MAX {
+        *times -= 1;
     }
 }
 
@@ -258,35 +342,4 @@ impl std::ops::Drop for WatchOpen {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
-}
-
-impl Refusal {
-    pub(super) fn response(self) -> Response {
-        match self {
-            Self::Unauthorized => body::status(401, "Unauthorized", "Unauthorized"),
-            Self::Forbidden => {
-                let message = "pods is forbidden: User \"system:serviceaccount:sim:exporter\" cannot list resource \"pods\" in API group \"\" at the cluster scope";
-                body::status(403, "Forbidden", message)
-            }
-            Self::Gone => body::status(410, "Expired", "The resourceVersion for the provided list is too old."),
-            Self::TooManyRequests { retry_after_seconds } => {
-                let mut response = body::status(429, "TooManyRequests", "too many requests, please try again later");
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
-                response
-            }
-            Self::InternalError => {
-                body::status(500, "InternalError", "Internal error occurred: etcdserver: leader changed")
-            }
-        }
-    }
-}
-
-/// Returns a body that comes in pieces of 4 KiB, with a wait before each.
-pub(super) fn slowly(text: String, delay: Duration) -> Body {
-    const PIECE: usize = 4096;
-    let pieces: Vec<Vec<u8>> = text.into_bytes().chunks(PIECE).map(<[u8]>::to_vec).collect();
-    Body::from_stream(stream::iter(pieces).then(move |piece| async move {
-        time::sleep(delay).await;
-        Ok::<_, std::convert::Infallible>(piece)
-    }))
 }

@@ -3,6 +3,7 @@
 mod client;
 mod faults;
 mod lists;
+mod negotiation;
 mod watches;
 
 use std::time::Duration;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, time};
 
 use super::*;
-use client::{Connection, End, get};
+use client::{Connection, End, get, get_with};
 
 /// Longer than anything here may take; a test that waits for it has failed.
 const PATIENCE: Duration = Duration::from_secs(10);

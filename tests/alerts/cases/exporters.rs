@@ -57,7 +57,7 @@ pub fn exporters() -> Vec<Case> {
             &format!("severity: warning, {here}"),
             "a has lost sight of the cluster",
             "The watch of pods has been broken for ten minutes: what it shows is the last complete view. First read its log, which names \
-             the error and the missing right, and image_pull_exporter_watch_errors_total.",
+             the error and the missing right, and image_pull_exporter_watch_restarts_total.",
         ),
         broken("a watch that breaks for a moment")
             .series(&format!("image_pull_exporter_watch_synced{target}"), 0..7200, |at| {
@@ -81,7 +81,7 @@ pub fn exporters() -> Vec<Case> {
         ),
         says(
             broken("a right that is missing")
-                .series(&named("image_pull_exporter_watch_errors_total", ",cause=\"forbidden\""), 0..7200, |at| {
+                .series(&named("image_pull_exporter_watch_restarts_total", ",cause=\"forbidden\""), 0..7200, |at| {
                     f64::from(at / 60)
                 })
                 .fires(20 * MINUTE, &[])
@@ -94,7 +94,7 @@ pub fn exporters() -> Vec<Case> {
              ClusterRole or its token, too_many_requests the API server's priority and fairness.",
         ),
         broken("an API server that is rolled over")
-            .series(&named("image_pull_exporter_watch_errors_total", ",cause=\"connection\""), 0..7200, |at| {
+            .series(&named("image_pull_exporter_watch_restarts_total", ",cause=\"connection\""), 0..7200, |at| {
                 f64::from(u8::from(at > 600)) * 4.0
             })
             .fires(20 * MINUTE, &[])

@@ -20,7 +20,7 @@ fn a_back_off_without_a_cause_keeps_what_the_attempt_said() {
         assert_eq!(unclassified(&story), news);
         let snapshot = story.index.snapshot().unwrap();
         let (_, _, failure) = snapshot.failures().next().unwrap();
-        assert_eq!((&failure.message, failure.cause), (&text, cause));
+        assert_eq!((&failure.message, failure.cause), (&Arc::from(text.as_str()), cause));
     }
 }
 

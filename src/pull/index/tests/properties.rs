@@ -173,7 +173,7 @@ impl Ledger {
                 // The first status may show an attempt that failed one sync before it.
                 assert!(self.open.contains_key(&key) && *interval <= now.since(at(0).before(STATUS_LAG)));
             }
-            FailureEvent::Unclassified(_) => assert!(self.open.contains_key(&key)),
+            FailureEvent::Unclassified(_) | FailureEvent::Turned(..) => assert!(self.open.contains_key(&key)),
         }
     }
 }
@@ -181,7 +181,7 @@ impl Ledger {
 fn shown(index: &mut Index) -> Vec<(Key, Failure)> {
     let snapshot = index.snapshot().expect("every scope was listed");
     let failure = |(pod, container, failure): (&TrackedPod, &TrackedContainer, &Failure)| {
-        ((PodId::clone(&pod.id), container.name.clone()), failure.clone())
+        ((PodId::clone(&pod.id), container.name.to_string()), failure.clone())
     };
     snapshot.failures().map(failure).collect()
 }

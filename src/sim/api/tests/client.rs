@@ -1,5 +1,7 @@
 //! A client of a few lines, that sees how a body ends.
 
+use std::io;
+
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -12,6 +14,7 @@ use super::{super::ApiServer, PATIENCE};
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: String,
+    pub(super) bytes: Vec<u8>,
     pub(super) body: Value,
 }
 
@@ -20,17 +23,30 @@ pub(super) struct Answer {
 pub(super) enum End {
     Clean,
     Broken,
+    Reset,
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::ConnectionReset { Self::Reset } else { Self::Broken }
+    }
 }
 
 pub(super) struct Connection {
     stream: BufReader<TcpStream>,
     headers: String,
-    text: Vec<u8>,
+    /// What has come of the body and was not taken yet.
+    pub(super) text: Vec<u8>,
 }
 
 /// Gets a whole answer; the body is null if it is not JSON.
 pub(super) async fn get(server: &ApiServer, path: &str) -> Answer {
-    let mut connection = Connection::send(server, path).await;
+    get_with(server, path, "").await
+}
+
+/// Gets a whole answer to a request with these headers, each with its end of line.
+pub(super) async fn get_with(server: &ApiServer, path: &str, headers: &str) -> Answer {
+    let mut connection = Connection::send_with(server, path, headers).await;
     let status = connection.head().await.expect("no answer");
     if let Some(length) = connection.header("content-length") {
         let mut body = vec![0; length.parse().unwrap()];
@@ -40,14 +56,19 @@ pub(super) async fn get(server: &ApiServer, path: &str) -> Answer {
         while connection.chunk().await.is_ok() {}
     }
     let body = serde_json::from_slice(&connection.text).unwrap_or_default();
-    Answer { status, headers: connection.headers, body }
+    Answer { status, headers: connection.headers, bytes: connection.text, body }
 }
 
 impl Connection {
     /// Sends a request and reads nothing.
     pub(super) async fn send(server: &ApiServer, path: &str) -> Self {
+        Self::send_with(server, path, "").await
+    }
+
+    /// Sends a request with these headers, each with its end of line, and reads nothing.
+    pub(super) async fn send_with(server: &ApiServer, path: &str, headers: &str) -> Self {
         let mut stream = TcpStream::connect(server.address()).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         Self { stream: BufReader::new(stream), headers: String::new(), text: Vec::new() }
     }
@@ -77,7 +98,7 @@ impl Connection {
         .expect("no head in time")
     }
 
-    fn header(&self, name: &str) -> Option<String> {
+    pub(super) fn header(&self, name: &str) -> Option<String> {
         self.headers
             .lines()
             .find_map(|line| line.strip_prefix(&format!("{name}: ")).map(|value| value.trim().to_owned()))
@@ -86,15 +107,26 @@ impl Connection {
     /// Reads one piece of a chunked body.
     async fn chunk(&mut self) -> Result<(), End> {
         let mut size = String::new();
-        match self.stream.read_line(&mut size).await {
-            Ok(read) if read > 0 => {}
-            _ => return Err(End::Broken),
+        if self.stream.read_line(&mut size).await? == 0 {
+            return Err(End::Broken);
         }
         let size = usize::from_str_radix(size.trim(), 16).map_err(|_| End::Broken)?;
         let mut piece = vec![0; size + 2];
-        self.stream.read_exact(&mut piece).await.map_err(|_| End::Broken)?;
+        self.stream.read_exact(&mut piece).await?;
         self.text.extend_from_slice(&piece[..size]);
         if size == 0 { Err(End::Clean) } else { Ok(()) }
+    }
+
+    /// Reads to the end of a chunked body.
+    pub(super) async fn end(&mut self) -> End {
+        let end = async {
+            loop {
+                if let Err(end) = self.chunk().await {
+                    return end;
+                }
+            }
+        };
+        time::timeout(PATIENCE, end).await.expect("no end in time")
     }
 
     /// Reads the next line of a watch.
@@ -110,6 +142,21 @@ impl Connection {
         })
         .await
         .expect("no line in time")
+    }
+
+    /// Reads the next frame of a watch in protobuf, without its length.
+    pub(super) async fn frame(&mut self) -> Result<Vec<u8>, End> {
+        time::timeout(PATIENCE, async {
+            loop {
+                let length = self.text.first_chunk().map(|length| u32::from_be_bytes(*length) as usize);
+                if let Some(length) = length.filter(|length| self.text.len() >= length + 4) {
+                    return Ok(self.text.drain(..length + 4).skip(4).collect());
+                }
+                self.chunk().await?;
+            }
+        })
+        .await
+        .expect("no frame in time")
     }
 
     /// Reads the next event of a watch.

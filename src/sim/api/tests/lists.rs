@@ -63,3 +63,19 @@ async fn selectors_and_namespaces_select() {
     assert_eq!((unknown.status, &unknown.body["message"]), (400, &json!("field label not supported: spec.colour")));
     server.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_list_shows_the_version_asked_for_exactly_or_a_newer_one() {
+    let (server, store) = serve(BOOKMARK_EVERY).await;
+    let old = store.put(pod("a", "Pending"));
+    store.put(pod("b", "Pending"));
+    for (query, expected) in [("Exact", vec!["a"]), ("NotOlderThan", vec!["a", "b"])] {
+        let path = format!("/api/v1/pods?resourceVersion={old}&resourceVersionMatch={query}");
+        assert_eq!(names(&get(&server, &path).await.body), expected, "{query}");
+    }
+    assert_eq!(names(&get(&server, "/api/v1/pods?resourceVersion=0").await.body), ["a", "b"]);
+    store.compact();
+    let forgotten = format!("/api/v1/pods?resourceVersion={old}&resourceVersionMatch=Exact");
+    assert_eq!(get(&server, &forgotten).await.status, 410);
+    server.shutdown().await.unwrap();
+}

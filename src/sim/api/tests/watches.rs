@@ -72,8 +72,13 @@ async fn a_watch_from_a_forgotten_version_is_gone() {
     let old = store.put(pod("a", "Pending"));
     store.put(pod("a", "Running"));
     store.compact();
-    let gone = get(&server, &format!("/api/v1/pods?watch=1&resourceVersion={old}")).await;
-    assert_eq!((gone.status, &gone.body["reason"], &gone.body["code"]), (410, &json!("Expired"), &json!(410)));
+    let mut watch = Connection::open(&server, &format!("/api/v1/pods?watch=1&resourceVersion={old}")).await;
+    let gone = watch.event().await.unwrap();
+    assert_eq!(
+        (&gone["type"], &gone["object"]["reason"], &gone["object"]["code"]),
+        (&json!("ERROR"), &json!("Expired"), &json!(410))
+    );
+    assert_eq!(watch.event().await, Err(End::Clean));
     server.shutdown().await.unwrap();
 }
 

@@ -1,0 +1,196 @@
+//! Cuts the body of a watch into its events: lines of JSON, or protobuf behind four bytes of length.
+//!
+//! An event is handed out as a slice of the chunk it came in, and copied only where it spans chunks. One that is too long
+//! is skipped without being held.
+
+use bytes::{Buf, Bytes, BytesMut};
+use memchr::memchr;
+
+/// No object is larger: etcd takes 1.5 MiB, and JSON is about twice as long as what is stored.
+pub const MAX_OBJECT: usize = 8 * 1024 * 1024;
+/// A longer frame is none: the stream is out of step.
+const MAX_LENGTH: usize = 256 * 1024 * 1024;
+/// The length before each protobuf frame, in network order (apimachinery, pkg/util/framer/framer.go).
+const PREFIX: usize = 4;
+
+/// How events follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Each ends with a newline.
+    Lines,
+    /// Each begins with its length.
+    LengthDelimited,
+}
+
+/// One event of a watch.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// All of it.
+    Whole(Bytes),
+    /// It was too long, by so many bytes as are known of, and is skipped.
+    TooLarge(usize),
+}
+
+/// The stream is out of step: what follows cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a frame of {0} bytes")]
+pub struct OutOfStep(usize);
+
+/// Takes chunks, gives frames.
+#[derive(Debug)]
+pub struct Frames {
+    framing: Framing,
+    /// What came last and is not used up.
+    chunk: Bytes,
+    /// The beginning of a frame whose end has yet to come.
+    partial: BytesMut,
+    /// The rest of a frame that is too long: how much is known to be left, and how long it is.
+    skipping: Option<Skip>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Skip {
+    left: usize,
+    length: usize,
+}
+
+impl Frames {
+    /// Nothing has come yet.
+    #[must_use]
+    pub fn new(framing: Framing) -> Self {
+        Self { framing, chunk: Bytes::new(), partial: BytesMut::new(), skipping: None }
+    }
+
+    /// Takes the next chunk. Everything that the last one completed must have been taken out before.
+    pub fn push(&mut self, chunk: Bytes) {
+        self.chunk = chunk;
+    }
+
+    /// Returns the next frame, `None` when more bytes are needed.
+    ///
+    /// # Errors
+    /// When what comes cannot be a frame.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, OutOfStep> {
+        match self.framing {
+            Framing::Lines => Ok(self.next_line()),
+            Framing::LengthDelimited => self.next_delimited(),
+        }
+    }
+
+    /// Whether the stream may end here.
+    #[must_use]
+    pub fn is_between(&self) -> bool {
+        self.partial.is_empty() && self.chunk.is_empty() && self.skipping.is_none()
+    }
+
+    fn next_line(&mut self) -> Option<Frame> {
+        loop {
+            let Some(end) = memchr(b'\n', &self.chunk) else {
+                self.keep_line();
+                return None;
+            };
+            let line = self.chunk.split_to(end);
+            self.chunk.advance(1);
+            if let Some(Skip { length, .. }) = self.skipping.take() {
+                return Some(Frame::TooLarge(length.saturating_add(end)));
+            }
+            let line = self.completed(line);
+            if line.len() > MAX_OBJECT {
+                return Some(Frame::TooLarge(line.len()));
+            }
+            // Blank lines are no events.
+            if !line.trim_ascii().is_empty() {
+                return Some(Frame::Whole(line));
+            }
+        }
+    }
+
+    /// Keeps the beginning of a line, or how long it is where that is already too much.
+    fn keep_line(&mut self) {
+        let chunk = std::mem::take(&mut self.chunk);
+        if let Some(skip) = &mut self.skipping {
+            skip.length = skip.length.saturating_add(chunk.len());
+        } else if self.partial.len().saturating_add(chunk.len()) > MAX_OBJECT {
+            self.skipping = Some(Skip { left: 0, length: self.partial.len().saturating_add(chunk.len()) });
+            self.partial = BytesMut::new();
+        } else {
+            self.partial.extend_from_slice(&chunk);
+        }
+    }
+
+    fn next_delimited(&mut self) -> Result<Option<Frame>, OutOfStep> {
+        if let Some(Skip { left, length }) = self.skipping {
+            let skipped = left.min(self.chunk.len());
+            self.chunk.advance(skipped);
+            if skipped < left {
+                self.skipping = Some(Skip { left: left - skipped, length });
+                return Ok(None);
+            }
+            self.skipping = None;
+            return Ok(Some(Frame::TooLarge(length)));
+        }
+        if !self.fill(PREFIX) {
+            return Ok(None);
+        }
+        let length = self.peek_length();
+        if length > MAX_LENGTH {
+            return Err(OutOfStep(length));
+        }
+        if length > MAX_OBJECT {
+            self.consume(PREFIX);
+            // What is already here counts, so nothing of the frame is held.
+            let held = self.partial.len();
+            self.partial = BytesMut::new();
+            self.skipping = Some(Skip { left: length.saturating_sub(held), length });
+            return self.next_delimited();
+        }
+        if !self.fill(PREFIX + length) {
+            return Ok(None);
+        }
+        self.consume(PREFIX);
+        let frame = if self.partial.is_empty() {
+            self.chunk.split_to(length)
+        } else {
+            std::mem::take(&mut self.partial).freeze()
+        };
+        Ok(Some(Frame::Whole(frame)))
+    }
+
+    /// Whether `wanted` bytes are there, either all in the chunk or all in the partial frame.
+    fn fill(&mut self, wanted: usize) -> bool {
+        if self.partial.is_empty() && self.chunk.len() >= wanted {
+            return true;
+        }
+        let missing = wanted.saturating_sub(self.partial.len());
+        let taken = self.chunk.split_to(missing.min(self.chunk.len()));
+        self.partial.extend_from_slice(&taken);
+        self.partial.len() >= wanted
+    }
+
+    /// The length that the next frame begins with; only after [`fill`](Self::fill) has found it.
+    fn peek_length(&self) -> usize {
+        let bytes: &[u8] = if self.partial.is_empty() { &self.chunk } else { &self.partial };
+        let length = bytes.first_chunk::<PREFIX>().map_or(0, |prefix| u32::from_be_bytes(*prefix));
+        usize::try_from(length).unwrap_or(usize::MAX)
+    }
+
+    fn consume(&mut self, count: usize) {
+        if self.partial.is_empty() {
+            self.chunk.advance(count);
+        } else {
+            self.partial.advance(count);
+        }
+    }
+
+    /// The frame that ends with `end`.
+    fn completed(&mut self, end: Bytes) -> Bytes {
+        if self.partial.is_empty() {
+            return end;
+        }
+        self.partial.extend_from_slice(&end);
+        std::mem::take(&mut self.partial).freeze()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,572 @@
+//! Moves the machine by hand: every story here takes no time, however long it lasts.
+
+use super::pace::{LONGEST_PAUSE, SPACING};
+use super::*;
+use crate::pull::facts::PodId;
+
+/// An informer, and what time it is.
+struct Lab {
+    informer: Informer,
+    now: Moment,
+}
+
+/// What came out, in words.
+type Told = Vec<&'static str>;
+
+impl Lab {
+    fn new() -> Self {
+        Self { informer: Informer::new(7), now: Moment::ZERO }
+    }
+
+    /// One that has listed everything up to version 100, and watches.
+    fn current() -> Self {
+        let mut lab = Self::new();
+        assert_eq!(lab.ask(), Ask::WatchList);
+        lab.answered();
+        assert!(lab.word(added("1")) && lab.word(bookmark("100", true)));
+        assert_eq!(lab.told(), ["begins", "listed", "ends"]);
+        lab
+    }
+
+    /// Waits for the next request and sends it.
+    fn ask(&mut self) -> Ask {
+        let (at, ask) = self.informer.next();
+        self.now = self.now.max(at);
+        self.informer.asked(&ask, self.now);
+        ask
+    }
+
+    fn answered(&mut self) {
+        self.informer.answered(self.now);
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+    }
+
+    fn word(&mut self, word: Word) -> bool {
+        self.informer.heard(word, self.now)
+    }
+
+    fn end(&mut self, end: End) {
+        self.informer.ended(end, self.now);
+    }
+
+    fn page(&mut self, pods: usize, version: &str, token: &str) {
+        for _ in 0..pods {
+            self.informer.listed(Ok(pod()));
+        }
+        let page = Page { version: version.to_owned(), token: token.to_owned(), objects: pods };
+        self.informer.paged(page, self.now);
+    }
+
+    fn told(&mut self) -> Told {
+        std::iter::from_fn(|| self.informer.event()).map(|event| said(&event)).collect()
+    }
+
+    /// Nothing more came until the deadline.
+    fn wait_in_vain(&mut self) -> Duration {
+        let deadline = self.informer.deadline().expect("something is under way");
+        let waited = deadline - self.now;
+        self.now = deadline;
+        self.end(End::Late);
+        waited
+    }
+}
+
+fn said(event: &PodEvent) -> &'static str {
+    match event {
+        PodEvent::ListBegins => "begins",
+        PodEvent::Listed(_) => "listed",
+        PodEvent::ListEnds => "ends",
+        PodEvent::Applied(_) => "applied",
+        PodEvent::Missed(_) => "missed",
+        PodEvent::Found(_) => "found",
+        PodEvent::Deleted(_) => "deleted",
+        PodEvent::Heard => "heard",
+        PodEvent::Undecodable(_) => "undecodable",
+        PodEvent::Ended => "restart: ended",
+        PodEvent::Failed(failure) => failure.cause.as_str(),
+    }
+}
+
+fn pod() -> PodFacts {
+    let name = |name: &str| name.to_owned();
+    PodFacts { id: PodId { namespace: name("shop"), name: name("web"), uid: name("u") }, ..PodFacts::default() }
+}
+
+fn change(change: Change, version: &str) -> Word {
+    Word::Pod { change, version: version.to_owned(), pod: Ok(pod()) }
+}
+
+fn added(version: &str) -> Word {
+    change(Change::Added, version)
+}
+
+fn bookmark(version: &str, ends_list: bool) -> Word {
+    Word::Bookmark { version: version.to_owned(), ends_list }
+}
+
+fn status(code: u16) -> Status {
+    Status { code, message: "no".to_owned(), retry_after: None }
+}
+
+fn watch(version: &str) -> Ask {
+    Ask::Watch { version: version.to_owned() }
+}
+
+fn page(token: &str) -> Ask {
+    Ask::List { limit: PAGE_SIZE, token: token.to_owned() }
+}
+
+fn broken() -> End {
+    End::Broken("reset".to_owned())
+}
+
+#[test]
+fn what_there_is_comes_first_and_then_what_changes() {
+    let mut lab = Lab::current();
+    assert!(lab.word(change(Change::Modified, "101")));
+    assert!(lab.word(change(Change::Deleted, "103")));
+    assert!(lab.word(bookmark("110", false)));
+    assert_eq!(lab.told(), ["applied", "deleted", "heard"]);
+    lab.pass(400);
+    lab.end(End::Complete);
+    assert_eq!(lab.told(), ["restart: ended"]);
+    assert_eq!(lab.ask(), watch("110"));
+}
+
+#[test]
+fn a_server_that_knows_no_watch_list_is_listed_in_pages() {
+    for code in [400, 404, 405, 422] {
+        let mut lab = Lab::new();
+        assert_eq!(lab.ask(), Ask::WatchList);
+        lab.end(End::Refused(status(code)));
+        assert_eq!(lab.told(), ["unsupported"]);
+        assert_eq!(lab.ask(), page(""));
+        lab.answered();
+        lab.page(2, "100", "more");
+        let before = lab.now;
+        assert_eq!(lab.ask(), page("more"));
+        lab.answered();
+        lab.page(1, "100", "");
+        assert_eq!(lab.told(), ["begins", "listed", "listed", "listed", "ends"]);
+        assert_eq!(lab.ask(), watch("100"));
+        assert_eq!(lab.now, before, "what goes well is not held up");
+        // It stays so.
+        lab.end(End::Refused(status(410)));
+        assert_eq!(lab.ask(), page(""));
+    }
+}
+
+#[test]
+fn a_watch_list_that_never_ends_gives_way_to_pages_and_gets_another_chance() {
+    let mut lab = Lab::new();
+    for _ in 0..2 {
+        assert_eq!(lab.ask(), Ask::WatchList);
+        lab.answered();
+        assert!(lab.word(added("1")));
+        assert_eq!(lab.wait_in_vain(), STALL_LIMIT);
+        assert_eq!(lab.told(), ["begins", "listed", "timeout"]);
+    }
+    assert_eq!(lab.ask(), page(""));
+    lab.answered();
+    lab.page(1, "100", "");
+    assert_eq!(lab.ask(), watch("100"));
+    lab.end(End::Refused(status(410)));
+    assert_eq!(lab.ask(), Ask::WatchList);
+    lab.answered();
+    lab.end(End::Complete);
+    assert_eq!(lab.ask(), page(""));
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_says_nothing_against_watch_lists() {
+    let mut lab = Lab::new();
+    for _ in 0..5 {
+        assert_eq!(lab.ask(), Ask::WatchList);
+        lab.end(broken());
+    }
+}
+
+#[test]
+fn a_watch_that_breaks_goes_on_from_where_it_was() {
+    let mut lab = Lab::current();
+    assert!(lab.word(change(Change::Modified, "101")));
+    lab.end(broken());
+    assert_eq!(lab.told(), ["applied", "connection"]);
+    assert_eq!(lab.ask(), watch("101"));
+    lab.answered();
+    assert_eq!(lab.told(), ["heard"]);
+    assert!(lab.word(change(Change::Modified, "102")));
+    assert_eq!(lab.told(), ["applied"]);
+}
+
+#[test]
+fn after_a_long_gap_nobody_can_say_when_things_happened() {
+    let mut lab = Lab::current();
+    lab.end(broken());
+    lab.pass(SHORT_GAP.as_secs() + 1);
+    assert_eq!(lab.ask(), watch("100"));
+    lab.answered();
+    lab.told();
+    assert!(lab.word(change(Change::Modified, "101")));
+    assert_eq!(lab.told(), ["missed"]);
+    lab.pass(CATCH_UP.as_secs());
+    assert!(lab.word(change(Change::Modified, "102")));
+    assert_eq!(lab.told(), ["applied"]);
+}
+
+#[test]
+fn what_is_forgotten_is_listed_anew() {
+    for in_stream in [false, true] {
+        let mut lab = Lab::current();
+        if in_stream {
+            assert!(!lab.word(Word::Error(status(410))), "nothing that follows is of use");
+        } else {
+            lab.end(End::Complete);
+            assert_eq!(lab.ask(), watch("100"));
+            lab.end(End::Refused(status(410)));
+        }
+        assert_eq!(lab.told().last(), Some(&"gone"));
+        assert_eq!(lab.ask(), Ask::WatchList);
+    }
+}
+
+#[test]
+fn a_list_that_takes_longer_than_the_server_remembers_is_tried_with_larger_pages() {
+    let mut lab = Lab::new();
+    lab.ask();
+    lab.end(End::Refused(status(422)));
+    assert_eq!(lab.ask(), page(""));
+    lab.answered();
+    lab.page(1, "100", "more");
+    assert_eq!(lab.ask(), page("more"));
+    lab.end(End::Refused(status(410)));
+    assert_eq!(lab.ask(), Ask::List { limit: 2 * PAGE_SIZE, token: String::new() });
+}
+
+#[test]
+fn a_page_that_is_too_large_is_tried_smaller() {
+    let mut lab = Lab::new();
+    lab.ask();
+    lab.end(End::Refused(status(422)));
+    lab.ask();
+    lab.answered();
+    lab.end(End::TooLarge);
+    assert_eq!(lab.ask(), Ask::List { limit: PAGE_SIZE / 2, token: String::new() });
+}
+
+#[test]
+fn a_page_that_breaks_is_asked_for_again() {
+    let mut lab = Lab::new();
+    lab.ask();
+    lab.end(End::Refused(status(422)));
+    lab.ask();
+    lab.answered();
+    lab.page(1, "100", "more");
+    lab.ask();
+    lab.answered();
+    lab.end(broken());
+    assert_eq!(lab.ask(), page("more"));
+    lab.answered();
+    lab.page(1, "100", "");
+    assert_eq!(lab.told(), ["unsupported", "begins", "listed", "connection", "listed", "ends"]);
+}
+
+#[test]
+fn a_silent_watch_is_given_up_and_everything_is_listed_anew() {
+    let mut lab = Lab::current();
+    lab.pass(60);
+    assert!(lab.word(bookmark("100", false)));
+    assert_eq!(lab.wait_in_vain(), IDLE_LIMIT);
+    assert_eq!(lab.told(), ["heard", "timeout"]);
+    assert_eq!(lab.ask(), Ask::WatchList);
+}
+
+#[test]
+fn a_server_that_never_answers_is_given_up_and_asked_again() {
+    let mut lab = Lab::current();
+    lab.end(broken());
+    assert_eq!(lab.ask(), watch("100"));
+    assert_eq!(lab.wait_in_vain(), HEAD_LIMIT);
+    assert_eq!(lab.told(), ["connection", "timeout"]);
+    assert_eq!(lab.ask(), watch("100"), "the position may still be good");
+}
+
+#[test]
+fn a_page_that_trickles_is_given_up() {
+    let mut lab = Lab::new();
+    lab.ask();
+    lab.end(End::Refused(status(422)));
+    lab.ask();
+    lab.answered();
+    let began = lab.now;
+    while lab.informer.deadline().expect("a page is under way") > lab.now + Duration::from_secs(20) {
+        lab.pass(20);
+        lab.informer.received(lab.now);
+    }
+    lab.wait_in_vain();
+    assert_eq!(lab.now - began, PAGE_LIMIT);
+}
+
+#[test]
+fn a_server_that_went_back_is_listed_anew() {
+    for word in [bookmark("99", false), change(Change::Modified, "7"), change(Change::Deleted, "99")] {
+        let mut lab = Lab::current();
+        assert!(!lab.word(word));
+        assert_eq!(lab.told(), ["rewound"]);
+        assert_eq!(lab.ask(), Ask::WatchList);
+    }
+}
+
+#[test]
+fn a_change_that_comes_twice_is_taken_twice_and_does_no_harm() {
+    let mut lab = Lab::current();
+    assert!(lab.word(change(Change::Modified, "101")) && lab.word(change(Change::Modified, "101")));
+    assert_eq!(lab.told(), ["applied", "applied"]);
+}
+
+#[test]
+fn versions_that_are_no_numbers_are_not_compared() {
+    let mut lab = Lab::current();
+    assert!(lab.word(change(Change::Modified, "b")) && lab.word(change(Change::Modified, "a")));
+    lab.end(End::Complete);
+    assert_eq!(lab.ask(), watch("a"));
+}
+
+#[test]
+fn a_change_without_a_version_counts_and_nobody_can_go_on_from_it() {
+    let mut lab = Lab::current();
+    assert!(lab.word(change(Change::Modified, "")));
+    assert_eq!(lab.told(), ["applied"]);
+    lab.end(End::Complete);
+    assert_eq!(lab.ask(), Ask::WatchList);
+    let mut lab = Lab::current();
+    assert!(lab.word(change(Change::Modified, "")) && lab.word(bookmark("101", false)));
+    lab.end(End::Complete);
+    assert_eq!(lab.ask(), watch("101"));
+}
+
+#[test]
+fn broken_objects_cost_nothing_else_and_garbage_costs_the_view() {
+    let mut lab = Lab::current();
+    assert!(lab.word(Word::Senseless(Undecodable::Anonymous)));
+    lab.informer.skipped(9_000_000, lab.now);
+    assert!(lab.word(change(Change::Modified, "101")));
+    assert_eq!(lab.told(), ["undecodable", "undecodable", "applied"]);
+    lab.end(End::Garbled("a frame of 1 byte".to_owned()));
+    assert_eq!(lab.told(), ["decode"]);
+    assert_eq!(lab.ask(), Ask::WatchList);
+    assert!(lab.informer.wants_protobuf());
+    lab.answered();
+    lab.end(End::Garbled("a frame of 1 byte".to_owned()));
+    assert!(!lab.informer.wants_protobuf(), "something between us cannot carry it");
+}
+
+#[test]
+fn a_server_without_protobuf_is_asked_for_json() {
+    for code in [406, 415] {
+        let mut lab = Lab::new();
+        lab.ask();
+        lab.end(End::Refused(status(code)));
+        assert_eq!(lab.told(), ["unsupported"]);
+        assert!(!lab.informer.wants_protobuf());
+        assert_eq!(lab.ask(), Ask::WatchList);
+    }
+}
+
+#[test]
+fn each_refusal_has_its_name_and_says_what_to_do() {
+    for (code, cause) in [
+        (401, "unauthorized"),
+        (403, "forbidden"),
+        (429, "too_many_requests"),
+        (500, "server_error"),
+        (503, "server_error"),
+        (418, "other"),
+    ] {
+        let mut lab = Lab::current();
+        lab.end(End::Complete);
+        lab.told();
+        lab.ask();
+        lab.end(End::Refused(status(code)));
+        let Some(PodEvent::Failed(failure)) = lab.informer.event() else { panic!("it fails") };
+        assert_eq!(failure.cause.as_str(), cause);
+        assert!(failure.error.contains(&code.to_string()), "{}", failure.error);
+        assert_eq!(failure.error.contains("grant the verbs list and watch on pods"), code == 403);
+        assert_eq!(lab.ask(), watch("100"), "it goes on trying");
+    }
+}
+
+#[test]
+fn a_wish_to_be_left_alone_is_respected_within_reason() {
+    for (wish, least, most) in [(7, 7, 7), (100_000, 60, 60), (0, 0, 1)] {
+        let mut lab = Lab::current();
+        lab.pass(100);
+        let wish = Some(Duration::from_secs(wish));
+        assert!(!lab.word(Word::Error(Status { retry_after: wish, ..status(429) })));
+        let before = lab.now;
+        lab.ask();
+        let waited = (lab.now - before).as_secs_f64();
+        assert!((f64::from(least)..=f64::from(most)).contains(&waited), "{waited}");
+    }
+}
+
+#[test]
+fn errors_in_the_stream_are_retried_from_the_position_until_that_is_to_blame() {
+    let mut lab = Lab::current();
+    for _ in 0..2 {
+        assert!(!lab.word(Word::Error(status(500))));
+        assert_eq!(lab.ask(), watch("100"));
+        lab.answered();
+    }
+    assert!(!lab.word(Word::Error(status(500))));
+    assert_eq!(lab.ask(), Ask::WatchList);
+}
+
+/// Plays a server for an hour and returns how many requests it got.
+fn requests_in_an_hour(mut answer: impl FnMut(&mut Lab, &Ask)) -> usize {
+    let mut lab = Lab::current();
+    let end = lab.now + Duration::from_secs(3600);
+    lab.end(End::Complete);
+    let mut requests = 0;
+    while lab.now < end {
+        let ask = lab.ask();
+        requests += 1;
+        answer(&mut lab, &ask);
+        lab.told();
+    }
+    requests
+}
+
+#[test]
+fn a_server_that_closes_each_watch_at_once_is_read_in_lists() {
+    let mut lists = 0;
+    let requests = requests_in_an_hour(|lab, ask| {
+        lab.answered();
+        if matches!(ask, Ask::List { .. }) {
+            lists += 1;
+            lab.page(1, "100", "");
+        } else {
+            lab.end(End::Complete);
+        }
+    });
+    assert!((100..1000).contains(&requests), "{requests}");
+    assert!(lists > 60, "the view is kept up all the same: {lists}");
+}
+
+#[test]
+fn no_server_is_asked_more_than_once_a_second() {
+    let one = |lab: &mut Lab, word: Word| {
+        lab.answered();
+        lab.word(word);
+        lab.end(End::Complete);
+    };
+    let refused = |code| move |lab: &mut Lab, _: &Ask| lab.end(End::Refused(status(code)));
+    let servers: [(&str, Box<dyn FnMut(&mut Lab, &Ask)>, std::ops::Range<usize>); 7] = [
+        ("refuses connections", Box::new(|lab, _| lab.end(broken())), 100..400),
+        (
+            "never answers",
+            Box::new(|lab, _| {
+                lab.wait_in_vain();
+            }),
+            60..130,
+        ),
+        (
+            "falls silent",
+            Box::new(|lab, _| {
+                lab.answered();
+                lab.wait_in_vain();
+            }),
+            30..130,
+        ),
+        ("says 500", Box::new(refused(500)), 100..400),
+        ("says 403", Box::new(refused(403)), 100..400),
+        ("says 410", Box::new(refused(410)), 100..400),
+        ("closes after a word", Box::new(move |lab, _| one(lab, bookmark("100", false))), 100..3601),
+    ];
+    for (server, answer, expected) in servers {
+        let requests = requests_in_an_hour(answer);
+        assert!(expected.contains(&requests), "a server that {server}: {requests} requests");
+    }
+}
+
+#[test]
+fn pauses_grow_to_a_limit_and_progress_ends_them() {
+    let mut lab = Lab::current();
+    lab.end(broken());
+    let mut longest = Duration::ZERO;
+    for _ in 0..200 {
+        let before = lab.now;
+        lab.ask();
+        longest = longest.max(lab.now - before);
+        lab.end(broken());
+    }
+    assert!((LONGEST_PAUSE / 2..=LONGEST_PAUSE).contains(&longest), "{longest:?}");
+    lab.ask();
+    lab.answered();
+    assert!(lab.word(change(Change::Modified, "101")));
+    lab.pass(100);
+    lab.end(broken());
+    let before = lab.now;
+    lab.ask();
+    assert!(lab.now - before <= SPACING);
+}
+
+#[test]
+fn empty_pages_without_end_are_no_reason_to_hurry() {
+    let mut lab = Lab::new();
+    lab.ask();
+    lab.end(End::Refused(status(422)));
+    let before = lab.now;
+    for _ in 0..10 {
+        lab.ask();
+        lab.answered();
+        lab.page(0, "100", "more");
+    }
+    assert!(lab.now - before >= 9 * SPACING);
+}
+
+#[test]
+fn a_list_without_a_version_is_none() {
+    let mut lab = Lab::new();
+    lab.ask();
+    lab.end(End::Refused(status(422)));
+    lab.ask();
+    lab.answered();
+    lab.told();
+    lab.page(1, "", "");
+    assert_eq!(lab.told(), ["listed", "decode"]);
+    assert_eq!(lab.ask(), page(""));
+}
+
+#[test]
+fn one_look_needs_no_watch() {
+    let informer = Informer::listing(7);
+    assert_eq!(informer.next().1, page(""));
+}
+
+#[test]
+fn an_event_that_trickles_is_given_up() {
+    let mut lab = Lab::current();
+    lab.pass(60);
+    lab.informer.is_left_with(true, lab.now);
+    lab.pass(EVENT_LIMIT.as_secs() - 1);
+    lab.informer.is_left_with(true, lab.now);
+    assert_eq!(lab.wait_in_vain(), Duration::from_secs(1));
+    assert_eq!(lab.told(), ["timeout"]);
+    assert_eq!(lab.ask(), Ask::WatchList);
+}
+
+#[test]
+fn an_event_that_came_whole_is_none_that_trickles() {
+    let mut lab = Lab::current();
+    lab.informer.is_left_with(true, lab.now);
+    lab.pass(10);
+    assert!(lab.word(change(Change::Modified, "101")));
+    lab.informer.is_left_with(false, lab.now);
+    assert_eq!(lab.informer.deadline(), Some(lab.now + IDLE_LIMIT));
+    lab.informer.is_left_with(true, lab.now);
+    assert_eq!(lab.informer.deadline(), Some(lab.now + EVENT_LIMIT));
+}

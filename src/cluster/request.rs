@@ -1,0 +1,87 @@
+//! Writes the requests that list and watch pods.
+
+use http::{HeaderValue, Request, header};
+use kube::client::Body;
+
+use super::codec::{JSON, PROTOBUF};
+use crate::pull::facts::Scope;
+
+/// What to ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// A watch that begins with all pods there are.
+    WatchList,
+    /// A page of a list: the first one, or the one that `token` names.
+    List { limit: u32, token: String },
+    /// What happened after `version`.
+    Watch { version: String },
+}
+
+/// What every request of one informer says.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) scope: Scope,
+    /// Which pods, by their fields; all of them when empty.
+    pub(super) field_selector: String,
+    /// Whether lists may come compressed.
+    pub(super) compress_lists: bool,
+}
+
+/// After how many seconds the server is to end a watch.
+pub(super) type WatchSeconds = u32;
+
+impl Ask {
+    /// The request for this.
+    pub(super) fn request(
+        &self,
+        target: &Target,
+        protobuf: bool,
+        watch_seconds: WatchSeconds,
+    ) -> Result<Request<Body>, http::Error> {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        if !target.field_selector.is_empty() {
+            query.append_pair("fieldSelector", &target.field_selector);
+        }
+        let is_list = match self {
+            Self::List { limit, token } => {
+                query.append_pair("limit", &limit.to_string());
+                if !token.is_empty() {
+                    query.append_pair("continue", token);
+                }
+                true
+            }
+            Self::WatchList => {
+                // With no version, what comes is no older than the moment of asking.
+                query.append_pair("sendInitialEvents", "true").append_pair("resourceVersionMatch", "NotOlderThan");
+                false
+            }
+            Self::Watch { version } => {
+                query.append_pair("resourceVersion", version);
+                false
+            }
+        };
+        if !is_list {
+            query
+                .append_pair("watch", "true")
+                .append_pair("allowWatchBookmarks", "true")
+                .append_pair("timeoutSeconds", &watch_seconds.to_string());
+        }
+        let path = match &target.scope {
+            Scope::Cluster => "/api/v1/pods".to_owned(),
+            Scope::Namespace(namespace) => {
+                let namespace: String = form_urlencoded::byte_serialize(namespace.as_bytes()).collect();
+                format!("/api/v1/namespaces/{namespace}/pods")
+            }
+        };
+        let accept = if protobuf { format!("{PROTOBUF}, {JSON}") } else { JSON.to_owned() };
+        // A compressed watch is held back until enough has come; from Kubernetes 1.37 on each event is compressed alone.
+        let encoding = if is_list && target.compress_lists { "gzip" } else { "identity" };
+        Request::get(format!("{path}?{}", query.finish()))
+            .header(header::ACCEPT, accept)
+            .header(header::ACCEPT_ENCODING, HeaderValue::from_static(encoding))
+            .body(Body::empty())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+use super::*;
+
+/// The part that the cause points at, between brackets.
+fn marked(cause: Cause, written: &str) -> String {
+    let part = suspect(cause, &ImageReference::parse(written));
+    let Some(range) = part.and_then(|part| part.range_in(written)) else { return written.to_owned() };
+    format!("{}[{}]{}", &written[..range.start], &written[range.clone()], &written[range.end..])
+}
+
+#[test]
+fn the_wrong_part_is_marked() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    for (cause, written, expected) in [
+        (Cause::ImageNotFound, "ghcr.io/shop/web:1.8.O", "ghcr.io/shop/web:[1.8.O]"),
+        (Cause::ImageNotFound, "localhost:5000/web:1", "localhost:5000/web:[1]"),
+        (Cause::ImageNotFound, "nginx", "[nginx]"),
+        (Cause::ImageNotFound, &format!("web:1@{digest}"), &format!("web:1@[{digest}]")),
+        (Cause::RepositoryNotFound, "ghcr.io/shop/web:1", "ghcr.io/[shop/web]:1"),
+        (Cause::NotFoundOrDenied, "web:1", "[web]:1"),
+        (Cause::InvalidReference, "example.com/Banner:1", "example.com/[Banner]:1"),
+        (Cause::InvalidReference, "https://example.com/web", "[https:]//example.com/web"),
+        (Cause::InvalidReference, "example.com/web:", "example.com/web[:]"),
+        (Cause::InvalidReference, "web:-1", "web:[-1]"),
+        (Cause::InvalidReference, "web@sha256:1", "web@[sha256:1]"),
+        (Cause::InvalidReference, "web 1", "[web 1]"),
+        (Cause::InvalidReference, "", "[]"),
+        (Cause::DnsFailure, "registry.exmaple.com/web:1", "[registry.exmaple.com]/web:1"),
+        (Cause::RateLimited, "nginx:1", "nginx:1"),
+        (Cause::Unauthorized, "ghcr.io/shop/web:1", "ghcr.io/shop/web:1"),
+        (Cause::DiskFull, "ghcr.io/shop/web:1", "ghcr.io/shop/web:1"),
+    ] {
+        assert_eq!(marked(cause, written), expected, "{cause:?}");
+    }
+}
+
+#[test]
+fn every_part_of_any_text_lies_within_it() {
+    for written in ["", "/", ":", "@", "a/:@", "é:é@é", "A/é/:", "\u{202e}/x@:", "x:@", "://"] {
+        for part in [Part::Registry, Part::Repository, Part::Tag, Part::Digest, Part::Reference] {
+            if let Some(range) = part.range_in(written) {
+                assert!(written.get(range).is_some(), "{written:?} {part:?}");
+            }
+        }
+    }
+}

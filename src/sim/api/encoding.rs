@@ -1,0 +1,103 @@
+//! Writes objects, lists and events in the encoding that a client accepts.
+
+use axum::http::{HeaderMap, header};
+use serde_json::Value;
+
+use super::protobuf;
+
+/// The encodings of the answers about pods. Everything else is JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Json,
+    Protobuf,
+}
+
+impl Encoding {
+    /// Returns the encoding of the first clause of `Accept` that a server has; `None` is 406 Not Acceptable.
+    ///
+    /// As apiserver's `negotiate.go` does it: parameters such as `stream=watch` change nothing, but a clause that asks
+    /// for another form of the object (`as=Table`, as kubectl does) is not met here.
+    pub(super) fn accepted(headers: &HeaderMap, has_protobuf: bool) -> Option<Self> {
+        let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+        if accept.is_empty() {
+            return Some(Self::Json);
+        }
+        let mut clauses: Vec<(f32, &str)> = accept.split(',').filter_map(clause).collect();
+        // Stable: of two that are equally liked, the first.
+        clauses.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        clauses.into_iter().find_map(|(_, media_type)| match media_type {
+            "application/json" | "application/*" | "*/*" => Some(Self::Json),
+            "application/vnd.kubernetes.protobuf" => has_protobuf.then_some(Self::Protobuf),
+            _ => None,
+        })
+    }
+
+    /// Returns the media type of an object or a list.
+    pub(super) fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Protobuf => "application/vnd.kubernetes.protobuf",
+        }
+    }
+
+    /// Returns the media type of a watch (apiserver, `pkg/endpoints/handlers/watch.go`).
+    pub(super) fn media_type_of_watch(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
+        }
+    }
+
+    /// Writes an object.
+    pub(super) fn object(self, object: &Value) -> Vec<u8> {
+        match self {
+            Self::Json => object.to_string().into_bytes(),
+            Self::Protobuf => protobuf::object(object),
+        }
+    }
+
+    /// Writes a list of pods.
+    pub(super) fn list<'a>(self, metadata: &Value, pods: impl Iterator<Item = &'a Value>) -> Vec<u8> {
+        match self {
+            Self::Json => {
+                let items: Vec<String> = pods.map(item).collect();
+                let items = items.join(",");
+                format!("{{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{metadata},\"items\":[{items}]}}")
+                    .into_bytes()
+            }
+            Self::Protobuf => protobuf::pod_list(metadata, pods.map(protobuf::pod)),
+        }
+    }
+
+    /// Writes an event of a watch.
+    pub(super) fn event(self, kind: &str, object: &Value) -> Vec<u8> {
+        match self {
+            Self::Json => format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n").into_bytes(),
+            Self::Protobuf => protobuf::event(kind, &protobuf::object(object)),
+        }
+    }
+}
+
+/// Returns how much a media type is liked, and it; `None` if it asks for another form of the object.
+fn clause(text: &str) -> Option<(f32, &str)> {
+    let mut parts = text.split(';').map(str::trim);
+    let media_type = parts.next()?;
+    let mut quality = 1.0;
+    for parameter in parts {
+        match parameter.split_once('=') {
+            Some(("q", value)) => quality = value.parse().unwrap_or(1.0),
+            Some(("as", _)) => return None,
+            _ => {}
+        }
+    }
+    Some((quality, media_type))
+}
+
+/// Writes an item as it is in a list: without kind and apiVersion, which the list has for all of them. The object is
+/// not copied first: a page is many of them.
+fn item(pod: &Value) -> String {
+    let fields =
+        pod.as_object().into_iter().flatten().filter(|(name, _)| !matches!(name.as_str(), "kind" | "apiVersion"));
+    let fields: Vec<String> = fields.map(|(name, value)| format!("{}:{value}", Value::from(name.as_str()))).collect();
+    format!("{{{}}}", fields.join(","))
+}

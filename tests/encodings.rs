@@ -1,0 +1,71 @@
+//! A pod says the same in JSON and in protobuf: every recorded one, every one of the demo, and lists of them.
+
+use std::fs;
+
+use bytes::Bytes;
+use image_pull_exporter::cluster::codec::{Encoding, Word};
+use image_pull_exporter::cluster::frames::{Frame, Frames};
+use image_pull_exporter::sim::api::protobuf;
+use image_pull_exporter::sim::cluster::Cluster;
+use image_pull_exporter::sim::script::Script;
+use image_pull_exporter::sim::{DEMO, SimTime};
+use serde_json::{Value, json};
+
+/// Watch events: what happened, and the pod.
+fn recorded() -> Vec<(String, Value)> {
+    let mut events = Vec::new();
+    for file in fs::read_dir("tests/fixtures/traces").expect("there are recordings") {
+        let text = fs::read_to_string(file.expect("it can be read").path()).expect("it is text");
+        for line in text.lines() {
+            let record: Value = serde_json::from_str(line).expect("a record is JSON");
+            events.push((record["type"].as_str().expect("it has a type").to_owned(), record["object"].clone()));
+        }
+    }
+    assert!(events.len() > 400, "{} events", events.len());
+    events
+}
+
+fn simulated() -> Vec<(String, Value)> {
+    let script = Script::parse(DEMO).expect("the demo is a script");
+    let mut cluster = Cluster::new(script, 1, "2026-11-23T21:00:00Z".parse().expect("a date"));
+    let events = cluster.step(SimTime::from_millis(40 * 60 * 1000));
+    assert!(events.len() > 400, "{} events", events.len());
+    events.into_iter().map(|event| (event.change.as_str().to_owned(), event.pod)).collect()
+}
+
+fn read(encoding: Encoding, stream: Vec<u8>) -> Vec<Word> {
+    let mut frames = Frames::new(encoding.framing());
+    frames.push(stream.into());
+    let mut words = Vec::new();
+    while let Some(frame) = frames.next_frame().expect("it is in step") {
+        let Frame::Whole(frame) = frame else { panic!("no pod is too large") };
+        words.push(encoding.word(&frame).expect("it is an event"));
+    }
+    words
+}
+
+#[test]
+fn an_event_says_the_same_in_both_encodings() {
+    for (kind, pod) in recorded().into_iter().chain(simulated()) {
+        let line = format!("{}\n", json!({ "type": kind, "object": pod }));
+        let from_json = read(Encoding::Json, line.into_bytes());
+        assert!(matches!(&*from_json, [Word::Pod { pod: Ok(_), .. }]), "{from_json:?}");
+        assert_eq!(read(Encoding::Protobuf, protobuf::event(&kind, &protobuf::object(&pod))), from_json);
+    }
+}
+
+#[test]
+fn a_list_says_the_same_in_both_encodings() {
+    let pods: Vec<Value> = recorded().into_iter().chain(simulated()).map(|(_, pod)| pod).collect();
+    let metadata = json!({ "resourceVersion": "900", "continue": "more" });
+    let text = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": metadata, "items": pods }).to_string();
+    let binary = protobuf::pod_list(&metadata, pods.iter().map(protobuf::pod));
+    let read = |encoding: Encoding, body: Bytes| {
+        let mut facts = Vec::new();
+        let page = encoding.page(body, |pod| facts.push(pod.expect("it is a pod"))).expect("it is a page");
+        (page, facts)
+    };
+    let (page, facts) = read(Encoding::Json, text.into());
+    assert_eq!((page.objects, page.version.as_str(), page.token.as_str()), (pods.len(), "900", "more"));
+    assert_eq!(read(Encoding::Protobuf, binary.into()), (page, facts));
+}

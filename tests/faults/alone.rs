@@ -1,0 +1,252 @@
+//! Each fault alone.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use image_pull_exporter::sim::api::{Drop, Fault, Refusal, Verb};
+use tokio::time::sleep;
+
+use crate::lab::{Lab, run};
+
+/// Nobody may take the view for current for longer than this after nobody keeps it up.
+const BLIND: Duration = Duration::from_secs(120);
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn uids(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| format!("{name}-1")).collect()
+}
+
+/// A cluster where `a` fails and `b` does not, watched.
+async fn watched() -> Lab {
+    let lab = Lab::new();
+    lab.put("a", 1, true);
+    lab.put("b", 1, false);
+    lab.settle(&uids(&["a"])).await.expect("it begins well");
+    lab
+}
+
+/// What happens meanwhile, behind the watch's back.
+fn change(lab: &Lab) -> BTreeSet<String> {
+    lab.store.delete("shop", "a");
+    lab.put("b", 1, true);
+    lab.put("c", 1, true);
+    uids(&["b", "c"])
+}
+
+/// Lets one thing go wrong once and checks that the view is right again soon; returns the lab and how long it took.
+async fn survives(name: &str, wrong: impl Fn(&Lab)) -> (Lab, Duration) {
+    let lab = watched().await;
+    wrong(&lab);
+    let expected = change(&lab);
+    let took = lab.settle(&expected).await.unwrap_or_else(|why| panic!("{name}: {why}"));
+    assert!(lab.requests() <= 3 + lab.age().as_secs(), "{name}: {} requests", lab.requests());
+    (lab, took)
+}
+
+#[test]
+fn a_watch_that_ends_goes_on_from_where_it_was() {
+    for how in [Drop::Clean, Drop::Abrupt, Drop::Reset] {
+        let (lab, took) = run(survives("a drop", |lab| lab.faults.drop_watches(how)));
+        assert!(took < Duration::from_secs(5), "{how:?}: {took:?}");
+        assert_eq!(lab.count("image_pull_exporter_relists_total"), 1.0, "{how:?}");
+    }
+}
+
+#[test]
+fn a_connection_that_says_nothing_any_more_is_noticed() {
+    run(async {
+        let lab = watched().await;
+        lab.faults.drop_watches(Drop::Silent);
+        let expected = change(&lab);
+        let noticed = lab.until(BLIND, |lab| !lab.is_synced()).await.expect("it is noticed");
+        assert!(noticed > Duration::from_secs(60), "a bookmark may still come: {noticed:?}");
+        lab.settle(&expected).await.expect("it recovers");
+    });
+}
+
+#[test]
+fn errors_in_the_stream_are_survived() {
+    for refusal in [
+        Refusal::Gone,
+        Refusal::InternalError,
+        Refusal::Forbidden,
+        Refusal::Unauthorized,
+        Refusal::Unavailable,
+        Refusal::TooManyRequests { retry_after_seconds: 3 },
+    ] {
+        let (lab, _) = run(survives("an error event", |lab| lab.faults.error_in_watches(refusal)));
+        let relists = if refusal == Refusal::Gone { 2.0 } else { 1.0 };
+        assert_eq!(lab.count("image_pull_exporter_relists_total"), relists, "{refusal:?}");
+    }
+}
+
+#[test]
+fn refusals_are_waited_out() {
+    for (refusal, cause) in [
+        (Refusal::Gone, "gone"),
+        (Refusal::InternalError, "server_error"),
+        (Refusal::Unavailable, "server_error"),
+        (Refusal::Timeout, "server_error"),
+        (Refusal::Forbidden, "forbidden"),
+        (Refusal::Unauthorized, "unauthorized"),
+        (Refusal::TooManyRequests { retry_after_seconds: 7 }, "too_many_requests"),
+    ] {
+        let (lab, took) = run(survives("a refusal", |lab| {
+            lab.faults.refuse(Verb::Watch, refusal, 2);
+            lab.faults.refuse(Verb::WatchList, refusal, 1);
+            lab.faults.refuse(Verb::List, refusal, 1);
+            lab.faults.drop_watches(Drop::Abrupt);
+        }));
+        assert!(lab.count(&format!("image_pull_exporter_watch_restarts_total{{cause=\"{cause}\"}}")) >= 1.0);
+        if cause == "too_many_requests" {
+            assert!(took >= Duration::from_secs(14), "it asked to be left alone twice for 7 s: {took:?}");
+        }
+    }
+}
+
+#[test]
+fn answers_that_are_none_are_survived() {
+    let page = Fault::Page { code: 200, media_type: "text/html", text: "<html>log in</html>" };
+    let busy = Fault::Page { code: 502, media_type: "text/html", text: "<html>bad gateway</html>" };
+    let cut = |after, how| Fault::Cut { after, how };
+    for fault in [
+        Fault::Swallow,
+        page,
+        busy,
+        Fault::MediaType("application/cbor"),
+        Fault::MediaType("application/json"),
+        Fault::Noise { seed: 1 },
+        Fault::Slow { piece: 7, delay: Duration::from_secs(1) },
+        Fault::Slow { piece: 1, delay: Duration::from_secs(20) },
+        cut(0, Drop::Clean),
+        cut(0, Drop::Silent),
+        cut(5, Drop::Clean),
+        cut(5, Drop::Abrupt),
+        cut(300, Drop::Clean),
+        cut(300, Drop::Silent),
+    ] {
+        run(survives(&format!("{fault:?}"), |lab| {
+            for verb in [Verb::Watch, Verb::WatchList, Verb::List] {
+                lab.faults.next(verb, fault, 1);
+            }
+            lab.faults.drop_watches(Drop::Abrupt);
+        }));
+    }
+}
+
+#[test]
+fn odd_habits_do_not_make_the_view_wrong() {
+    type Habit = fn(&Lab);
+    let habits: [(&str, Habit); 9] = [
+        ("no protobuf", |lab| lab.faults.refuse_protobuf(true)),
+        ("no watch list", |lab| lab.faults.refuse_watch_list(true)),
+        ("a watch list without end", |lab| lab.faults.never_end_watch_list(true)),
+        ("no bookmarks", |lab| lab.faults.no_bookmarks(true)),
+        ("no versions", |lab| lab.faults.omit_versions(true)),
+        ("events twice", |lab| lab.faults.repeat_events(true)),
+        ("events in the wrong order", |lab| lab.faults.swap_events(true)),
+        ("watches closed at once", |lab| lab.faults.close_watches_at_once(true)),
+        ("slow bodies", |lab| lab.faults.slow_bodies(Some(Duration::from_secs(2)))),
+    ];
+    for (name, habit) in habits {
+        run(async {
+            let lab = Lab::new();
+            habit(&lab);
+            lab.put("a", 1, true);
+            lab.put("b", 1, false);
+            let right = |lab: &Lab, expected: &BTreeSet<String>| lab.failing().as_ref() == Some(expected);
+            let soon = Duration::from_secs(600);
+            let begun = lab.until(soon, |lab| right(lab, &uids(&["a"]))).await;
+            begun.unwrap_or_else(|why| panic!("{name}: {why}"));
+            let expected = change(&lab);
+            let kept_up = lab.until(soon, |lab| right(lab, &expected)).await;
+            kept_up.unwrap_or_else(|why| panic!("{name}: {why}"));
+        });
+    }
+}
+
+#[test]
+fn rubbish_in_the_stream_costs_a_list_and_nothing_else() {
+    for rubbish in [&b"\xff\xff\xff\xff"[..], b"\0\0\0\x05hello", b"{\"type\":\"MODIFIED\",\"object\":{\"kind\":\n"] {
+        for protobuf in [true, false] {
+            run(async {
+                let lab = Lab::new();
+                lab.faults.refuse_protobuf(!protobuf);
+                lab.put("a", 1, true);
+                lab.put("b", 1, false);
+                lab.settle(&uids(&["a"])).await.expect("it begins well");
+                lab.faults.inject(rubbish);
+                let expected = change(&lab);
+                lab.settle(&expected).await.unwrap_or_else(|why| panic!("{rubbish:?}: {why}"));
+            });
+        }
+    }
+}
+
+#[test]
+fn a_cluster_restored_from_a_backup_is_listed_anew() {
+    run(async {
+        let lab = watched().await;
+        let backup = lab.store.snapshot();
+        let changed = change(&lab);
+        lab.settle(&changed).await.expect("it follows");
+        lab.store.restore(backup);
+        lab.faults.drop_watches(Drop::Abrupt);
+        lab.settle(&uids(&["a"])).await.expect("it follows back");
+        // A watch from the future is silent.
+        assert_eq!(lab.count("image_pull_exporter_watch_restarts_total{cause=\"timeout\"}"), 1.0);
+    });
+}
+
+/// Lets a server misbehave for an hour; returns the requests it got and how long the view seemed current.
+async fn an_hour_of(misbehave: impl Fn(&Lab)) -> (Lab, u64, Duration) {
+    let lab = watched().await;
+    let before = lab.requests();
+    misbehave(&lab);
+    lab.faults.drop_watches(Drop::Abrupt);
+    let mut current = Duration::ZERO;
+    let step = Duration::from_secs(1);
+    for _ in 0..HOUR.as_secs() {
+        sleep(step).await;
+        if lab.is_synced() {
+            current += step;
+        }
+    }
+    let requests = lab.requests() - before;
+    (lab, requests, current)
+}
+
+#[test]
+fn a_black_hole_is_asked_seldom_and_is_never_taken_for_the_truth() {
+    run(async {
+        let (lab, requests, current) = an_hour_of(|lab| lab.faults.black_hole(true)).await;
+        assert!((30..=3600 / 20).contains(&requests), "{requests} requests");
+        assert!(current < BLIND, "{current:?}");
+        assert_eq!(lab.count("image_pull_exporter_watch_synced"), 0.0);
+        assert_eq!(lab.failing(), Some(uids(&["a"])), "the last good view stays");
+        assert!(lab.monitor.stale_for(image_pull_exporter::pull::time::Timestamp::from_unix_millis(i64::MAX)) > HOUR);
+        lab.faults.black_hole(false);
+        let expected = change(&lab);
+        lab.settle(&expected).await.expect("it recovers");
+    });
+}
+
+#[test]
+fn a_server_that_closes_every_watch_at_once_is_read_in_lists_and_not_hurried() {
+    run(async {
+        let (lab, requests, _) = an_hour_of(|lab| lab.faults.close_watches_at_once(true)).await;
+        assert!(requests < 3600, "{requests} requests");
+        let expected = change(&lab);
+        let kept_up = lab.until(BLIND, |lab| lab.failing().as_ref() == Some(&expected)).await;
+        kept_up.expect("lists keep the view up");
+    });
+}
+
+#[test]
+fn a_quiet_watch_stands_on_bookmarks_and_asks_nothing() {
+    run(async {
+        let (_, requests, current) = an_hour_of(|_| {}).await;
+        assert!(requests <= 13, "one for each time the server ends the watch: {requests}");
+        assert!(current >= HOUR - Duration::from_secs(30), "{current:?}");
+    });
+}

@@ -1,0 +1,148 @@
+//! A simulated API server and the informer that watches it, in one process without a socket, on a clock that waits
+//! for nobody: an hour takes milliseconds, and the same seed tells the same story.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use image_pull_exporter::cluster::pods::{self, Source};
+use image_pull_exporter::metrics::exposition::{Exposition, Format};
+use image_pull_exporter::metrics::families;
+use image_pull_exporter::metrics::view::Shown;
+use image_pull_exporter::monitor::{Limits, Monitor};
+use image_pull_exporter::pull::facts::Scope;
+use image_pull_exporter::pull::index::Settings;
+use image_pull_exporter::pull::time::Timestamp;
+use image_pull_exporter::sim::api::{self, BOOKMARK_EVERY, Faults, Requests, SharedStore};
+use kube::Client;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tower::ServiceExt;
+
+use crate::common::{self, NOT_FOUND, sum};
+
+pub const ERR: Option<(&str, &str)> = Some(("ErrImagePull", NOT_FOUND));
+
+/// How long after everything is well the view may take to be right: a page that trickles and is out of date when it is
+/// read, the silence that shows it, and a pause.
+pub const SETTLES: Duration = Duration::from_secs(120 + 90 + 60);
+
+/// What is under test.
+pub struct Lab {
+    pub store: SharedStore,
+    pub faults: Faults,
+    pub monitor: Arc<Monitor>,
+    began: Instant,
+    _watch: JoinSet<()>,
+}
+
+/// The time of the test's clock.
+fn now(began: Instant) -> Timestamp {
+    Timestamp::from_unix_millis(1_795_468_920_000).after(began.elapsed())
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        let store = SharedStore::default();
+        let (router, faults) = api::in_process(store.clone(), BOOKMARK_EVERY);
+        let router =
+            router.map_request(|request: http::Request<kube::client::Body>| request.map(axum::body::Body::new));
+        let client = Client::new(router, "default");
+        let (began, scope) = (Instant::now(), Scope::Cluster);
+        let limits = Limits { max_registries: 100, max_containers: 10_000 };
+        let settings = Settings { finished_pods_hidden: true, ..Settings::default() };
+        let monitor = Arc::new(Monitor::new(settings, std::slice::from_ref(&scope), limits, now(began)));
+        let mut watch = JoinSet::new();
+        let told = Arc::clone(&monitor);
+        watch.spawn(async move {
+            let source = Source { client, scope: scope.clone(), include_finished: false, compress_lists: false };
+            let mut events = std::pin::pin!(pods::watch(source));
+            while let Some(event) = events.next().await {
+                told.take(&scope, event, now(began));
+            }
+        });
+        Self { store, faults, monitor, began, _watch: watch }
+    }
+
+    /// Creates or replaces a pod, which fails or does not. `life` tells it from earlier ones of the name.
+    pub fn put(&self, name: &str, life: u64, fails: bool) {
+        let mut pod = common::pod("shop", name, ERR.filter(|_| fails));
+        pod["metadata"]["uid"] = format!("{name}-{life}").into();
+        self.store.put(pod);
+    }
+
+    pub fn text(&self) -> Option<String> {
+        let view = self.monitor.view()?;
+        let mut exposition = Exposition::new(Format::Text, 0);
+        families::write(&Shown::of(&view), &mut exposition);
+        Some(String::from_utf8(exposition.finish()).expect("the exposition is text"))
+    }
+
+    /// What the metrics say about the watch.
+    fn watch(&self) -> String {
+        let text = self.text().unwrap_or_default();
+        text.lines()
+            .filter(|line| line.starts_with("image_pull_exporter_watch") && !line.ends_with(" 0"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    pub fn is_synced(&self) -> bool {
+        self.count("image_pull_exporter_watch_synced") == 1.0
+    }
+
+    /// The sum of the samples whose series begins so; zero while there is no view.
+    pub fn count(&self, prefix: &str) -> f64 {
+        self.text().map_or(0.0, |text| sum(&text, prefix))
+    }
+
+    /// The uids of the pods that fail, as the view has them.
+    pub fn failing(&self) -> Option<BTreeSet<String>> {
+        let view = self.monitor.view()?;
+        Some(view.snapshot.failures().map(|(pod, _, _)| pod.id.uid.clone()).collect())
+    }
+
+    /// Lets time pass until `condition` holds, and returns how long that took.
+    pub async fn until(&self, limit: Duration, condition: impl Fn(&Self) -> bool) -> Result<Duration, String> {
+        let began = Instant::now();
+        while !condition(self) {
+            if began.elapsed() > limit {
+                return Err(format!("not so after {limit:?}: {:?} fail\n{}", self.failing(), self.watch()));
+            }
+            sleep(Duration::from_millis(500)).await;
+        }
+        Ok(began.elapsed())
+    }
+
+    /// Checks that the view is right and kept up soon, and that everything adds up.
+    pub async fn settle(&self, expected: &BTreeSet<String>) -> Result<Duration, String> {
+        let is_so = |lab: &Self| lab.is_synced() && lab.failing().as_ref() == Some(expected);
+        let took = self.until(SETTLES, is_so).await.map_err(|why| format!("expected {expected:?}: {why}"))?;
+        let text = self.text().ok_or("there is no view")?;
+        let (started, ended) =
+            (sum(&text, "image_pull_failures_started_total"), sum(&text, "image_pull_failures_ended_total"));
+        let open = sum(&text, "image_pull_failing{");
+        if started != ended + open || open != expected.len() as f64 {
+            return Err(format!("{started} started, {ended} ended, {open} open\n{text}"));
+        }
+        Ok(took)
+    }
+
+    /// How many connections a client could have needed: every request but the further pages of a list.
+    pub fn requests(&self) -> u64 {
+        let Requests { list, watch, watch_list, .. } = self.faults.requests();
+        list + watch + watch_list
+    }
+
+    pub fn age(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+/// Runs a story on a clock that waits for nobody.
+pub fn run<T>(story: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().start_paused(true).build().expect("a runtime starts").block_on(story)
+}
