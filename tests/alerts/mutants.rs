@@ -98,8 +98,7 @@ fn changes(block: &str) -> Vec<(String, String)> {
         let inner = &inner[..inner.find(')').expect("a list is closed")];
         let labels: Vec<&str> = inner.split(", ").collect();
         let word = open.trim_end_matches(" (");
-        // Tests have one cluster; two are told apart by the same rule as two namespaces.
-        for dropped in labels.iter().filter(|label| **label != "cluster") {
+        for dropped in &labels {
             let kept: Vec<&str> = labels.iter().filter(|label| *label != dropped).copied().collect();
             change(format!("without {dropped} in {word}"), list + open.len(), inner.len(), &kept.join(", "));
         }
@@ -124,10 +123,12 @@ fn changes(block: &str) -> Vec<(String, String)> {
     }
     for (from, to) in [
         ("min by", "max by"),
+        ("or on", "and on"),
         ("unless on", "and on"),
         ("and on", "or on"),
         ("[15m]", "[1m]"),
         ("[6h]", "[10m]"),
+        ("[1d]", "[1m]"),
         ("absent(", "count("),
     ] {
         for (at, _) in block.match_indices(from) {
