@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use image_pull_exporter::metrics::families::FAMILIES;
+
 const PROMETHEUS_RULE: &str = "deploy/prometheus-rule.yaml";
 
 fn read(path: &str) -> String {
@@ -93,6 +95,44 @@ fn every_alert_has_a_severity_its_runbook_and_a_dashboard_and_no_runbook_is_left
             .collect();
         for variable in url.split("var-").skip(1).filter_map(|rest| rest.split('=').next()) {
             assert!(variables.contains(&variable), "{uid} has no variable {variable}");
+        }
+    }
+}
+
+/// The names that stand before a brace, a bracket or at the end of a word, and the labels in their braces.
+fn selectors(rules: &str) -> Vec<(&str, Vec<&str>)> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    let starts = rules.match_indices("image_pull").filter(|(at, _)| !rules[..*at].ends_with(is_name));
+    let selector = |at: usize| {
+        let rest = &rules[at..];
+        let (name, rest) = rest.split_at(rest.find(|c| !is_name(c)).unwrap_or(rest.len()));
+        let matchers = rest.strip_prefix('{').and_then(|rest| rest.split('}').next()).unwrap_or_default();
+        let labels = matchers.split(',').filter_map(|matcher| matcher.split(['=', '!']).next());
+        (name, labels.map(str::trim).filter(|label| !label.is_empty()).collect())
+    };
+    starts.map(|(at, _)| selector(at)).collect()
+}
+
+#[test]
+fn the_rules_read_metrics_and_labels_that_there_are() {
+    let rules = crate::rules();
+    let info = FAMILIES.iter().find(|family| family.header.name == "image_pull_failing_info").expect("it is there");
+    let selectors = selectors(&rules);
+    assert!(selectors.len() > 30, "only {} selectors", selectors.len());
+    for (name, labels) in selectors {
+        let known = if name == "image_pull:failing_age_seconds" {
+            info.labels
+        } else {
+            FAMILIES
+                .iter()
+                .find(|family| family.header.name == name)
+                .unwrap_or_else(|| panic!("no metric {name}"))
+                .labels
+        };
+        for label in labels {
+            // What Prometheus makes of a label that the target has, too; what the configuration gives a target.
+            let label = label.strip_prefix("exported_").unwrap_or(label);
+            assert!(known.contains(&label) || label == "cluster", "{name} has no label {label}");
         }
     }
 }

@@ -58,7 +58,7 @@ fn name(block: &str) -> &str {
 }
 
 /// The block of one rule with one thing changed.
-fn changes(block: &str) -> Vec<(String, String)> {
+pub fn changes(block: &str) -> Vec<(String, String)> {
     let mut changes = Vec::new();
     let mut change = |what: String, at: usize, len: usize, by: &str| {
         changes.push((what, [&block[..at], by, &block[at + len..]].concat()));
@@ -89,7 +89,9 @@ fn changes(block: &str) -> Vec<(String, String)> {
             for alternative in alternatives.into_iter().flatten() {
                 let fewer =
                     inner.replacen(&format!("|{alternative}"), "", 1).replacen(&format!("{alternative}|"), "", 1);
-                change(format!("without {alternative} of {dropped}"), open + 1, inner.len(), &fewer);
+                if fewer != inner {
+                    change(format!("without {alternative} of {dropped}"), open + 1, inner.len(), &fewer);
+                }
             }
         }
     }
@@ -126,6 +128,7 @@ fn changes(block: &str) -> Vec<(String, String)> {
         ("or on", "and on"),
         ("unless on", "and on"),
         ("and on", "or on"),
+        ("[5m]", "[1m]"),
         ("[15m]", "[1m]"),
         ("[6h]", "[10m]"),
         ("[1d]", "[1m]"),
