@@ -80,6 +80,12 @@ fn every_alert_has_a_severity_its_runbook_and_a_dashboard_and_no_runbook_is_left
             assert!(page.contains(&format!("\n{part}\n")), "{alert} has no part {part:?}");
         }
     }
+    let rows: Vec<String> = alerts
+        .iter()
+        .zip(values(&rules, "severity: "))
+        .map(|(alert, severity)| format!("| [{alert}]({alert}.md) | {severity} |"))
+        .collect();
+    assert!(read("docs/runbooks/README.md").ends_with(&format!("|---|---|\n{}\n", rows.join("\n"))), "{rows:#?}");
     for url in values(&rules, "dashboard_url: ") {
         let uid = url.split("/d/").nth(1).and_then(|rest| rest.split('?').next()).expect("a dashboard has a uid");
         let board = std::fs::read_dir("dashboards").expect("there are dashboards").flatten().find_map(|file| {
@@ -135,6 +141,38 @@ fn the_rules_read_metrics_and_labels_that_there_are() {
             assert!(known.contains(&label) || label == "cluster", "{name} has no label {label}");
         }
     }
+}
+
+/// Words in capitals that stand for something, as the runbooks' README says.
+const PLACEHOLDERS: [&str; 12] = [
+    "NAMESPACE",
+    "POD",
+    "NODE",
+    "REGISTRY",
+    "REPOSITORY",
+    "IMAGE",
+    "KIND",
+    "NAME",
+    "MONITORING",
+    "TEXT",
+    "USER",
+    "PASSWORD",
+];
+
+#[test]
+fn runbooks_use_the_placeholders_that_their_readme_explains() {
+    let is_placeholder = |word: &&str| word.len() > 2 && word.chars().all(|c| c.is_ascii_uppercase());
+    for page in std::fs::read_dir("docs/runbooks").expect("there are runbooks").flatten() {
+        let page = read(page.path().to_str().expect("a path is text"));
+        for command in page.lines().filter(|line| line.starts_with("    ")) {
+            let command = command.split(" # ").next().unwrap_or_default();
+            for word in command.split(|c: char| !c.is_ascii_alphanumeric()).filter(is_placeholder) {
+                assert!(PLACEHOLDERS.contains(&word), "{word} in {command}");
+            }
+        }
+    }
+    let readme = read("docs/runbooks/README.md");
+    assert!(PLACEHOLDERS.iter().all(|word| readme.contains(&format!("`{word}`"))));
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub fn nodes() -> Vec<Case> {
                          its disk, its runtime and its log.",
                     ),
                     ("runbook_url", "https://runbooks.example.com/image-pull-exporter/ImagePullNodeFault.md"),
-                    ("dashboard_url", "https://grafana.example.com/d/image-pull-overview"),
+                    ("dashboard_url", "https://grafana.example.com/d/image-pull-registry?"),
                 ],
             ),
         pods(Case::new("a node without a network"), "timeout", "network", two)
