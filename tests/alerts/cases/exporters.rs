@@ -112,7 +112,7 @@ pub fn exporters() -> Vec<Case> {
                 .fires(45 * MINUTE + 15, &["ImagePullExporterStale a"]),
             2760,
             "ImagePullExporterStale",
-            &format!("severity: warning, {here}"),
+            &format!("severity: info, {here}"),
             "a has heard nothing from the API server for 36m 0s",
             "Either no pod of the cluster has changed since, or the watch hangs without an error. First compare with kubectl get events \
              -A --watch; if those go on, restart the exporter.",
