@@ -176,6 +176,15 @@ fn runbooks_use_the_placeholders_that_their_readme_explains() {
 }
 
 #[test]
+fn the_readme_names_what_is_critical() {
+    let rules = crate::rules();
+    let severities = values(&rules, "severity: ").into_iter().zip(values(&rules, "alert: "));
+    let critical: Vec<&str> =
+        severities.filter(|(severity, _)| *severity == "critical").map(|(_, alert)| alert).collect();
+    assert!(read("README.md").contains(&format!("Two of them are critical: {}.", critical.join(" and "))));
+}
+
+#[test]
 fn alertmanager_knows_every_alert_it_names() {
     let rules = crate::rules();
     let alerts = values(&rules, "alert: ");
