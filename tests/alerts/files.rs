@@ -125,6 +125,7 @@ fn the_rules_read_metrics_and_labels_that_there_are() {
     let info = FAMILIES.iter().find(|family| family.header.name == "image_pull_failing_info").expect("it is there");
     let selectors = selectors(&rules);
     assert!(selectors.len() > 30, "only {} selectors", selectors.len());
+    assert!(!rules.contains("kube_"), "they answer the same beside kube-state-metrics");
     for (name, labels) in selectors {
         let known = if name == "image_pull:failing_age_seconds" {
             info.labels

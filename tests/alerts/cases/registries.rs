@@ -47,7 +47,7 @@ fn outage_says(case: Case, cluster: &str, registry: &str, answers_at: &str) -> C
             (
                 "description",
                 &format!(
-                    "They have been failing for three minutes or more, on several nodes, with errors of the registry or of the way to \
+                    "They have been failing for four minutes or more, on several nodes, with errors of the registry or of the way to \
                      it: 5 containers connection failed. Longest: {longest} First see whether the registry answers at all: \
                      curl -sSI https://{answers_at}/v2/"
                 ),
@@ -91,8 +91,8 @@ pub fn registries() -> Vec<Case> {
     vec![
         outage_says(
             outage(Case::new("a registry is down"), &FIVE, &["node-1", "node-2"], "connection_failed", "network")
-                .fires(3 * MINUTE, &[])
-                .fires(3 * MINUTE + 15, &page[..1])
+                .fires(4 * MINUTE, &[])
+                .fires(4 * MINUTE + 15, &page[..1])
                 .fires(16 * MINUTE, &page)
                 .fires(34 * MINUTE, &page)
                 .fires(44 * MINUTE, &page[..1])
@@ -134,7 +134,7 @@ pub fn registries() -> Vec<Case> {
                 1500,
             )
             .only(page_name)
-            .fires(4 * MINUTE, &["ImagePullRegistryOutage reg.example in x"]),
+            .fires(5 * MINUTE, &["ImagePullRegistryOutage reg.example in x"]),
             "x",
             "reg.example",
             "reg.example",
@@ -186,10 +186,10 @@ pub fn registries() -> Vec<Case> {
             .only(page_name)
             .fires(10 * MINUTE, &[]),
         outage(Case::new("a registry has errors"), &FIVE, &["node-1", "node-2"], "registry_error", "registry")
-            .fires(3 * MINUTE + 15, &page[..1]),
-        outage_of(Case::new("over at the fifth attempt"), &five(|one| one), &["node-1", "node-2"], 170)
-            .fires(3 * MINUTE, &[])
+            .fires(4 * MINUTE + 15, &page[..1]),
+        outage_of(Case::new("over at the fifth attempt"), &five(|one| one), &["node-1", "node-2"], 235)
             .fires(4 * MINUTE, &[])
+            .fires(5 * MINUTE, &[])
             .fires(10 * MINUTE, &[]),
         outage(
             Case::new("two exporters do not make four workloads five"),
@@ -210,14 +210,14 @@ pub fn registries() -> Vec<Case> {
             "network",
         )
         .hole(300..420)
-        .fires(4 * MINUTE, &page[..1])
+        .fires(5 * MINUTE - 15, &page[..1])
         .fires(6 * MINUTE, &page[..1])
         .fires(8 * MINUTE, &page[..1]),
         outage(Case::new("four workloads are no outage"), &FIVE[..4], &["node-1", "node-2"], "timeout", "network")
             .fires(5 * MINUTE, &[]),
-        outage(Case::new("one node is no outage"), &FIVE, &["node-1"], "timeout", "network").fires(4 * MINUTE, &[]),
+        outage(Case::new("one node is no outage"), &FIVE, &["node-1"], "timeout", "network").fires(5 * MINUTE, &[]),
         outage(Case::new("bad tags are no outage"), &FIVE, &["node-1", "node-2"], "image_not_found", "image")
-            .fires(4 * MINUTE, &[]),
+            .fires(5 * MINUTE, &[]),
         replicas(Case::new("many replicas of one workload are no outage")).fires(10 * MINUTE, &[]),
         outage(
             Case::new("different registries are no outage"),
