@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::prometheus::{Prometheus, free_port};
-use common::{Program, eventually};
+use common::{Program, eventually, get};
 use serde_json::Value;
 
 /// A registry goes down for ten workloads of five pods each on four nodes, and one workload has a bad tag. Sixty times
@@ -123,6 +124,63 @@ fn told(notifications: &Mutex<Vec<Notification>>) -> Vec<String> {
         format!("{receiver} {status} {} {} {}", label("alertname"), label("registry"), alerts.len())
     };
     notifications.lock().unwrap().iter().map(line).collect()
+}
+
+/// Alerts as `amtool` takes them, and whether another one hides them.
+const HIDES: [(&str, bool); 23] = [
+    ("ImagePullRegistryOutage registry=r", false),
+    ("ImagePullFailing namespace=shop workload_kind=Deployment workload=web registry=r", true),
+    ("ImagePullJobCannotStart namespace=shop workload_kind=Job workload=import registry=r", true),
+    ("ImagePullRolloutBlocked namespace=shop workload_kind=Deployment workload=web registry=r", true),
+    ("ImagePullDebugContainer namespace=shop workload_kind=Deployment workload=web registry=r", true),
+    ("ImagePullNeedsChange namespace=shop workload_kind=Deployment workload=typo registry=r", false),
+    ("ImagePullCredentials namespace=shop workload_kind=Deployment workload=secret registry=r", false),
+    ("ImagePullNodeFault node=node-1", false),
+    ("ImagePullFailing namespace=shop workload_kind=Deployment workload=web registry=another", false),
+    ("ImagePullFailing cluster=b namespace=shop workload_kind=Deployment workload=web registry=r", false),
+    ("KubePodNotReady namespace=shop pod=web-1", false),
+    // A limit hides what waits for it, and nothing else of the registry or the workload.
+    ("ImagePullRateLimited namespace=shop workload_kind=Deployment workload=a registry=hub", false),
+    ("ImagePullFailing namespace=shop workload_kind=Deployment workload=a registry=hub", true),
+    ("ImagePullFailing namespace=shop workload_kind=Deployment workload=b registry=hub", false),
+    ("ImagePullFailing namespace=bank workload_kind=Deployment workload=a registry=hub", false),
+    ("ImagePullFailing namespace=shop workload_kind=StatefulSet workload=a registry=hub", false),
+    ("ImagePullRolloutBlocked namespace=shop workload_kind=Deployment workload=a registry=hub", false),
+    ("ImagePullRateLimited namespace=shop workload_kind=CronJob workload=scan registry=hub", false),
+    ("ImagePullJobCannotStart namespace=shop workload_kind=CronJob workload=scan registry=hub", true),
+    ("ImagePullExporterAbsent cluster=c", false),
+    ("ImagePullExporterStale cluster=c instance=a", true),
+    ("ImagePullExporterStale cluster=d instance=a", false),
+    ("ImagePullExporterTruncated cluster=c instance=a", false),
+];
+
+#[test]
+fn an_alert_hides_what_has_the_same_fault_and_nothing_else() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("inhibitions");
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let (receiver, _notifications) = receiver();
+    let (_alertmanager, port) = alertmanager(&folder, receiver);
+    eventually(|| get(port, "/-/ready", "").map(drop).map_err(|error| error.to_string()));
+    for (alert, _) in HIDES {
+        let url = format!("--alertmanager.url=http://127.0.0.1:{port}");
+        let amtool = Command::new("amtool").args(["alert", "add", &url]).args(alert.split(' ')).output();
+        let output = amtool.expect("amtool runs (Debian's package prometheus-alertmanager)");
+        assert!(output.status.success(), "{alert}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let answer = get(port, "/api/v2/alerts", "").expect("it answers").text();
+    let answer: Vec<Value> = serde_json::from_str(&answer).expect("the alerts are JSON");
+    let labels = |alert: &Value| {
+        let labels = alert["labels"].as_object().expect("an alert has labels").iter();
+        labels.map(|(name, value)| format!("{name}={}", value.as_str().expect("a text"))).collect::<BTreeSet<_>>()
+    };
+    let hidden: BTreeSet<_> =
+        answer.iter().filter(|alert| alert["status"]["state"] == "suppressed").map(labels).collect();
+    let expected = HIDES
+        .iter()
+        .filter(|(_, is_hidden)| *is_hidden)
+        .map(|(alert, _)| format!("alertname={alert}").split(' ').map(str::to_owned).collect::<BTreeSet<_>>());
+    assert_eq!(answer.len(), HIDES.len());
+    assert_eq!(hidden, expected.collect());
 }
 
 const TOLD: [&str; 2] =

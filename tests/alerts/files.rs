@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use image_pull_exporter::metrics::families::FAMILIES;
+
 const PROMETHEUS_RULE: &str = "deploy/prometheus-rule.yaml";
 
 fn read(path: &str) -> String {
@@ -78,6 +80,12 @@ fn every_alert_has_a_severity_its_runbook_and_a_dashboard_and_no_runbook_is_left
             assert!(page.contains(&format!("\n{part}\n")), "{alert} has no part {part:?}");
         }
     }
+    let rows: Vec<String> = alerts
+        .iter()
+        .zip(values(&rules, "severity: "))
+        .map(|(alert, severity)| format!("| [{alert}]({alert}.md) | {severity} |"))
+        .collect();
+    assert!(read("docs/runbooks/README.md").ends_with(&format!("|---|---|\n{}\n", rows.join("\n"))), "{rows:#?}");
     for url in values(&rules, "dashboard_url: ") {
         let uid = url.split("/d/").nth(1).and_then(|rest| rest.split('?').next()).expect("a dashboard has a uid");
         let board = std::fs::read_dir("dashboards").expect("there are dashboards").flatten().find_map(|file| {
@@ -95,6 +103,86 @@ fn every_alert_has_a_severity_its_runbook_and_a_dashboard_and_no_runbook_is_left
             assert!(variables.contains(&variable), "{uid} has no variable {variable}");
         }
     }
+}
+
+/// The names that stand before a brace, a bracket or at the end of a word, and the labels in their braces.
+fn selectors(rules: &str) -> Vec<(&str, Vec<&str>)> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    let starts = rules.match_indices("image_pull").filter(|(at, _)| !rules[..*at].ends_with(is_name));
+    let selector = |at: usize| {
+        let rest = &rules[at..];
+        let (name, rest) = rest.split_at(rest.find(|c| !is_name(c)).unwrap_or(rest.len()));
+        let matchers = rest.strip_prefix('{').and_then(|rest| rest.split('}').next()).unwrap_or_default();
+        let labels = matchers.split(',').filter_map(|matcher| matcher.split(['=', '!']).next());
+        (name, labels.map(str::trim).filter(|label| !label.is_empty()).collect())
+    };
+    starts.map(|(at, _)| selector(at)).collect()
+}
+
+#[test]
+fn the_rules_read_metrics_and_labels_that_there_are() {
+    let rules = crate::rules();
+    let info = FAMILIES.iter().find(|family| family.header.name == "image_pull_failing_info").expect("it is there");
+    let selectors = selectors(&rules);
+    assert!(selectors.len() > 30, "only {} selectors", selectors.len());
+    assert!(!rules.contains("kube_"), "they answer the same beside kube-state-metrics");
+    for (name, labels) in selectors {
+        let known = if name == "image_pull:failing_age_seconds" {
+            info.labels
+        } else {
+            FAMILIES
+                .iter()
+                .find(|family| family.header.name == name)
+                .unwrap_or_else(|| panic!("no metric {name}"))
+                .labels
+        };
+        for label in labels {
+            // What Prometheus makes of a label that the target has, too; what the configuration gives a target.
+            let label = label.strip_prefix("exported_").unwrap_or(label);
+            assert!(known.contains(&label) || label == "cluster", "{name} has no label {label}");
+        }
+    }
+}
+
+/// Words in capitals that stand for something, as the runbooks' README says.
+const PLACEHOLDERS: [&str; 12] = [
+    "NAMESPACE",
+    "POD",
+    "NODE",
+    "REGISTRY",
+    "REPOSITORY",
+    "IMAGE",
+    "KIND",
+    "NAME",
+    "MONITORING",
+    "TEXT",
+    "USER",
+    "PASSWORD",
+];
+
+#[test]
+fn runbooks_use_the_placeholders_that_their_readme_explains() {
+    let is_placeholder = |word: &&str| word.len() > 2 && word.chars().all(|c| c.is_ascii_uppercase());
+    for page in std::fs::read_dir("docs/runbooks").expect("there are runbooks").flatten() {
+        let page = read(page.path().to_str().expect("a path is text"));
+        for command in page.lines().filter(|line| line.starts_with("    ")) {
+            let command = command.split(" # ").next().unwrap_or_default();
+            for word in command.split(|c: char| !c.is_ascii_alphanumeric()).filter(is_placeholder) {
+                assert!(PLACEHOLDERS.contains(&word), "{word} in {command}");
+            }
+        }
+    }
+    let readme = read("docs/runbooks/README.md");
+    assert!(PLACEHOLDERS.iter().all(|word| readme.contains(&format!("`{word}`"))));
+}
+
+#[test]
+fn the_readme_names_what_is_critical() {
+    let rules = crate::rules();
+    let severities = values(&rules, "severity: ").into_iter().zip(values(&rules, "alert: "));
+    let critical: Vec<&str> =
+        severities.filter(|(severity, _)| *severity == "critical").map(|(_, alert)| alert).collect();
+    assert!(read("README.md").contains(&format!("Two of them are critical: {}.", critical.join(" and "))));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The alerts, evaluated by promtool over timelines of what an exporter shows: when each fires, and when it does not.
 
 mod cases;
+mod drop_in;
 mod files;
 mod mutants;
 mod recorded;

@@ -58,7 +58,7 @@ fn name(block: &str) -> &str {
 }
 
 /// The block of one rule with one thing changed.
-fn changes(block: &str) -> Vec<(String, String)> {
+pub fn changes(block: &str) -> Vec<(String, String)> {
     let mut changes = Vec::new();
     let mut change = |what: String, at: usize, len: usize, by: &str| {
         changes.push((what, [&block[..at], by, &block[at + len..]].concat()));
@@ -89,7 +89,9 @@ fn changes(block: &str) -> Vec<(String, String)> {
             for alternative in alternatives.into_iter().flatten() {
                 let fewer =
                     inner.replacen(&format!("|{alternative}"), "", 1).replacen(&format!("{alternative}|"), "", 1);
-                change(format!("without {alternative} of {dropped}"), open + 1, inner.len(), &fewer);
+                if fewer != inner {
+                    change(format!("without {alternative} of {dropped}"), open + 1, inner.len(), &fewer);
+                }
             }
         }
     }
@@ -98,8 +100,7 @@ fn changes(block: &str) -> Vec<(String, String)> {
         let inner = &inner[..inner.find(')').expect("a list is closed")];
         let labels: Vec<&str> = inner.split(", ").collect();
         let word = open.trim_end_matches(" (");
-        // Tests have one cluster; two are told apart by the same rule as two namespaces.
-        for dropped in labels.iter().filter(|label| **label != "cluster") {
+        for dropped in &labels {
             let kept: Vec<&str> = labels.iter().filter(|label| *label != dropped).copied().collect();
             change(format!("without {dropped} in {word}"), list + open.len(), inner.len(), &kept.join(", "));
         }
@@ -124,10 +125,13 @@ fn changes(block: &str) -> Vec<(String, String)> {
     }
     for (from, to) in [
         ("min by", "max by"),
+        ("or on", "and on"),
         ("unless on", "and on"),
         ("and on", "or on"),
+        ("[5m]", "[1m]"),
         ("[15m]", "[1m]"),
         ("[6h]", "[10m]"),
+        ("[1d]", "[1m]"),
         ("absent(", "count("),
     ] {
         for (at, _) in block.match_indices(from) {

@@ -11,10 +11,12 @@ pub const EVALUATED_EVERY: u32 = 15;
 #[derive(Clone)]
 #[expect(clippy::struct_field_names, reason = "they are the labels' names")]
 pub struct Container {
+    pub cluster: Option<&'static str>,
     pub namespace: &'static str,
     pub pod: String,
     pub container: &'static str,
     pub container_type: &'static str,
+    pub basis: &'static str,
     pub image: String,
     pub registry: &'static str,
     pub cause: &'static str,
@@ -28,10 +30,12 @@ impl Container {
     /// A container of a Deployment, whose image is not there.
     pub fn of(workload: &str) -> Self {
         Self {
+            cluster: None,
             namespace: "shop",
             pod: format!("{workload}-1"),
             container: "app",
             container_type: "app",
+            basis: "observed",
             image: format!("reg.example/shop/{workload}:1.8.O"),
             registry: "reg.example",
             cause: "image_not_found",
@@ -66,9 +70,22 @@ impl Container {
         Self { container_type, ..self }
     }
 
+    /// In one of several clusters.
+    pub fn cluster(self, cluster: &'static str) -> Self {
+        Self { cluster: Some(cluster), ..self }
+    }
+
+    /// Whose start nobody saw.
+    pub fn estimated(self) -> Self {
+        Self { basis: "pod_condition", ..self }
+    }
+
     fn identity(&self) -> String {
         let Self { namespace, pod, container, .. } = self;
-        format!("namespace=\"{namespace}\",pod=\"{pod}\",uid=\"uid-{namespace}-{pod}\",container=\"{container}\"")
+        let cluster = self.cluster.map(|cluster| format!("cluster=\"{cluster}\",")).unwrap_or_default();
+        format!(
+            "{cluster}namespace=\"{namespace}\",pod=\"{pod}\",uid=\"uid-{namespace}-{pod}\",container=\"{container}\""
+        )
     }
 
     fn info(&self) -> String {
@@ -155,7 +172,7 @@ impl Case {
         during: std::ops::Range<Seconds>,
     ) -> Self {
         let target = format!("job=\"image-pull\",instance=\"{instance}\"");
-        let Container { container_type, .. } = container;
+        let Container { container_type, basis, .. } = container;
         self.series(
             &format!("image_pull_failing{{{},container_type=\"{container_type}\",{target}}}", container.identity()),
             during.clone(),
@@ -163,7 +180,7 @@ impl Case {
         )
         .series(
             &format!(
-                "image_pull_failing_since_timestamp_seconds{{{},basis=\"observed\",{target}}}",
+                "image_pull_failing_since_timestamp_seconds{{{},basis=\"{basis}\",{target}}}",
                 container.identity()
             ),
             during.clone(),
@@ -189,7 +206,7 @@ impl Case {
         Self { only: Some(alert), ..self }
     }
 
-    /// At that instant exactly these alerts fire, each once: `ImagePullFailing shop/web`.
+    /// At that instant exactly these alerts fire, each once: `ImagePullFailing shop/web`, `ImagePullFailing shop/web in b`.
     pub fn fires(mut self, at: Seconds, alerts: &[&str]) -> Self {
         self.expectations.push((at, alerts.iter().map(|alert| (*alert).to_owned()).collect()));
         self
@@ -260,9 +277,13 @@ impl Case {
                 if alerts.is_empty() { "[]" } else { "" }
             );
             for alert in alerts {
-                let (name, what) = alert.split_once(' ').unwrap_or((alert, ""));
-                let about = if what.is_empty() { String::new() } else { format!(", about={what:?}") };
-                let _ = writeln!(yaml, "    - labels: '{{alertname={name:?}{about}}}'\n      value: 1");
+                let (alert, cluster) = alert.split_once(" in ").unwrap_or((alert, ""));
+                let (name, about) = alert.split_once(' ').unwrap_or((alert, ""));
+                let label = |name: &str, value: &str| {
+                    if value.is_empty() { String::new() } else { format!(", {name}={value:?}") }
+                };
+                let (about, cluster) = (label("about", about), label("cluster", cluster));
+                let _ = writeln!(yaml, "    - labels: '{{alertname={name:?}{about}{cluster}}}'\n      value: 1");
             }
         }
         for (at, query, number) in &self.numbers {
@@ -287,7 +308,7 @@ impl Case {
 }
 
 /// Every alert that fires, counted, by what it is about.
-const FIRING: &str = r#"count by (alertname, about) (
+const FIRING: &str = r#"count by (alertname, about, cluster) (
   label_join(ALERTS{alertstate="firing", workload!=""}, "about", "/", "namespace", "workload")
   or label_replace(ALERTS{alertstate="firing", workload="", registry!=""}, "about", "$1", "registry", "(.*)")
   or label_replace(ALERTS{alertstate="firing", workload="", registry="", node!=""}, "about", "$1", "node", "(.*)")

@@ -112,10 +112,25 @@ fn of_binary(binary: &BinaryExpr) -> Result<Labels, String> {
     match (binary.op.to_string().as_str(), modifier.map(|BinModifier { card, .. }| card)) {
         ("or", _) => Ok(&left | &right),
         ("and" | "unless", _) => Ok(left),
-        (_, Some(VectorMatchCardinality::ManyToOne(more))) => with(left, &more.labels, &right, &binary.rhs),
-        (_, Some(VectorMatchCardinality::OneToMany(more))) => with(right, &more.labels, &left, &binary.lhs),
+        (_, Some(VectorMatchCardinality::ManyToOne(more))) => {
+            one_for_each(&binary.rhs, &right, &matched)?;
+            with(left, &more.labels, &right, &binary.rhs)
+        }
+        (_, Some(VectorMatchCardinality::OneToMany(more))) => {
+            one_for_each(&binary.lhs, &left, &matched)?;
+            with(right, &more.labels, &left, &binary.lhs)
+        }
         _ => Ok(matched),
     }
+}
+
+/// A side of which each match takes one series: what else its labels say, as replicas may disagree in, must not matter.
+fn one_for_each(expr: &Expr, labels: &Labels, matched: &Labels) -> Result<(), String> {
+    let picks_one = matches!(expr, Expr::Aggregate(AggregateExpr { op, param: Some(number), modifier: Some(by), .. })
+        if ["topk", "bottomk"].contains(&op.to_string().as_str())
+            && number.to_string() == "1"
+            && matches!(by, LabelModifier::Include(by) if by.labels.iter().all(|label| matched.contains(label))));
+    if picks_one || labels.is_subset(matched) { Ok(()) } else { Err(format!("several series may match in {expr}")) }
 }
 
 /// The labels of the many side and those it takes from the other.

@@ -61,7 +61,10 @@ pub fn panel_urls(panel: &Value) -> Vec<&Value> {
     list(panel, "/fieldConfig/defaults/links").iter().chain(of_columns).collect()
 }
 
-/// A data link leads to a dashboard that exists, sets variables that it has, and keeps the time.
+/// The exporter's page about one pod.
+const PAGE_OF_POD: &str = "${page}/failures/${__data.fields.namespace}/${__data.fields.pod}";
+
+/// A data link leads to the exporter's page, or to a dashboard that exists, sets variables that it has, and keeps the time.
 pub fn urls(boards: &[Board]) -> Vec<String> {
     let mut wrong = Vec::new();
     for board in boards {
@@ -78,6 +81,9 @@ pub fn urls(boards: &[Board]) -> Vec<String> {
 }
 
 fn fault_of(boards: &[Board], board: &Board, url: &str) -> Option<String> {
+    if url == PAGE_OF_POD {
+        return None;
+    }
     let Some((uid, query)) = url.strip_prefix("/d/").and_then(|rest| rest.split_once('?')) else {
         return Some("no link to a dashboard".to_owned());
     };

@@ -199,6 +199,18 @@ const MUTANTS: &[Mutant] = &[
         "lost the label le",
     ),
     (
+        "replicas that may disagree",
+        |json| {
+            set_expr(
+                json,
+                "max by (pod) (image_pull_failing) * on (pod) group_left (basis) \
+                 max by (pod, basis) (image_pull_failing_since_timestamp_seconds)",
+            );
+        },
+        queries::known_metrics_and_labels,
+        "several series may match",
+    ),
+    (
         "replicas counted twice",
         |json| set_expr(json, "count by (cause) (image_pull_failing_info)"),
         queries::replicas,

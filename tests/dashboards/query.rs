@@ -6,6 +6,8 @@ use super::board::{Board, list, text};
 
 /// What stands for `$__rate_interval`: a time that nobody would write, so that it is told from a literal.
 pub const RATE_INTERVAL: u64 = 61;
+/// What stands for `$__interval`.
+const INTERVAL: u64 = 59;
 /// What stands for `$__range`.
 pub const RANGE: u64 = 73;
 
@@ -68,8 +70,8 @@ pub fn all(board: &Board) -> Vec<Query> {
 /// Fills in Grafana's variables and those of the dashboard, each set to All. What is unknown stays.
 fn fill(board: &Board, written: &str) -> String {
     let mut filled = written
-        .replace("$__rate_interval_ms", &(RATE_INTERVAL * 1000).to_string())
         .replace("$__rate_interval", &format!("{RATE_INTERVAL}s"))
+        .replace("$__interval", &format!("{INTERVAL}s"))
         .replace("$__range", &format!("{RANGE}s"));
     let mut variables: Vec<&Value> = board.variables().iter().collect();
     // The longest name first, since one may begin with another.

@@ -39,6 +39,44 @@ pub fn exporters() -> Vec<Case> {
             "No image-pull-exporter has been scraped with success for five minutes, so none of the other alerts can fire. First look \
              at its pods and at Prometheus' targets page.",
         ),
+        ["x", "y"].into_iter().fold(Case::scraped_every("nobody watches one of two clusters", 15), |case, cluster| {
+            let series = format!("image_pull_exporter_build_info{{cluster=\"{cluster}\",job=\"image-pull\"}}");
+            case.series(&series, 0..if cluster == "x" { 7200 } else { 600 }, |_| 1.0)
+        })
+        .fires(15 * MINUTE - 15, &[])
+        .fires(15 * MINUTE, &["ImagePullExporterAbsent in y"])
+        .fires(110 * MINUTE, &["ImagePullExporterAbsent in y"])
+        .says(
+            1000,
+            "ImagePullExporterAbsent",
+            "severity: critical, cluster: y",
+            &[
+                ("summary", "Nobody watches cluster y for image pull failures"),
+                (
+                    "description",
+                    "No image-pull-exporter has been scraped with success for five minutes, so none of the other alerts can fire. \
+                     First look at its pods and at Prometheus' targets page.",
+                ),
+                ("runbook_url", &runbook("ImagePullExporterAbsent")),
+                ("dashboard_url", dashboard),
+            ],
+        ),
+        broken("what goes wrong in a cluster with a name")
+            .series(&named("image_pull_exporter_watch_errors_total", ",cause=\"forbidden\",cluster=\"x\""), 0..7200, |at| {
+                f64::from(at / 60)
+            })
+            .series(&named("image_pull_exporter_unclassified_messages_total", ",cluster=\"x\""), 0..7200, |at| {
+                f64::from(u8::from(at >= 600))
+            })
+            .series(&named("image_pull_failing", ",exported_namespace=\"shop\",cluster=\"x\""), 0..7200, |_| 1.0)
+            .fires(
+                30 * MINUTE,
+                &[
+                    "ImagePullExporterWatchFailing a in x",
+                    "ImagePullExporterUnclassified a in x",
+                    "ImagePullExporterLabelsNotHonored in x",
+                ],
+            ),
         Case::scraped_every("an exporter that restarts", 15)
             .exporter("a", 0..600)
             .exporter("a-again", 840..2000)
@@ -74,7 +112,7 @@ pub fn exporters() -> Vec<Case> {
                 .fires(45 * MINUTE + 15, &["ImagePullExporterStale a"]),
             2760,
             "ImagePullExporterStale",
-            &format!("severity: warning, {here}"),
+            &format!("severity: info, {here}"),
             "a has heard nothing from the API server for 36m 0s",
             "Either no pod of the cluster has changed since, or the watch hangs without an error. First compare with kubectl get events \
              -A --watch; if those go on, restart the exporter.",
@@ -141,8 +179,9 @@ pub fn exporters() -> Vec<Case> {
             "ImagePullExporterLabelsNotHonored",
             "severity: warning, job: image-pull",
             "Job image-pull scrapes image-pull-exporter without honor_labels",
-            "The namespace, pod and container of what fails have become exported_namespace, exported_pod and exported_container, and no \
-             alert fires. First set honor_labels: true in the scrape configuration, honorLabels in a ServiceMonitor.",
+            "The namespace, pod and container of what fails have become exported_namespace, exported_pod and exported_container; where \
+             other alerts name a namespace, it is the exporter's. First set honor_labels: true in the scrape configuration, honorLabels \
+             in a ServiceMonitor.",
         ),
     ]
 }

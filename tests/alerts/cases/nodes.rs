@@ -10,6 +10,19 @@ pub fn nodes() -> Vec<Case> {
             case.fails(&Container::of(workload).cause(cause, group).registry(registry), 0, 0..890)
         })
     };
+    let in_cluster = |case: Case, cause: &'static str, group: &'static str, registries: [&'static str; 3]| {
+        ["x", "y", "z"].iter().zip(registries).fold(case, |case, (workload, registry)| {
+            let container = Container::of(workload).cause(cause, group).registry(registry).cluster("a");
+            case.fails(&container, 0, 0..890)
+        })
+    };
+    let two_pods = |name: &str, cause: &'static str, group: &'static str| {
+        Case::new(name).fails(&Container::of("x").cause(cause, group), 0, 0..890).fails(
+            &Container::of("y").cause(cause, group).registry("ghcr.io"),
+            0,
+            0..890,
+        )
+    };
     let (name, fault): (_, &[&str]) = ("ImagePullNodeFault", &["ImagePullNodeFault node-1"]);
     let two = ["reg.example", "ghcr.io", "ghcr.io"];
     vec![
@@ -26,11 +39,11 @@ pub fn nodes() -> Vec<Case> {
                     ("summary", "Node node-1 cannot pull images: 3 pods wait"),
                     (
                         "description",
-                        "Other nodes can: 3 containers disk full. First keep new pods away: kubectl cordon node-1. Then look at \
+                        "It looks like the node and not like a registry: 3 containers disk full. First keep new pods away: kubectl cordon node-1. Then look at \
                          its disk, its runtime and its log.",
                     ),
                     ("runbook_url", "https://runbooks.example.com/image-pull-exporter/ImagePullNodeFault.md"),
-                    ("dashboard_url", "https://grafana.example.com/d/image-pull-overview"),
+                    ("dashboard_url", "https://grafana.example.com/d/image-pull-registry?"),
                 ],
             ),
         pods(Case::new("a node without a network"), "timeout", "network", two)
@@ -108,6 +121,49 @@ pub fn nodes() -> Vec<Case> {
             case.fails(&here.cause("timeout", "network"), 0, 0..890).fails(&full, 0, 0..890)
         })
         .fires(10 * MINUTE, &[]),
+        two_pods("two pods, and a debug container", "disk_full", "node")
+            .fails(&Container::of("z").cause("disk_full", "node").container_type("ephemeral"), 0, 0..890)
+            .only(name)
+            .fires(10 * MINUTE, &[]),
+        two_pods("two pods without a network, and a debug container", "timeout", "network")
+            .fails(&Container::of("z").cause("timeout", "network").container_type("ephemeral"), 0, 0..890)
+            .only(name)
+            .fires(10 * MINUTE, &[]),
+        ["disk_full", "timeout"].into_iter().zip(["node", "network"]).fold(
+            Case::new("nodes of one name in two clusters"),
+            |case, (cause, group)| {
+                let pod = |workload: &str, cluster| Container {
+                    node: format!("node-{group}"),
+                    ..Container::of(&format!("{workload}-{group}")).cause(cause, group).cluster(cluster)
+                };
+                case.fails(&pod("u", "a"), 0, 0..890)
+                    .fails(&pod("v", "a").registry("ghcr.io"), 0, 0..890)
+                    .fails(&pod("w", "b"), 0, 0..890)
+            },
+        )
+        .only(name)
+        .fires(10 * MINUTE, &[]),
+        in_cluster(Case::new("other nodes of a cluster have the same errors"), "timeout", "network", two)
+            .fails(&Container::of("u").cause("timeout", "network").node("node-2").cluster("a"), 0, 0..890)
+            .fails(
+                &Container::of("v").cause("timeout", "network").node("node-2").registry("ghcr.io").cluster("a"),
+                0,
+                0..890,
+            )
+            .fires(10 * MINUTE, &[]),
+        in_cluster(Case::new("a node of a cluster"), "disk_full", "node", ["reg.example"; 3])
+            .only(name)
+            .fires(6 * MINUTE, &["ImagePullNodeFault node-1 in a"]),
+        in_cluster(Case::new("a node without a network, and a registry that another cluster cannot reach"), "timeout", "network", two)
+            .fails(&Container::of("u").cause("timeout", "network").node("node-2").cluster("b"), 0, 0..890)
+            .fails(&Container::of("v").cause("timeout", "network").node("node-3").cluster("b"), 0, 0..890)
+            .only(name)
+            .fires(6 * MINUTE, &["ImagePullNodeFault node-1 in a"]),
+        in_cluster(Case::new("one registry, and two of another cluster"), "timeout", "network", ["reg.example"; 3])
+            .fails(&Container::of("u").cause("timeout", "network").cluster("b"), 0, 0..890)
+            .fails(&Container::of("v").cause("timeout", "network").registry("ghcr.io").cluster("b"), 0, 0..890)
+            .only(name)
+            .fires(10 * MINUTE, &[]),
         Case::new("two pods are no node")
             .fails(&Container::of("x").cause("disk_full", "node"), 0, 0..890)
             .fails(&Container::of("y").cause("disk_full", "node"), 0, 0..890)

@@ -11,6 +11,7 @@ fn lifecycle(alert: &'static str, container: &Container, other_cause: &'static s
     let changed = Container { cause: other_cause, ..container.clone() };
     let pod =
         |number: u32| Container { pod: format!("web-{number}"), node: format!("node-{number}"), ..container.clone() };
+    let busy = Container { cause: "pull_qps_exceeded", cause_group: "node", ..container.clone() };
     // The others that fire by then are told in cases of their own.
     vec![
         case("fires in time, and not again for ten minutes after the end")
@@ -51,20 +52,34 @@ fn lifecycle(alert: &'static str, container: &Container, other_cause: &'static s
             .fires(longest + 60, &[])
             .fires(longest + 75, this)
             .fires(longest + 300, this),
+        case("two clusters are two alerts")
+            .fails(container, 60, 60..longest + 900)
+            .fails(&container.clone().cluster("b"), 120, 120..longest + 900)
+            .only(alert)
+            .fires(longest + 75, this)
+            .fires(longest + 180, &[&about, &format!("{about} in b")]),
+        case("what one exporter saw begin counts, not what another estimates")
+            .exporter("b", 0..7200)
+            .fails(container, 60, 60..longest + 900)
+            .fails_at("b", &container.clone().estimated(), 0, 90..longest + 900)
+            .only(alert)
+            .fires(longest + 60, &[])
+            .fires(longest + 75, this),
+        case("of two estimates the older counts, whatever is known of another container")
+            .exporter("b", 0..7200)
+            .fails(&container.clone().estimated(), 60, 60..longest + 900)
+            .fails_at("b", &container.clone().estimated(), 120, 120..longest + 900)
+            .fails(&Container { container: "other", ..busy.clone() }, 0, 60..longest + 900)
+            .only(alert)
+            .fires(longest + 60, &[])
+            .fires(longest + 75, this),
         case("many pods are one alert")
             .fails(container, 60, 60..longest + 900)
             .fails(&pod(2), 120, 120..longest + 900)
             .fails(&pod(3), 60, 60..longest + 900)
             .only(alert)
             .fires(longest + 75, this),
-        case("a busy kubelet alone is no news")
-            .fails(
-                &Container { cause: "pull_qps_exceeded", cause_group: "node", ..container.clone() },
-                0,
-                0..longest + 900,
-            )
-            .only(alert)
-            .fires(longest + 600, &[]),
+        case("a busy kubelet alone is no news").fails(&busy, 0, 0..longest + 900).only(alert).fires(longest + 600, &[]),
     ]
 }
 
@@ -75,6 +90,7 @@ pub fn workloads() -> Vec<Case> {
         lifecycle("ImagePullFailing", &odd, "timeout", 15 * MINUTE),
         lifecycle("ImagePullNeedsChange", &web, "unsupported_manifest", 5 * MINUTE),
         lifecycle("ImagePullCredentials", &web.clone().cause("unauthorized", "credentials"), "forbidden", 5 * MINUTE),
+        lifecycle("ImagePullRateLimited", &web.clone().cause("rate_limited", "registry"), "rate_limited", 5 * MINUTE),
         lifecycle("ImagePullJobCannotStart", &odd.clone().kind("CronJob"), "timeout", 5 * MINUTE),
         lifecycle("ImagePullRolloutBlocked", &odd, "timeout", 60 * MINUTE),
         lifecycle("ImagePullDebugContainer", &odd.clone().container_type("ephemeral"), "timeout", 5 * MINUTE),
@@ -95,6 +111,17 @@ pub fn workloads() -> Vec<Case> {
                         .each_ref()
                         .map(String::as_str),
                 ),
+            Case::new("a limit is told of whatever waits for it, save a debug container")
+                .fails(&web.clone().cause("rate_limited", "registry"), 0, 0..4000)
+                .fails(&Container::of("db").cause("rate_limited", "registry").kind("Job"), 0, 0..4000)
+                .fails(&Container::of("log").cause("rate_limited", "registry").container_type("ephemeral"), 0, 0..4000)
+                .only("ImagePullRateLimited")
+                .fires(10 * MINUTE, &["ImagePullRateLimited shop/web", "ImagePullRateLimited shop/db"]),
+            Case::new("the same container in two clusters, of which one says more")
+                .fails(&web.clone().cluster("a"), 60, 60..2000)
+                .fails(&odd.clone().cluster("b").estimated(), 120, 120..2000)
+                .only("ImagePullFailing")
+                .fires(18 * MINUTE, &["ImagePullFailing shop/web in a", "ImagePullFailing shop/web in b"]),
             Case::new("a debug container is told at the lowest severity, and only so")
                 .fails(&web.clone().container_type("ephemeral"), 0, 0..4000)
                 .fails(
@@ -167,6 +194,8 @@ fn about_web(case: Case, at: u32, alert: &'static str, age: &str, cause: &str, f
 
 fn causes() -> Vec<Case> {
     let web = Container::of("web");
+    let busy = web.clone().cluster("b").cause("pull_qps_exceeded", "node");
+    let busy = Container { image: "other/image:1".to_owned(), ..busy };
     let case = |cause: &'static str, group: &'static str| {
         Case::new(&format!("the text for {cause}")).fails(&web.clone().cause(cause, group), 0, 0..7200)
     };
@@ -184,6 +213,7 @@ fn causes() -> Vec<Case> {
     };
     let correct = "First correct the reference in the manifest, or push what it names.";
     let secret = "First check the pull secret of the pod and of its service account.";
+    let limit = "First give the pod a pull secret of an account with a higher limit, or put a mirror in between.";
     let way = "First test the way from the node to the registry: name, proxy, certificate.";
     let blocked = case("timeout", "network").fires(15 * MINUTE, &[]);
     let debug = web.clone().cause("unknown", "unknown").container_type("ephemeral");
@@ -213,10 +243,23 @@ fn causes() -> Vec<Case> {
             "First see which policy rejects the image, and why.",
         ),
         early("ImagePullCredentials", "credentials_malformed", "credentials", secret),
+        early("ImagePullRateLimited", "rate_limited", "registry", limit),
+        about_web(
+            case("image_not_found", "image")
+                .exporter("b", 0..7200)
+                .fails_at("b", &web.clone().cause("unknown", "unknown"), 60, 60..7200)
+                .fails(&busy, 0, 0..7200),
+            960,
+            "ImagePullFailing",
+            "16m 0s",
+            "image not found",
+            correct,
+            "warning",
+        ),
         late("registry_error", "registry", "First look at the registry's own status and limits."),
         late("timeout", "network", way),
         late("digest_mismatch", "node", "First look at the node: its disk, its runtime, its log."),
-        about_web(blocked, 3660, "ImagePullRolloutBlocked", "1h 1m 0s", "timeout", way, "critical"),
+        about_web(blocked, 3660, "ImagePullRolloutBlocked", "1h 1m 0s", "timeout", way, "warning"),
         about_web(debug, 360, "ImagePullDebugContainer", "6m 0s", "unknown", "First read the error text.", "info"),
         job,
     ]
