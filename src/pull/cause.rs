@@ -269,5 +269,5 @@ fn most_actionable(message: &str) -> Option<&'static Rule> {
     let rank = |rule: &&Rule| MOST_ACTIONABLE.iter().position(|cause| *cause == rule.cause);
     text::alternatives(text::body(&shown))
         .into_iter()
-        .find_map(|errors| errors.into_iter().filter_map(rules::first_match).min_by_key(rank))
+        .find_map(|errors| text::furthest(errors).into_iter().filter_map(rules::first_match).min_by_key(rank))
 }

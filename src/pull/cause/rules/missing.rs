@@ -4,7 +4,14 @@ use super::Rule;
 use crate::pull::cause::Cause::{ImageNotFound, RegistryError, RepositoryNotFound};
 
 pub(super) const RULES: &[Rule] = &[
-    // A token endpoint that is not found says nothing about the image.
+    // Google's token endpoint is not found where the project or the repository is not.
+    Rule::new(
+        RepositoryNotFound,
+        "GAR",
+        "GKE with containerd 1.7, a token asked for a project without such a repository",
+        &["failed to fetch * token*google@: 404 not found"],
+    ),
+    // Any other token endpoint that is not found says nothing about the image.
     Rule::new(
         RegistryError,
         "containerd",
@@ -19,6 +26,7 @@ pub(super) const RULES: &[Rule] = &[
             "name unknown",
             "name_unknown",
             "repository name not known to registry",
+            "unknown repository name",
             "the repository with name * does not exist",
             "repositorynotfoundexception",
             "repository not found",
@@ -65,11 +73,17 @@ pub(super) const RULES: &[Rule] = &[
             "no such image",
             "no such manifest",
             "manifest does not exist",
+            "unknown manifest name",
+            "unknown tag",
+            "unknown blob",
             "blob unknown",
             "blob_unknown",
             "manifest_blob_unknown",
             "failed to fetch * from request",
             "not found in repository",
+            "artifact @ not found",
+            "blob does not exist",
+            "key does not exist",
             "imagenotfoundexception",
             "nosuchkey",
             "blobnotfound",

@@ -1,9 +1,10 @@
-//! The node's disk, and the image store on it.
+//! The node's disk, and the image store on it: what names a fault, and the steps that only say where one was met.
 
 use super::Rule;
 use crate::pull::cause::Cause::{DigestMismatch, DiskFull, NodeStorageError};
 
-pub(super) const RULES: &[Rule] = &[
+/// What is wrong, whichever step met it.
+pub(super) const FAULTS: &[Rule] = &[
     Rule::new(
         DiskFull,
         "containerd, CRI-O, docker",
@@ -25,7 +26,12 @@ pub(super) const RULES: &[Rule] = &[
         ],
     ),
     // Even a socket fails so: the node has run out, not the network.
-    Rule::new(NodeStorageError, "the operating system", "Linux errno", &["too many open files", "cannot allocate memory"]),
+    Rule::new(
+        NodeStorageError,
+        "the operating system",
+        "Linux errno",
+        &["too many open files", "cannot allocate memory"],
+    ),
     // What arrived or what is stored is not what its digest says: a broken cache, mirror, disk or proxy.
     Rule::new(
         DigestMismatch,
@@ -58,8 +64,13 @@ pub(super) const RULES: &[Rule] = &[
             "does not match digest",
             "checksum mismatch",
             "digest_invalid",
+            "does not match * manifest digest",
+            "does not match expected digest",
             "would not match destination reference",
             "could not verify layer data",
+            "layer content incorrect digest",
+            "invalid blob checksum",
+            "invalid manifest checksum",
         ],
     )
     .unless(&["signature"]),
@@ -86,6 +97,7 @@ pub(super) const RULES: &[Rule] = &[
             "failed to extract layer*unexpected eof",
             "failed to register layer*unexpected eof",
             "applylayer*unexpected eof",
+            "tar file*unexpected eof",
         ],
     ),
     Rule::new(
@@ -104,6 +116,7 @@ pub(super) const RULES: &[Rule] = &[
             "operation not permitted",
             "file name too long",
             "too many links",
+            "readonly database",
             "mkdir /*: permission denied",
             "open /*: permission denied",
             "mkdir /*: not a directory",
@@ -123,6 +136,10 @@ pub(super) const RULES: &[Rule] = &[
         ],
     )
     .unless(&["*policy.json", "dial tcp", "*certs.d"]),
+];
+
+/// Steps of the image store. What went wrong in them is the store's, unless a rule before these could name it.
+pub(super) const STEPS: &[Rule] = &[
     Rule::new(
         NodeStorageError,
         "containerd 1.6-2.3",
@@ -163,11 +180,11 @@ pub(super) const RULES: &[Rule] = &[
             "failed to start transaction",
         ],
     )
-    .unless(&["context canceled", "unexpected media type"]),
+    .unless(&["context canceled"]),
     Rule::new(
         NodeStorageError,
         "containerd",
-        "containerd pkg/archive/tar.go, core/mount; core/diff/apply",
+        "containerd pkg/archive/tar.go, core/mount, core/diff/apply; containerd/containerd#4737",
         &[
             "failed to lchown",
             "failed to convert whiteout file",
@@ -183,16 +200,7 @@ pub(super) const RULES: &[Rule] = &[
             "mount options is too long",
         ],
     )
-    .unless(&[
-        "context canceled",
-        "deadline exceeded",
-        "unexpected media type",
-        "no match for platform",
-        "no processor for media-type",
-        "does not support platform",
-        "connection reset by peer",
-        "i/o timeout",
-    ]),
+    .unless(&["context canceled", "deadline exceeded", "connection reset by peer", "i/o timeout"]),
     Rule::new(
         NodeStorageError,
         "CRI-O",
@@ -216,6 +224,12 @@ pub(super) const RULES: &[Rule] = &[
             "writing manifest: ",
             "opening lock file",
             "acquiring lock",
+            "loading registries configuration",
+            "creating layer with id",
+            "is already in use",
+            "image layer is missing",
+            "layer is missing",
+            "unused ids in user namespace",
         ],
     )
     .unless(&["happened during read", "context canceled", "deadline exceeded"]),
@@ -237,5 +251,5 @@ pub(super) const RULES: &[Rule] = &[
             "device or resource busy",
         ],
     )
-    .unless(&["dial tcp", "operating system", "context canceled"]),
+    .unless(&["dial tcp", "context canceled"]),
 ];
