@@ -61,7 +61,7 @@ impl Rule {
     }
 }
 
-fn is_found(text: &str, pattern: &str) -> bool {
+pub(super) fn is_found(text: &str, pattern: &str) -> bool {
     match pattern.strip_prefix('#') {
         Some(status) => text.match_indices(status).any(|(at, _)| {
             let before = text.get(..at).unwrap_or_default();

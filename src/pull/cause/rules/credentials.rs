@@ -11,7 +11,6 @@ pub(super) const RULES: &[Rule] = &[
         "containerd core/remotes/docker/authorizer.go; kubernetes/kops#16762; gitpod-io/gitpod#1900; containers/image docker/errors.go",
         &[
             "no basic auth credentials",
-            "authorization token has expired",
             "token has expired",
             "token is expired",
             "token expired",
@@ -29,7 +28,6 @@ pub(super) const RULES: &[Rule] = &[
             "invalid login",
             "login failed",
             "authentication failed",
-            "unauthenticated request",
             "unauthenticated",
             "missing username or secret",
             "no user/password was provided",
@@ -54,7 +52,6 @@ pub(super) const RULES: &[Rule] = &[
             "must be logged in",
             "you must log in",
             "failed to fetch oauth token*400 bad request",
-            "failed to fetch * token*#401",
         ],
     ),
     // The blur is the registry's: it will not say whether a private repository exists.

@@ -30,9 +30,6 @@ pub(super) const RULES: &[Rule] = &[
             "the repository with name * does not exist",
             "repositorynotfoundexception",
             "repository not found",
-            "repository @ not found",
-            "repository \"@\" not found",
-            "repository * not found: name unknown",
             "repository * not found",
             "repository does not exist",
             "project * not found",
@@ -69,7 +66,6 @@ pub(super) const RULES: &[Rule] = &[
             "image does not exist",
             "image not found",
             "image * not found",
-            "requested image not found",
             "no such image",
             "no such manifest",
             "manifest does not exist",
@@ -87,7 +83,7 @@ pub(super) const RULES: &[Rule] = &[
             "imagenotfoundexception",
             "nosuchkey",
             "blobnotfound",
-            "could not be found",
+            "could not be found at any host",
         ],
     )
     // No host is configured that may answer: the mirrors of the node are wrong, whichever image is asked for.

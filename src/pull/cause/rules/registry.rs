@@ -17,7 +17,6 @@ pub(super) const LIMITS: &[Rule] = &[Rule::new(
     "Docker Hub, ECR, GAR, ACR, Harbor, containerd, CRI-O",
     "docker/hub-feedback#2429 and #1907; containers/image docker/errors.go; recording r429; Harbor middleware/repoproxy",
     &[
-        "429 too many requests",
         "#429",
         "toomanyrequests",
         "too many requests",
