@@ -26,6 +26,11 @@ const BEGINNINGS: &[&str] = &[
     "SignatureValidationFailed: ",
 ];
 
+/// Returns the text with the line breaks that a log or a quotation wrote as `\n` and `\t`.
+pub(super) fn unescaped(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains("\\n") { Cow::Owned(text.replace("\\n", "\n").replace("\\t", "\t")) } else { text }
+}
+
 /// Returns the start and the end of a text that is too long to be read whole.
 pub(super) fn bounded(text: &str) -> Cow<'_, str> {
     if text.len() <= HEAD + TAIL {
@@ -143,7 +148,7 @@ fn split_at_beginnings(joined: &str) -> Vec<&str> {
 /// Hosts, by their ends, whose answers mean something of their own, and what is shown of them where names are hidden.
 const TELLING_HOSTS: &[(&str, &str)] = &[("quay.io", "quay@"), ("pkg.dev", "google@"), ("gcr.io", "google@")];
 
-/// Returns the text in lower case, with `@` in the place of each URL and image reference.
+/// Returns the text in lower case and on one line, with `@` in the place of each URL and image reference.
 ///
 /// An image may be called `team/unauthorized:1.0`, a registry `x509.example.com`; what they are called is no evidence.
 pub(super) fn without_names(error: &str) -> String {
@@ -161,7 +166,14 @@ pub(super) fn without_names(error: &str) -> String {
             name
         };
         out.push_str(shown);
-        out.push_str(piece.get(name.len()..).unwrap_or_default());
+        for c in piece.get(name.len()..).unwrap_or_default().chars() {
+            // A text may be wrapped anywhere, and a pattern knows one space.
+            if !c.is_whitespace() {
+                out.push(c);
+            } else if !out.ends_with(' ') {
+                out.push(' ');
+            }
+        }
     }
     out.make_ascii_lowercase();
     out

@@ -108,6 +108,7 @@ pub(super) const RULES: &[Rule] = &[
             "451 unavailable for legal reasons",
             "account * suspended",
             "namespace is disabled",
+            "requires terms acceptance",
             "forbidden: ",
         ],
     ),

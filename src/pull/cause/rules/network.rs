@@ -114,8 +114,10 @@ pub(super) const ROADS: &[Rule] = &[
             "missing key * for client certificate",
             "unable to load ca cert",
             "unable to read ca cert",
+            "unable to read cert file",
+            "unable to initialize cert pool",
             "failed to load x509 key pair",
-            "*certs.d",
+            "*/certs.d/",
         ],
     ),
     // `lookup` decides before anything behind it: a resolver that does not answer is an i/o timeout too.
@@ -214,6 +216,8 @@ pub(super) const BREAKS: &[Rule] = &[
             "bad record mac",
         ],
     ),
+    // What else Go's TLS can say.
+    Rule::new(TlsUntrusted, "Go's crypto/tls", "crypto/tls", &["tls: "]),
     Rule::new(
         PullCanceled,
         "containerd, docker, kubelet",

@@ -134,7 +134,7 @@ pub(super) const FAULTS: &[Rule] = &[
             "fork/exec /*: permission denied",
         ],
     )
-    .unless(&["*policy.json", "dial tcp", "*certs.d"]),
+    .unless(&["*policy.json", "dial tcp", "*/certs.d/"]),
 ];
 
 /// Steps of the image store. What went wrong in them is the store's, unless a rule before these could name it.
@@ -165,6 +165,7 @@ pub(super) const STEPS: &[Rule] = &[
             "failed to get writer status",
             "content store unavailable",
             "failed to stat image",
+            "failed to parse toml",
             "read image config from content store",
             "get image config descriptor",
             "from containerd image store",
@@ -210,6 +211,8 @@ pub(super) const STEPS: &[Rule] = &[
             "creating overlay mount",
             "layer not known",
             "image not known",
+            "does not resolve to an image id",
+            "is already present, but with size",
             "insufficient uids or gids",
             "locating item named",
             "unpacking failed",
