@@ -265,9 +265,9 @@ pub fn is_bare_backoff(message: &str) -> bool {
 
 /// The rule of the most actionable error of all that the text holds.
 fn most_actionable(message: &str) -> Option<&'static Rule> {
-    let shown = text::bounded(message);
+    let shown = text::unescaped(text::bounded(message));
     let rank = |rule: &&Rule| MOST_ACTIONABLE.iter().position(|cause| *cause == rule.cause);
     text::alternatives(text::body(&shown))
         .into_iter()
-        .find_map(|errors| errors.into_iter().filter_map(rules::first_match).min_by_key(rank))
+        .find_map(|errors| text::furthest(errors).into_iter().filter_map(rules::first_match).min_by_key(rank))
 }

@@ -18,9 +18,11 @@ pub struct Rule {
     none_of: &'static [&'static str],
 }
 
-/// What stands before a status that comes without its reason phrase (CRI-O's `StatusCode: 403`, docker's `HTTP 403
-/// response body`, containers/image v4's `from registry 404 (Not Found)`, containerd's `unexpected status: 403`).
+/// What stands before a status: CRI-O's `StatusCode: 403`, docker's `HTTP 403 response body`, containers/image v4's
+/// `from registry 404 (Not Found)`, containerd's `unexpected status: 403` and, behind a URL, `https://…: 403`. The phrase
+/// behind it is anybody's: Azure's storage writes its own.
 const STATUS_SPELLINGS: &[&str] = &[
+    "@: ",
     "status: ",
     "status ",
     "status code ",
@@ -59,7 +61,7 @@ impl Rule {
     }
 }
 
-fn is_found(text: &str, pattern: &str) -> bool {
+pub(super) fn is_found(text: &str, pattern: &str) -> bool {
     match pattern.strip_prefix('#') {
         Some(status) => text.match_indices(status).any(|(at, _)| {
             let before = text.get(..at).unwrap_or_default();

@@ -2,9 +2,10 @@
 //!
 //! The order decides as much as the texts do:
 //! what the kubelet says of itself comes first; the node's disk, the manifest and its digest come before `not found`,
-//! with which containerd ends such errors; a policy's rejection before the statuses it arrives in; rate limits, proxies,
-//! certificates and names before authorization, since a token is fetched over the same roads; the plain time-outs and
-//! broken connections come last, because nearly every error can end in one.
+//! with which containerd ends such errors; what names a fault before the step of the image store that met it; a policy's
+//! rejection before the statuses it arrives in; rate limits, proxies, certificates and names before authorization, since
+//! a token is fetched over the same roads; the plain time-outs and broken connections come last, because nearly every
+//! error can end in one.
 
 mod content;
 mod credentials;
@@ -20,10 +21,11 @@ use super::text;
 const SECTIONS: &[&[Rule]] = &[
     local::KUBELET,
     registry::FULL,
-    storage::RULES,
+    storage::FAULTS,
     content::PLATFORM,
     content::MANIFEST,
     content::POLICY,
+    storage::STEPS,
     network::ROADS,
     registry::LIMITS,
     local::UNAVAILABLE,

@@ -26,6 +26,11 @@ const BEGINNINGS: &[&str] = &[
     "SignatureValidationFailed: ",
 ];
 
+/// Returns the text with the line breaks that a log or a quotation wrote as `\n` and `\t`.
+pub(super) fn unescaped(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains("\\n") { Cow::Owned(text.replace("\\n", "\n").replace("\\t", "\t")) } else { text }
+}
+
 /// Returns the start and the end of a text that is too long to be read whole.
 pub(super) fn bounded(text: &str) -> Cow<'_, str> {
     if text.len() <= HEAD + TAIL {
@@ -60,27 +65,67 @@ pub(super) fn body(text: &str) -> &str {
     }
 }
 
-/// Splits a text into its errors: the first list is what to go by, a later one counts only if nothing before it is known.
-pub(super) fn alternatives(body: &str) -> Vec<Vec<&str>> {
-    // CRI-O asks for an image first and for an OCI artifact second (internal/ociartifact, server/image_pull.go).
-    if let Some((image, artifact)) = body.split_once("; artifact err: ") {
-        return vec![vec![image], vec![artifact]];
+/// Splits a text into its errors: the first list is what to go by, the second counts only if nothing in it is known.
+pub(super) fn alternatives(body: &str) -> [Vec<&str>; 2] {
+    let mut chosen = Vec::new();
+    let mut aside = Vec::new();
+    for attempt in attempts(body) {
+        let (error, less) = less_telling(attempt).map_or((attempt, None), |(error, less)| (error, Some(less)));
+        chosen.push(error);
+        aside.extend(less);
     }
-    // containers/image asks the mirrors first; that a mirror lacks an image is no news (docker_image_src.go).
-    if let Some((mirrors, primary)) =
-        body.split_once("(Mirrors also failed: ").and_then(|(_, rest)| rest.rsplit_once("]): "))
-    {
-        return vec![vec![primary], vec![mirrors]];
-    }
+    [chosen, aside]
+}
+
+/// The errors of all attempts that a text tells of.
+fn attempts(body: &str) -> Vec<&str> {
     // The kubelet joins the errors of several credentials (apimachinery's aggregate).
-    if let Some(joined) = body.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return vec![split_at_beginnings(joined)];
+    if let Some(joined) = joined(body) {
+        return split_at_beginnings(joined);
     }
     // CRI-O up to 1.30 lists the registries it tried for a short name (hashicorp/go-multierror).
     if body.contains("errors occurred:") {
-        return vec![body.split("\n\t* ").collect()];
+        return body.split("\n\t* ").collect();
     }
-    vec![vec![body]]
+    vec![body]
+}
+
+/// What stands between the brackets of an aggregate, whatever was written before it.
+fn joined(body: &str) -> Option<&str> {
+    let begins = |rest: &&str| BEGINNINGS.iter().any(|beginning| rest.starts_with(beginning));
+    let whole = body.strip_prefix('[').filter(|rest| rest.ends_with(']'));
+    let rest = whole.or_else(|| body.match_indices('[').filter_map(|(at, _)| body.get(at + 1..)).find(begins))?;
+    Some(rest.strip_suffix(']').unwrap_or(rest))
+}
+
+/// Splits one attempt's error into what to go by and what says less.
+fn less_telling(attempt: &str) -> Option<(&str, &str)> {
+    // CRI-O asks for an image first and for an OCI artifact second (internal/ociartifact, server/image_pull.go).
+    let artifact = || attempt.split_once("; artifact err: ");
+    // containers/image asks the mirrors first; that a mirror lacks an image is no news (docker_image_src.go).
+    let mirrors = || {
+        let (mirrors, primary) = attempt.split_once("(Mirrors also failed: ")?.1.rsplit_once("]): ")?;
+        Some((primary, mirrors))
+    };
+    artifact().or_else(mirrors)
+}
+
+/// What an attempt says that was let in and has found its manifest: the layers are on their way.
+const AT_LAYERS: &[&str] = &[
+    "failed to copy: ",
+    "failed commit on ref ",
+    "failed to extract layer ",
+    "failed to prepare extraction snapshot ",
+    "failed to register layer: ",
+    "writing blob: ",
+];
+
+/// Returns the errors of the attempts that came to the layers, if any did: other credentials being turned away is no
+/// news then. Else returns them all.
+pub(super) fn furthest(errors: Vec<&str>) -> Vec<&str> {
+    let is_at_layers = |error: &&str| AT_LAYERS.iter().any(|words| error.contains(words));
+    let furthest: Vec<&str> = errors.iter().copied().filter(is_at_layers).collect();
+    if furthest.is_empty() { errors } else { furthest }
 }
 
 /// Splits at each `, ` behind which another error begins.
@@ -100,10 +145,10 @@ fn split_at_beginnings(joined: &str) -> Vec<&str> {
     errors
 }
 
-/// Hosts whose answers mean something of their own, kept where other names are hidden.
-const TELLING_HOSTS: &[(&str, &str)] = &[("quay.io/", "@quay")];
+/// Hosts, by their ends, whose answers mean something of their own, and what is shown of them where names are hidden.
+const TELLING_HOSTS: &[(&str, &str)] = &[("quay.io", "quay@"), ("pkg.dev", "google@"), ("gcr.io", "google@")];
 
-/// Returns the text in lower case, with `@` in the place of each URL and image reference.
+/// Returns the text in lower case and on one line, with `@` in the place of each URL and image reference.
 ///
 /// An image may be called `team/unauthorized:1.0`, a registry `x509.example.com`; what they are called is no evidence.
 pub(super) fn without_names(error: &str) -> String {
@@ -115,12 +160,20 @@ pub(super) fn without_names(error: &str) -> String {
         let name = word.trim_end_matches([':', ';', '.']);
         let shown = if is_name(name) {
             let address = name.split_once("://").map_or(name, |(_, address)| address);
-            TELLING_HOSTS.iter().find(|(host, _)| address.starts_with(host)).map_or("@", |(_, shown)| shown)
+            let host = address.split('/').next().unwrap_or_default();
+            TELLING_HOSTS.iter().find(|(end, _)| host.ends_with(end)).map_or("@", |(_, shown)| shown)
         } else {
             name
         };
         out.push_str(shown);
-        out.push_str(piece.get(name.len()..).unwrap_or_default());
+        for c in piece.get(name.len()..).unwrap_or_default().chars() {
+            // A text may be wrapped anywhere, and a pattern knows one space.
+            if !c.is_whitespace() {
+                out.push(c);
+            } else if !out.ends_with(' ') {
+                out.push(' ');
+            }
+        }
     }
     out.make_ascii_lowercase();
     out

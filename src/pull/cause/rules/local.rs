@@ -3,7 +3,7 @@
 use super::Rule;
 use crate::pull::cause::Cause::{
     AmbiguousShortName, CredentialsMalformed, DiskFull, InvalidReference, NeverPullAbsent, NodeStorageError,
-    PullQpsExceeded, RegistryUnavailable, SignatureRejected,
+    PullQpsExceeded, RegistryUnavailable,
 };
 
 /// Texts that decide alone. They open the list.
@@ -39,7 +39,6 @@ pub(super) const KUBELET: &[Rule] = &[
         "kubelet, containerd, CRI-O, docker",
         "distribution/reference; containerd image_pull.go and pkg/reference; recording invalid-name",
         &[
-            "invalid reference format",
             "failed to apply default image tag",
             "couldn't parse image reference",
             "couldn't parse image name",
@@ -47,7 +46,6 @@ pub(super) const KUBELET: &[Rule] = &[
             "failed to parse reference",
             "invalid image reference",
             "invalid image name",
-            "repository name must be lowercase",
             "must be lowercase",
             "repository name must have at least one component",
             "cannot specify 64-byte hexadecimal strings",
@@ -140,5 +138,4 @@ pub(super) const REASONS: &[Rule] = &[
     Rule::new(InvalidReference, "kubelet", "Kubernetes images/types.go", &["invalidimagename"]),
     Rule::new(NeverPullAbsent, "kubelet", "Kubernetes images/types.go", &["errimageneverpull"]),
     Rule::new(NodeStorageError, "kubelet", "Kubernetes images/types.go", &["imageinspecterror"]),
-    Rule::new(SignatureRejected, "kubelet", "cri-api pkg/errors/errors.go", &["signaturevalidationfailed"]),
 ];

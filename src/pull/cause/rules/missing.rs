@@ -4,7 +4,14 @@ use super::Rule;
 use crate::pull::cause::Cause::{ImageNotFound, RegistryError, RepositoryNotFound};
 
 pub(super) const RULES: &[Rule] = &[
-    // A token endpoint that is not found says nothing about the image.
+    // Google's token endpoint is not found where the project or the repository is not.
+    Rule::new(
+        RepositoryNotFound,
+        "GAR",
+        "GKE with containerd 1.7, a token asked for a project without such a repository",
+        &["failed to fetch * token*google@: 404 not found"],
+    ),
+    // Any other token endpoint that is not found says nothing about the image.
     Rule::new(
         RegistryError,
         "containerd",
@@ -19,12 +26,10 @@ pub(super) const RULES: &[Rule] = &[
             "name unknown",
             "name_unknown",
             "repository name not known to registry",
+            "unknown repository name",
             "the repository with name * does not exist",
             "repositorynotfoundexception",
             "repository not found",
-            "repository @ not found",
-            "repository \"@\" not found",
-            "repository * not found: name unknown",
             "repository * not found",
             "repository does not exist",
             "project * not found",
@@ -61,19 +66,24 @@ pub(super) const RULES: &[Rule] = &[
             "image does not exist",
             "image not found",
             "image * not found",
-            "requested image not found",
             "no such image",
             "no such manifest",
             "manifest does not exist",
+            "unknown manifest name",
+            "unknown tag",
+            "unknown blob",
             "blob unknown",
             "blob_unknown",
             "manifest_blob_unknown",
             "failed to fetch * from request",
             "not found in repository",
+            "artifact @ not found",
+            "blob does not exist",
+            "key does not exist",
             "imagenotfoundexception",
             "nosuchkey",
             "blobnotfound",
-            "could not be found",
+            "could not be found at any host",
         ],
     )
     // No host is configured that may answer: the mirrors of the node are wrong, whichever image is asked for.

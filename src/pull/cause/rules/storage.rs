@@ -1,15 +1,15 @@
-//! The node's disk, and the image store on it.
+//! The node's disk, and the image store on it: what names a fault, and the steps that only say where one was met.
 
 use super::Rule;
 use crate::pull::cause::Cause::{DigestMismatch, DiskFull, NodeStorageError};
 
-pub(super) const RULES: &[Rule] = &[
+/// What is wrong, whichever step met it.
+pub(super) const FAULTS: &[Rule] = &[
     Rule::new(
         DiskFull,
         "containerd, CRI-O, docker",
         "the operating system's words; usestrix/strix#483; moby/moby devmapper",
         &[
-            "no space left on device",
             "no space left",
             "enospc",
             "disk quota exceeded",
@@ -25,7 +25,12 @@ pub(super) const RULES: &[Rule] = &[
         ],
     ),
     // Even a socket fails so: the node has run out, not the network.
-    Rule::new(NodeStorageError, "the operating system", "Linux errno", &["too many open files", "cannot allocate memory"]),
+    Rule::new(
+        NodeStorageError,
+        "the operating system",
+        "Linux errno",
+        &["too many open files", "cannot allocate memory"],
+    ),
     // What arrived or what is stored is not what its digest says: a broken cache, mirror, disk or proxy.
     Rule::new(
         DigestMismatch,
@@ -54,12 +59,16 @@ pub(super) const RULES: &[Rule] = &[
             "digest of source image's manifest would not match",
             "verification failed for digest",
             "layers from manifest don't match image configuration",
-            "provided digest did not match uploaded content",
             "does not match digest",
             "checksum mismatch",
             "digest_invalid",
+            "does not match * manifest digest",
+            "does not match expected digest",
             "would not match destination reference",
             "could not verify layer data",
+            "layer content incorrect digest",
+            "invalid blob checksum",
+            "invalid manifest checksum",
         ],
     )
     .unless(&["signature"]),
@@ -73,7 +82,6 @@ pub(super) const RULES: &[Rule] = &[
             "invalid gzip header",
             "flate: corrupt input",
             "zstd: invalid",
-            "zstd: magic number mismatch",
             "magic number mismatch",
             "invalid magic",
             "not in gzip format",
@@ -86,6 +94,7 @@ pub(super) const RULES: &[Rule] = &[
             "failed to extract layer*unexpected eof",
             "failed to register layer*unexpected eof",
             "applylayer*unexpected eof",
+            "tar file*unexpected eof",
         ],
     ),
     Rule::new(
@@ -104,6 +113,9 @@ pub(super) const RULES: &[Rule] = &[
             "operation not permitted",
             "file name too long",
             "too many links",
+            "the system cannot find the",
+            "the specified module could not be found",
+            "readonly database",
             "mkdir /*: permission denied",
             "open /*: permission denied",
             "mkdir /*: not a directory",
@@ -122,14 +134,17 @@ pub(super) const RULES: &[Rule] = &[
             "fork/exec /*: permission denied",
         ],
     )
-    .unless(&["*policy.json", "dial tcp", "*certs.d"]),
+    .unless(&["*policy.json", "dial tcp", "*/certs.d/"]),
+];
+
+/// Steps of the image store. What went wrong in them is the store's, unless a rule before these could name it.
+pub(super) const STEPS: &[Rule] = &[
     Rule::new(
         NodeStorageError,
         "containerd 1.6-2.3",
         "containerd core/unpack/unpacker.go, client/pull.go, core/snapshots/storage/bolt.go; containerd/containerd#8173",
         &[
             "extraction snapshot",
-            "parent snapshot * does not exist",
             "failed to stat snapshot",
             "failed to commit snapshot",
             "failed to create snapshot",
@@ -150,6 +165,7 @@ pub(super) const RULES: &[Rule] = &[
             "failed to get writer status",
             "content store unavailable",
             "failed to stat image",
+            "failed to parse toml",
             "read image config from content store",
             "get image config descriptor",
             "from containerd image store",
@@ -163,11 +179,11 @@ pub(super) const RULES: &[Rule] = &[
             "failed to start transaction",
         ],
     )
-    .unless(&["context canceled", "unexpected media type"]),
+    .unless(&["context canceled"]),
     Rule::new(
         NodeStorageError,
         "containerd",
-        "containerd pkg/archive/tar.go, core/mount; core/diff/apply",
+        "containerd pkg/archive/tar.go, core/mount, core/diff/apply; containerd/containerd#4737",
         &[
             "failed to lchown",
             "failed to convert whiteout file",
@@ -183,16 +199,7 @@ pub(super) const RULES: &[Rule] = &[
             "mount options is too long",
         ],
     )
-    .unless(&[
-        "context canceled",
-        "deadline exceeded",
-        "unexpected media type",
-        "no match for platform",
-        "no processor for media-type",
-        "does not support platform",
-        "connection reset by peer",
-        "i/o timeout",
-    ]),
+    .unless(&["context canceled", "deadline exceeded", "connection reset by peer", "i/o timeout"]),
     Rule::new(
         NodeStorageError,
         "CRI-O",
@@ -201,14 +208,14 @@ pub(super) const RULES: &[Rule] = &[
             "adding layer with blob",
             "committing the finished image",
             "creating read-write layer",
-            "error creating overlay mount",
             "creating overlay mount",
             "layer not known",
             "image not known",
+            "does not resolve to an image id",
+            "is already present, but with size",
             "insufficient uids or gids",
             "locating item named",
             "unpacking failed",
-            "error processing tar file",
             "processing tar file",
             "storing blob to file",
             "kernel does not support overlay",
@@ -216,6 +223,11 @@ pub(super) const RULES: &[Rule] = &[
             "writing manifest: ",
             "opening lock file",
             "acquiring lock",
+            "loading registries configuration",
+            "creating layer with id",
+            "is already in use",
+            "layer is missing",
+            "unused ids in user namespace",
         ],
     )
     .unless(&["happened during read", "context canceled", "deadline exceeded"]),
@@ -237,5 +249,5 @@ pub(super) const RULES: &[Rule] = &[
             "device or resource busy",
         ],
     )
-    .unless(&["dial tcp", "operating system", "context canceled"]),
+    .unless(&["dial tcp", "context canceled"]),
 ];
