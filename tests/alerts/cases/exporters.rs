@@ -62,7 +62,7 @@ pub fn exporters() -> Vec<Case> {
             ],
         ),
         broken("what goes wrong in a cluster with a name")
-            .series(&named("image_pull_exporter_watch_errors_total", ",cause=\"forbidden\",cluster=\"x\""), 0..7200, |at| {
+            .series(&named("image_pull_exporter_watch_restarts_total", ",cause=\"forbidden\",cluster=\"x\""), 0..7200, |at| {
                 f64::from(at / 60)
             })
             .series(&named("image_pull_exporter_unclassified_messages_total", ",cluster=\"x\""), 0..7200, |at| {
