@@ -4,8 +4,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::OwnedSemaphorePermit;
 
+use super::answer::{Held, all};
 use super::encoding::{accepts_gzip, gzip};
 use super::router::Shared;
 use crate::metrics::exposition::Format;
@@ -49,22 +49,4 @@ async fn answer(shared: Shared, headers: &HeaderMap) -> Response {
         response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     response
-}
-
-/// A body that keeps its permit until it has been sent, so that slow clients cannot pile up bodies in memory.
-struct Held {
-    body: Vec<u8>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.body
-    }
-}
-
-/// Returns the list that all headers of one name make together.
-fn all(headers: &HeaderMap, name: header::HeaderName) -> String {
-    let lists: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-    lists.join(",")
 }
