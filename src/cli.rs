@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cluster::client::Place;
 use crate::explain;
-use crate::http::{ExternalUrl, Prefix, TelemetryPath};
+use crate::http::{self, ExternalUrl, Prefix, TelemetryPath};
 use crate::list;
 use crate::metrics::exposition::Format;
 use crate::monitor::Limits;
@@ -385,6 +385,21 @@ impl MetricsArgs {
     #[must_use]
     pub const fn limits(&self) -> Limits {
         Limits { max_registries: self.max_registries, max_containers: self.max_container_series }
+    }
+}
+
+impl WebArgs {
+    /// How the server is set up.
+    #[must_use]
+    pub fn config(&self) -> http::Config {
+        let link_prefix = self.external_url.clone().map(|url| url.path);
+        let route_prefix = self.route_prefix.clone().or_else(|| link_prefix.clone()).unwrap_or_default();
+        http::Config {
+            telemetry_path: self.telemetry_path.clone(),
+            link_prefix: link_prefix.unwrap_or_else(|| route_prefix.clone()),
+            route_prefix,
+            limits: http::Limits::default(),
+        }
     }
 }
 

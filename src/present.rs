@@ -1,14 +1,16 @@
 //! Tells a person about failures: the same words in a terminal, on a page and in JSON.
 
+pub mod outage;
+pub mod past;
+
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
 use crate::pull::advice::{Advice, Context, advice};
-use crate::pull::failure::Failure;
 use crate::pull::image::suspect::{Part, suspect};
 use crate::pull::redact::redact;
-use crate::pull::snapshot::{TrackedContainer, TrackedPod};
+use crate::pull::snapshot::Failing;
 use crate::pull::time::Timestamp;
 use crate::pull::workload::workload;
 
@@ -80,7 +82,7 @@ pub struct FailingContainer {
 impl FailingContainer {
     /// Puts a failure into words, as it stands at `now`.
     #[must_use]
-    pub fn of((pod, container, failure): (&TrackedPod, &TrackedContainer, &Failure), now: Timestamp) -> Self {
+    pub fn of((pod, container, failure): Failing<'_>, now: Timestamp) -> Self {
         let image = &failure.image;
         let workload = workload(&pod.id, &pod.owner);
         let advice = advice(
@@ -141,10 +143,18 @@ pub fn rfc3339<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S:
     rfc3339_where_known(&Some(*at), serializer)
 }
 
-#[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
-fn rfc3339_where_known<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    let seconds = at.and_then(|at| jiff::Timestamp::from_second(at.unix_millis().div_euclid(1000)).ok());
-    seconds.map(|at| at.to_string()).serialize(serializer)
+/// The same of an instant that may not be known.
+///
+/// # Errors
+/// When the serializer has one.
+pub fn rfc3339_where_known<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.and_then(instant).serialize(serializer)
+}
+
+/// An instant as Kubernetes writes it, to the second; `None` where no calendar reaches.
+#[must_use]
+pub fn instant(at: Timestamp) -> Option<String> {
+    Some(jiff::Timestamp::from_second(at.unix_millis().div_euclid(1000)).ok()?.to_string())
 }
 
 /// A duration as kubectl shows ages: never more than two units, and the smaller one only where it still matters

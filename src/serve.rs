@@ -18,13 +18,14 @@ use crate::cli::{MetricsArgs, ServeArgs, WebArgs};
 use crate::clock::Clock;
 use crate::cluster::pods::{self, Source};
 use crate::cluster::{PodEvent, client};
-use crate::http::{self, NotReady, Scrape, Site};
+use crate::http::{self, NotReady, Scrape, Sight, Site};
 use crate::metrics::exposition::{Exposition, Format};
 use crate::metrics::families;
 use crate::metrics::process::{self, Process};
 use crate::metrics::view::Shown;
 use crate::monitor::Monitor;
-use crate::pull::facts::Scope;
+use crate::pull::facts::{PodId, Scope};
+use crate::pull::history::Point;
 use crate::pull::time::Timestamp;
 
 /// What to watch, and with what clock.
@@ -85,7 +86,7 @@ pub async fn serve(
     let settings = metrics.settings(!include_finished);
     let monitor = Arc::new(Monitor::new(settings, &scopes, metrics.limits(), clock.now()).remembering(web.history));
     let address = listener.local_addr().context("cannot tell the address listened on")?;
-    let config = http::Config { telemetry_path: web.telemetry_path.clone(), ..http::Config::default() };
+    let config = web.config();
     info!(%address, version = crate::build::VERSION, revision = crate::build::REVISION, "serving");
 
     for scope in scopes {
@@ -93,7 +94,7 @@ pub async fn serve(
         tasks.spawn(follow(scope, pods::watch(source), Arc::clone(&monitor), clock));
     }
     let (stopping, mut stopped) = watch::channel(());
-    let site = Arc::new(Exporter { monitor, clock, stale_after, started: process::started(Clock::System.now()) });
+    let site = Arc::new(Exporter::new(monitor, clock, stale_after));
     let mut server = JoinSet::new();
     server.spawn(async move {
         // An error means that the sender is gone, which is as good an order to stop.
@@ -140,11 +141,19 @@ pub fn stop_signal() -> Result<impl Future<Output = ()>> {
 }
 
 /// What the HTTP server shows.
-struct Exporter {
+pub struct Exporter {
     monitor: Arc<Monitor>,
     clock: Clock,
     stale_after: Duration,
     started: Timestamp,
+}
+
+impl Exporter {
+    /// Shows what a monitor knows, by a clock.
+    #[must_use]
+    pub fn new(monitor: Arc<Monitor>, clock: Clock, stale_after: Duration) -> Self {
+        Self { monitor, clock, stale_after, started: process::started(Clock::System.now()) }
+    }
 }
 
 impl Site for Exporter {
@@ -156,6 +165,16 @@ impl Site for Exporter {
             families::write(&Shown::of(&view), &mut exposition);
             exposition.finish();
         }))
+    }
+
+    fn look(&self) -> Result<Sight, NotReady> {
+        let now = self.clock.now();
+        let (snapshot, watch, past) = self.monitor.look(now).ok_or_else(not_listed)?;
+        Ok(Sight { now, snapshot, watch, past })
+    }
+
+    fn timelines(&self, pod: &PodId) -> Vec<(String, Vec<Point>)> {
+        self.monitor.timelines(pod)
     }
 
     fn ready(&self) -> Result<(), String> {

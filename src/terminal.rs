@@ -54,7 +54,8 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
 }
 
 /// Controls, line and paragraph separators, and Unicode's marks of direction (UAX #9) and of no width.
-fn is_treacherous(c: char) -> bool {
+#[must_use]
+pub(crate) fn is_treacherous(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

@@ -10,6 +10,7 @@ use futures::stream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::answer::all;
 use super::encoding::{accepts_gzip, zipped};
 use super::router::Shared;
 use crate::metrics::exposition::Format;
@@ -88,10 +89,4 @@ fn body(chunks: mpsc::Receiver<Bytes>, work: JoinHandle<()>) -> Body {
         tracing::error!(%error, "scrape failed");
         Some((Err(error), (chunks, None)))
     }))
-}
-
-/// Returns the list that all headers of one name make together.
-fn all(headers: &HeaderMap, name: header::HeaderName) -> String {
-    let lists: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-    lists.join(",")
 }

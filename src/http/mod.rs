@@ -1,12 +1,17 @@
-//! Serves the exposition, the health checks and an index page over HTTP.
+//! Serves the exposition, the health checks, a page for people and its JSON over HTTP.
 
+mod answer;
+mod api;
+mod assets;
 mod encoding;
 mod health;
-mod index;
 mod metrics;
+mod page;
 mod path;
 mod patience;
+mod problem;
 mod router;
+mod selection;
 mod server;
 
 #[cfg(test)]
@@ -19,6 +24,11 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::metrics::exposition::Format;
+use crate::metrics::view::Watch;
+use crate::pull::facts::PodId;
+use crate::pull::history::{Ended, Past, Point};
+use crate::pull::snapshot::{Failing, Snapshot};
+use crate::pull::time::Timestamp;
 
 pub use path::{BadPath, ExternalUrl, Prefix, TelemetryPath};
 pub use router::router;
@@ -26,10 +36,16 @@ pub use server::serve_router;
 
 /// What the rest of the program tells this module.
 ///
-/// `ready` and `live` are called on a thread that other tasks need, so they must not block; `scrape` may take its time.
+/// `ready` and `live` are called on a thread that other tasks need, so they must not block; the others may take their time.
 pub trait Site: Send + Sync + 'static {
     /// Returns what writes the exposition of this instant.
     fn scrape(&self, format: Format) -> Result<Scrape, NotReady>;
+
+    /// Returns what there is to see.
+    fn look(&self) -> Result<Sight, NotReady>;
+
+    /// Returns how the open failures of a pod went, by container.
+    fn timelines(&self, pod: &PodId) -> Vec<(String, Vec<Point>)>;
 
     /// Returns why nobody should scrape this process, if so.
     fn ready(&self) -> Result<(), String>;
@@ -41,6 +57,32 @@ pub trait Site: Send + Sync + 'static {
 /// Writes an exposition into a sink, which takes its time; dropping the sink ends it.
 pub type Scrape = Box<dyn FnOnce(Box<dyn Write + Send>) + Send>;
 
+/// What a person sees who looks.
+#[derive(Clone, Debug, Default)]
+pub struct Sight {
+    /// What time it is.
+    pub now: Timestamp,
+    /// What fails.
+    pub snapshot: Arc<Snapshot>,
+    /// How the watch of the cluster is.
+    pub watch: Watch,
+    /// What was.
+    pub past: Past,
+}
+
+impl Sight {
+    /// What fails of the pods with this name.
+    fn failures_of(&self, namespace: &str, name: &str) -> impl Iterator<Item = Failing<'_>> {
+        self.snapshot.failures().filter(move |(pod, _, _)| pod.id.namespace == namespace && pod.id.name == name)
+    }
+
+    /// What failed of the pods with this name.
+    fn ended_of(&self, namespace: &str, name: &str) -> impl Iterator<Item = &Ended> {
+        let ended = self.past.ended.iter().map(AsRef::as_ref);
+        ended.filter(move |ended| ended.pod.id.namespace == namespace && ended.pod.id.name == name)
+    }
+}
+
 /// Why there is nothing to scrape yet. An incomplete list of failures would end alerts that should go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -51,6 +93,10 @@ pub struct NotReady(pub String);
 pub struct Config {
     /// Where the metrics are.
     pub telemetry_path: TelemetryPath,
+    /// What every path here begins with.
+    pub route_prefix: Prefix,
+    /// What every link begins with: the same, unless a proxy changes it.
+    pub link_prefix: Prefix,
     /// What clients may take.
     pub limits: Limits,
 }
@@ -71,6 +117,8 @@ pub struct Limits {
     pub connections: usize,
     /// How many scrapes are written at a time, each until its client has read it. Others wait.
     pub scrapes: usize,
+    /// The same of pages and JSON, so that people who look do not keep Prometheus waiting.
+    pub looks: usize,
 }
 
 impl Default for Limits {
@@ -82,6 +130,7 @@ impl Default for Limits {
             drain: Duration::from_secs(5),
             connections: 256,
             scrapes: 8,
+            looks: 4,
         }
     }
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
 use axum::middleware::map_response;
-use axum::routing::get;
+use axum::response::{IntoResponse as _, Redirect};
+use axum::routing::{MethodRouter, get};
 use tokio::sync::Semaphore;
 
-use super::{Config, Site, health, index, metrics};
+use super::page::Frame;
+use super::{Config, Site, api, assets, health, metrics, page, problem};
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -16,30 +18,74 @@ pub(super) struct Shared {
     pub(super) site: Arc<dyn Site>,
     /// One permit for each scrape that may be in memory.
     pub(super) scrapes: Arc<Semaphore>,
-    pub(super) index: Arc<str>,
+    /// The same for everything else that may be large.
+    pub(super) looks: Arc<Semaphore>,
+    /// What every page has.
+    pub(super) frame: Arc<Frame>,
+}
+
+/// Every route but that of the metrics.
+fn routes() -> Vec<(&'static str, MethodRouter<Shared>)> {
+    vec![
+        ("/", get(page::index)),
+        ("/failures/{namespace}/{pod}", get(page::pod)),
+        ("/api/v1/failures", get(api::failures)),
+        ("/api/v1/failures/{namespace}/{pod}", get(api::pod)),
+        ("/api/v1/history", get(api::history)),
+        ("/api/v1/summary", get(api::summary)),
+        ("/api/v1/openapi.json", get(api::openapi)),
+        ("/runbooks/{name}", get(assets::runbook)),
+        ("/style.css", get(assets::style)),
+        ("/script.js", get(assets::script)),
+        ("/favicon.svg", get(assets::icon)),
+        ("/livez", get(health::live)),
+        ("/healthz", get(health::live)),
+        ("/readyz", get(health::ready)),
+    ]
 }
 
 /// Returns the routes of a site. `get` answers HEAD too, and refuses every other method with `Allow`.
 pub fn router(site: Arc<dyn Site>, config: &Config) -> Router {
-    let path = config.telemetry_path.as_str();
-    let shared =
-        Shared { site, scrapes: Arc::new(Semaphore::new(config.limits.scrapes)), index: index::render(path).into() };
-    Router::new()
-        .route("/", get(index::page))
-        .route("/style.css", get(index::style))
-        .route(path, get(metrics::scrape))
-        .route("/livez", get(health::live))
-        .route("/healthz", get(health::live))
-        .route("/readyz", get(health::ready))
-        .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
-        .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n"))
+    let Config { telemetry_path, route_prefix, link_prefix, limits } = config;
+    let prefix = route_prefix.as_str();
+    let frame = Frame { base: link_prefix.as_str().to_owned(), telemetry_path: telemetry_path.as_str().to_owned() };
+    let shared = Shared {
+        site,
+        scrapes: Arc::new(Semaphore::new(limits.scrapes)),
+        looks: Arc::new(Semaphore::new(limits.looks)),
+        frame: Arc::new(frame),
+    };
+    let mut router = Router::new().route(&format!("{prefix}{}", telemetry_path.as_str()), get(metrics::scrape));
+    for (path, answer) in routes() {
+        router = router.route(&format!("{prefix}{path}"), answer);
+    }
+    if !prefix.is_empty() {
+        let home = format!("{}/", link_prefix.as_str());
+        let redirect = get(async move || Redirect::temporary(&home));
+        router = router.route("/", redirect.clone()).route(prefix, redirect);
+    }
+    router
+        .fallback(async |uri: Uri| refuse(&uri, StatusCode::NOT_FOUND, "not found"))
+        .method_not_allowed_fallback(async |uri: Uri| {
+            refuse(&uri, StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed")
+        })
         .with_state(shared)
         .layer(map_response(harden))
 }
 
+/// Refuses a request, in words for a script where a script asks.
+fn refuse(uri: &Uri, status: StatusCode, why: &str) -> axum::response::Response {
+    if uri.path().contains("/api/") {
+        let answer = problem::problem(status, why);
+        return (answer.status, [(header::CONTENT_TYPE, answer.content_type)], answer.body).into_response();
+    }
+    (status, format!("{why}\n")).into_response()
+}
+
 /// Adds the headers that keep a browser from doing more than show the page.
 async fn harden<B>(mut response: Response<B>) -> Response<B> {
-    let policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+                  form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{Config, Limits, NotReady, Site, serve};
+use super::{Config, Limits, NotReady, Sight, Site, serve};
 use crate::metrics::exposition::Format;
+use crate::pull::facts::PodId;
+use crate::pull::history::Point;
 
 /// How long a test waits for what should come at once, before it fails.
 const LONG: Duration = Duration::from_secs(20);
@@ -50,6 +52,18 @@ impl Site for Probe {
         }))
     }
 
+    fn look(&self) -> Result<Sight, NotReady> {
+        match &self.0 {
+            Scrape::NotReady => Err(NotReady("the first list is not complete".to_owned())),
+            Scrape::Panic => panic!("look"),
+            Scrape::Repeat(_) | Scrape::Wait(..) => Ok(Sight::default()),
+        }
+    }
+
+    fn timelines(&self, _: &PodId) -> Vec<(String, Vec<Point>)> {
+        Vec::new()
+    }
+
     fn ready(&self) -> Result<(), String> {
         match &self.0 {
             Scrape::NotReady => Err("the first list is not complete".to_owned()),
@@ -78,6 +92,10 @@ impl Server {
     }
 
     fn with_limits(scrape: Scrape, limits: Limits) -> Self {
+        Self::with_config(scrape, Config { limits, ..Config::default() })
+    }
+
+    fn with_config(scrape: Scrape, config: Config) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -86,7 +104,6 @@ impl Server {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                let config = Config { limits, ..Config::default() };
                 let shutdown = async { drop(stopped.await) };
                 serve(listener, Arc::new(Probe(scrape)), config, shutdown).await;
             });

@@ -8,7 +8,7 @@ use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::Met
 use super::process::Process;
 use crate::pull::failure::Failure;
 use crate::pull::history::Forgotten;
-use crate::pull::snapshot::{Snapshot, TrackedContainer, TrackedPod};
+use crate::pull::snapshot::{Failing, Snapshot, TrackedContainer, TrackedPod};
 use crate::pull::time::Timestamp;
 
 /// Everything a scrape shows.
@@ -38,9 +38,6 @@ pub struct Watch {
     /// How many pods the last complete list had.
     pub listed_pods: u64,
 }
-
-/// One failing container.
-pub type Failing<'a> = (&'a TrackedPod, &'a TrackedContainer, &'a Failure);
 
 /// What of a [`View`] is shown, container by container.
 #[derive(Debug)]

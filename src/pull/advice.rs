@@ -48,6 +48,16 @@ pub fn advice(cause: Cause, context: &Context<'_>) -> Advice {
     }
 }
 
+/// Returns what is wrong, wherever it is.
+pub fn summary(cause: Cause) -> &'static str {
+    texts::for_cause(cause).summary
+}
+
+/// Returns what to look at first, wherever it is.
+pub fn check_first(cause: Cause) -> &'static str {
+    texts::for_cause(cause).check_first
+}
+
 /// What can stand in a command: its name in the template, the value, and what to show if the value is not known.
 type Place<'a> = (&'static str, Cow<'a, str>, &'static str);
 

@@ -11,9 +11,8 @@ use std::sync::Arc;
 
 use super::effect::{Effect, FailureEvent, Outcome, Subject};
 use super::facts::PodId;
-use super::failure::Failure;
 use super::reason::Stage;
-use super::snapshot::{TrackedContainer, TrackedPod};
+use super::snapshot::{Failing, TrackedPod};
 use super::time::Timestamp;
 
 pub use day::{BUCKET, Bucket, DAY};
@@ -52,9 +51,9 @@ pub struct Ended {
 impl Ended {
     /// The failure as it was before it ended.
     #[must_use]
-    pub fn failing(&self) -> Option<(&TrackedPod, &TrackedContainer, &Failure)> {
-        let containers = self.pod.containers.iter().filter(|container| *container.name == *self.container);
-        containers.filter_map(|container| Some((&*self.pod, container, container.failure.as_ref()?))).next()
+    pub fn failing(&self) -> Option<Failing<'_>> {
+        let mut containers = self.pod.containers.iter().filter(|container| *container.name == *self.container);
+        containers.find_map(|container| Some((&*self.pod, container, container.failure.as_ref()?)))
     }
 }
 

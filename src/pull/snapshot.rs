@@ -14,7 +14,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Every failure, with its pod and container.
-    pub fn failures(&self) -> impl Iterator<Item = (&TrackedPod, &TrackedContainer, &Failure)> {
+    pub fn failures(&self) -> impl Iterator<Item = Failing<'_>> {
         self.pods.iter().flat_map(|pod| {
             pod.containers
                 .iter()
@@ -27,6 +27,9 @@ impl Snapshot {
         self.pods.iter().flat_map(|pod| pod.containers.iter().map(move |container| (pod.as_ref(), container)))
     }
 }
+
+/// One failing container.
+pub type Failing<'a> = (&'a TrackedPod, &'a TrackedContainer, &'a Failure);
 
 /// A pod with at least one container to show.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,8 +1,8 @@
 use std::io::Read;
 
 use super::{Scrape, Server};
-use crate::http::TelemetryPath;
 use crate::http::encoding::accepts_gzip;
+use crate::http::{Config, ExternalUrl, Prefix, TelemetryPath};
 use crate::metrics::exposition::Format;
 
 #[test]
@@ -136,19 +136,125 @@ fn a_panicking_scrape_is_an_error_and_no_more() {
 }
 
 #[test]
-fn the_index_names_the_metrics_and_forbids_all_else() {
+fn the_page_names_the_metrics_and_forbids_all_else() {
     let server = Server::start(Scrape::Repeat(1));
     let answer = server.get("/", "");
     assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
-    assert!(answer.text().contains(r#"<a href="/metrics">/metrics</a>"#));
+    assert!(answer.text().contains(r#"<a href="/metrics">Metrics</a>"#));
     assert!(answer.text().contains(env!("CARGO_PKG_VERSION")));
     assert!(!answer.text().contains("://"), "it must load nothing from elsewhere");
     let policy = answer.header("content-security-policy").unwrap();
-    assert!(policy.starts_with("default-src 'none'; style-src 'self';"));
+    assert!(policy.starts_with("default-src 'none'; style-src 'self';") && !policy.contains("unsafe"));
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
-    assert_eq!(server.get("/style.css", "").header("content-type"), Some("text/css; charset=utf-8"));
     server.join();
+}
+
+#[test]
+fn files_of_the_page_are_sent_again_only_when_they_changed() {
+    let server = Server::start(Scrape::Repeat(1));
+    for (path, content_type) in [
+        ("/style.css", "text/css; charset=utf-8"),
+        ("/script.js", "text/javascript; charset=utf-8"),
+        ("/favicon.svg", "image/svg+xml"),
+        ("/runbooks/ImagePullFailing", "text/plain; charset=utf-8"),
+        ("/api/v1/openapi.json", "application/json"),
+    ] {
+        let answer = server.get(path, "");
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some(content_type)), "{path}");
+        let etag = answer.header("etag").unwrap();
+        let known = server.get(path, &format!("If-None-Match: \"x\", {etag}\r\n"));
+        assert_eq!((known.status, known.body.len(), known.header("etag")), (304, 0, Some(etag)), "{path}");
+        assert_eq!(server.get(path, "If-None-Match: \"x\"\r\n").status, 200);
+    }
+    assert_eq!(server.get("/runbooks/Nothing", "").status, 404);
+    server.join();
+}
+
+#[test]
+fn before_the_first_list_people_and_scripts_are_told_to_come_back() {
+    let server = Server::start(Scrape::NotReady);
+    for path in ["/", "/failures/shop/web-0"] {
+        let page = server.get(path, "");
+        assert_eq!((page.status, page.header("retry-after"), page.header("refresh")), (503, Some("5"), Some("5")));
+        assert!(page.text().contains("the first list is not complete"));
+    }
+    for path in ["/api/v1/failures", "/api/v1/failures/shop/web-0", "/api/v1/history", "/api/v1/summary"] {
+        let answer = server.get(path, "");
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")), "{path}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    }
+    server.join();
+}
+
+#[test]
+fn a_panicking_page_is_an_error_and_no_more() {
+    let server = Server::start(Scrape::Panic);
+    for _ in 0..20 {
+        assert_eq!((server.get("/", "").status, server.get("/api/v1/failures", "").status), (500, 500));
+    }
+    server.join();
+}
+
+#[test]
+fn a_prefix_begins_every_path_and_every_link() {
+    let config = |external: &str, route: Option<&str>| {
+        let link_prefix = external.parse::<ExternalUrl>().unwrap().path;
+        let route_prefix = route.map_or_else(|| link_prefix.clone(), |route| route.parse().unwrap());
+        Config { link_prefix, route_prefix, ..Config::default() }
+    };
+    let server = Server::with_config(Scrape::Repeat(1), config("https://example.com/image/pulls/", None));
+    for path in ["/image/pulls/", "/image/pulls/metrics", "/image/pulls/livez", "/image/pulls/api/v1/failures"] {
+        assert_eq!(server.get(path, "").status, 200, "{path}");
+    }
+    for path in ["/metrics", "/livez", "/style.css"] {
+        assert_eq!(server.get(path, "").status, 404, "{path}");
+    }
+    for path in ["/", "/image/pulls"] {
+        let answer = server.get(path, "");
+        assert_eq!((answer.status, answer.header("location")), (307, Some("/image/pulls/")), "{path}");
+    }
+    let page = server.get("/image/pulls/", "");
+    let links: Vec<&str> = ["href=\"", "src=\""].iter().flat_map(|name| page.text().split(name).skip(1)).collect();
+    assert!(links.len() > 10);
+    for link in links.iter().filter(|link| !link.starts_with('"') && !link.starts_with('#')) {
+        assert!(link.starts_with("/image/pulls/"), "{link}");
+    }
+    server.join();
+
+    // A proxy that takes the prefix away.
+    let server = Server::with_config(Scrape::Repeat(1), config("http://example.com/pulls", Some("/")));
+    assert!(server.get("/", "").text().contains("href=\"/pulls/style.css\""));
+    assert_eq!(server.get("/metrics", "").status, 200);
+    server.join();
+}
+
+#[test]
+fn prefixes_and_external_urls_are_checked() {
+    for (url, path) in [
+        ("http://example.com", ""),
+        ("https://example.com:8443/", ""),
+        ("https://example.com/a/b/", "/a/b"),
+        ("http://[::1]:80/a", "/a"),
+    ] {
+        assert_eq!(url.parse::<ExternalUrl>().unwrap().path.as_str(), path, "{url}");
+    }
+    for bad in [
+        "",
+        "example.com/a",
+        "http://",
+        "http:///a",
+        "ftp://example.com",
+        "http://x/a?b",
+        "http://x//a",
+        "http://x/\"<>",
+    ] {
+        assert!(bad.parse::<ExternalUrl>().is_err(), "{bad}");
+    }
+    assert_eq!("/".parse::<Prefix>().unwrap().as_str(), "");
+    for bad in ["", "a", "/{x}", "//a", "/a b"] {
+        assert!(bad.parse::<Prefix>().is_err(), "{bad}");
+    }
 }
 
 #[test]
@@ -156,7 +262,21 @@ fn telemetry_paths_are_checked() {
     for good in ["/metrics", "/a/b-c_d.e~f", "/metrics/", "/m"] {
         assert_eq!(good.parse::<TelemetryPath>().unwrap().as_str(), good);
     }
-    for bad in ["", "metrics", "/", "/livez", "/api/v1/failures", "/{x}", "/a b", "/<b>", "/é", "/a?b", "/*x"] {
+    for bad in [
+        "",
+        "metrics",
+        "/",
+        "/livez",
+        "/api/v1/failures",
+        "/failures/x",
+        "/script.js",
+        "/{x}",
+        "/a b",
+        "/<b>",
+        "/é",
+        "/a?b",
+        "/*x",
+    ] {
         assert!(bad.parse::<TelemetryPath>().is_err(), "{bad}");
     }
 }

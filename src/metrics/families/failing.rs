@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::Series;
-use crate::metrics::view::{Failing, Shown};
+use crate::metrics::view::Shown;
 use crate::pull::cause::Cause;
 use crate::pull::facts::ContainerKind;
-use crate::pull::snapshot::TrackedContainer;
+use crate::pull::snapshot::{Failing, TrackedContainer};
 use crate::pull::time::Timestamp;
 use crate::pull::workload::workload;
 

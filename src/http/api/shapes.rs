@@ -1,0 +1,181 @@
+//! Defines what the JSON looks like. Fields may be added; none is renamed, taken away or given another meaning.
+
+use serde::Serialize;
+
+use super::super::selection::Selection;
+use super::super::{Sight, Site};
+use crate::present::outage::{Outage, Reach, outages};
+use crate::present::past::{EndedFailure, FiveMinutes, Status};
+use crate::present::{FailingContainer, rfc3339, rfc3339_where_known};
+use crate::pull::advice::summary;
+use crate::pull::snapshot::Failing;
+use crate::pull::time::Timestamp;
+
+/// What fails: in the shape of `list -o json`, a part at a time.
+#[derive(Serialize)]
+pub(super) struct Failures {
+    #[serde(serialize_with = "rfc3339")]
+    time: Timestamp,
+    synced: bool,
+    pods: u64,
+    total: usize,
+    next: Option<String>,
+    failing: Vec<FailingContainer>,
+}
+
+impl Failures {
+    pub(super) fn of(sight: &Sight, selection: &Selection, url: &str) -> Self {
+        let all = selection.pick(sight.snapshot.failures());
+        let shown = selection.slice(&all).iter().map(|failing| FailingContainer::of(*failing, sight.now));
+        Self {
+            time: sight.now,
+            synced: sight.watch.synced,
+            pods: sight.watch.listed_pods,
+            total: all.len(),
+            next: next(selection, all.len(), url),
+            failing: shown.collect(),
+        }
+    }
+}
+
+/// What failed, the newest end first.
+#[derive(Serialize)]
+pub(super) struct History {
+    #[serde(serialize_with = "rfc3339")]
+    time: Timestamp,
+    total: usize,
+    next: Option<String>,
+    ended: Vec<EndedFailure>,
+}
+
+impl History {
+    pub(super) fn of(sight: &Sight, selection: &Selection, url: &str) -> Self {
+        let is_wanted = |failing: Failing<'_>| !selection.pick(std::iter::once(failing)).is_empty();
+        let ended = sight.past.ended.iter().filter(|ended| ended.failing().is_some_and(is_wanted));
+        let all: Vec<_> = ended.collect();
+        Self {
+            time: sight.now,
+            total: all.len(),
+            next: next(selection, all.len(), url),
+            ended: selection.slice(&all).iter().filter_map(|ended| EndedFailure::of(ended)).collect(),
+        }
+    }
+}
+
+fn next(selection: &Selection, total: usize, url: &str) -> Option<String> {
+    selection.next(total).map(|offset| format!("{url}?{}", selection.query_from(offset)))
+}
+
+/// How much fails, and why.
+#[derive(Serialize)]
+pub(super) struct Summary {
+    #[serde(serialize_with = "rfc3339")]
+    time: Timestamp,
+    synced: bool,
+    #[serde(serialize_with = "rfc3339_where_known")]
+    last_event: Option<Timestamp>,
+    pods_watched: u64,
+    #[serde(flatten)]
+    reach: ReachShape,
+    outages: Vec<OutageShape>,
+    last_day: Vec<FiveMinutes>,
+}
+
+#[derive(Serialize)]
+struct OutageShape {
+    cause: &'static str,
+    cause_group: &'static str,
+    registry: Option<String>,
+    summary: &'static str,
+    #[serde(flatten)]
+    reach: ReachShape,
+}
+
+#[derive(Serialize)]
+struct ReachShape {
+    containers: usize,
+    pods: usize,
+    workloads: usize,
+    namespaces: usize,
+    nodes: usize,
+    registries: usize,
+    #[serde(serialize_with = "rfc3339_where_known")]
+    since: Option<Timestamp>,
+    #[serde(serialize_with = "rfc3339_where_known")]
+    next_attempt: Option<Timestamp>,
+}
+
+impl From<Reach> for ReachShape {
+    fn from(reach: Reach) -> Self {
+        let Reach { containers, pods, workloads, namespaces, nodes, registries, since, newest: _, next_attempt } =
+            reach;
+        Self { containers, pods, workloads, namespaces, nodes, registries, since, next_attempt }
+    }
+}
+
+impl Summary {
+    pub(super) fn of(sight: &Sight, selection: &Selection) -> Self {
+        let all = selection.pick(sight.snapshot.failures());
+        let outage = |outage: Outage<'_>| OutageShape {
+            cause: outage.cause.as_str(),
+            cause_group: outage.cause.group().as_str(),
+            registry: (!outage.registry.is_empty()).then(|| outage.registry.to_owned()),
+            summary: summary(outage.cause),
+            reach: outage.reach.into(),
+        };
+        Self {
+            time: sight.now,
+            synced: sight.watch.synced,
+            last_event: sight.watch.last_event,
+            pods_watched: sight.watch.listed_pods,
+            reach: Reach::of(&all).into(),
+            outages: outages(all).into_iter().map(outage).collect(),
+            last_day: sight.past.day.iter().map(FiveMinutes::from).collect(),
+        }
+    }
+}
+
+/// The story of one pod, or of several that had its name.
+#[derive(Serialize)]
+pub(super) struct Story {
+    #[serde(serialize_with = "rfc3339")]
+    time: Timestamp,
+    synced: bool,
+    namespace: String,
+    pod: String,
+    failing: Vec<OpenStory>,
+    ended: Vec<EndedFailure>,
+}
+
+#[derive(Serialize)]
+struct OpenStory {
+    #[serde(flatten)]
+    failure: FailingContainer,
+    statuses: Vec<Status>,
+}
+
+impl Story {
+    /// The story as it stands; `None` where there is none to tell.
+    pub(super) fn of(sight: &Sight, namespace: &str, name: &str, site: &dyn Site) -> Option<Self> {
+        let open = |failing: Failing<'_>| {
+            let (pod, container, _) = failing;
+            let timelines = site.timelines(&pod.id);
+            let of_container = timelines.iter().find(|(of, _)| **of == *container.name);
+            let statuses = of_container.map(|(_, points)| points.iter().map(Status::of).collect());
+            OpenStory { failure: FailingContainer::of(failing, sight.now), statuses: statuses.unwrap_or_default() }
+        };
+        let failing: Vec<OpenStory> = sight.failures_of(namespace, name).map(open).collect();
+        let ended: Vec<EndedFailure> = sight.ended_of(namespace, name).filter_map(EndedFailure::of).collect();
+        if failing.is_empty() && ended.is_empty() {
+            return None;
+        }
+        Some(Self {
+            time: sight.now,
+            synced: sight.watch.synced,
+            namespace: namespace.to_owned(),
+            pod: name.to_owned(),
+            failing,
+            ended,
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! Says what the page of one pod shows.
+
+use askama::Template;
+
+use super::super::{Sight, Site};
+use super::Frame;
+use super::row::Row;
+use super::view::Past;
+use super::words;
+use crate::present::age;
+use crate::present::past::word;
+use crate::pull::advice;
+use crate::pull::cause::Cause;
+use crate::pull::history::Point;
+use crate::pull::redact::redact;
+use crate::pull::time::Timestamp;
+
+/// The whole story of one pod, or of several that had its name.
+#[derive(Template)]
+#[template(path = "pod.html")]
+pub(super) struct Story<'a> {
+    frame: &'a Frame,
+    now_millis: i64,
+    now: String,
+    namespace: &'a str,
+    name: &'a str,
+    open: Vec<Open>,
+    ended: Vec<Past>,
+}
+
+/// An open failure.
+struct Open {
+    row: Row,
+    title: String,
+    mover: &'static str,
+    problem: String,
+    summary: &'static str,
+    runbook: &'static str,
+    statuses: Vec<Told>,
+}
+
+/// A status that showed.
+struct Told {
+    at: String,
+    lasted: String,
+    word: &'static str,
+    is_attempt: bool,
+    /// The error text, where it is another than at the attempt before.
+    text: Option<String>,
+}
+
+impl<'a> Story<'a> {
+    /// The story as it stands; `None` where there is none to tell.
+    pub(super) fn of(
+        frame: &'a Frame,
+        sight: &Sight,
+        (namespace, name): (&'a str, &'a str),
+        site: &dyn Site,
+    ) -> Option<Self> {
+        let now = sight.now;
+        let open = |failing| {
+            let (_, _, failure) = failing;
+            let row = Row::of(failing, sight, site);
+            let cause: Cause = failure.cause;
+            Open {
+                title: words::title(cause),
+                mover: words::mover(cause.group()),
+                problem: failure.image.problem().map(|problem| problem.to_string()).unwrap_or_default(),
+                summary: advice::summary(cause),
+                runbook: words::runbook(cause, cause.group()),
+                statuses: told(&row.points, now),
+                row,
+            }
+        };
+        let open: Vec<Open> = sight.failures_of(namespace, name).map(open).collect();
+        let ended: Vec<Past> = sight.ended_of(namespace, name).filter_map(|ended| Past::of(ended, now)).collect();
+        let is_known = !open.is_empty() || !ended.is_empty();
+        is_known.then(|| Self {
+            frame,
+            now_millis: now.unix_millis(),
+            now: words::clock(now),
+            namespace,
+            name,
+            open,
+            ended,
+        })
+    }
+}
+
+/// The statuses, the newest first.
+fn told(points: &[Point], now: Timestamp) -> Vec<Told> {
+    let mut said = None;
+    let ends = points.iter().skip(1).map(|point| point.at).chain([now]);
+    let told = points.iter().zip(ends).map(|(point, end)| {
+        let news = point.text.as_ref().filter(|text| said != Some(*text));
+        said = point.text.as_ref().or(said);
+        Told {
+            at: words::clock(point.at),
+            lasted: age(end.since(point.at)),
+            word: word(point.stage),
+            is_attempt: point.stage.is_attempt(),
+            text: news.map(|text| redact(text).into_owned()),
+        }
+    });
+    let mut told: Vec<Told> = told.collect();
+    told.reverse();
+    told
+}

@@ -1,0 +1,24 @@
+//! Says what is wrong with a request in the form that RFC 9457 gives such answers.
+
+use axum::http::StatusCode;
+use serde::Serialize;
+
+use super::answer::Answer;
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    /// The status says all there is to say.
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+}
+
+pub(super) const CONTENT_TYPE: &str = "application/problem+json";
+
+/// An answer that says what is wrong.
+pub(super) fn problem(status: StatusCode, detail: &str) -> Answer {
+    let title = status.canonical_reason().unwrap_or_default();
+    let problem = Problem { r#type: "about:blank", title, status: status.as_u16(), detail };
+    Answer::new(status, CONTENT_TYPE, serde_json::to_vec(&problem).unwrap_or_default())
+}

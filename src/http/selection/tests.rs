@@ -1,0 +1,55 @@
+use super::*;
+
+fn parse(query: &str) -> Result<Selection, String> {
+    Selection::parse(query, PAGE).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_query_says_what_is_wanted() {
+    let query = "namespace=shop&namespace=&cause=dns_failure&cause_group=image&registry=a%3A5000&q=x+y&sort=oldest&offset=7&limit=9";
+    let selection = parse(query).unwrap();
+    assert_eq!(selection.namespaces, ["shop"]);
+    assert_eq!((&selection.causes[..], &selection.groups[..]), (&[Cause::DnsFailure][..], &[CauseGroup::Image][..]));
+    assert_eq!(
+        (&selection.registries[..], &*selection.text, selection.sort),
+        (&["a:5000".to_owned()][..], "x y", Sort::Oldest)
+    );
+    assert_eq!((selection.offset, selection.limit), (7, 9));
+    assert_eq!(parse(&selection.query()).unwrap(), selection, "the query of a selection asks for it");
+    assert!(parse("").unwrap().is_all() && !selection.is_all());
+    assert_eq!(parse("").unwrap().query(), "");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    for (query, expected) in [
+        ("nonsense=1", "there is no parameter \"nonsense\""),
+        ("cause=bad", "cause cannot be \"bad\" (image_not_found, "),
+        ("cause_group=x", "cause_group cannot be \"x\" (image, "),
+        ("sort=age", "sort cannot be \"age\" (size, oldest, newest)"),
+        ("limit=0", "limit cannot be \"0\""),
+        ("limit=1001", "limit cannot be \"1001\""),
+        ("limit=99999999999999999999", "limit cannot be"),
+        ("offset=-1", "offset cannot be \"-1\""),
+        ("a%E2%80%AEb=1", "there is no parameter \"a\\u{202e}b\""),
+    ] {
+        let error = parse(query).unwrap_err();
+        assert!(error.starts_with(expected), "{query}: {error}");
+    }
+    let long = parse(&format!("{}=1", "x".repeat(9999))).unwrap_err();
+    assert!(long.len() < 300, "an answer does not repeat everything");
+    assert!(Selection::parse("limit=1", NARROWED).is_err() && Selection::parse("sort=size", LIST).is_err());
+}
+
+#[test]
+fn a_list_is_told_in_parts() {
+    let part = |offset, limit| {
+        let selection = Selection { offset, limit, ..Selection::default() };
+        (selection.slice(&[1, 2, 3, 4, 5]).to_vec(), selection.next(5))
+    };
+    assert_eq!(part(0, 2), (vec![1, 2], Some(2)));
+    assert_eq!(part(4, 2), (vec![5], None));
+    assert_eq!(part(3, 2), (vec![4, 5], None));
+    assert_eq!(part(5, 2), (vec![], None));
+    assert_eq!(part(usize::MAX, 1000), (vec![], None));
+}
