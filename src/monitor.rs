@@ -101,7 +101,7 @@ impl Monitor {
             Vec::new()
         });
         let watch = state.watch();
-        Some(View { snapshot, counted, watch, process: None, max_containers: self.limits.max_containers })
+        Some(View { snapshot, counted, watch, process: None, max_containers: self.limits.max_containers, web: None })
     }
 
     /// Whether every scope was listed once, so that there is a view.

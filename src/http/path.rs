@@ -41,7 +41,7 @@ impl FromStr for TelemetryPath {
         if !path.starts_with('/') || !path.bytes().all(plain) {
             return Err(BadPath::Characters(path.to_owned()));
         }
-        if TAKEN.contains(&path) || path.starts_with("/api/") {
+        if TAKEN.contains(&path) || ["/api/", "/-/"].iter().any(|taken| path.starts_with(taken)) {
             return Err(BadPath::Taken(path.to_owned()));
         }
         Ok(Self(path.to_owned()))

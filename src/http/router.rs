@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{HeaderValue, Response, StatusCode, header};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::get;
 use tokio::sync::Semaphore;
 
-use super::{Config, Site, health, index, metrics};
+use super::access::{self, Access};
+use super::bearer::Bearers;
+use super::{Config, Site, health, index, lifecycle, metrics};
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -24,6 +26,9 @@ pub fn router(site: Arc<dyn Site>, config: &Config) -> Router {
     let path = config.telemetry_path.as_str();
     let shared =
         Shared { site, scrapes: Arc::new(Semaphore::new(config.limits.scrapes)), index: index::render(path).into() };
+    let bearers = config.reviewer.clone().map(|reviewer| Arc::new(Bearers::new(reviewer)));
+    let access = Access { web: config.web.clone(), bearers, refusals: Arc::clone(&config.refusals) };
+    let lifecycle = config.set_log_level.clone().map(lifecycle::routes).unwrap_or_default();
     Router::new()
         .route("/", get(index::page))
         .route("/style.css", get(index::style))
@@ -32,9 +37,11 @@ pub fn router(site: Arc<dyn Site>, config: &Config) -> Router {
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
-        .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n"))
+        .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n"))
         .with_state(shared)
+        .merge(lifecycle)
         .layer(map_response(harden))
+        .layer(from_fn_with_state(access, access::guard))
 }
 
 /// Adds the headers that keep a browser from doing more than show the page.

@@ -1,3 +1,4 @@
+mod access;
 mod answers;
 mod connections;
 
@@ -69,6 +70,10 @@ impl Server {
     }
 
     fn with_limits(scrape: Scrape, limits: Limits) -> Self {
+        Self::with_config(scrape, Config { limits, ..Config::default() })
+    }
+
+    fn with_config(scrape: Scrape, config: Config) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -77,7 +82,6 @@ impl Server {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                let config = Config { limits, ..Config::default() };
                 let shutdown = async { drop(stopped.await) };
                 serve(listener, Arc::new(Probe(scrape)), config, shutdown).await;
             });

@@ -2,8 +2,9 @@
 //!
 //! It speaks what a pod informer needs: LIST in pages, WATCH with bookmarks, `WatchList`, 410 Gone in both its forms,
 //! field selectors. JSON only: `body` is where another encoding would go. Everything else is 404, and Events are
-//! forbidden, as in a cluster that has not granted them.
+//! forbidden, as in a cluster that has not granted them. Who may what is left open until a test says so (`access`).
 
+mod access;
 mod body;
 mod drive;
 mod faults;
@@ -33,6 +34,7 @@ use tokio::{net::TcpListener, sync, task::JoinSet};
 
 use super::store::Store;
 
+pub use access::Access;
 pub use drive::{advance, drive};
 pub use faults::{Drop, Faults, Refusal, Requests, Verb};
 
@@ -102,6 +104,7 @@ pub const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
 pub struct ApiServer {
     address: SocketAddr,
     faults: Faults,
+    access: Access,
     stop: sync::watch::Sender<bool>,
     /// The one task that serves; axum waits for its connections in it.
     tasks: JoinSet<io::Result<()>>,
@@ -112,6 +115,7 @@ pub struct ApiServer {
 struct Context {
     store: SharedStore,
     faults: Faults,
+    access: Access,
     stopped: sync::watch::Receiver<bool>,
     bookmark_every: Duration,
 }
@@ -120,9 +124,15 @@ impl ApiServer {
     /// Serves `store` on a listener the caller has bound.
     pub fn start(listener: TcpListener, store: SharedStore, bookmark_every: Duration) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let faults = Faults::default();
+        let (faults, access) = (Faults::default(), Access::default());
         let stop = sync::watch::Sender::new(false);
-        let context = Context { store, faults: faults.clone(), stopped: stop.subscribe(), bookmark_every };
+        let context = Context {
+            store,
+            faults: faults.clone(),
+            access: access.clone(),
+            stopped: stop.subscribe(),
+            bookmark_every,
+        };
         let mut stopped = stop.subscribe();
         let server = axum::serve(listener, router(context)).with_graceful_shutdown(async move {
             // An error means that the sender is gone, which is a stop too.
@@ -130,7 +140,7 @@ impl ApiServer {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { server.await });
-        Ok(Self { address, faults, stop, tasks })
+        Ok(Self { address, faults, access, stop, tasks })
     }
 
     /// Returns where it listens.
@@ -141,6 +151,11 @@ impl ApiServer {
     /// Returns the switches for misbehaviour and the counts of requests.
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// Returns who may what.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     /// Ends all watches and connections and waits until they have ended.
@@ -163,11 +178,14 @@ fn router(context: Context) -> Router {
         .route("/api/v1/namespaces/{namespace}/pods", routing::get(pods_of_namespace))
         .route("/api/v1/events", routing::get(no_events))
         .route("/api/v1/namespaces/{namespace}/events", routing::get(no_events))
+        .route("/apis/authentication.k8s.io/v1/tokenreviews", routing::post(access::token_review))
+        .route("/apis/authorization.k8s.io/v1/subjectaccessreviews", routing::post(access::subject_access_review))
         .route("/version", routing::get(version))
         .route("/api", routing::get(api_versions))
         .route("/apis", routing::get(api_groups))
         .route("/livez", routing::get(|| async { "ok" }))
         .fallback(|| async { body::status(404, "NotFound", "the server could not find the requested resource") })
+        .layer(middleware::from_fn_with_state(context.clone(), access::authorize))
         .layer(middleware::from_fn_with_state(context.clone(), misbehave))
         .with_state(context)
 }
