@@ -265,7 +265,6 @@ fn ten_thousand_guesses_let_nobody_in_and_slow_nobody_else() {
     });
     // Two requests among a hundred busy ones; on a free machine this is some tens of milliseconds.
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
-    println!("slowest good pair of requests: {slowest:?}");
     let metrics = get(program.port, "/metrics", &good).expect("it answers").text();
     let refused = sum(&metrics, "image_pull_exporter_http_refusals_total{reason=\"unauthenticated\"")
         + sum(&metrics, "image_pull_exporter_http_refusals_total{reason=\"busy\"");

@@ -49,7 +49,7 @@ mod tests {
         let begin = Instant::now();
         let admitted = |after: Duration| (0..5).filter(|_| rate.admits(begin + after)).count();
         assert_eq!(admitted(Duration::ZERO), 3);
-        assert_eq!(admitted(TENTH - Duration::from_millis(1)), 0);
+        assert_eq!(admitted(TENTH.saturating_sub(Duration::from_millis(1))), 0);
         assert_eq!(admitted(TENTH), 1);
         assert_eq!(admitted(TENTH * 3), 2);
         assert_eq!(admitted(TENTH * 100), 3);
