@@ -253,13 +253,15 @@ fn ten_thousand_guesses_let_nobody_in_and_slow_nobody_else() {
             });
         }
         let mut slowest = Duration::ZERO;
+        let mut spent = Duration::ZERO;
         while guessed.load(Ordering::Relaxed) < 10_000 {
             #[expect(clippy::disallowed_methods, reason = "how long a real request takes")]
             let began = Instant::now();
             assert_eq!(get(program.port, "/metrics", &good).expect("it answers").status, 200);
             assert_eq!(get(program.port, "/livez", "").expect("it answers").status, 200);
             slowest = slowest.max(began.elapsed());
-            assert!(began.elapsed() < PATIENCE);
+            spent += began.elapsed();
+            assert!(spent < PATIENCE * 3, "the guesses come to no end");
         }
         slowest
     });
