@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::cluster::client::Place;
 use crate::explain;
 use crate::http::{self, ExternalUrl, Prefix, TelemetryPath};
 use crate::list;
+use crate::log;
 use crate::metrics::exposition::Format;
 use crate::monitor::Limits;
 use crate::pull::cause::Cause;
@@ -72,6 +74,12 @@ pub struct ServeArgs {
     /// The HTTP server.
     #[command(flatten)]
     pub web: WebArgs,
+    /// Answer only those whose bearer token the API server knows and allows to get the path: the health checks stay open
+    #[arg(long, env = "IMAGE_PULL_EXPORTER_AUTH_FILTER", help_heading = "Web")]
+    pub auth_filter: bool,
+    /// Check the configuration, say what is wrong with it, and end
+    #[arg(id = "config.check", long = "config.check")]
+    pub config_check: bool,
     /// The cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
@@ -239,6 +247,21 @@ pub struct WebArgs {
     /// How many failures that ended to remember, for the page and its JSON
     #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_HISTORY", default_value_t = 1000)]
     pub history: usize,
+    /// A file with TLS, basic authentication and headers, in the format of Prometheus' exporters; re-read when it changes
+    #[arg(
+        id = "web.config.file",
+        long = "web.config.file",
+        value_name = "FILE",
+        env = "IMAGE_PULL_EXPORTER_WEB_CONFIG_FILE"
+    )]
+    pub config_file: Option<PathBuf>,
+    /// Let PUT /-/log-level change the level of the log
+    #[arg(
+        id = "web.enable-lifecycle",
+        long = "web.enable-lifecycle",
+        env = "IMAGE_PULL_EXPORTER_WEB_ENABLE_LIFECYCLE"
+    )]
+    pub enable_lifecycle: bool,
 }
 
 /// Which cluster.
@@ -314,7 +337,7 @@ pub struct LogArgs {
     )]
     pub level: Option<LogLevel>,
     /// How to log
-    #[arg(id = "log.format", long = "log.format", value_name = "FORMAT", env = "IMAGE_PULL_EXPORTER_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    #[arg(id = "log.format", long = "log.format", value_name = "FORMAT", env = "IMAGE_PULL_EXPORTER_LOG_FORMAT", value_enum, default_value_t = LogFormat::Logfmt)]
     pub format: LogFormat,
 }
 
@@ -363,10 +386,34 @@ pub enum LogLevel {
 /// The formats of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people
-    Text,
+    /// key=value pairs, as Prometheus and its exporters write them
+    Logfmt,
     /// One JSON object a line
     Json,
+}
+
+impl LogArgs {
+    /// Begins to log, with the level that was asked for or this one.
+    pub fn start(&self, default: LogLevel) -> log::Level {
+        let format = match self.format {
+            LogFormat::Logfmt => log::Format::Logfmt,
+            LogFormat::Json => log::Format::Json,
+        };
+        log::start(format, self.level.unwrap_or(default).filter())
+    }
+}
+
+impl LogLevel {
+    /// What the log takes.
+    #[must_use]
+    pub const fn filter(self) -> LevelFilter {
+        match self {
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+        }
+    }
 }
 
 impl MetricsArgs {
@@ -398,7 +445,7 @@ impl WebArgs {
             telemetry_path: self.telemetry_path.clone(),
             link_prefix: link_prefix.unwrap_or_else(|| route_prefix.clone()),
             route_prefix,
-            limits: http::Limits::default(),
+            ..http::Config::default()
         }
     }
 }

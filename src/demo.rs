@@ -14,9 +14,10 @@ use tracing::info;
 use crate::cli::DemoArgs;
 use crate::clock::Clock;
 use crate::cluster::client;
+use crate::log;
 use crate::pull::facts::Scope;
 use crate::pull::time::Timestamp;
-use crate::serve::{self, Watched};
+use crate::serve::{self, Watched, WebServer};
 use crate::sim::api::{self, ApiServer, BOOKMARK_EVERY, SharedStore};
 use crate::sim::cluster::Cluster;
 use crate::sim::script::Script;
@@ -29,7 +30,7 @@ const STALE_AFTER: Duration = Duration::from_secs(300);
 ///
 /// # Errors
 /// When the script is wrong, something could not be started, or a task ended that should not have.
-pub async fn run(args: &DemoArgs) -> Result<()> {
+pub async fn run(args: &DemoArgs, log_level: log::Level) -> Result<()> {
     let DemoArgs { script, speed, seed, web, metrics, log: _ } = args;
     let script = match script {
         None => Script::parse(DEMO).context("the built-in script")?,
@@ -38,6 +39,7 @@ pub async fn run(args: &DemoArgs) -> Result<()> {
             Script::parse(&text).with_context(|| format!("cannot run {}", path.display()))?
         }
     };
+    let web_server = WebServer::new(web, log_level)?;
     let stop = serve::stop_signal()?;
     let listener = serve::listen(web.listen_address).await?;
 
@@ -69,7 +71,7 @@ pub async fn run(args: &DemoArgs) -> Result<()> {
         stale_after: STALE_AFTER,
         clock,
     };
-    let served = serve::serve(listener, watched, web, metrics, &mut tasks, stop).await;
+    let served = serve::serve(listener, watched, web_server, metrics, &mut tasks, stop).await;
     server.shutdown().await.context("the simulated API server broke")?;
     served
 }

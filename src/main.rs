@@ -2,18 +2,18 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::panic;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use image_pull_exporter::cli::{Cli, Command, ExplainArgs, ListArgs, LogArgs, LogFormat, LogLevel, ReplayArgs};
+use image_pull_exporter::cli::{Cli, Command, ExplainArgs, ListArgs, LogLevel, ReplayArgs};
 use image_pull_exporter::clock::Clock;
 use image_pull_exporter::cluster::client;
 use image_pull_exporter::list::{self, Look};
 use image_pull_exporter::terminal::Terminal;
-use image_pull_exporter::{demo, explain, manual, replay, serve, terminal};
-use tracing_subscriber::filter::LevelFilter;
+use image_pull_exporter::{demo, explain, manual, replay, serve};
 
 /// `list` found a container that fails.
 const FOUND_FAILING: u8 = 1;
@@ -21,14 +21,17 @@ const FOUND_FAILING: u8 = 1;
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
+    end_on_panic();
     let Cli { command, serve } = Cli::parse();
     match run(command.unwrap_or(Command::Serve(serve))) {
         Ok(code) => code,
         // Whoever reads our output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to do when not even this can be written.
-            let _ = writeln!(io::stderr(), "image-pull-exporter: {error:#}");
+            for line in format!("{error:#}").lines() {
+                // Nothing is left to do when not even this can be written.
+                let _ = writeln!(io::stderr(), "image-pull-exporter: {line}");
+            }
             ExitCode::from(FAILED)
         }
     }
@@ -37,22 +40,22 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Serve(args) => {
-            log(&args.log, LogLevel::Info);
-            block_on(serve::run(&args))?;
+            let level = args.log.start(LogLevel::Info);
+            block_on(serve::run(&args, level))?;
         }
         Command::Demo(args) => {
-            log(&args.log, LogLevel::Info);
-            block_on(demo::run(&args))?;
+            let level = args.log.start(LogLevel::Info);
+            block_on(demo::run(&args, level))?;
         }
         Command::List(args) => {
             // What goes wrong ends it with an error of its own; the log would tell it twice.
             if args.log.level.is_some() {
-                log(&args.log, LogLevel::Error);
+                args.log.start(LogLevel::Error);
             }
             return run_list(&args);
         }
         Command::Replay(args) => {
-            log(&args.log, LogLevel::Error);
+            args.log.start(LogLevel::Error);
             run_replay(&args)?;
         }
         Command::Explain(args) => run_explain(&args)?,
@@ -132,22 +135,21 @@ fn open(file: &Path) -> Result<Box<dyn BufRead>> {
 
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.worker_threads(2).enable_all().build().context("cannot start")?.block_on(future)
+    let runtime = runtime.worker_threads(2).enable_all().build().context("cannot start")?;
+    let done = runtime.block_on(future);
+    // A thread that checks a password or reads from a file system that hangs must not hold up the end.
+    runtime.shutdown_background();
+    done
 }
 
-fn log(args: &LogArgs, default: LogLevel) {
-    let level = match args.level.unwrap_or(default) {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-    };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_target(false);
-    let log = log.with_ansi(terminal::has_colour(&io::stderr()));
-    match args.format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
+/// Makes a panic anywhere the end of the process, in debug builds too: one that goes on without a task of its own serves
+/// numbers that nobody keeps up.
+fn end_on_panic() {
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        report(info);
+        process::abort();
+    }));
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -115,7 +115,7 @@ impl Monitor {
         });
         let (watch, forgotten) = (state.watch(), state.history.forgotten());
         let max_containers = self.limits.max_containers;
-        Some(View { snapshot, counted, watch, forgotten, process: None, max_containers })
+        Some(View { snapshot, counted, watch, forgotten, process: None, max_containers, web: None })
     }
 
     /// Everything that a person sees who looks at `now`; `None` until the first list is complete.

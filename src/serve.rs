@@ -5,28 +5,32 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use clap::ValueEnum as _;
 use futures::StreamExt;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::info;
+use tracing::{info, warn};
 
-use crate::cli::{MetricsArgs, ServeArgs, WebArgs};
+use crate::cli::{LogLevel, MetricsArgs, ServeArgs, WebArgs};
 use crate::clock::Clock;
 use crate::cluster::pods::{self, Source};
 use crate::cluster::{PodEvent, client};
-use crate::http::{self, NotReady, Scrape, Sight, Site};
+use crate::http::web_config::{Reloading, Reloads};
+use crate::http::{self, NotReady, Refusals, Reviewer, Scrape, Sight, Site};
+use crate::log;
 use crate::metrics::exposition::{Exposition, Format};
 use crate::metrics::families;
 use crate::metrics::process::{self, Process};
-use crate::metrics::view::Shown;
+use crate::metrics::view::{Shown, Web};
 use crate::monitor::Monitor;
 use crate::pull::facts::{PodId, Scope};
 use crate::pull::history::Point;
 use crate::pull::time::Timestamp;
+use crate::review::TokenReviewer;
 
 /// What to watch, and with what clock.
 pub struct Watched {
@@ -48,10 +52,28 @@ pub struct Watched {
 ///
 /// # Errors
 /// When something could not be started, or a task ended that should not have.
-pub async fn run(args: &ServeArgs) -> Result<()> {
-    let ServeArgs { web, cluster, metrics, log: _ } = args;
+pub async fn run(args: &ServeArgs, log_level: log::Level) -> Result<()> {
+    let ServeArgs { web, auth_filter, config_check, cluster, metrics, log: _ } = args;
+    // Both are tried before either is complained about: whoever has made two mistakes wants to hear of both.
+    let client = client::connect(&cluster.place.place()).await;
+    let web_server = WebServer::new(web, log_level);
+    let (client, mut web_server) = match (client, web_server) {
+        (Ok(client), Ok(web_server)) => (client, web_server),
+        (client, web_server) => {
+            let client = client.err().map(|error| format!("{:#}", anyhow::Error::from(error)));
+            let web_server = web_server.err().map(|error| error.to_string());
+            bail!(client.into_iter().chain(web_server).collect::<Vec<_>>().join("\n"))
+        }
+    };
+    if *auth_filter {
+        web_server.review(Arc::new(TokenReviewer::new(client.clone())))?;
+    }
+    if *config_check {
+        info!("the configuration is valid");
+        return Ok(());
+    }
     let watched = Watched {
-        client: client::connect(&cluster.place.place()).await?,
+        client,
         scopes: Scope::of_namespaces(&cluster.namespaces),
         include_finished: cluster.include_finished_pods,
         compress_lists: cluster.compress_lists,
@@ -59,7 +81,55 @@ pub async fn run(args: &ServeArgs) -> Result<()> {
         clock: Clock::System,
     };
     let listener = listen(web.listen_address).await?;
-    serve(listener, watched, web, metrics, &mut JoinSet::new(), stop_signal()?).await
+    serve(listener, watched, web_server, metrics, &mut JoinSet::new(), stop_signal()?).await
+}
+
+/// How to serve, checked.
+pub struct WebServer {
+    config: http::Config,
+    /// What keeps it up with the file of `--web.config.file`, if there is one.
+    reloading: Option<Reloading>,
+    /// How many failures that ended the page shows.
+    history: usize,
+}
+
+impl WebServer {
+    /// Checks the flags and the file they name.
+    ///
+    /// # Errors
+    /// With everything that is wrong with the file, a line each.
+    pub fn new(args: &WebArgs, log_level: log::Level) -> Result<Self> {
+        let WebArgs { config_file, enable_lifecycle, history, .. } = args;
+        let start = |path| Reloading::start(path, Clock::System.now());
+        let reloading = config_file
+            .as_deref()
+            .map(start)
+            .transpose()
+            .map_err(|error| anyhow!(error.lines().collect::<Vec<_>>().join("\n")))?;
+        let mut config = args.config();
+        if let Some(reloading) = &reloading {
+            config.web = reloading.current();
+        }
+        if *enable_lifecycle {
+            config.set_log_level = Some(Arc::new(move |name: &str| {
+                let level = LogLevel::from_str(name, true).map_err(|_| "a level is error, warn, info or debug")?;
+                log_level.set(level.filter()).map_err(|error| error.to_string())
+            }));
+        }
+        Ok(Self { config, reloading, history: *history })
+    }
+
+    /// Lets the API server decide who is answered.
+    fn review(&mut self, reviewer: Arc<dyn Reviewer>) -> Result<()> {
+        if self.config.web.borrow().has_users() {
+            bail!("--auth-filter and basic_auth_users both want the Authorization header: leave one of them out");
+        }
+        if !self.config.web.borrow().has_tls() {
+            warn!("--auth-filter without TLS: whoever is on the network can read the tokens (see --web.config.file)");
+        }
+        self.config.reviewer = Some(reviewer);
+        Ok(())
+    }
 }
 
 /// Binds the address to serve on.
@@ -77,24 +147,32 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
 pub async fn serve(
     listener: TcpListener,
     watched: Watched,
-    web: &WebArgs,
+    web: WebServer,
     metrics: &MetricsArgs,
     tasks: &mut JoinSet<()>,
     stop: impl Future<Output = ()>,
 ) -> Result<()> {
     let Watched { client, scopes, include_finished, compress_lists, stale_after, clock } = watched;
+    let WebServer { config, reloading, history } = web;
     let settings = metrics.settings(!include_finished);
-    let monitor = Arc::new(Monitor::new(settings, &scopes, metrics.limits(), clock.now()).remembering(web.history));
+    let monitor = Arc::new(Monitor::new(settings, &scopes, metrics.limits(), clock.now()).remembering(history));
     let address = listener.local_addr().context("cannot tell the address listened on")?;
-    let config = web.config();
-    info!(%address, version = crate::build::VERSION, revision = crate::build::REVISION, "serving");
+    let tls = config.web.borrow().has_tls();
+    info!(%address, tls, version = crate::build::VERSION, revision = crate::build::REVISION, "serving");
 
     for scope in scopes {
         let source = Source { client: client.clone(), scope: scope.clone(), include_finished, compress_lists };
         tasks.spawn(follow(scope, pods::watch(source), Arc::clone(&monitor), clock));
     }
     let (stopping, mut stopped) = watch::channel(());
-    let site = Arc::new(Exporter::new(monitor, clock, stale_after));
+    let site = Arc::new(Exporter {
+        refusals: Arc::clone(&config.refusals),
+        reloads: reloading.as_ref().map(Reloading::reloads),
+        ..Exporter::new(monitor, clock, stale_after)
+    });
+    if let Some(reloading) = reloading {
+        tasks.spawn(reloading.run(|| Clock::System.now()));
+    }
     let mut server = JoinSet::new();
     server.spawn(async move {
         // An error means that the sender is gone, which is as good an order to stop.
@@ -146,13 +224,22 @@ pub struct Exporter {
     clock: Clock,
     stale_after: Duration,
     started: Timestamp,
+    refusals: Arc<Refusals>,
+    reloads: Option<Reloads>,
 }
 
 impl Exporter {
     /// Shows what a monitor knows, by a clock.
     #[must_use]
     pub fn new(monitor: Arc<Monitor>, clock: Clock, stale_after: Duration) -> Self {
-        Self { monitor, clock, stale_after, started: process::started(Clock::System.now()) }
+        Self {
+            monitor,
+            clock,
+            stale_after,
+            started: process::started(Clock::System.now()),
+            refusals: Arc::default(),
+            reloads: None,
+        }
     }
 }
 
@@ -160,6 +247,9 @@ impl Site for Exporter {
     fn scrape(&self, format: Format) -> Result<Scrape, NotReady> {
         let mut view = self.monitor.view().ok_or_else(not_listed)?;
         view.process = Some((self.started, Process::read()));
+        let reload = self.reloads.as_ref().map(Reloads::latest);
+        let reload = reload.map(|reload| (reload.is_successful, reload.succeeded));
+        view.web = Some(Web { refused: self.refusals.counts().to_vec(), reload });
         Ok(Box::new(move |sink| {
             let mut exposition = Exposition::streamed(format, sink);
             families::write(&Shown::of(&view), &mut exposition);

@@ -1,5 +1,10 @@
 //! What the documents say is what the program does.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use image_pull_exporter::cli::Cli;
 use image_pull_exporter::metrics::families::{FAMILIES, Source};
 use image_pull_exporter::metrics::reference;
 use image_pull_exporter::monitor::Limits;
@@ -19,14 +24,131 @@ fn metrics_md_is_the_table_of_families() {
     assert_eq!(read("METRICS.md"), text, "run `UPDATE=1 tests/run metrics_md`");
 }
 
+/// The flags of `serve` as a document: a table for each heading of its help.
+fn configuration() -> String {
+    let mut text = "<!-- Generated from src/cli.rs; `UPDATE=1 tests/run configuration_md` writes it anew. -->\n\n# Configuration\n\n\
+        Every flag of the server, with the environment variable that sets it too; a flag wins. `--config.check` says all that is \
+        wrong and ends.\nThe web configuration file is described in [web-config.md](web-config.md).\n"
+        .to_owned();
+    let mut cli = Cli::command();
+    cli.build();
+    let serve = cli.find_subcommand("serve").expect("it serves");
+    let flags = || serve.get_arguments().filter(|flag| flag.get_long().is_some_and(|long| long != "help"));
+    let mut headings: Vec<&str> = flags().map(|flag| flag.get_help_heading().unwrap_or("Others")).collect();
+    headings.sort_unstable();
+    headings.dedup();
+    for heading in headings {
+        text += &format!("\n## {heading}\n\n| flag | variable | default | meaning |\n|---|---|---|---|\n");
+        for flag in flags().filter(|flag| flag.get_help_heading().unwrap_or("Others") == heading) {
+            let value = flag.get_action().takes_values().then(|| flag.get_value_names()).flatten();
+            let value = value.and_then(|names| names.first()).map_or_else(String::new, |name| format!("={name}"));
+            let variable = flag.get_env().map_or_else(String::new, |name| format!("`{}`", name.display()));
+            let default: Vec<_> =
+                flag.get_default_values().iter().map(|value| format!("`{}`", value.display())).collect();
+            let mut help = flag.get_help().expect("a flag has a help").to_string();
+            let possible = flag.get_possible_values();
+            if value.len() > 1 && !possible.is_empty() {
+                let names: Vec<_> = possible.iter().map(|value| format!("`{}`", value.get_name())).collect();
+                help += &format!(": {}", names.join(", "));
+            }
+            let long = flag.get_long().expect("it has one");
+            text += &format!("| `--{long}{value}` | {variable} | {} | {help} |\n", default.join(", "));
+        }
+    }
+    text
+}
+
+#[test]
+fn configuration_md_is_the_command_line() {
+    let text = configuration();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write("docs/configuration.md", &text).expect("it can be written");
+    }
+    assert_eq!(read("docs/configuration.md"), text, "run `UPDATE=1 tests/run configuration_md`");
+}
+
+/// Every document, with its path.
+fn documents() -> Vec<(String, String)> {
+    let mut paths: Vec<PathBuf> = Vec::new();
+    let mut folders = vec![PathBuf::from("."), PathBuf::from("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("the folder is there").flatten() {
+            let path = entry.path();
+            if path.is_dir() && folder != Path::new(".") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                paths.push(path);
+            }
+        }
+    }
+    assert!(paths.len() > 20);
+    paths.into_iter().map(|path| (path.display().to_string(), read(&path.display().to_string()))).collect()
+}
+
+#[test]
+fn every_file_that_a_document_links_to_exists() {
+    for (path, text) in documents() {
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let file = Path::new(&path).parent().expect("a document is in a folder").join(target);
+            assert!(file.exists(), "{path} links to {target}");
+        }
+    }
+}
+
+#[test]
+fn every_flag_that_a_document_names_exists() {
+    let mut known = BTreeSet::new();
+    let mut cli = Cli::command();
+    cli.build();
+    for command in std::iter::once(&cli).chain(cli.get_subcommands()) {
+        known.extend(command.get_arguments().filter_map(|flag| flag.get_long()).map(str::to_owned));
+    }
+    // Of cargo, git, kubectl, curl, docker and Prometheus, in commands shown.
+    let others = [
+        "release",
+        "locked",
+        "output-watch-events",
+        "platform",
+        "build-arg",
+        "cacert",
+        "profile",
+        "web.config.file",
+        "short",
+        "namespace",
+        "context",
+        "previous",
+        "set",
+        "from-file",
+        "dry-run",
+        "user",
+        "as",
+        "data",
+        "header",
+        "request",
+        "all-namespaces",
+    ];
+    for (path, text) in
+        documents().into_iter().filter(|(path, _)| !path.contains("runbooks") && !path.contains("ARCHITECTURE"))
+    {
+        for part in text.split("--").skip(1) {
+            let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+            let name = part.split(|c| !is_part(c)).next().unwrap_or_default().trim_end_matches(['.', '-']);
+            if name.starts_with(|c: char| c.is_ascii_lowercase()) {
+                assert!(known.contains(name) || others.contains(&name), "{path} names --{name}");
+            }
+        }
+    }
+}
+
 #[test]
 fn every_metric_that_a_document_names_exists() {
-    for path in ["README.md", "ARCHITECTURE.md"] {
-        let text = read(path);
+    for (path, text) in documents() {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-        let named = words.filter(|word| {
-            (word.starts_with("image_pull_") || word.starts_with("kube_pod_")) && *word != "image_pull_exporter_"
-        });
+        let named = words.filter(|word| word.starts_with("image_pull_") && *word != "image_pull_exporter_");
         for name in named {
             let plain = ["_bucket", "_sum", "_count"].into_iter().find_map(|end| name.strip_suffix(end));
             let known = |wanted: &str| FAMILIES.iter().any(|family| family.header.name == wanted);

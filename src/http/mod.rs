@@ -1,18 +1,26 @@
 //! Serves the exposition, the health checks, a page for people and its JSON over HTTP.
 
+mod access;
 mod answer;
 mod api;
 mod assets;
+mod bearer;
 mod encoding;
 mod health;
+mod lifecycle;
 mod metrics;
 mod page;
+mod password;
 mod path;
 mod patience;
 mod problem;
+mod rate;
+mod refusals;
 mod router;
 mod selection;
 mod server;
+mod throttle;
+pub mod web_config;
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::metrics::exposition::Format;
 use crate::metrics::view::Watch;
@@ -30,9 +39,12 @@ use crate::pull::history::{Ended, Past, Point};
 use crate::pull::snapshot::{Failing, Snapshot};
 use crate::pull::time::Timestamp;
 
+pub use bearer::{Asked, Reviewer, Verdict};
 pub use path::{BadPath, ExternalUrl, Prefix, TelemetryPath};
+pub use refusals::Refusals;
 pub use router::router;
 pub use server::serve_router;
+use web_config::{Current, WebConfig};
 
 /// What the rest of the program tells this module.
 ///
@@ -89,7 +101,7 @@ impl Sight {
 pub struct NotReady(pub String);
 
 /// How the server is set up.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct Config {
     /// Where the metrics are.
     pub telemetry_path: TelemetryPath,
@@ -99,6 +111,34 @@ pub struct Config {
     pub link_prefix: Prefix,
     /// What clients may take.
     pub limits: Limits,
+    /// TLS, passwords and headers, as they are at the moment.
+    pub web: Current,
+    /// Who knows what the holders of bearer tokens may; without one, they are not asked for.
+    pub reviewer: Option<Arc<dyn Reviewer>>,
+    /// Counts who was refused.
+    pub refusals: Arc<Refusals>,
+    /// Changes how much is logged, if `PUT /-/log-level` may.
+    pub set_log_level: Option<SetLogLevel>,
+}
+
+/// Sets the level of the log by its name. The error says which names there are.
+pub type SetLogLevel = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
+impl Default for Config {
+    fn default() -> Self {
+        // Nothing changes it, so that the sender is gone does no harm.
+        let (_, web) = watch::channel(Arc::new(WebConfig::default()));
+        Self {
+            telemetry_path: TelemetryPath::default(),
+            route_prefix: Prefix::default(),
+            link_prefix: Prefix::default(),
+            limits: Limits::default(),
+            web,
+            reviewer: None,
+            refusals: Arc::default(),
+            set_log_level: None,
+        }
+    }
 }
 
 /// What one client, or all of them together, may take from the server.
@@ -139,5 +179,5 @@ impl Default for Limits {
 /// returns.
 pub async fn serve(listener: TcpListener, site: Arc<dyn Site>, config: Config, shutdown: impl Future<Output = ()>) {
     let router = router(site, &config);
-    serve_router(listener, router, config.limits, shutdown).await;
+    serve_router(listener, router, config, shutdown).await;
 }

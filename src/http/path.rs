@@ -5,7 +5,7 @@ use std::str::FromStr;
 /// Paths that mean something else.
 const TAKEN: [&str; 7] = ["/", "/style.css", "/script.js", "/favicon.svg", "/livez", "/readyz", "/healthz"];
 /// What no other path may begin with.
-const TAKEN_FOLDERS: [&str; 3] = ["/api/", "/failures/", "/runbooks/"];
+const TAKEN_FOLDERS: [&str; 4] = ["/api/", "/failures/", "/runbooks/", "/-/"];
 
 /// A path that names nothing else here and means itself in a route, in HTML and in a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Redirect};
 use axum::routing::{MethodRouter, get};
 use tokio::sync::Semaphore;
 
+use super::access::{self, Access};
+use super::bearer::Bearers;
 use super::page::Frame;
-use super::{Config, Site, api, assets, health, metrics, page, problem};
+use super::{Config, Site, api, assets, health, lifecycle, metrics, page, problem};
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -46,7 +48,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Shared>)> {
 
 /// Returns the routes of a site. `get` answers HEAD too, and refuses every other method with `Allow`.
 pub fn router(site: Arc<dyn Site>, config: &Config) -> Router {
-    let Config { telemetry_path, route_prefix, link_prefix, limits } = config;
+    let Config { telemetry_path, route_prefix, link_prefix, limits, .. } = config;
     let prefix = route_prefix.as_str();
     let frame = Frame { base: link_prefix.as_str().to_owned(), telemetry_path: telemetry_path.as_str().to_owned() };
     let shared = Shared {
@@ -55,6 +57,14 @@ pub fn router(site: Arc<dyn Site>, config: &Config) -> Router {
         looks: Arc::new(Semaphore::new(limits.looks)),
         frame: Arc::new(frame),
     };
+    let bearers = config.reviewer.clone().map(|reviewer| Arc::new(Bearers::new(reviewer)));
+    let access = Access {
+        web: config.web.clone(),
+        prefix: route_prefix.clone(),
+        bearers,
+        refusals: Arc::clone(&config.refusals),
+    };
+    let lifecycle = config.set_log_level.clone().map(lifecycle::routes).unwrap_or_default();
     let mut router = Router::new().route(&format!("{prefix}{}", telemetry_path.as_str()), get(metrics::scrape));
     for (path, answer) in routes() {
         router = router.route(&format!("{prefix}{path}"), answer);
@@ -67,10 +77,12 @@ pub fn router(site: Arc<dyn Site>, config: &Config) -> Router {
     router
         .fallback(async |uri: Uri| refuse(&uri, StatusCode::NOT_FOUND, "not found"))
         .method_not_allowed_fallback(async |uri: Uri| {
-            refuse(&uri, StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed")
+            refuse(&uri, StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
         })
         .with_state(shared)
+        .merge(lifecycle)
         .layer(map_response(harden))
+        .layer(from_fn_with_state(access, access::guard))
 }
 
 /// Refuses a request, in words for a script where a script asks.

@@ -13,13 +13,14 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use super::Limits;
 use super::patience::Patient;
+use super::{Config, Limits};
 
 /// The most bytes of a request's header, which no known client comes near.
 const HEADER_BYTES: usize = 16 * 1024;
@@ -29,7 +30,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_
 
 /// Serves a router until `shutdown` is ready, then lets requests in flight finish. Every task it starts has ended when it
 /// returns.
-pub async fn serve_router(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
+pub async fn serve_router(listener: TcpListener, router: Router, config: Config, shutdown: impl Future<Output = ()>) {
+    let limits = config.limits;
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut pause = Duration::ZERO;
@@ -39,7 +41,7 @@ pub async fn serve_router(listener: TcpListener, router: Router, limits: Limits,
             () = &mut shutdown => break,
             Some(ended) = connections.join_next() => log_panic(ended),
             stream = accept(&listener, &mut pause), if connections.len() < limits.connections => {
-                connections.spawn(connection(stream, router.clone(), limits, stopping.clone()));
+                connections.spawn(connection(stream, router.clone(), config.clone(), stopping.clone()));
             }
         }
     }
@@ -85,18 +87,46 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, mut stopping: watch::Receiver<()>) {
+async fn connection(stream: TcpStream, router: Router, config: Config, mut stopping: watch::Receiver<()>) {
     // Otherwise the end of a response may wait for the peer to acknowledge its beginning.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
+    let stream = Patient::new(stream, config.limits.response);
+    // What holds now holds for this connection to its end.
+    let web = config.web.borrow().clone();
+    let Some(tls) = &web.tls else {
+        return http(stream, router, config.limits, stopping).await;
+    };
+    let handshake = tokio::select! {
+        handshake = timeout(config.limits.header, tls.accept(stream)) => handshake,
+        _ = stopping.changed() => return,
+    };
+    match handshake {
+        Ok(Ok(stream)) => http(stream, router, config.limits, stopping).await,
+        failed => {
+            config.refusals.count_handshake();
+            let why = failed.map_or_else(
+                |_| "it takes too long".to_owned(),
+                |failed| failed.err().map_or_else(String::new, |error| error.to_string()),
+            );
+            tracing::debug!(why, "TLS handshake failed");
+        }
+    }
+}
+
+/// Serves requests on a connection until one side has enough.
+async fn http<S>(stream: S, router: Router, limits: Limits, mut stopping: watch::Receiver<()>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let service = service_fn(|request| answer(&router, request, limits.request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
         .max_header_size(HEADER_BYTES)
         .max_buf_size(2 * HEADER_BYTES)
-        .serve_connection(TokioIo::new(Patient::new(stream, limits.response)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,

@@ -1,3 +1,4 @@
+mod access;
 mod answers;
 mod connections;
 
@@ -56,7 +57,7 @@ impl Site for Probe {
         match &self.0 {
             Scrape::NotReady => Err(NotReady("the first list is not complete".to_owned())),
             Scrape::Panic => panic!("look"),
-            Scrape::Repeat(_) | Scrape::Wait(..) => Ok(Sight::default()),
+            Scrape::Repeat(_) | Scrape::Break | Scrape::Wait(..) => Ok(Sight::default()),
         }
     }
 

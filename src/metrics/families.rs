@@ -302,6 +302,26 @@ pub static FAMILIES: &[Family] = &[
         own::history_forgotten,
     )
     .counting(),
+    gauge(
+        "image_pull_exporter_http_refusals_total",
+        "Requests and TLS handshakes that were refused, by why.",
+        &["reason"],
+        own::http_refusals,
+    )
+    .counting(),
+    gauge(
+        "image_pull_exporter_config_last_reload_successful",
+        "Whether the latest change of the web configuration file is in force. Absent without such a file.",
+        &[],
+        own::reload_successful,
+    ),
+    gauge(
+        "image_pull_exporter_config_last_reload_success_timestamp_seconds",
+        "When the web configuration in force was read, in Unix time. Absent without such a file.",
+        &[],
+        own::reload_time,
+    )
+    .seconds(),
     gauge("process_start_time_seconds", "Start time of the process, in Unix time.", &[], own::start_time).seconds(),
     gauge("process_cpu_seconds_total", "User and system CPU time spent, in seconds.", &[], own::cpu)
         .counting()

@@ -26,6 +26,18 @@ pub struct View {
     pub process: Option<(Timestamp, Process)>,
     /// For how many containers series are shown.
     pub max_containers: usize,
+    /// What the HTTP server tells of itself; `None` where there is none.
+    pub web: Option<Web>,
+}
+
+/// How the HTTP server fares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Web {
+    /// Requests that were refused, by why.
+    pub refused: Vec<(&'static str, u64)>,
+    /// Whether the latest change of the configuration file was taken over, and when what holds was read; `None` without
+    /// such a file.
+    pub reload: Option<(bool, Timestamp)>,
 }
 
 /// How the watch of the cluster is.

@@ -2,8 +2,9 @@
 //!
 //! It speaks what a pod informer needs: LIST in pages, WATCH with bookmarks, `WatchList`, 410 Gone in both its forms,
 //! field selectors, in JSON and protobuf. Everything else is 404, and Events are forbidden, as in a cluster that has not
-//! granted them.
+//! granted them. Who may what is left open until a test says so (`access`).
 
+mod access;
 mod body;
 mod drive;
 mod encoding;
@@ -47,6 +48,7 @@ use faults::Habit;
 use query::Query;
 use socket::{Door, Peer};
 
+pub use access::Access;
 pub use drive::{advance, drive};
 pub use faults::{Connect, Drop, Fault, Faults, Refusal, Requests, Verb};
 pub use socket::Socket;
@@ -130,6 +132,7 @@ pub const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
 pub struct ApiServer {
     address: SocketAddr,
     faults: Faults,
+    access: Access,
     stop: sync::watch::Sender<bool>,
     /// The one task that serves; axum waits for its connections in it.
     tasks: JoinSet<io::Result<()>>,
@@ -140,6 +143,7 @@ pub struct ApiServer {
 struct Context {
     store: SharedStore,
     faults: Faults,
+    access: Access,
     stopped: sync::watch::Receiver<bool>,
     bookmark_every: Duration,
 }
@@ -163,9 +167,15 @@ impl ApiServer {
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let address = listener.local_addr()?;
-        let faults = Faults::default();
+        let (faults, access) = (Faults::default(), Access::default());
         let stop = sync::watch::Sender::new(false);
-        let context = Context { store, faults: faults.clone(), stopped: stop.subscribe(), bookmark_every };
+        let context = Context {
+            store,
+            faults: faults.clone(),
+            access: access.clone(),
+            stopped: stop.subscribe(),
+            bookmark_every,
+        };
         let service = router(context).into_make_service_with_connect_info::<Peer>();
         let mut stopped = stop.subscribe();
         let server =
@@ -175,7 +185,7 @@ impl ApiServer {
             });
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { server.await });
-        Ok(Self { address, faults, stop, tasks })
+        Ok(Self { address, faults, access, stop, tasks })
     }
 
     /// Returns where it listens.
@@ -188,6 +198,11 @@ impl ApiServer {
         &self.faults
     }
 
+    /// Returns who may what.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
     /// Ends all watches and connections and waits until they have ended.
     pub async fn shutdown(mut self) -> io::Result<()> {
         self.stop.send_replace(true);
@@ -198,7 +213,8 @@ impl ApiServer {
 /// An API server without a socket, for a test with a clock of its own: whoever holds the router is served.
 pub fn in_process(store: SharedStore, bookmark_every: Duration) -> (Router, Faults) {
     let (faults, stop) = (Faults::default(), Arc::new(sync::watch::Sender::new(false)));
-    let context = Context { store, faults: faults.clone(), stopped: stop.subscribe(), bookmark_every };
+    let context =
+        Context { store, faults: faults.clone(), access: Access::default(), stopped: stop.subscribe(), bookmark_every };
     // The router keeps what would stop it, so nothing does.
     (router(context).layer(MockConnectInfo(Peer::default())).layer(Extension(stop)), faults)
 }
@@ -224,11 +240,14 @@ fn router(context: Context) -> Router {
         .route("/api/v1/namespaces/{namespace}/pods", routing::get(pods_of_namespace))
         .route("/api/v1/events", routing::get(no_events))
         .route("/api/v1/namespaces/{namespace}/events", routing::get(no_events))
+        .route("/apis/authentication.k8s.io/v1/tokenreviews", routing::post(access::token_review))
+        .route("/apis/authorization.k8s.io/v1/subjectaccessreviews", routing::post(access::subject_access_review))
         .route("/version", routing::get(version))
         .route("/api", routing::get(api_versions))
         .route("/apis", routing::get(api_groups))
         .route("/livez", routing::get(|| async { "ok" }))
         .fallback(not_found)
+        .layer(middleware::from_fn_with_state(context.clone(), access::authorize))
         .layer(middleware::from_fn_with_state(context.clone(), misbehave))
         .with_state(context)
 }

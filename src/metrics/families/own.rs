@@ -37,6 +37,24 @@ pub(super) fn history_forgotten(shown: &Shown<'_>, series: &mut Series<'_>) {
     series.put(&["status"], forgotten.points as f64);
 }
 
+pub(super) fn http_refusals(shown: &Shown<'_>, series: &mut Series<'_>) {
+    for (reason, count) in shown.view.web.iter().flat_map(|web| &web.refused) {
+        series.put(&[reason], *count as f64);
+    }
+}
+
+pub(super) fn reload_successful(shown: &Shown<'_>, series: &mut Series<'_>) {
+    if let Some((is_successful, _)) = shown.view.web.as_ref().and_then(|web| web.reload) {
+        series.put(&[], f64::from(u8::from(is_successful)));
+    }
+}
+
+pub(super) fn reload_time(shown: &Shown<'_>, series: &mut Series<'_>) {
+    if let Some((_, succeeded)) = shown.view.web.as_ref().and_then(|web| web.reload) {
+        series.put(&[], succeeded.unix_seconds());
+    }
+}
+
 pub(super) fn start_time(shown: &Shown<'_>, series: &mut Series<'_>) {
     process(shown, series, |started, _| started.unix_seconds());
 }

@@ -1,0 +1,60 @@
+//! Counts who was not answered, by why.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Why a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Without credentials of this scheme, or with wrong ones.
+    Unauthenticated(&'static str),
+    /// With credentials that do not suffice.
+    Forbidden,
+    /// The rate limit is reached.
+    RateLimited,
+    /// Too many credentials are being checked.
+    Busy,
+    /// Credentials cannot be checked.
+    Unavailable,
+}
+
+/// How many were refused, shared by those who refuse and those who tell.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    unauthenticated: AtomicU64,
+    forbidden: AtomicU64,
+    rate_limited: AtomicU64,
+    busy: AtomicU64,
+    unavailable: AtomicU64,
+    tls_handshake: AtomicU64,
+}
+
+impl Refusals {
+    /// Returns the numbers, with the values of the label `reason`.
+    pub fn counts(&self) -> [(&'static str, u64); 6] {
+        [
+            ("unauthenticated", &self.unauthenticated),
+            ("forbidden", &self.forbidden),
+            ("rate_limited", &self.rate_limited),
+            ("busy", &self.busy),
+            ("unavailable", &self.unavailable),
+            ("tls_handshake", &self.tls_handshake),
+        ]
+        .map(|(reason, count)| (reason, count.load(Ordering::Relaxed)))
+    }
+
+    pub(super) fn count(&self, refusal: Refusal) {
+        let count = match refusal {
+            Refusal::Unauthenticated(_) => &self.unauthenticated,
+            Refusal::Forbidden => &self.forbidden,
+            Refusal::RateLimited => &self.rate_limited,
+            Refusal::Busy => &self.busy,
+            Refusal::Unavailable => &self.unavailable,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a connection whose TLS handshake failed or took too long.
+    pub(super) fn count_handshake(&self) {
+        self.tls_handshake.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,191 @@
+//! Says which client certificates are asked for and accepted.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_saphyr::{Location, Spanned};
+use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
+use tokio_rustls::rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use tokio_rustls::rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
+};
+use webpki::EndEntityCert;
+
+use super::Problem;
+use super::file::at;
+
+/// Whether a client has to have a certificate, and whether it is checked: Go's names, in the toolkit's spelling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) enum ClientAuth {
+    #[default]
+    #[serde(alias = "")]
+    NoClientCert,
+    RequestClientCert,
+    #[serde(alias = "RequireClientCert")]
+    RequireAnyClientCert,
+    VerifyClientCertIfGiven,
+    RequireAndVerifyClientCert,
+}
+
+/// Returns what judges the clients' certificates.
+pub(super) fn verifier(
+    auth: ClientAuth,
+    ca: Option<Vec<CertificateDer<'static>>>,
+    sans: &[Spanned<String>],
+    place: Location,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, Problem> {
+    use ClientAuth::{
+        NoClientCert, RequestClientCert, RequireAndVerifyClientCert, RequireAnyClientCert, VerifyClientCertIfGiven,
+    };
+    let is_verifying = matches!(auth, VerifyClientCertIfGiven | RequireAndVerifyClientCert);
+    if auth == NoClientCert && ca.is_some() {
+        let text = "a client CA checks nobody without client_auth_type: set it to RequireAndVerifyClientCert";
+        return Err(at(place, text));
+    }
+    if let Some(san) = sans.first().filter(|_| !is_verifying) {
+        let text = "client_allowed_sans proves nothing of certificates that nobody has verified: set client_auth_type \
+                    to RequireAndVerifyClientCert";
+        return Err(at(san.referenced, text));
+    }
+    if let Some(san) = sans.iter().find(|san| san.value.contains('@')) {
+        return Err(at(san.referenced, "e-mail addresses are not supported: name a DNS name, an IP address or a URI"));
+    }
+    if !is_verifying {
+        let is_required = auth == RequireAnyClientCert;
+        return Ok(match auth {
+            NoClientCert => WebPkiClientVerifier::no_client_auth(),
+            RequestClientCert | RequireAnyClientCert | VerifyClientCertIfGiven | RequireAndVerifyClientCert => {
+                Arc::new(AnyCertificate { is_required, provider: Arc::clone(provider) })
+            }
+        });
+    }
+    let Some(ca) = ca else {
+        return Err(at(place, format!("{auth:?} needs client_ca_file or client_ca")));
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in ca {
+        roots.add(certificate).map_err(|error| at(place, format!("the client CA cannot be used: {error}")))?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let builder = if auth == VerifyClientCertIfGiven { builder.allow_unauthenticated() } else { builder };
+    let chain = builder.build().map_err(|error| at(place, format!("the client CA cannot be used: {error}")))?;
+    if sans.is_empty() {
+        return Ok(chain);
+    }
+    let names = sans.iter().map(|san| san.value.clone()).collect();
+    Ok(Arc::new(Named { chain, names }))
+}
+
+/// Asks for a certificate and takes any: the client has its key, and that is all that is known.
+#[derive(Debug)]
+struct AnyCertificate {
+    is_required: bool,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ClientCertVerifier for AnyCertificate {
+    fn client_auth_mandatory(&self) -> bool {
+        self.is_required
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Takes certificates that the CA has signed for one of these names.
+#[derive(Debug)]
+struct Named {
+    chain: Arc<dyn ClientCertVerifier>,
+    names: Vec<String>,
+}
+
+impl Named {
+    fn is_allowed(&self, certificate: &EndEntityCert<'_>) -> bool {
+        let is_listed = |name: &str| self.names.iter().any(|allowed| allowed == name);
+        let is_for = |address: IpAddr| {
+            certificate.verify_is_valid_for_subject_name(&ServerName::IpAddress(address.into())).is_ok()
+        };
+        certificate.valid_dns_names().chain(certificate.valid_uri_names()).any(is_listed)
+            || self.names.iter().filter_map(|name| name.parse().ok()).any(is_for)
+    }
+}
+
+impl ClientCertVerifier for Named {
+    fn client_auth_mandatory(&self) -> bool {
+        self.chain.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.chain.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = self.chain.verify_client_cert(certificate, intermediates, now)?;
+        let parsed = EndEntityCert::try_from(certificate).map_err(|_| CertificateError::BadEncoding)?;
+        if self.is_allowed(&parsed) { Ok(verified) } else { Err(CertificateError::NotValidForName.into()) }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chain.supported_verify_schemes()
+    }
+}

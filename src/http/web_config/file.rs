@@ -1,0 +1,197 @@
+//! Reads the file and all it names, and checks what it says.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io};
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::SignedDuration;
+use ring::digest::{self, Digest};
+use serde::Deserialize;
+use serde_saphyr::{Location, Spanned};
+
+use super::tls::{self, TlsSection};
+use super::{BadWebConfig, Problem, WebConfig};
+use crate::http::password::Users;
+use crate::http::rate::Rate;
+
+/// The file as it is written.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    tls_server_config: Option<Spanned<TlsSection>>,
+    http_server_config: Option<HttpSection>,
+    basic_auth_users: Option<BTreeMap<String, Spanned<String>>>,
+    rate_limit: Option<RateSection>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct HttpSection {
+    /// Read for the sake of files that have it: this server speaks HTTP/1.1, which every scraper does.
+    #[serde(rename = "http2")]
+    _http2: Option<bool>,
+    headers: Option<Headers>,
+}
+
+/// The headers that the toolkit allows.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Headers {
+    #[serde(rename = "Content-Security-Policy")]
+    content_security_policy: Option<Spanned<String>>,
+    #[serde(rename = "X-Frame-Options")]
+    frame_options: Option<Spanned<String>>,
+    #[serde(rename = "X-Content-Type-Options")]
+    content_type_options: Option<Spanned<String>>,
+    #[serde(rename = "X-XSS-Protection")]
+    xss_protection: Option<Spanned<String>>,
+    #[serde(rename = "Strict-Transport-Security")]
+    strict_transport_security: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RateSection {
+    interval: Spanned<String>,
+    #[serde(default)]
+    burst: u32,
+}
+
+/// What the files held at one moment, before anything of it was checked.
+pub(super) struct Read {
+    path: PathBuf,
+    file: Result<File, Problem>,
+    /// The files that the TLS section names.
+    named: tls::Named,
+    /// Of everything read, so that two reads can be compared.
+    digest: Digest,
+}
+
+impl Read {
+    /// Reads the file at `path` and all it names. A file that cannot be read is a problem for [`Self::check`].
+    pub(super) fn of(path: &Path) -> Self {
+        let mut digest = digest::Context::new(&digest::SHA256);
+        let text = fs::read(path).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+        digest.update(text.as_deref().map_or(b"unreadable", str::as_bytes));
+        let file = text.map_err(|error| whole(format!("cannot be read: {error}"))).and_then(|text| parse(&text));
+        let section = file.as_ref().ok().and_then(|file| file.tls_server_config.as_ref());
+        let folder = path.parent().unwrap_or_else(|| Path::new("."));
+        let named = section.map(|section| tls::Named::read(&section.value, folder)).unwrap_or_default();
+        named.update(&mut digest);
+        Self { path: path.to_owned(), file, named, digest: digest.finish() }
+    }
+
+    /// Returns whether another read found the same.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.digest.as_ref() == other.digest.as_ref()
+    }
+
+    /// Checks everything.
+    pub(super) fn check(&self) -> Result<WebConfig, BadWebConfig> {
+        let path = self.path.clone();
+        let file = match &self.file {
+            Ok(file) => file,
+            Err(problem) => return Err(BadWebConfig { path, problems: vec![problem.clone()] }),
+        };
+        let mut problems = Vec::new();
+        let headers = file.http_server_config.as_ref().and_then(|section| section.headers.as_ref());
+        let config = WebConfig {
+            tls: file.tls_server_config.as_ref().and_then(|tls| tls::check(tls, &self.named, &mut problems)),
+            headers: headers.map(|headers| headers.check(&mut problems)).unwrap_or_default(),
+            users: file.basic_auth_users.as_ref().and_then(|users| check_users(users, &mut problems)),
+            rate: file.rate_limit.as_ref().and_then(|section| section.check(&mut problems)),
+        };
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            problems.sort_by_key(|problem| problem.place);
+            Err(BadWebConfig { path, problems })
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<File, Problem> {
+    // Without the lines around the place: there may be secrets in them.
+    let options = serde_saphyr::options! { with_snippet: false };
+    // An empty file is a file that sets nothing.
+    let file = serde_saphyr::from_str_with_options::<Option<File>>(text, options);
+    file.map(Option::unwrap_or_default).map_err(|error| {
+        let place = error.location().map(|location| (location.line(), location.column()));
+        let text = error.to_string();
+        // The place is told before the text.
+        let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+        Problem { place, text: text.trim_start_matches("error: ").to_owned() }
+    })
+}
+
+/// A problem of the whole file.
+fn whole(text: String) -> Problem {
+    Problem { place: None, text }
+}
+
+/// A problem at a place.
+pub(super) fn at(place: Location, text: impl Into<String>) -> Problem {
+    Problem { place: Some((place.line(), place.column())), text: text.into() }
+}
+
+impl Headers {
+    fn check(&self, problems: &mut Vec<Problem>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let anything: &[&str] = &[];
+        for (name, value, allowed) in [
+            ("content-security-policy", &self.content_security_policy, anything),
+            ("x-frame-options", &self.frame_options, &["deny", "sameorigin"]),
+            ("x-content-type-options", &self.content_type_options, &["nosniff"]),
+            ("x-xss-protection", &self.xss_protection, anything),
+            ("strict-transport-security", &self.strict_transport_security, anything),
+        ] {
+            let Some(Spanned { value, referenced: place, .. }) = value.as_ref().filter(|set| !set.value.is_empty())
+            else {
+                continue;
+            };
+            if !allowed.is_empty() && !allowed.contains(&value.as_str()) {
+                problems.push(at(*place, format!("this header may only be {}", allowed.join(" or "))));
+            }
+            match HeaderValue::from_str(value) {
+                Ok(value) => drop(headers.insert(HeaderName::from_static(name), value)),
+                Err(_) => problems.push(at(*place, "a header may not hold control characters")),
+            }
+        }
+        headers
+    }
+}
+
+fn check_users(users: &BTreeMap<String, Spanned<String>>, problems: &mut Vec<Problem>) -> Option<Users> {
+    let mut checked = Vec::new();
+    for (name, hash) in users {
+        let place = hash.referenced;
+        if name.contains(':') {
+            problems.push(at(place, format!("user {name:?}: a name with a colon cannot be sent")));
+        }
+        match hash.value.parse() {
+            Ok(hash) => checked.push((name.clone(), hash)),
+            Err(error) => problems.push(at(place, format!("user {name:?}: {error}"))),
+        }
+    }
+    Users::new(checked)
+}
+
+impl RateSection {
+    fn check(&self, problems: &mut Vec<Problem>) -> Option<Rate> {
+        let Spanned { value, referenced: place, .. } = &self.interval;
+        if value == "0" {
+            return None;
+        }
+        let interval = value.parse::<SignedDuration>().ok().and_then(|interval| Duration::try_from(interval).ok());
+        let Some(interval) = interval else {
+            problems.push(at(*place, "an interval is a number with its unit, such as 100ms or 1s"));
+            return None;
+        };
+        if self.burst == 0 && !interval.is_zero() {
+            problems.push(at(*place, "with a burst of 0 every request is refused: set burst to 1 or more"));
+        }
+        Rate::new(interval, self.burst)
+    }
+}

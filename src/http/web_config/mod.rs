@@ -1,0 +1,88 @@
+//! Holds what `--web.config.file` sets: TLS, basic authentication, headers and a rate limit.
+//!
+//! The file has the format of Prometheus' exporter-toolkit, `docs/web-config.md` says where this server differs.
+
+mod client;
+mod file;
+mod reload;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use axum::http::HeaderMap;
+use tokio_rustls::TlsAcceptor;
+
+use super::password::Users;
+use super::rate::Rate;
+
+pub use reload::{Current, Reload, Reloading, Reloads};
+
+/// What a file sets, checked and ready for use. The default is what holds without a file.
+#[derive(Clone, Default)]
+pub struct WebConfig {
+    /// How to speak TLS; `None` for plain HTTP.
+    pub(super) tls: Option<TlsAcceptor>,
+    /// Headers of every response.
+    pub(super) headers: HeaderMap,
+    /// Who may ask; `None` for anybody.
+    pub(super) users: Option<Users>,
+    /// How often may be asked.
+    pub(super) rate: Option<Rate>,
+}
+
+impl WebConfig {
+    /// Returns whether connections are encrypted.
+    pub fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Returns whether clients have to give a password.
+    pub fn has_users(&self) -> bool {
+        self.users.is_some()
+    }
+}
+
+/// Everything that is wrong with a file, each with its place.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BadWebConfig {
+    path: PathBuf,
+    problems: Vec<Problem>,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Problem {
+    /// Line and column, from 1; `None` when it is about the whole file.
+    place: Option<(u64, u64)>,
+    text: String,
+}
+
+impl BadWebConfig {
+    /// Returns a line for each problem, as compilers write them.
+    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        self.problems.iter().map(|problem| {
+            let place = problem.place.map_or_else(String::new, |(line, column)| format!("{line}:{column}: "));
+            format!("{}:{}{}", self.path.display(), if place.is_empty() { " " } else { &place }, problem.text)
+        })
+    }
+}
+
+impl fmt::Display for BadWebConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines().collect::<Vec<_>>().join("; "))
+    }
+}
+
+impl std::error::Error for BadWebConfig {}
+
+/// Reads and checks a file and all the files it names.
+///
+/// # Errors
+/// With everything that is wrong, unless the text is no YAML or does not fit: then with the first place where it does not.
+pub fn load(path: &Path) -> Result<WebConfig, BadWebConfig> {
+    file::Read::of(path).check()
+}

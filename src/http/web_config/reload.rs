@@ -1,0 +1,119 @@
+//! Reads the file again when it, or a file it names, has changed.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use super::file::Read;
+use super::{BadWebConfig, Problem, WebConfig};
+use crate::pull::time::Timestamp;
+
+/// How often the files are read. A change is acted on once two reads in a row have found it, since not everybody writes
+/// a certificate and its key in one step.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// The configuration as it is at the moment.
+pub type Current = watch::Receiver<Arc<WebConfig>>;
+
+/// Keeps a configuration up with its file.
+pub struct Reloading {
+    path: PathBuf,
+    /// The latest read that was acted on.
+    acted: Arc<Read>,
+    current: watch::Sender<Arc<WebConfig>>,
+    reloads: Reloads,
+}
+
+/// How the latest reload went, shared with whoever tells.
+#[derive(Clone, Debug)]
+pub struct Reloads(Arc<Mutex<Reload>>);
+
+/// How the latest reload went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether what the file says is what holds.
+    pub is_successful: bool,
+    /// When what holds was read.
+    pub succeeded: Timestamp,
+}
+
+impl Reloads {
+    /// Returns how it went.
+    pub fn latest(&self) -> Reload {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Reload> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reloading {
+    /// Loads the file for the first time.
+    ///
+    /// # Errors
+    /// With everything that is wrong with it.
+    pub fn start(path: &Path, now: Timestamp) -> Result<Self, BadWebConfig> {
+        let acted = Arc::new(Read::of(path));
+        let current = watch::Sender::new(Arc::new(acted.check()?));
+        let reload = Reload { is_successful: true, succeeded: now };
+        Ok(Self { path: path.to_owned(), acted, current, reloads: Reloads(Arc::new(Mutex::new(reload))) })
+    }
+
+    /// Returns what always shows the configuration of the moment.
+    pub fn current(&self) -> Current {
+        self.current.subscribe()
+    }
+
+    /// Returns what always shows how the latest reload went.
+    pub fn reloads(&self) -> Reloads {
+        self.reloads.clone()
+    }
+
+    /// Reloads, for ever.
+    pub async fn run(mut self, now: impl Fn() -> Timestamp) {
+        let mut found = Arc::clone(&self.acted);
+        loop {
+            sleep(EVERY).await;
+            let path = self.path.clone();
+            // A file system may hang.
+            let Ok(read) = spawn_blocking(move || Arc::new(Read::of(&path))).await else { continue };
+            let is_settled = read.is_same(&found);
+            found = read;
+            if is_settled && !found.is_same(&self.acted) {
+                self.acted = Arc::clone(&found);
+                self.act(now());
+            }
+        }
+    }
+
+    fn act(&mut self, now: Timestamp) {
+        match self.acted.check().and_then(|config| self.allow(config)) {
+            Ok(config) => {
+                self.current.send_replace(Arc::new(config));
+                *self.reloads.lock() = Reload { is_successful: true, succeeded: now };
+                tracing::info!(file = %self.path.display(), "web configuration reloaded");
+            }
+            Err(error) => {
+                self.reloads.lock().is_successful = false;
+                tracing::error!(%error, "web configuration not reloaded; the one before stays in force");
+            }
+        }
+    }
+
+    /// Refuses what would open a door that was locked: an empty file is rather a mistake than a wish.
+    fn allow(&self, config: WebConfig) -> Result<WebConfig, BadWebConfig> {
+        let before = self.current.borrow();
+        let opened = match () {
+            () if before.has_tls() && !config.has_tls() => "TLS",
+            () if before.has_users() && !config.has_users() => "basic authentication",
+            () => return Ok(config),
+        };
+        let text = format!("{opened} would be switched off: restart the exporter if that is wanted");
+        Err(BadWebConfig { path: self.path.clone(), problems: vec![Problem { place: None, text }] })
+    }
+}

@@ -1,0 +1,148 @@
+use std::fs;
+use std::path::PathBuf;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+use super::{WebConfig, load};
+
+/// A folder with a certificate and its key, gone when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("image-pull-exporter-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(path.join("tls.crt"), cert.pem()).unwrap();
+        fs::write(path.join("tls.key"), signing_key.serialize_pem()).unwrap();
+        let CertifiedKey { signing_key, .. } = generate_simple_self_signed(["other".to_owned()]).unwrap();
+        fs::write(path.join("other.key"), signing_key.serialize_pem()).unwrap();
+        Self(path)
+    }
+
+    fn load(&self, text: &str) -> Result<WebConfig, String> {
+        let file = self.0.join("web.yml");
+        fs::write(&file, text).unwrap();
+        let prefix = format!("{}/", self.0.display());
+        load(&file).map_err(|error| error.lines().collect::<Vec<_>>().join("\n").replace(&prefix, ""))
+    }
+
+    #[track_caller]
+    fn refuses(&self, text: &str, expected: &str) {
+        match self.load(text) {
+            Ok(_) => panic!("accepted:\n{text}"),
+            Err(problems) => assert!(problems.contains(expected), "{text}\n{problems}"),
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const HASH: &str = "$2y$04$DZ7pAw50zLjj1gkI93iKp.5QZwQh86mCQZQSYMvFWoXElgMFXPg.m";
+const TLS: &str = "tls_server_config: {cert_file: tls.crt, key_file: tls.key";
+
+#[test]
+fn a_file_that_sets_nothing_changes_nothing() {
+    let folder = Folder::new("nothing");
+    for text in ["", "# a comment\n", "tls_server_config:\nbasic_auth_users:\n", "http_server_config: {http2: false}"] {
+        let config = folder.load(text).unwrap();
+        assert!(
+            !config.has_tls() && !config.has_users() && config.rate.is_none() && config.headers.is_empty(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn everything_the_toolkit_knows_is_taken() {
+    let folder = Folder::new("everything");
+    let text = format!(
+        "tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\n  client_auth_type: RequireAndVerifyClientCert\n  \
+         client_ca_file: tls.crt\n  client_allowed_sans: [prometheus, 10.0.0.1, 'spiffe://x/y']\n  min_version: TLS12\n  \
+         max_version: TLS13\n  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256]\n  \
+         prefer_server_cipher_suites: false\n  curve_preferences: [CurveP256, X25519]\n\
+         http_server_config:\n  http2: true\n  headers:\n    X-Frame-Options: deny\n    X-Content-Type-Options: nosniff\n    \
+         X-XSS-Protection: ''\n    Strict-Transport-Security: max-age=31536000\n    Content-Security-Policy: default-src 'none'\n\
+         basic_auth_users:\n  alice: {HASH}\n  bob: {HASH}\nrate_limit:\n  interval: 1m30s\n  burst: 20\n"
+    );
+    let config = folder.load(&text).unwrap();
+    assert!(config.has_tls() && config.has_users() && config.rate.is_some());
+    let headers: Vec<_> = config.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    assert_eq!(headers.len(), 4, "{headers:?}");
+    assert!(headers.contains(&("x-frame-options", "deny")));
+}
+
+#[test]
+fn certificates_may_stand_in_the_file_itself() {
+    let folder = Folder::new("inline");
+    let indented = |name: &str| fs::read_to_string(folder.0.join(name)).unwrap().replace('\n', "\n    ");
+    let (cert, key) = (indented("tls.crt"), indented("tls.key"));
+    let config = folder.load(&format!("tls_server_config:\n  cert: |\n    {cert}\n  key: |\n    {key}\n")).unwrap();
+    assert!(config.has_tls());
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    let folder = Folder::new("wrong");
+    for (text, expected) in [
+        ("tls_server_confg: {}", "web.yml:1:1: unknown field"),
+        ("\n\nbasic_auth_users: [a]", "web.yml:3:"),
+        ("a: b: c", "web.yml:1:"),
+        ("tls_server_config: {cert_file: tls.crt}", "web.yml:1:20: one of key and key_file is needed for TLS"),
+        ("tls_server_config: {key_file: tls.key}", "one of cert and cert_file is needed"),
+        ("tls_server_config: {cert_file: none.crt, key_file: tls.key}", "cannot read none.crt: No such file"),
+        ("tls_server_config: {cert_file: tls.key, key_file: tls.key}", "tls.key holds no certificate in PEM"),
+        ("tls_server_config: {cert_file: tls.crt, key_file: tls.crt}", "tls.crt holds no private key"),
+        ("tls_server_config: {cert_file: tls.crt, key_file: other.key}", "the certificate or its key cannot be used"),
+        ("tls_server_config: {cert: x, cert_file: tls.crt, key_file: tls.key}", "both cert and cert_file are given"),
+        (&format!("{TLS}, min_version: TLS10}}"), "unknown variant"),
+        (&format!("{TLS}, min_version: TLS13, max_version: TLS12}}"), "min_version is above max_version"),
+        (&format!("{TLS}, cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]}}"), "is not one of TLS_AES_256_GCM_SHA384"),
+        (&format!("{TLS}, cipher_suites: [TLS_AES_128_GCM_SHA256], max_version: TLS12}}"), "no cipher suite is left"),
+        (&format!("{TLS}, curve_preferences: [CurveP521]}}"), "curve \"CurveP521\" is not one of X25519"),
+        (&format!("{TLS}, client_auth_type: Sometimes}}"), "unknown variant"),
+        (&format!("{TLS}, client_auth_type: RequireAndVerifyClientCert}}"), "needs client_ca_file or client_ca"),
+        (&format!("{TLS}, client_ca_file: tls.crt}}"), "checks nobody without client_auth_type"),
+        (&format!("{TLS}, client_allowed_sans: [a]}}"), "client_allowed_sans proves nothing"),
+        (
+            "http_server_config: {headers: {X-Frame-Options: maybe}}",
+            ":1:49: this header may only be deny or sameorigin",
+        ),
+        ("http_server_config: {headers: {Server: x}}", "unknown field `Server`"),
+        ("http_server_config: {headers: {X-XSS-Protection: \"a\\nb\"}}", "may not hold control characters"),
+        ("basic_auth_users: {alice: secret}", ":1:27: user \"alice\": this is no bcrypt hash"),
+        ("basic_auth_users: {alice: $2y$31$DZ7pAw50zLjj1gkI93iKp.5QZwQh86mCQZQSYMvFWoXElgMFXPg.m}", "of cost 31 takes"),
+        (&format!("basic_auth_users: {{a: {HASH}, a: {HASH}}}"), "web.yml:1:"),
+        (&format!("basic_auth_users: {{'a:b': {HASH}}}"), "a name with a colon cannot be sent"),
+        ("rate_limit: {interval: often, burst: 1}", "an interval is a number with its unit"),
+        ("rate_limit: {interval: 1s}", "with a burst of 0 every request is refused"),
+    ] {
+        folder.refuses(text, expected);
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_and_secrets_never() {
+    let folder = Folder::new("all");
+    let text = "basic_auth_users:\n  alice: hunter2\n  bob: hunter3\ntls_server_config:\n  cert_file: none.crt\n  key_file: \
+                none.key\n  curve_preferences: [no]\nhttp_server_config: {headers: {X-Frame-Options: no}}\n";
+    let problems = folder.load(text).err().unwrap();
+    assert_eq!(problems.lines().count(), 6, "{problems}");
+    assert!(!problems.contains("hunter"), "{problems}");
+    let problems =
+        folder.load("tls_server_config: {key: [hunter2]}\nbasic_auth_users: {a: {b: hunter3}}").err().unwrap();
+    assert!(!problems.contains("hunter"), "{problems}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_so() {
+    let folder = Folder::new("unreadable");
+    let problems = load(&folder.0.join("none.yml")).err().unwrap().to_string();
+    assert!(problems.contains("none.yml: cannot be read: No such file"), "{problems}");
+    fs::write(folder.0.join("web.yml"), b"\xff\xfe").unwrap();
+    assert!(load(&folder.0.join("web.yml")).err().unwrap().to_string().contains("cannot be read"));
+}

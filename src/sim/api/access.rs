@@ -1,0 +1,195 @@
+//! Knows who holds which token and what they may, once a test switches that on: authentication, RBAC, and the two reviews
+//! by which others ask about it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, Method, header},
+    middleware::Next,
+    response::Response,
+};
+use serde_json::{Value, json};
+
+use super::{
+    Context,
+    body::{self, Problem},
+};
+
+/// Users and their rights, shared by all who hold a clone. Until the first grant everybody may everything.
+#[derive(Clone, Debug, Default)]
+pub struct Access(Arc<Mutex<Option<Vec<Grant>>>>);
+
+/// A role bound to the holder of a token.
+#[derive(Clone, Debug)]
+struct Grant {
+    token: String,
+    user: String,
+    /// Where it holds; `None` for the cluster.
+    namespace: Option<String>,
+    /// The `rules` of a Role or ClusterRole.
+    rules: Value,
+}
+
+/// What a request asks for, as RBAC sees it.
+#[derive(Clone, Debug, PartialEq)]
+enum Attributes {
+    Resource { verb: &'static str, group: String, resource: String, namespace: Option<String> },
+    Path { verb: String, path: String },
+}
+
+impl Access {
+    /// Lets everybody do nothing, save what is granted.
+    pub fn enforce(&self) {
+        self.lock().get_or_insert_default();
+    }
+
+    /// Binds the rules of a role to whoever holds `token`, in one namespace or in the cluster.
+    pub fn grant(&self, token: &str, user: &str, namespace: Option<&str>, rules: &Value) {
+        self.lock().get_or_insert_default().push(Grant {
+            token: token.to_owned(),
+            user: user.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            rules: rules.clone(),
+        });
+    }
+
+    /// Takes everything from whoever holds `token`.
+    pub fn revoke(&self, token: &str) {
+        self.lock().get_or_insert_default().retain(|grant| grant.token != token);
+    }
+
+    fn user(&self, token: &str) -> Option<String> {
+        self.lock().iter().flatten().find(|grant| grant.token == token).map(|grant| grant.user.clone())
+    }
+
+    fn allows(&self, user: &str, attributes: &Attributes) -> bool {
+        self.lock().iter().flatten().any(|grant| grant.user == user && grant.allows(attributes))
+    }
+
+    fn is_enforced(&self) -> bool {
+        self.lock().is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Grant>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Grant {
+    fn allows(&self, attributes: &Attributes) -> bool {
+        let has = |rule: &Value, list: &str, wanted: &str| {
+            let entries = rule.get(list).and_then(Value::as_array);
+            entries.into_iter().flatten().filter_map(Value::as_str).any(|entry| entry == wanted || entry == "*")
+        };
+        let mut rules = self.rules.as_array().into_iter().flatten();
+        match attributes {
+            Attributes::Resource { verb, group, resource, namespace } => {
+                (self.namespace.is_none() || self.namespace == *namespace)
+                    && rules.any(|rule| {
+                        has(rule, "apiGroups", group) && has(rule, "resources", resource) && has(rule, "verbs", verb)
+                    })
+            }
+            Attributes::Path { verb, path } => {
+                self.namespace.is_none()
+                    && rules.any(|rule| has(rule, "nonResourceURLs", path) && has(rule, "verbs", verb))
+            }
+        }
+    }
+}
+
+impl Attributes {
+    fn of(method: &Method, path: &str, query: &str) -> Self {
+        let mut parts = path.trim_matches('/').split('/');
+        let group = match (parts.next(), parts.next()) {
+            (Some("api"), Some(_)) => String::new(),
+            (Some("apis"), Some(group)) => {
+                parts.next();
+                group.to_owned()
+            }
+            _ => return Self::Path { verb: method.as_str().to_lowercase(), path: path.to_owned() },
+        };
+        let mut resource = parts.next().unwrap_or_default();
+        let mut namespace = None;
+        let mut name = parts.next();
+        if let ("namespaces", Some(in_it), Some(below)) = (resource, name, parts.next()) {
+            namespace = Some(in_it.to_owned());
+            resource = below;
+            name = parts.next();
+        }
+        let is_watch = query.split('&').any(|pair| matches!(pair, "watch=1" | "watch=true"));
+        let verb = match (method, name) {
+            (&Method::POST, _) => "create",
+            (_, Some(_)) => "get",
+            (_, None) if is_watch => "watch",
+            (_, None) => "list",
+        };
+        Self::Resource { verb, group, resource: resource.to_owned(), namespace }
+    }
+
+    /// The API server's own words.
+    fn forbidden(&self, user: &str) -> String {
+        match self {
+            Self::Resource { verb, group, resource, namespace } => {
+                let place = namespace
+                    .as_ref()
+                    .map_or_else(|| "at the cluster scope".to_owned(), |name| format!("in the namespace \"{name}\""));
+                let name = if group.is_empty() { resource.clone() } else { format!("{resource}.{group}") };
+                format!(
+                    "{name} is forbidden: User \"{user}\" cannot {verb} resource \"{resource}\" in API group \"{group}\" {place}"
+                )
+            }
+            Self::Path { verb, path } => format!("forbidden: User \"{user}\" cannot {verb} path \"{path}\""),
+        }
+    }
+}
+
+/// Refuses what the holder of the request's token may not do.
+pub(super) async fn authorize(State(context): State<Context>, request: Request, next: Next) -> Response {
+    let access = &context.access;
+    if !access.is_enforced() {
+        return next.run(request).await;
+    }
+    let Some(user) = bearer(request.headers()).and_then(|token| access.user(token)) else {
+        return Problem::new(401, "Unauthorized", "Unauthorized").response(context.accepted(&request));
+    };
+    let uri = request.uri();
+    let attributes = Attributes::of(request.method(), uri.path(), uri.query().unwrap_or_default());
+    if access.allows(&user, &attributes) {
+        return next.run(request).await;
+    }
+    Problem::new(403, "Forbidden", attributes.forbidden(&user)).response(context.accepted(&request))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+/// Answers a `TokenReview`.
+pub(super) async fn token_review(State(context): State<Context>, review: String) -> Response {
+    answer(&review, |text| match context.access.user(&text("/spec/token")) {
+        Some(user) => json!({
+            "authenticated": true,
+            "user": { "username": user, "groups": ["system:authenticated"] },
+        }),
+        None => json!({ "authenticated": false, "error": "invalid bearer token", "user": {} }),
+    })
+}
+
+/// Answers a `SubjectAccessReview` about a path.
+pub(super) async fn subject_access_review(State(context): State<Context>, review: String) -> Response {
+    answer(&review, |text| {
+        let (verb, path) = (text("/spec/nonResourceAttributes/verb"), text("/spec/nonResourceAttributes/path"));
+        json!({ "allowed": context.access.allows(&text("/spec/user"), &Attributes::Path { verb, path }) })
+    })
+}
+
+/// Sends a review back with its status, which is made of the texts in it.
+fn answer(review: &str, status: impl Fn(&dyn Fn(&str) -> String) -> Value) -> Response {
+    let review: Value = serde_json::from_str(review).unwrap_or_default();
+    let status = status(&|pointer| review.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned());
+    let part = |name: &str| review.get(name).cloned().unwrap_or_default();
+    body::json(&json!({
+        "apiVersion": part("apiVersion"), "kind": part("kind"), "metadata": {}, "spec": part("spec"), "status": status,
+    }))
+}

@@ -1,0 +1,112 @@
+//! What the program is made of and what the repository holds: licences, sources, one version everywhere, no secrets.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn packages() -> Vec<Value> {
+    let mut metadata = Command::new(env!("CARGO"));
+    metadata.args(["metadata", "--format-version", "1", "--locked", "--offline"]);
+    let output = metadata.output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    metadata["packages"].as_array().expect("it has packages").clone()
+}
+
+/// The strings in quotes of one section of deny.toml.
+fn listed(section: &str) -> Vec<String> {
+    let deny = read("deny.toml");
+    let section = deny.split(&format!("[{section}]\n")).nth(1).expect("deny.toml has the section");
+    let section = section.split("\n[").next().expect("a section has a text");
+    let lines = section.lines().filter(|line| line.starts_with(' '));
+    lines.filter_map(|line| line.split('"').nth(1).map(str::to_owned)).collect()
+}
+
+/// Whether the licences of an expression suffice: each part of an AND, one of an OR.
+fn is_allowed(expression: &str, allowed: &[String]) -> bool {
+    let expression = expression.replace('/', " OR ");
+    if let Some(inner) = expression.strip_prefix('(')
+        && let Some((inner, rest)) = inner.split_once(") AND ")
+    {
+        return is_allowed(inner, allowed) && is_allowed(rest, allowed);
+    }
+    if let Some((first, inner)) = expression.split_once(" AND (") {
+        return is_allowed(first, allowed) && is_allowed(inner.trim_end_matches(')'), allowed);
+    }
+    let is_listed = |name: &str| allowed.iter().any(|known| known == name.trim());
+    expression.split(" OR ").any(|all| all.split(" AND ").all(is_listed))
+}
+
+#[test]
+fn every_dependency_has_an_allowed_licence_and_comes_from_the_registry() {
+    let (allowed, banned) = (listed("licenses"), listed("bans"));
+    assert!(allowed.len() > 5 && banned.len() > 2);
+    assert!(is_allowed("(MIT OR GPL-3.0) AND ISC", &allowed) && !is_allowed("MIT AND GPL-3.0", &allowed));
+    let packages = packages();
+    assert!(packages.len() > 100);
+    for package in packages {
+        let name = package["name"].as_str().expect("a package has a name");
+        let licence = package["license"].as_str().unwrap_or_else(|| panic!("{name} has no licence"));
+        assert!(is_allowed(licence, &allowed), "{name}: {licence} is not in deny.toml");
+        assert!(!banned.iter().any(|banned| banned == name), "{name} is banned by deny.toml");
+        let is_ours = name == env!("CARGO_PKG_NAME");
+        let source = package["source"].as_str().unwrap_or_default();
+        assert!(is_ours || source.starts_with("registry+"), "{name} comes from {source:?}");
+    }
+}
+
+#[test]
+fn the_version_is_the_same_everywhere() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (file, text) in [
+        ("Dockerfile", format!("ARG VERSION={version}\n")),
+        ("deploy/chart/Chart.yaml", format!("\nappVersion: {version}\n")),
+        ("deploy/kustomize/base/kustomization.yaml", format!("newTag: {version}\n")),
+    ] {
+        assert!(read(file).contains(&text), "{file} has no {text:?}");
+    }
+}
+
+#[test]
+fn nothing_in_the_repository_looks_like_a_secret() {
+    let files = Command::new("git").args(["ls-files", "-z"]).output().expect("git runs");
+    let files = String::from_utf8(files.stdout).expect("paths are text");
+    // In two parts each, so that this file holds none of them.
+    let marks = [
+        concat!("-----BEGIN ", "PRIVATE KEY"),
+        concat!("-----BEGIN RSA ", "PRIVATE KEY"),
+        concat!("-----BEGIN EC ", "PRIVATE KEY"),
+        concat!("-----BEGIN OPENSSH ", "PRIVATE KEY"),
+        concat!("gh", "p_"),
+        concat!("github", "_pat_"),
+        concat!("gl", "pat-"),
+        concat!("xox", "b-"),
+        concat!("client-", "key-data:"),
+    ];
+    let mut read = 0;
+    for file in files.split('\0').filter(|file| !file.is_empty()) {
+        // A file that is deleted and not yet committed as such is none.
+        let Ok(bytes) = std::fs::read(file) else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        // What hides secrets has to know their shapes.
+        for mark in marks.iter().filter(|_| !file.starts_with("src/pull/redact")) {
+            assert!(!text.contains(mark), "{file} holds {mark}…");
+        }
+        read += 1;
+    }
+    assert!(read > 100);
+}
+
+#[test]
+fn the_image_is_built_as_hadolint_would_have_it() {
+    let hadolint = format!("{}/target/tools/bin/hadolint", env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new(hadolint).arg("Dockerfile").output().expect("`tests/run` installs hadolint");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let dockerfile = read("Dockerfile");
+    assert!(dockerfile.contains("\nFROM scratch\n") && dockerfile.contains("\nUSER 65534:65534\n"));
+    assert!(dockerfile.contains("cargo build --locked --release"));
+}
