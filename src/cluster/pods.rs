@@ -186,7 +186,7 @@ impl Driver {
 
     /// Takes a page that is complete.
     fn finish(&mut self, encoding: Encoding, collected: Collected) -> Result<(), End> {
-        let page = encoding.page(collected.finish()?, |pod| self.informer.listed(pod));
+        let page = encoding.page(&collected.finish()?, |pod| self.informer.listed(pod));
         let page = page.map_err(|error| End::Garbled(error.to_string()))?;
         self.informer.paged(page, self.now());
         Ok(())

@@ -103,7 +103,7 @@ fn what_is_no_event_at_all_is_garbled() {
 
 fn page(encoding: Encoding, body: Bytes) -> Result<(Page, Vec<Result<PodFacts, Undecodable>>), Garbled> {
     let mut pods = Vec::new();
-    let page = encoding.page(body, |pod| pods.push(pod))?;
+    let page = encoding.page(&body, |pod| pods.push(pod))?;
     Ok((page, pods))
 }
 
@@ -169,7 +169,7 @@ proptest! {
         let bytes: Bytes = if in_envelope { [MAGIC, &bytes].concat().into() } else { bytes.into() };
         for encoding in [Encoding::Json, Encoding::Protobuf] {
             drop(encoding.word(&bytes));
-            drop(encoding.page(bytes.clone(), drop));
+            drop(encoding.page(&bytes, drop));
             drop(Encoding::status(Some(encoding), 500, &bytes));
         }
     }

@@ -1,5 +1,6 @@
 //! Moves the machine by hand: every story here takes no time, however long it lasts.
 
+use super::flight::{EVENT_LIMIT, HEAD_LIMIT, IDLE_LIMIT, PAGE_LIMIT, STALL_LIMIT};
 use super::pace::{LONGEST_PAUSE, SPACING};
 use super::*;
 use crate::pull::facts::PodId;
