@@ -14,7 +14,6 @@ use image_pull_exporter::pull::index::Settings;
 use image_pull_exporter::pull::time::Timestamp;
 use image_pull_exporter::serve::Exporter;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use crate::common::{Response, get};
@@ -39,7 +38,7 @@ impl Site {
         listener.set_nonblocking(true).expect("it can be");
         let port = listener.local_addr().expect("it has an address").port();
         let (stop, stopped) = oneshot::channel();
-        let shown = Arc::new(Exporter::new(Arc::clone(&monitor), Clock::System));
+        let shown = Arc::new(Exporter::new(Arc::clone(&monitor), Clock::System, Duration::MAX));
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it starts");
             runtime.block_on(async {
@@ -62,8 +61,8 @@ impl Site {
 
     /// The first list is complete, and empty.
     pub fn list(&self) {
-        self.tell(0, PodEvent::ListBegins(Scope::Cluster));
-        self.tell(0, PodEvent::ListEnds(Scope::Cluster));
+        self.tell(0, PodEvent::ListBegins);
+        self.tell(0, PodEvent::ListEnds);
     }
 
     /// A pod is as this says, so many seconds after the beginning two hours ago.
@@ -83,7 +82,7 @@ impl Site {
     }
 
     fn tell(&self, seconds: u64, event: PodEvent) {
-        self.monitor.take(event, self.began.after(Duration::from_secs(seconds)));
+        self.monitor.take(&Scope::Cluster, event, self.began.after(Duration::from_secs(seconds)));
     }
 
     /// What it answers.
@@ -115,6 +114,5 @@ impl Drop for Site {
 }
 
 fn facts(pod: &Value) -> PodFacts {
-    let text = RawValue::from_string(pod.to_string()).expect("it is JSON");
-    wire::decode(&text).expect("it is a pod")
+    wire::decode(&pod.to_string()).expect("it is a pod")
 }
