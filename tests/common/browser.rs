@@ -61,8 +61,8 @@ impl Browser {
         });
         let session = browser.call("POST", "/session", Some(json!({ "capabilities": { "alwaysMatch": wanted } })));
         let session = session.expect("a session begins");
-        browser.session = session["sessionId"].as_str().expect("it has an id").to_owned();
-        browser.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": WATCH }));
+        session["sessionId"].as_str().expect("it has an id").clone_into(&mut browser.session);
+        browser.cdp("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": WATCH }));
         browser.size(1280, 1000);
         browser
     }
@@ -105,7 +105,7 @@ impl Browser {
 
     /// A command of the DevTools protocol.
     #[track_caller]
-    pub fn cdp(&self, command: &str, parameters: Value) -> Value {
+    pub fn cdp(&self, command: &str, parameters: &Value) -> Value {
         self.ask("POST", "/goog/cdp/execute", Some(json!({ "cmd": command, "params": parameters })))
     }
 
@@ -161,25 +161,25 @@ impl Browser {
     /// Makes the window so large, in CSS pixels.
     pub fn size(&self, width: u32, height: u32) {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.cdp("Emulation.setDeviceMetricsOverride", metrics);
+        self.cdp("Emulation.setDeviceMetricsOverride", &metrics);
     }
 
     /// Prefers `light` or `dark`.
     pub fn prefer(&self, scheme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        self.cdp("Emulation.setEmulatedMedia", json!({ "features": features }));
+        self.cdp("Emulation.setEmulatedMedia", &json!({ "features": features }));
     }
 
     /// Runs no script of any page from now on.
     pub fn disable_scripts(&self) {
-        self.cdp("Emulation.setScriptExecutionDisabled", json!({ "value": true }));
+        self.cdp("Emulation.setScriptExecutionDisabled", &json!({ "value": true }));
     }
 
     /// Writes what the window shows to `target/tmp/pictures/NAME.png`.
     pub fn picture(&self, name: &str) {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
         std::fs::create_dir_all(&folder).expect("the folder can be made");
-        let shot = self.cdp("Page.captureScreenshot", json!({ "format": "png" }));
+        let shot = self.cdp("Page.captureScreenshot", &json!({ "format": "png" }));
         let png = STANDARD.decode(shot["data"].as_str().expect("a picture has data")).expect("it is base64");
         std::fs::write(folder.join(format!("{name}.png")), png).expect("the picture can be written");
     }

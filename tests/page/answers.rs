@@ -67,6 +67,23 @@ fn filters_narrow_what_is_listed() {
 }
 
 #[test]
+fn the_summary_counts_whom_each_outage_affects() {
+    let site = Site::with(&some_pods());
+    let summary = site.json("/api/v1/summary");
+    let counts = |of: &Value| {
+        ["containers", "pods", "workloads", "namespaces", "nodes", "registries"].map(|field| of[field].as_u64())
+    };
+    assert_eq!(counts(&summary), [4, 4, 4, 2, 1, 2].map(Some));
+    let outages = summary["outages"].as_array().expect("it is a list");
+    let names: Vec<_> = outages.iter().map(|outage| (&outage["cause"], &outage["registry"])).collect();
+    let dns = (&json!("dns_failure"), &json!("registry.exmaple.com"));
+    assert!(names[0] == dns && names.len() == 3, "the largest first: {names:?}");
+    assert_eq!(counts(&outages[0]), [2, 2, 2, 1, 1, 1].map(Some));
+    assert_eq!(counts(&site.json("/api/v1/summary?namespace=bank"))[0], Some(2));
+    assert_eq!(site.json("/api/v1/summary?namespace=nowhere")["since"], Value::Null);
+}
+
+#[test]
 fn the_parts_of_a_list_make_the_whole() {
     let pods: Vec<Value> =
         (0..25).map(|n| pod("shop", &format!("web-{n:02}"), Some(("ErrImagePull", NOT_FOUND)))).collect();

@@ -54,7 +54,7 @@ fn hostile_texts_do_nothing_in_a_browser() {
     let mut pages = vec![site.url("/")];
     pages.extend(paths);
     pages.extend(TEXTS.iter().map(|text| {
-        let encoded: String = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let encoded = text.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
         site.url(&format!("/?q={encoded}&namespace={encoded}&registry={encoded}"))
     }));
     for page in &pages {

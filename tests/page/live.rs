@@ -123,6 +123,16 @@ fn the_next_attempt_is_counted_down() {
     eventually(|| if browser.run(text) == first { Err(first.to_string()) } else { Ok(()) });
     assert!(number(&browser, bar) > filled);
     wait_for(&browser, "return document.querySelector('.next b').textContent === 'any moment';");
+    // The script writes ages as the program does.
+    for seconds in [605_u64, 10_805, 18_305, 28_805, 172_805, 180_005, 691_205, 63_072_005, 252_288_005] {
+        let script = format!(
+            "const time = document.createElement('time'); time.id = 'a{seconds}'; document.body.append(time);
+             time.dataset.since = Number(document.getElementById('clock').dataset.now) - {seconds}000;"
+        );
+        browser.run(&script);
+        let told = image_pull_exporter::present::age(std::time::Duration::from_secs(seconds));
+        wait_for(&browser, &format!("return document.getElementById('a{seconds}').textContent === '{told}';"));
+    }
     let age = number(&browser, "return parseInt(document.querySelector('.row time').textContent, 10);");
     assert!((16.0..90.0).contains(&age), "{age}");
 }
