@@ -431,6 +431,9 @@ fn errors_in_the_stream_are_retried_from_the_position_until_that_is_to_blame() {
     assert_eq!(lab.ask(), Ask::WatchList);
 }
 
+/// How a server answers.
+type Server = Box<dyn FnMut(&mut Lab, &Ask)>;
+
 /// Plays a server for an hour and returns how many requests it got.
 fn requests_in_an_hour(mut answer: impl FnMut(&mut Lab, &Ask)) -> usize {
     let mut lab = Lab::current();
@@ -470,7 +473,6 @@ fn no_server_is_asked_more_than_once_a_second() {
         lab.end(End::Complete);
     };
     let refused = |code| move |lab: &mut Lab, _: &Ask| lab.end(End::Refused(status(code)));
-    type Server = Box<dyn FnMut(&mut Lab, &Ask)>;
     let servers: [(&str, Server, std::ops::Range<usize>); 7] = [
         ("refuses connections", Box::new(|lab, _| lab.end(broken())), 100..400),
         (
