@@ -44,7 +44,8 @@ fn now(began: Instant) -> Timestamp {
 }
 
 impl Lab {
-    pub fn new() -> Self {
+    /// One whose informer draws its pauses from `seed`.
+    pub fn new(seed: u64) -> Self {
         let store = SharedStore::default();
         let (router, faults) = api::in_process(store.clone(), BOOKMARK_EVERY);
         let router =
@@ -58,7 +59,7 @@ impl Lab {
         let told = Arc::clone(&monitor);
         watch.spawn(async move {
             let source = Source { client, scope: scope.clone(), include_finished: false, compress_lists: false };
-            let mut events = std::pin::pin!(pods::watch(source));
+            let mut events = std::pin::pin!(pods::watch_seeded(source, seed));
             while let Some(event) = events.next().await {
                 told.take(&scope, event, now(began));
             }
