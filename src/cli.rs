@@ -1,5 +1,7 @@
 //! Defines the command line: what the user typed, and the checked options that come of it.
 
+mod cluster;
+
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,8 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::LevelFilter;
+
+pub use cluster::ClusterArgs;
 
 use crate::cluster::client::Place;
 use crate::explain;
@@ -274,38 +278,6 @@ pub struct PlaceArgs {
     /// The context of the kubeconfig
     #[arg(long, value_name = "NAME", env = "IMAGE_PULL_EXPORTER_CONTEXT")]
     pub context: Option<String>,
-}
-
-/// Which cluster, and what of it.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Cluster")]
-pub struct ClusterArgs {
-    /// Where it is.
-    #[command(flatten)]
-    pub place: PlaceArgs,
-    /// Watch these namespaces only, separated by commas, each with its own watch
-    #[arg(long, value_name = "NAMES", env = "IMAGE_PULL_EXPORTER_NAMESPACES", value_delimiter = ',')]
-    pub namespaces: Vec<String>,
-    /// How long the watch may be broken before /readyz says that the view is out of date, in seconds
-    #[arg(
-        id = "watch.stale-after",
-        long = "watch.stale-after",
-        value_name = "SECONDS",
-        env = "IMAGE_PULL_EXPORTER_WATCH_STALE_AFTER",
-        default_value = "300",
-        value_parser = seconds
-    )]
-    pub stale_after: Duration,
-    /// Let the API server compress lists, which saves bytes on the wire and costs time on both sides
-    #[arg(
-        id = "watch.compress-lists",
-        long = "watch.compress-lists",
-        env = "IMAGE_PULL_EXPORTER_WATCH_COMPRESS_LISTS"
-    )]
-    pub compress_lists: bool,
-    /// Watch finished pods too, which gives kube-state-metrics' exact view and costs more
-    #[arg(long, env = "IMAGE_PULL_EXPORTER_INCLUDE_FINISHED_PODS")]
-    pub include_finished_pods: bool,
 }
 
 /// What is shown, and how much of it.

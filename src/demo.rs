@@ -14,6 +14,7 @@ use tracing::info;
 use crate::cli::DemoArgs;
 use crate::clock::Clock;
 use crate::cluster::client;
+use crate::cluster::selection::Selection;
 use crate::log;
 use crate::pull::facts::Scope;
 use crate::pull::time::Timestamp;
@@ -66,7 +67,7 @@ pub async fn run(args: &DemoArgs, log_level: log::Level) -> Result<()> {
     let watched = Watched {
         client,
         scopes: vec![Scope::Cluster],
-        include_finished: false,
+        selection: Selection::default(),
         compress_lists: false,
         stale_after: STALE_AFTER,
         clock,

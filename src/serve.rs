@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use crate::cli::{LogLevel, MetricsArgs, ServeArgs, WebArgs};
 use crate::clock::Clock;
 use crate::cluster::pods::{self, Source};
+use crate::cluster::selection::Selection;
 use crate::cluster::{PodEvent, client};
 use crate::http::web_config::{Reloading, Reloads};
 use crate::http::{self, NotReady, Refusals, Reviewer, Scrape, Sight, Site};
@@ -38,8 +39,8 @@ pub struct Watched {
     pub client: Client,
     /// What of it to watch.
     pub scopes: Vec<Scope>,
-    /// Whether to watch finished pods too.
-    pub include_finished: bool,
+    /// Which pods of each scope to watch.
+    pub selection: Selection,
     /// Whether the API server may compress lists.
     pub compress_lists: bool,
     /// For how long the watch may be broken before nobody should rely on the view.
@@ -54,15 +55,16 @@ pub struct Watched {
 /// When something could not be started, or a task ended that should not have.
 pub async fn run(args: &ServeArgs, log_level: log::Level) -> Result<()> {
     let ServeArgs { web, auth_filter, config_check, cluster, metrics, log: _ } = args;
-    // Both are tried before either is complained about: whoever has made two mistakes wants to hear of both.
-    let client = client::connect(&cluster.place.place()).await;
-    let web_server = WebServer::new(web, log_level);
-    let (client, mut web_server) = match (client, web_server) {
-        (Ok(client), Ok(web_server)) => (client, web_server),
-        (client, web_server) => {
-            let client = client.err().map(|error| format!("{:#}", anyhow::Error::from(error)));
+    // All are tried before any is complained about: whoever has made two mistakes wants to hear of both.
+    let client = client::connect(&cluster.place.place()).await.map_err(anyhow::Error::from);
+    let (selection, web_server) = (cluster.selection(), WebServer::new(web, log_level));
+    let (client, selection, mut web_server) = match (client, selection, web_server) {
+        (Ok(client), Ok(selection), Ok(web_server)) => (client, selection, web_server),
+        (client, selection, web_server) => {
+            let client = client.err().map(|error| format!("{error:#}"));
+            let selection = selection.err().map(|error| error.to_string());
             let web_server = web_server.err().map(|error| error.to_string());
-            bail!(client.into_iter().chain(web_server).collect::<Vec<_>>().join("\n"))
+            bail!(client.into_iter().chain(selection).chain(web_server).collect::<Vec<_>>().join("\n"))
         }
     };
     if *auth_filter {
@@ -75,7 +77,7 @@ pub async fn run(args: &ServeArgs, log_level: log::Level) -> Result<()> {
     let watched = Watched {
         client,
         scopes: Scope::of_namespaces(&cluster.namespaces),
-        include_finished: cluster.include_finished_pods,
+        selection,
         compress_lists: cluster.compress_lists,
         stale_after: cluster.stale_after,
         clock: Clock::System,
@@ -152,16 +154,17 @@ pub async fn serve(
     tasks: &mut JoinSet<()>,
     stop: impl Future<Output = ()>,
 ) -> Result<()> {
-    let Watched { client, scopes, include_finished, compress_lists, stale_after, clock } = watched;
+    let Watched { client, scopes, selection, compress_lists, stale_after, clock } = watched;
     let WebServer { config, reloading, history } = web;
-    let settings = metrics.settings(!include_finished);
+    let settings = metrics.settings(!selection.finished);
     let monitor = Arc::new(Monitor::new(settings, &scopes, metrics.limits(), clock.now()).remembering(history));
     let address = listener.local_addr().context("cannot tell the address listened on")?;
     let tls = config.web.borrow().has_tls();
     info!(%address, tls, version = crate::build::VERSION, revision = crate::build::REVISION, "serving");
 
     for scope in scopes {
-        let source = Source { client: client.clone(), scope: scope.clone(), include_finished, compress_lists };
+        let source =
+            Source { client: client.clone(), scope: scope.clone(), selection: selection.clone(), compress_lists };
         tasks.spawn(follow(scope, pods::watch(source), Arc::clone(&monitor), clock));
     }
     let (stopping, mut stopped) = watch::channel(());

@@ -13,6 +13,7 @@ use futures::StreamExt;
 use image_pull_exporter::clock::Clock;
 use image_pull_exporter::cluster::client;
 use image_pull_exporter::cluster::pods::{self, Source};
+use image_pull_exporter::cluster::selection::Selection;
 use image_pull_exporter::metrics::exposition::{Exposition, Format};
 use image_pull_exporter::metrics::families;
 use image_pull_exporter::metrics::view::Shown;
@@ -49,7 +50,8 @@ impl Lab {
         for scope in scopes {
             let (client, monitor, scope) = (client.clone(), Arc::clone(&monitor), scope.clone());
             watch.spawn(async move {
-                let source = Source { client, scope: scope.clone(), include_finished: false, compress_lists: false };
+                let source =
+                    Source { client, scope: scope.clone(), selection: Selection::default(), compress_lists: false };
                 let mut events = std::pin::pin!(pods::watch(source));
                 while let Some(event) = events.next().await {
                     monitor.take(&scope, event, Clock::System.now());

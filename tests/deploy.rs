@@ -11,7 +11,8 @@ use common::check_golden;
 use serde_json::{Value, json};
 
 /// The roots of kustomize and the values of the chart whose renderings are agreed on.
-const KUSTOMIZE: [&str; 3] = ["base", "variants/namespaced", "variants/secured"];
+const KUSTOMIZE: [&str; 5] =
+    ["base", "variants/daemonset", "variants/namespaced", "variants/secured", "variants/statefulset"];
 const CHART: [&str; 3] = ["", "ci/namespaced-values.yaml", "ci/secured-values.yaml"];
 
 fn read(path: &str) -> String {
@@ -154,7 +155,7 @@ fn the_exporter_may_list_and_watch_pods_and_ask_who_somebody_is() {
 #[test]
 fn pods_meet_the_restricted_standard() {
     let mut pods = 0;
-    for (rendering, object) in all_objects().filter(|(_, object)| object["kind"] == "Deployment") {
+    for (rendering, object) in all_objects().filter(|(_, object)| object["spec"]["template"].is_object()) {
         let pod = &object["spec"]["template"]["spec"];
         let container = &pod["containers"][0];
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true, "{rendering}");

@@ -2,113 +2,72 @@
 
 mod common;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::cluster::Cluster;
 use common::prometheus::Prometheus;
 use common::{NOT_FOUND, PATIENCE, Program, eventually, get, pod, sum};
-use image_pull_exporter::sim::api::{Access, ApiServer, BOOKMARK_EVERY, SharedStore};
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
 
 const EXPORTER: &str = "system:serviceaccount:image-pull-exporter:image-pull-exporter";
 
-/// A simulated cluster that enforces RBAC, and a kubeconfig with the exporter's token.
-struct Cluster {
-    runtime: Runtime,
-    server: Option<ApiServer>,
-    access: Access,
-    kubeconfig: PathBuf,
+/// A simulated cluster with three failing pods that enforces RBAC.
+fn enforcing(name: &str) -> Cluster {
+    let cluster = Cluster::new(&format!("rights-{name}"));
+    for namespace in ["shop", "bank", "other"] {
+        cluster.store.put(pod(namespace, "web", Some(("ErrImagePull", NOT_FOUND))));
+    }
+    cluster.server().access().enforce();
+    cluster
 }
 
-impl Cluster {
-    fn new(name: &str) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.expect("a runtime starts");
-        let store = SharedStore::default();
-        for namespace in ["shop", "bank", "other"] {
-            store.put(pod(namespace, "web", Some(("ErrImagePull", NOT_FOUND))));
-        }
-        let server = runtime.block_on(async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-            ApiServer::start(listener, store, BOOKMARK_EVERY).expect("the API server starts")
-        });
-        let access = server.access().clone();
-        access.enforce();
-        let kubeconfig = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("rights-{name}.kubeconfig"));
-        let config = format!(
-            "{{apiVersion: v1, kind: Config, current-context: x, contexts: [{{name: x, context: {{cluster: x, user: x}}}}], \
-             clusters: [{{name: x, cluster: {{server: 'http://{}'}}}}], users: [{{name: x, user: {{token: exporter}}}}]}}",
-            server.address()
-        );
-        std::fs::write(&kubeconfig, config).expect("the kubeconfig can be written");
-        Self { runtime, server: Some(server), access, kubeconfig }
-    }
-
-    /// Binds the rules of a shipped role to the holder of a token.
-    fn bind(&self, token: &str, user: &str, namespace: Option<&str>, file: &str, role: &str) {
-        let text = std::fs::read_to_string(format!("deploy/kustomize/{file}")).expect("the role is there");
-        let objects: Vec<Value> = serde_saphyr::from_multiple(&text).expect("it is YAML");
-        let is_wanted = |object: &&Value| {
-            object["metadata"]["name"] == role
-                && object["kind"].as_str().is_some_and(|kind| kind.ends_with("Role"))
-                && object["metadata"]["namespace"].as_str() == namespace
-        };
-        let role = objects.iter().find(is_wanted).expect("it has the role");
-        self.access.grant(token, user, namespace, &role["rules"]);
-    }
-
-    fn bind_exporter(&self) {
-        self.bind("exporter", EXPORTER, None, "base/cluster-role.yaml", "image-pull-exporter");
-    }
-
-    fn start(&self, flags: &[&str]) -> Program {
-        Program::start(&[&["--kubeconfig", self.kubeconfig.to_str().expect("a path is text")], flags].concat())
-    }
-
-    fn stop(&mut self) {
-        let server = self.server.take().expect("it runs");
-        self.runtime.block_on(server.shutdown()).expect("it ends well");
-    }
+/// Binds the rules of a shipped role to the holder of a token.
+fn bind(cluster: &Cluster, token: &str, user: &str, namespace: Option<&str>, (file, role): (&str, &str)) {
+    let text = std::fs::read_to_string(format!("deploy/kustomize/{file}")).expect("the role is there");
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&text).expect("it is YAML");
+    let is_wanted = |object: &&Value| {
+        object["metadata"]["name"] == role
+            && object["kind"].as_str().is_some_and(|kind| kind.ends_with("Role"))
+            && object["metadata"]["namespace"].as_str() == namespace
+    };
+    let role = objects.iter().find(is_wanted).expect("it has the role");
+    cluster.server().access().grant(token, user, namespace, &role["rules"]);
 }
 
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.kubeconfig);
-    }
+fn bind_exporter(cluster: &Cluster) {
+    bind(cluster, "exporter", EXPORTER, None, ("base/cluster-role.yaml", "image-pull-exporter"));
 }
 
 #[test]
 fn the_shipped_cluster_role_is_enough() {
-    let cluster = Cluster::new("enough");
-    cluster.bind_exporter();
+    let cluster = enforcing("enough");
+    bind_exporter(&cluster);
     let program = cluster.start(&[]);
     program.wait_ready();
     let metrics = program.metrics();
     assert_eq!(sum(&metrics, "image_pull_failing{"), 3.0);
-    assert_eq!(sum(&metrics, "image_pull_exporter_watch_errors_total"), 0.0);
+    assert_eq!(sum(&metrics, "image_pull_exporter_watch_restarts_total{cause=\"forbidden\""), 0.0);
 }
 
 #[test]
 fn the_shipped_roles_are_enough_for_their_namespaces() {
-    let cluster = Cluster::new("namespaces");
+    let cluster = enforcing("namespaces");
     for namespace in ["shop", "bank"] {
-        let file = "variants/namespaced/role.yaml";
-        cluster.bind("exporter", EXPORTER, Some(namespace), file, "image-pull-exporter");
+        let role = ("variants/namespaced/role.yaml", "image-pull-exporter");
+        bind(&cluster, "exporter", EXPORTER, Some(namespace), role);
     }
     let program = cluster.start(&["--namespaces", "shop,bank"]);
     program.wait_ready();
     let metrics = program.metrics();
     assert_eq!(sum(&metrics, "image_pull_failing{"), 2.0);
-    assert_eq!(sum(&metrics, "image_pull_exporter_watch_errors_total"), 0.0);
+    assert_eq!(sum(&metrics, "image_pull_exporter_watch_restarts_total{cause=\"forbidden\""), 0.0);
 }
 
 #[test]
 fn what_is_missing_is_told_precisely() {
-    let cluster = Cluster::new("missing");
+    let cluster = enforcing("missing");
     let look = || {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_image-pull-exporter"));
         let output = command.args(["list", "--kubeconfig"]).arg(&cluster.kubeconfig).output().expect("it starts");
@@ -117,7 +76,7 @@ fn what_is_missing_is_told_precisely() {
     };
     assert!(look().contains("the credentials are not accepted"), "{}", look());
     let watch_only = serde_json::json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["watch"] }]);
-    cluster.access.grant("exporter", EXPORTER, None, &watch_only);
+    cluster.server().access().grant("exporter", EXPORTER, None, &watch_only);
     let said = look();
     assert!(said.contains(&format!("User \"{EXPORTER}\" cannot list resource \"pods\"")), "{said}");
     assert!(said.contains("grant the verbs list and watch on pods"), "{said}");
@@ -127,7 +86,7 @@ fn what_is_missing_is_told_precisely() {
         Ok(503) => Ok(()),
         other => Err(format!("{other:?}")),
     });
-    cluster.bind_exporter();
+    bind_exporter(&cluster);
     program.wait_ready();
     assert_eq!(sum(&program.metrics(), "image_pull_failing{"), 3.0);
 }
@@ -135,12 +94,12 @@ fn what_is_missing_is_told_precisely() {
 /// A cluster with an exporter that asks the API server about tokens, of whom `prometheus` may get the metrics and
 /// `visitor` nothing.
 fn filtering(name: &str) -> (Cluster, Program) {
-    let cluster = Cluster::new(name);
-    cluster.bind_exporter();
+    let cluster = enforcing(name);
+    bind_exporter(&cluster);
     let file = "components/auth-filter/cluster-role.yaml";
-    cluster.bind("exporter", EXPORTER, None, file, "image-pull-exporter-auth-filter");
-    cluster.bind("prometheus", "prometheus", None, file, "image-pull-exporter-metrics-reader");
-    cluster.access.grant("visitor", "visitor", None, &Value::Null);
+    bind(&cluster, "exporter", EXPORTER, None, (file, "image-pull-exporter-auth-filter"));
+    bind(&cluster, "prometheus", "prometheus", None, (file, "image-pull-exporter-metrics-reader"));
+    cluster.server().access().grant("visitor", "visitor", None, &Value::Null);
     let program = cluster.start(&["--auth-filter"]);
     program.wait_ready();
     (cluster, program)
@@ -176,9 +135,9 @@ fn only_those_whom_the_api_server_lets_get_the_metrics() {
 
 #[test]
 fn without_the_right_to_ask_nobody_is_let_in() {
-    let cluster = Cluster::new("blind");
-    cluster.bind_exporter();
-    cluster.access.grant(
+    let cluster = enforcing("blind");
+    bind_exporter(&cluster);
+    cluster.server().access().grant(
         "prometheus",
         "prometheus",
         None,
@@ -193,7 +152,7 @@ fn without_the_right_to_ask_nobody_is_let_in() {
 fn ten_thousand_bad_tokens_let_nobody_in_and_slow_nobody_else() {
     let (cluster, program) = filtering("tokens");
     assert_eq!(ask(&program, "/metrics", "prometheus"), 200);
-    let before = cluster.server.as_ref().expect("it runs").faults().requests().other;
+    let before = cluster.server().faults().requests().other;
     let guessed = AtomicUsize::new(0);
     let slowest = thread::scope(|scope| {
         for guesser in 0..20 {
@@ -219,6 +178,6 @@ fn ten_thousand_bad_tokens_let_nobody_in_and_slow_nobody_else() {
         slowest
     });
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
-    let asked = cluster.server.as_ref().expect("it runs").faults().requests().other - before;
+    let asked = cluster.server().faults().requests().other - before;
     assert!(asked <= 10_000 + 2, "a guess is asked about once at most: {asked}");
 }

@@ -10,6 +10,7 @@ pub mod frames;
 mod informer;
 pub mod pods;
 mod request;
+pub mod selection;
 pub mod wire;
 
 use crate::pull::facts::PodFacts;

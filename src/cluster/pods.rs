@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use flate2::write::GzDecoder;
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt, future, stream};
 use http::{HeaderMap, Request, Response, header};
 use http_body_util::{BodyExt, Limited};
 use kube::Client;
@@ -19,6 +19,7 @@ use super::codec::{Encoding, Status};
 use super::frames::{Frame, Frames};
 use super::informer::{End, Informer, Moment};
 use super::request::{Ask, Target};
+use super::selection::Selection;
 use crate::pull::facts::Scope;
 
 /// The most bytes of a page, unpacked: with the pages asked for, ten times what comes.
@@ -27,8 +28,6 @@ const MAX_PAGE: usize = 64 * 1024 * 1024;
 const MAX_STATUS: usize = 64 * 1024;
 /// An error that takes longer to come is told without its text.
 const STATUS_LIMIT: Duration = Duration::from_secs(5);
-/// Finished pods start no container again, and their left-over statuses would look like failures.
-const UNFINISHED: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
 /// What to watch.
 #[derive(Clone)]
@@ -37,8 +36,8 @@ pub struct Source {
     pub client: Client,
     /// What of it.
     pub scope: Scope,
-    /// Whether finished pods belong to it.
-    pub include_finished: bool,
+    /// Which pods of it.
+    pub selection: Selection,
     /// Whether the API server may compress lists, which saves bytes and costs time on both sides.
     pub compress_lists: bool,
 }
@@ -64,11 +63,12 @@ fn seed() -> u64 {
 }
 
 fn events(source: Source, informer: Informer) -> impl Stream<Item = PodEvent> {
-    let Source { client, scope, include_finished, compress_lists } = source;
-    let field_selector = if include_finished { "" } else { UNFINISHED }.to_owned();
-    let target = Target { scope, field_selector, compress_lists };
+    let Source { client, scope, selection, compress_lists } = source;
+    let (field_selector, label_selector) = (selection.field_selector(), selection.labels.clone());
+    let target = Target { scope, field_selector, label_selector, compress_lists };
     let driver = Driver { client, target, informer, began: Instant::now(), answer: None };
-    stream::unfold(driver, |mut driver| async move { Some((driver.next().await, driver)) })
+    let events = stream::unfold(driver, |mut driver| async move { Some((driver.next().await, driver)) });
+    events.filter_map(move |event| future::ready(selection.of_shard(event)))
 }
 
 struct Driver {

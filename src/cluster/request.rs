@@ -23,6 +23,8 @@ pub(super) struct Target {
     pub(super) scope: Scope,
     /// Which pods, by their fields; all of them when empty.
     pub(super) field_selector: String,
+    /// Which pods, by their labels; all of them when empty.
+    pub(super) label_selector: String,
     /// Whether lists may come compressed.
     pub(super) compress_lists: bool,
 }
@@ -41,6 +43,9 @@ impl Ask {
         let mut query = form_urlencoded::Serializer::new(String::new());
         if !target.field_selector.is_empty() {
             query.append_pair("fieldSelector", &target.field_selector);
+        }
+        if !target.label_selector.is_empty() {
+            query.append_pair("labelSelector", &target.label_selector);
         }
         let is_list = match self {
             Self::List { limit, token } => {

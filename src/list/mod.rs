@@ -11,6 +11,7 @@ use kube::Client;
 use serde::Serialize;
 
 use crate::cluster::pods::{self, Source};
+use crate::cluster::selection::Selection;
 use crate::cluster::{PodEvent, WatchCause};
 use crate::present::{FailingContainer, rfc3339};
 use crate::pull::cause::Cause;
@@ -151,7 +152,7 @@ pub async fn look_at_cluster(client: Client, filter: &Filter, now: impl Fn() -> 
 }
 
 fn source(client: &Client, scope: &Scope) -> Source {
-    Source { client: client.clone(), scope: scope.clone(), include_finished: false, compress_lists: false }
+    Source { client: client.clone(), scope: scope.clone(), selection: Selection::default(), compress_lists: false }
 }
 
 /// Whoever may not list the pods of a cluster may list those of a namespace.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use image_pull_exporter::cluster::pods::{self, Source};
+use image_pull_exporter::cluster::selection::Selection;
 use image_pull_exporter::metrics::exposition::{Exposition, Format};
 use image_pull_exporter::metrics::families;
 use image_pull_exporter::metrics::view::Shown;
@@ -58,7 +59,8 @@ impl Lab {
         let mut watch = JoinSet::new();
         let told = Arc::clone(&monitor);
         watch.spawn(async move {
-            let source = Source { client, scope: scope.clone(), include_finished: false, compress_lists: false };
+            let source =
+                Source { client, scope: scope.clone(), selection: Selection::default(), compress_lists: false };
             let mut events = std::pin::pin!(pods::watch_seeded(source, seed));
             while let Some(event) = events.next().await {
                 told.take(&scope, event, now(began));

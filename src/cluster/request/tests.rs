@@ -3,6 +3,7 @@ use super::*;
 fn target() -> Target {
     Target {
         scope: Scope::Namespace("shop".to_owned()),
+        label_selector: String::new(),
         field_selector: "status.phase!=Failed".to_owned(),
         compress_lists: false,
     }

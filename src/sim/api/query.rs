@@ -36,7 +36,8 @@ impl Query {
             let number = || value.parse::<u64>().map_err(|_| format!("invalid {name}: \"{value}\""));
             match name {
                 "watch" => query.watch = is_true(&value),
-                "fieldSelector" => query.selector = Selector::parse(&value)?,
+                "fieldSelector" => query.selector.fields(&value)?,
+                "labelSelector" => query.selector.labels(&value),
                 "limit" => query.limit = usize::try_from(number()?).ok().filter(|limit| *limit > 0),
                 "continue" if !value.is_empty() => query.page = Some(Continue::parse(&value)?),
                 "resourceVersion" if !value.is_empty() => {
@@ -46,7 +47,6 @@ impl Query {
                 "sendInitialEvents" => query.send_initial_events = is_true(&value),
                 "allowWatchBookmarks" => query.bookmarks = is_true(&value),
                 "timeoutSeconds" => query.timeout = Some(Duration::from_secs(number()?)),
-                "labelSelector" if !value.is_empty() => return Err("labelSelector is not simulated".to_owned()),
                 _ => {}
             }
         }

@@ -1,0 +1,179 @@
+//! Says which pods of a scope are watched: by their fields and labels, which the API server goes by, and by shard.
+
+use std::str::FromStr;
+
+use super::PodEvent;
+
+/// Finished pods start no container again, and their left-over statuses would look like failures.
+const UNFINISHED: &str = "status.phase!=Succeeded,status.phase!=Failed";
+
+/// Which pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Finished ones too.
+    pub finished: bool,
+    /// None of these namespaces.
+    pub denied_namespaces: Vec<String>,
+    /// Those of this node only.
+    pub node: Option<String>,
+    /// Those that match this label selector; all where it is empty.
+    pub labels: String,
+    /// Those of this shard only.
+    pub shard: Option<Shard>,
+}
+
+/// One of several exporters that share the pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    index: u32,
+    total: u32,
+}
+
+/// Why there is no such shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("--shard is {index}, and of {total} shards (--total-shards) the last is {}", total.saturating_sub(1))]
+pub struct NoShard {
+    index: u32,
+    total: u32,
+}
+
+impl Selection {
+    /// The selector of fields for the API server; empty for all pods.
+    pub(super) fn field_selector(&self) -> String {
+        let mut terms = Vec::new();
+        if !self.finished {
+            terms.push(UNFINISHED.to_owned());
+        }
+        terms.extend(self.denied_namespaces.iter().map(|name| format!("metadata.namespace!={name}")));
+        terms.extend(self.node.iter().map(|name| format!("spec.nodeName={name}")));
+        terms.join(",")
+    }
+
+    /// What an event is to this selection, which the API server knows no shards of.
+    pub(super) fn of_shard(&self, event: PodEvent) -> Option<PodEvent> {
+        use PodEvent::{
+            Applied, Deleted, Ended, Failed, Found, Heard, ListBegins, ListEnds, Listed, Missed, Undecodable,
+        };
+        let Some(shard) = self.shard else { return Some(event) };
+        match &event {
+            Listed(pod) | Found(pod) if !shard.owns(&pod.id.uid) => None,
+            // Somebody else's, and yet a sign that the watch goes on.
+            Applied(pod) | Missed(pod) | Deleted(pod) if !shard.owns(&pod.id.uid) => Some(Heard),
+            Listed(_) | Found(_) | Applied(_) | Missed(_) | Deleted(_) | ListBegins | ListEnds | Heard
+            | Undecodable(_) | Ended | Failed(_) => Some(event),
+        }
+    }
+}
+
+impl Shard {
+    /// The shard with this index, from 0, of so many.
+    ///
+    /// # Errors
+    /// When there are not so many.
+    pub const fn new(index: u32, total: u32) -> Result<Self, NoShard> {
+        if index < total { Ok(Self { index, total }) } else { Err(NoShard { index, total }) }
+    }
+
+    /// Whether a pod belongs to it.
+    fn owns(self, uid: &str) -> bool {
+        jump(fnv1a(uid.as_bytes()), self.total) == self.index
+    }
+}
+
+/// Jump consistent hash (Lamping and Veach, 2014): when a shard is added, only the pods that it gets move.
+fn jump(mut key: u64, total: u32) -> u32 {
+    let (mut shard, mut next) = (0, 0);
+    while next < total {
+        shard = next;
+        key = key.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(1);
+        let far = f64::from(1_u32 << 31) / ((key >> 33) + 1) as f64;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates, beyond any total")]
+        let jumped = (f64::from(shard + 1) * far) as u32;
+        next = jumped;
+    }
+    shard
+}
+
+/// The 64-bit hash of Fowler, Noll and Vo: the same in every process.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// A name as Kubernetes has them, which is safe in a selector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name(String);
+
+impl FromStr for Name {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+        if text.is_empty() || text.len() > 253 || !text.bytes().all(is_plain) {
+            return Err(format!("\"{text}\" is no name that Kubernetes would take"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Name, NoShard, Selection, Shard};
+
+    fn uids() -> impl Iterator<Item = String> {
+        (0..10_000).map(|number: u32| format!("3d7c0f5e-{:04x}-4c1a-9d2e-{number:012x}", number % 65_536))
+    }
+
+    #[test]
+    fn every_pod_belongs_to_one_shard_and_shards_are_alike() {
+        for total in 1..8 {
+            let shards: Vec<Shard> = (0..total).map(|index| Shard::new(index, total).unwrap()).collect();
+            let mut pods = vec![0; shards.len()];
+            for uid in uids() {
+                let owners: Vec<usize> = (0..shards.len()).filter(|index| shards[*index].owns(&uid)).collect();
+                assert_eq!(owners.len(), 1, "{uid} of {total}");
+                pods[owners[0]] += 1;
+            }
+            let fair = 10_000 / total;
+            assert!(pods.iter().all(|count| (fair * 9 / 10..=fair * 11 / 10).contains(count)), "{pods:?}");
+        }
+        assert_eq!(Shard::new(2, 2), Err(NoShard { index: 2, total: 2 }));
+    }
+
+    #[test]
+    fn a_new_shard_takes_its_part_and_the_others_keep_theirs() {
+        let [two, three] = [2, 3].map(|total| (0..total).map(move |index| Shard::new(index, total).unwrap()));
+        let (two, three): (Vec<_>, Vec<_>) = (two.collect(), three.collect());
+        let mut moved = 0;
+        for uid in uids() {
+            let owner = |shards: &[Shard]| shards.iter().position(|shard| shard.owns(&uid)).unwrap();
+            if owner(&two) != owner(&three) {
+                assert_eq!(owner(&three), 2, "{uid} moves to the new one");
+                moved += 1;
+            }
+        }
+        assert!((3000..3700).contains(&moved), "{moved}");
+    }
+
+    #[test]
+    fn the_api_server_is_asked_for_no_more_than_is_wanted() {
+        let selection = Selection {
+            denied_namespaces: vec!["kube-system".to_owned(), "dev".to_owned()],
+            node: Some("node-1.example".to_owned()),
+            ..Selection::default()
+        };
+        let expected = "status.phase!=Succeeded,status.phase!=Failed,metadata.namespace!=kube-system,\
+                        metadata.namespace!=dev,spec.nodeName=node-1.example";
+        assert_eq!(selection.field_selector(), expected);
+        assert_eq!(Selection { finished: true, ..Selection::default() }.field_selector(), "");
+        assert!("node-1.example".parse::<Name>().is_ok());
+        for bad in ["", "a,b", "a=b", "A", "a b", &"a".repeat(254)] {
+            assert!(bad.parse::<Name>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! A simulated cluster in the test's own process, and the program that watches it.
+
+use std::path::PathBuf;
+
+use image_pull_exporter::sim::api::{ApiServer, BOOKMARK_EVERY, SharedStore};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use super::Program;
+
+/// A simulated cluster, and a kubeconfig for it with the token `exporter`.
+pub struct Cluster {
+    runtime: Runtime,
+    server: Option<ApiServer>,
+    pub store: SharedStore,
+    pub kubeconfig: PathBuf,
+}
+
+impl Cluster {
+    /// An empty one, whose kubeconfig has this name.
+    pub fn new(name: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime starts");
+        let store = SharedStore::default();
+        let server = runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+            ApiServer::start(listener, store.clone(), BOOKMARK_EVERY).expect("the API server starts")
+        });
+        let kubeconfig = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.kubeconfig"));
+        let config = format!(
+            "{{apiVersion: v1, kind: Config, current-context: x, contexts: [{{name: x, context: {{cluster: x, user: x}}}}], \
+             clusters: [{{name: x, cluster: {{server: 'http://{}'}}}}], users: [{{name: x, user: {{token: exporter}}}}]}}",
+            server.address()
+        );
+        std::fs::write(&kubeconfig, config).expect("the kubeconfig can be written");
+        Self { runtime, server: Some(server), store, kubeconfig }
+    }
+
+    pub fn server(&self) -> &ApiServer {
+        self.server.as_ref().expect("it runs")
+    }
+
+    /// The program, watching it.
+    pub fn start(&self, flags: &[&str]) -> Program {
+        Program::start(&[&["--kubeconfig", self.kubeconfig.to_str().expect("a path is text")], flags].concat())
+    }
+
+    pub fn stop(&mut self) {
+        let server = self.server.take().expect("it runs");
+        self.runtime.block_on(server.shutdown()).expect("it ends well");
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.kubeconfig);
+    }
+}
