@@ -62,7 +62,7 @@ fn a_list_says_the_same_in_both_encodings() {
     let binary = protobuf::pod_list(&metadata, pods.iter().map(protobuf::pod));
     let read = |encoding: Encoding, body: Bytes| {
         let mut facts = Vec::new();
-        let page = encoding.page(body, |pod| facts.push(pod.expect("it is a pod"))).expect("it is a page");
+        let page = encoding.page(&body, |pod| facts.push(pod.expect("it is a pod"))).expect("it is a page");
         (page, facts)
     };
     let (page, facts) = read(Encoding::Json, text.into());

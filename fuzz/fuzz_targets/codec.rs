@@ -10,7 +10,7 @@ fuzz_target!(|input: &[u8]| {
     for bytes in [Bytes::copy_from_slice(input), enveloped.into()] {
         for encoding in [Encoding::Json, Encoding::Protobuf] {
             let _ = encoding.word(&bytes);
-            let _ = encoding.page(bytes.clone(), drop);
+            let _ = encoding.page(&bytes, drop);
             let _ = Encoding::status(Some(encoding), 500, &bytes);
         }
     }

@@ -124,18 +124,18 @@ impl Encoding {
     }
 
     /// Reads a page of a list, and hands its pods to `each`.
-    pub fn page(self, body: Bytes, mut each: impl FnMut(Result<PodFacts, Undecodable>)) -> Result<Page, Garbled> {
+    pub fn page(self, body: &Bytes, mut each: impl FnMut(Result<PodFacts, Undecodable>)) -> Result<Page, Garbled> {
         match self {
             Self::Json => {
                 // One pass, and a second only where an object is broken.
-                if let Ok(list) = serde_json::from_slice::<List<Pod>>(&body) {
+                if let Ok(list) = serde_json::from_slice::<List<Pod>>(body) {
                     return Ok(list.read(|pod| each(pod.into_facts())));
                 }
-                let list: List<&RawValue> = serde_json::from_slice(&body).map_err(garbled)?;
+                let list: List<&RawValue> = serde_json::from_slice(body).map_err(garbled)?;
                 Ok(list.read(|object| each(wire::decode(object.get()))))
             }
             Self::Protobuf => {
-                let list = ProtobufList::decode(unwrapped(&body)?).map_err(garbled)?;
+                let list = ProtobufList::decode(unwrapped(body)?).map_err(garbled)?;
                 let metadata = list.metadata.unwrap_or_default();
                 let page =
                     Page { version: metadata.resource_version, token: metadata.r#continue, objects: list.items.len() };

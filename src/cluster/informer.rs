@@ -13,19 +13,21 @@
 //! ```
 //!
 //! Whatever breaks, three things hold: the view is never taken for current while nobody keeps it up ([`PodEvent::Failed`]
-//! goes out, and the next [`PodEvent::Heard`] or list ends that); a silent server is noticed within [`IDLE_LIMIT`]; and
+//! goes out, and the next [`PodEvent::Heard`] or list ends that); a silent server is noticed within [`flight::IDLE_LIMIT`]; and
 //! requests are paced ([`pace`]).
 //!
 //! [`next`]: Informer::next
 //! [`deadline`]: Informer::deadline
 //! [`event`]: Informer::event
 
+mod flight;
 mod pace;
 mod version;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use flight::{Flight, Kind};
 use pace::Pace;
 use version::Version;
 
@@ -38,18 +40,6 @@ use crate::pull::facts::PodFacts;
 /// The time since the informer was made.
 pub(super) type Moment = Duration;
 
-/// A server that has not begun to answer by then will not.
-const HEAD_LIMIT: Duration = Duration::from_secs(30);
-/// For so long a list may stand still.
-const STALL_LIMIT: Duration = Duration::from_secs(30);
-/// For so long one page may take.
-const PAGE_LIMIT: Duration = Duration::from_secs(120);
-/// For so long the initial events of a watch may take.
-const INITIAL_LIMIT: Duration = Duration::from_secs(600);
-/// For so long a watch may be silent: bookmarks come every minute (cacher.go, bookmarkFrequency).
-pub(super) const IDLE_LIMIT: Duration = Duration::from_secs(90);
-/// For so long one event may take to come: what follows it is as late, and nobody would know.
-const EVENT_LIMIT: Duration = Duration::from_secs(15);
 /// After the watch was interrupted for longer than this, nobody can say when its first events happened.
 const SHORT_GAP: Duration = Duration::from_secs(5);
 /// What was missed comes within so long.
@@ -120,31 +110,6 @@ enum WatchList {
     Refused,
 }
 
-#[derive(Debug)]
-struct Flight {
-    kind: Kind,
-    asked: Moment,
-    /// When the answer began.
-    head: Option<Moment>,
-    /// When something last came of it: an event, or a part of a page.
-    heard: Moment,
-    /// Since when there is a part of an event, and not the rest.
-    partial: Option<Moment>,
-    /// Whether an event came.
-    spoke: bool,
-    /// Whether the last one did not say where it is, so that nobody could go on from there.
-    unplaced: bool,
-    /// Until when events are such as were missed.
-    catching_up: Option<Moment>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Page { first: bool },
-    Initial,
-    Watch,
-}
-
 impl Informer {
     /// An informer that knows nothing yet; `seed` is what its pauses are drawn from.
     pub(super) fn new(seed: u64) -> Self {
@@ -209,29 +174,13 @@ impl Informer {
         };
         self.pace.asked(now);
         self.follows = false;
-        self.flight = Some(Flight {
-            kind,
-            asked: now,
-            head: None,
-            heard: now,
-            partial: None,
-            spoke: false,
-            unplaced: false,
-            catching_up: None,
-        });
+        self.flight = Some(Flight::new(kind, now));
     }
 
     /// Until when the answer must have gone on; `None` when nothing is under way.
     #[must_use]
     pub(super) fn deadline(&self) -> Option<Moment> {
-        let flight = self.flight.as_ref()?;
-        let whole = match (flight.kind, flight.head) {
-            (_, None) => flight.asked + HEAD_LIMIT,
-            (Kind::Page { .. }, Some(head)) => (flight.heard + STALL_LIMIT).min(head + PAGE_LIMIT),
-            (Kind::Initial, Some(head)) => (flight.heard + STALL_LIMIT).min(head + INITIAL_LIMIT),
-            (Kind::Watch, Some(_)) => flight.heard + IDLE_LIMIT,
-        };
-        Some(flight.partial.map_or(whole, |since| whole.min(since + EVENT_LIMIT)))
+        self.flight.as_ref().map(Flight::deadline)
     }
 
     /// Takes the beginning of an answer that says yes.
@@ -261,7 +210,7 @@ impl Informer {
     /// Takes the news that everything of a watch that came was taken: whether a part of an event is left over.
     pub(super) fn is_left_with(&mut self, part: bool, now: Moment) {
         if let Some(flight) = &mut self.flight {
-            flight.partial = flight.partial.filter(|_| part).or(part.then_some(now));
+            flight.partial = flight.partial.filter(|_| part).or_else(|| part.then_some(now));
         }
     }
 

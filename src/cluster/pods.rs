@@ -44,7 +44,12 @@ pub struct Source {
 
 /// Everything that happens to the pods of `source`, for as long as somebody asks. It begins with all there are.
 pub fn watch(source: Source) -> impl Stream<Item = PodEvent> {
-    events(source, Informer::new(seed()))
+    watch_seeded(source, seed())
+}
+
+/// The same, with pauses drawn from `seed`, so that a test can be played again.
+pub fn watch_seeded(source: Source, seed: u64) -> impl Stream<Item = PodEvent> {
+    events(source, Informer::new(seed))
 }
 
 /// The same, by means of the verb `list` alone until everything is listed once: for one look, which needs no other right.
@@ -186,7 +191,7 @@ impl Driver {
 
     /// Takes a page that is complete.
     fn finish(&mut self, encoding: Encoding, collected: Collected) -> Result<(), End> {
-        let page = encoding.page(collected.finish()?, |pod| self.informer.listed(pod));
+        let page = encoding.page(&collected.finish()?, |pod| self.informer.listed(pod));
         let page = page.map_err(|error| End::Garbled(error.to_string()))?;
         self.informer.paged(page, self.now());
         Ok(())

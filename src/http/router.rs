@@ -50,7 +50,11 @@ fn routes() -> Vec<(&'static str, MethodRouter<Shared>)> {
 pub fn router(site: Arc<dyn Site>, config: &Config) -> Router {
     let Config { telemetry_path, route_prefix, link_prefix, limits, .. } = config;
     let prefix = route_prefix.as_str();
-    let frame = Frame { base: link_prefix.as_str().to_owned(), telemetry_path: telemetry_path.as_str().to_owned() };
+    let frame = Frame {
+        base: link_prefix.as_str().to_owned(),
+        telemetry_path: telemetry_path.as_str().to_owned(),
+        version: crate::build::VERSION,
+    };
     let shared = Shared {
         site,
         scrapes: Arc::new(Semaphore::new(limits.scrapes)),

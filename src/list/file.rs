@@ -13,7 +13,7 @@ pub enum BadFile {
     #[error("it is empty")]
     Empty,
     /// It is not JSON.
-    #[error("it is no JSON: {0}")]
+    #[error("it is no JSON")]
     Json(#[from] serde_json::Error),
     /// It is not YAML.
     #[error("it is neither JSON nor YAML: {0}")]

@@ -57,8 +57,8 @@ impl Reach {
             pods.insert(&pod.id.uid);
             workloads.insert((&pod.id.namespace, workload.kind, workload.name));
             namespaces.insert(&pod.id.namespace);
-            nodes.insert(&pod.node);
-            registries.insert(failure.image.registry());
+            nodes.extend(Some(&pod.node).filter(|node| !node.is_empty()));
+            registries.extend(Some(failure.image.registry()).filter(|registry| !registry.is_empty()));
         }
         Self {
             containers: failures.len(),

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file is a crate of its own and uses a part of this")]
 
+pub mod browser;
 pub mod cluster;
 pub mod pki;
 pub mod prometheus;

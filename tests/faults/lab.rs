@@ -45,7 +45,8 @@ fn now(began: Instant) -> Timestamp {
 }
 
 impl Lab {
-    pub fn new() -> Self {
+    /// One whose informer draws its pauses from `seed`.
+    pub fn new(seed: u64) -> Self {
         let store = SharedStore::default();
         let (router, faults) = api::in_process(store.clone(), BOOKMARK_EVERY);
         let router =
@@ -60,7 +61,7 @@ impl Lab {
         watch.spawn(async move {
             let source =
                 Source { client, scope: scope.clone(), selection: Selection::default(), compress_lists: false };
-            let mut events = std::pin::pin!(pods::watch(source));
+            let mut events = std::pin::pin!(pods::watch_seeded(source, seed));
             while let Some(event) = events.next().await {
                 told.take(&scope, event, now(began));
             }

@@ -148,7 +148,7 @@ fn go_well(lab: &Lab) {
 /// Plays a schedule; returns what is wrong at its end.
 async fn play(seed: u64) -> Result<(), String> {
     let mut dice = Dice(seed);
-    let lab = Lab::new();
+    let lab = Lab::new(seed);
     let mut truth = Truth::default();
     for _ in 0..dice.below(PODS) {
         truth.change(&lab, &mut dice);

@@ -101,7 +101,7 @@ fn what_is_no_event_at_all_is_garbled() {
     }
 }
 
-fn page(encoding: Encoding, body: Bytes) -> Result<(Page, Vec<Result<PodFacts, Undecodable>>), Garbled> {
+fn page(encoding: Encoding, body: &Bytes) -> Result<(Page, Vec<Result<PodFacts, Undecodable>>), Garbled> {
     let mut pods = Vec::new();
     let page = encoding.page(body, |pod| pods.push(pod))?;
     Ok((page, pods))
@@ -112,13 +112,13 @@ fn a_page_is_read_and_a_broken_object_in_it_costs_itself_only() {
     let metadata = r#""metadata":{"resourceVersion":"9","continue":"more"}"#;
     let expected = |objects| Page { version: "9".to_owned(), token: "more".to_owned(), objects };
     let body = format!(r#"{{"kind":"PodList",{metadata},"items":[{POD},{{"metadata":7}},{POD}]}}"#);
-    let (read, pods) = page(Encoding::Json, body.into()).expect("it is a page");
+    let (read, pods) = page(Encoding::Json, &body.into()).expect("it is a page");
     assert_eq!(read, expected(3));
     assert_eq!((&pods[0], &pods[2]), (&Ok(pod()), &Ok(pod())));
     assert!(matches!(&pods[1], Err(Undecodable::Malformed { .. })));
     for items in ["[]", "null"] {
         let body = format!(r#"{{{metadata},"items":{items}}}"#);
-        assert_eq!(page(Encoding::Json, body.into()), Ok((expected(0), Vec::new())));
+        assert_eq!(page(Encoding::Json, &body.into()), Ok((expected(0), Vec::new())));
     }
 
     let good: Pod = serde_json::from_str(POD).expect("it is a pod");
@@ -126,7 +126,7 @@ fn a_page_is_read_and_a_broken_object_in_it_costs_itself_only() {
         metadata: Some(ListMeta { resource_version: "9".to_owned(), r#continue: "more".to_owned() }),
         items: vec![good.encode_to_vec().into(), vec![0x0a, 0xff].into()],
     };
-    let (read, pods) = page(Encoding::Protobuf, enveloped(&list)).expect("it is a page");
+    let (read, pods) = page(Encoding::Protobuf, &enveloped(&list)).expect("it is a page");
     assert_eq!(read, expected(2));
     assert_eq!(pods[0], Ok(pod()));
     assert!(pods[1].is_err());
@@ -135,8 +135,8 @@ fn a_page_is_read_and_a_broken_object_in_it_costs_itself_only() {
 #[test]
 fn half_a_page_is_none() {
     for body in ["", r#"{"items":[{"metadata":{"#, "<html>502</html>"] {
-        assert!(page(Encoding::Json, body.into()).is_err(), "{body}");
-        assert!(page(Encoding::Protobuf, body.into()).is_err(), "{body}");
+        assert!(page(Encoding::Json, &body.into()).is_err(), "{body}");
+        assert!(page(Encoding::Protobuf, &body.into()).is_err(), "{body}");
     }
 }
 
@@ -169,7 +169,7 @@ proptest! {
         let bytes: Bytes = if in_envelope { [MAGIC, &bytes].concat().into() } else { bytes.into() };
         for encoding in [Encoding::Json, Encoding::Protobuf] {
             drop(encoding.word(&bytes));
-            drop(encoding.page(bytes.clone(), drop));
+            drop(encoding.page(&bytes, drop));
             drop(Encoding::status(Some(encoding), 500, &bytes));
         }
     }

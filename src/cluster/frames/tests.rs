@@ -2,8 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Everything that comes of the chunks, by length where it was too long.
-fn read(framing: Framing, chunks: &[&[u8]]) -> Result<(Vec<Result<Vec<u8>, usize>>, bool), OutOfStep> {
+/// Frames, or how long they were where that was too much; and whether the stream may end there.
+type Read = (Vec<Result<Vec<u8>, usize>>, bool);
+
+/// Everything that comes of the chunks.
+fn read(framing: Framing, chunks: &[&[u8]]) -> Result<Read, OutOfStep> {
     let mut frames = Frames::new(framing);
     let mut read = Vec::new();
     for chunk in chunks {
@@ -69,7 +72,7 @@ fn a_length_that_is_none_is_out_of_step() {
 proptest! {
     #[test]
     fn how_a_stream_is_cut_into_chunks_does_not_matter(
-        bodies in prop::collection::vec(prop::collection::vec(b'a'..b'z', 1..40), 0..12),
+        bodies in prop::collection::vec(prop::collection::vec(b'a'..=b'z', 1..40), 0..12),
         cuts in prop::collection::vec(0_usize..600, 0..30),
     ) {
         for (framing, write) in

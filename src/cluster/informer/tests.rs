@@ -1,5 +1,6 @@
 //! Moves the machine by hand: every story here takes no time, however long it lasts.
 
+use super::flight::{EVENT_LIMIT, HEAD_LIMIT, IDLE_LIMIT, PAGE_LIMIT, STALL_LIMIT};
 use super::pace::{LONGEST_PAUSE, SPACING};
 use super::*;
 use crate::pull::facts::PodId;
@@ -40,6 +41,11 @@ impl Lab {
         self.informer.answered(self.now);
     }
 
+    /// How long ago `moment` was.
+    fn since(&self, moment: Moment) -> Duration {
+        self.now.saturating_sub(moment)
+    }
+
     fn pass(&mut self, seconds: u64) {
         self.now += Duration::from_secs(seconds);
     }
@@ -67,7 +73,7 @@ impl Lab {
     /// Nothing more came until the deadline.
     fn wait_in_vain(&mut self) -> Duration {
         let deadline = self.informer.deadline().expect("something is under way");
-        let waited = deadline - self.now;
+        let waited = deadline.saturating_sub(self.now);
         self.now = deadline;
         self.end(End::Late);
         waited
@@ -307,7 +313,7 @@ fn a_page_that_trickles_is_given_up() {
         lab.informer.received(lab.now);
     }
     lab.wait_in_vain();
-    assert_eq!(lab.now - began, PAGE_LIMIT);
+    assert_eq!(lab.since(began), PAGE_LIMIT);
 }
 
 #[test]
@@ -408,7 +414,7 @@ fn a_wish_to_be_left_alone_is_respected_within_reason() {
         assert!(!lab.word(Word::Error(Status { retry_after: wish, ..status(429) })));
         let before = lab.now;
         lab.ask();
-        let waited = (lab.now - before).as_secs_f64();
+        let waited = lab.since(before).as_secs_f64();
         assert!((f64::from(least)..=f64::from(most)).contains(&waited), "{waited}");
     }
 }
@@ -424,6 +430,9 @@ fn errors_in_the_stream_are_retried_from_the_position_until_that_is_to_blame() {
     assert!(!lab.word(Word::Error(status(500))));
     assert_eq!(lab.ask(), Ask::WatchList);
 }
+
+/// How a server answers.
+type Server = Box<dyn FnMut(&mut Lab, &Ask)>;
 
 /// Plays a server for an hour and returns how many requests it got.
 fn requests_in_an_hour(mut answer: impl FnMut(&mut Lab, &Ask)) -> usize {
@@ -464,7 +473,7 @@ fn no_server_is_asked_more_than_once_a_second() {
         lab.end(End::Complete);
     };
     let refused = |code| move |lab: &mut Lab, _: &Ask| lab.end(End::Refused(status(code)));
-    let servers: [(&str, Box<dyn FnMut(&mut Lab, &Ask)>, std::ops::Range<usize>); 7] = [
+    let servers: [(&str, Server, std::ops::Range<usize>); 7] = [
         ("refuses connections", Box::new(|lab, _| lab.end(broken())), 100..400),
         (
             "never answers",
@@ -500,7 +509,7 @@ fn pauses_grow_to_a_limit_and_progress_ends_them() {
     for _ in 0..200 {
         let before = lab.now;
         lab.ask();
-        longest = longest.max(lab.now - before);
+        longest = longest.max(lab.since(before));
         lab.end(broken());
     }
     assert!((LONGEST_PAUSE / 2..=LONGEST_PAUSE).contains(&longest), "{longest:?}");
@@ -511,7 +520,7 @@ fn pauses_grow_to_a_limit_and_progress_ends_them() {
     lab.end(broken());
     let before = lab.now;
     lab.ask();
-    assert!(lab.now - before <= SPACING);
+    assert!(lab.since(before) <= SPACING);
 }
 
 #[test]
@@ -525,7 +534,7 @@ fn empty_pages_without_end_are_no_reason_to_hurry() {
         lab.answered();
         lab.page(0, "100", "more");
     }
-    assert!(lab.now - before >= 9 * SPACING);
+    assert!(lab.since(before) >= 9 * SPACING);
 }
 
 #[test]

@@ -28,14 +28,8 @@ pub(super) struct Frame {
     pub(super) base: String,
     /// Where the metrics are, below that.
     pub(super) telemetry_path: String,
-}
-
-impl Frame {
-    /// The version, for the foot of a page.
-    #[expect(clippy::unused_self, reason = "templates ask the frame for everything that each page has")]
-    fn version(&self) -> &'static str {
-        crate::build::VERSION
-    }
+    /// Of the program.
+    pub(super) version: &'static str,
 }
 
 /// A page that says one thing.

@@ -85,7 +85,7 @@ pub(super) struct Day {
 impl Day {
     /// Draws.
     pub(super) fn of(buckets: &[Bucket]) -> Self {
-        let highest = buckets.iter().max_by_key(|bucket| bucket.failing);
+        let highest = buckets.iter().rev().max_by_key(|bucket| bucket.failing);
         let (most, most_at) = highest.map(|bucket| (bucket.failing, bucket.begin)).unwrap_or_default();
         let unwatched = DAY.saturating_sub(u32::try_from(buckets.len()).unwrap_or(DAY));
         let mut bars = String::new();

@@ -3,6 +3,7 @@
 (() => {
   const EVERY = 15_000;
   const LIVE = ["clock", "state", "list", "past"];
+  const FOCUSABLE = "summary, a, button";
   const byId = (id) => document.getElementById(id);
   document.documentElement.classList.add("js");
 
@@ -46,7 +47,8 @@
   };
 
   const swap = (next) => {
-    const focused = document.activeElement, line = focused && focused.closest("details[id]");
+    const focused = document.activeElement, part = focused && focused.closest("details[id], #state, #list, #past");
+    const reached = part && [part.id, Array.from(part.querySelectorAll(FOCUSABLE)).indexOf(focused)];
     const open = new Map(Array.from(document.querySelectorAll("details[id]"), (line) => [line.id, line.open]));
     const held = anchor();
     for (const id of LIVE) {
@@ -55,16 +57,11 @@
     }
     document.title = next.title;
     for (const line of document.querySelectorAll("details[id]")) if (open.has(line.id)) line.open = open.get(line.id);
-    if (line && focused.tagName === "SUMMARY") byId(line.id)?.querySelector("summary").focus({ preventScroll: true });
+    if (reached) byId(reached[0])?.querySelectorAll(FOCUSABLE)[reached[1]]?.focus({ preventScroll: true });
     const place = held && byId(held.id);
     if (place) window.scrollBy({ top: place.getBoundingClientRect().top - held.top, behavior: "instant" });
     setClock();
     tick();
-  };
-
-  const isReading = () => {
-    const focused = document.activeElement;
-    return String(window.getSelection()) !== "" || (focused && focused.closest("#list button, #list a, #state a, #past a") !== null);
   };
 
   let asked = 0;
@@ -74,7 +71,8 @@
       const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
       const next = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (!answer.ok || !next.getElementById("clock")) throw new Error(`the exporter answers ${answer.status}`);
-      if (!isReading()) swap(next);
+      // Who has marked a text is about to copy it.
+      if (String(window.getSelection()) === "") swap(next);
       byId("lost").hidden = true;
     } catch (error) {
       say(byId("lost"), `The exporter cannot be reached (${error.message}). What you see is as of ${byId("clock").querySelector("time").textContent}.`);

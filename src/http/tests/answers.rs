@@ -201,7 +201,7 @@ fn a_prefix_begins_every_path_and_every_link() {
     let config = |external: &str, route: Option<&str>| {
         let link_prefix = external.parse::<ExternalUrl>().unwrap().path;
         let route_prefix = route.map_or_else(|| link_prefix.clone(), |route| route.parse().unwrap());
-        Config { link_prefix, route_prefix, ..Config::default() }
+        Config { route_prefix, link_prefix, ..Config::default() }
     };
     let server = Server::with_config(Scrape::Repeat(1), config("https://example.com/image/pulls/", None));
     for path in ["/image/pulls/", "/image/pulls/metrics", "/image/pulls/livez", "/image/pulls/api/v1/failures"] {

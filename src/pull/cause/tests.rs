@@ -109,7 +109,7 @@ fn what_came_second_counts_only_if_the_first_tells_nothing() {
 fn a_text_is_read_the_same_however_its_lines_are_broken() {
     let text = "pull image: reading manifest 1 in quay.io/a/b: unauthorized: access to the requested resource is not authorized";
     for broken in ["\n", "\\n", " \t\n   ", "\\n\\t"] {
-        let message = text.replace(" ", broken);
+        let message = text.replace(' ', broken);
         assert_eq!(classify("ErrImagePull", &message), Cause::NotFoundOrDenied, "{message}");
     }
     let listed = r"2 errors occurred:\n\t* a/x: manifest unknown\n\t* b/x: i/o timeout\n\n";

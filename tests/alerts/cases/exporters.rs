@@ -77,6 +77,12 @@ pub fn exporters() -> Vec<Case> {
                     "ImagePullExporterLabelsNotHonored in x",
                 ],
             ),
+        // One with a watch for each of many namespaces, each ended by the API server every now and then.
+        broken("watches that end as they should")
+            .series(&named("image_pull_exporter_watch_restarts_total", ",cause=\"ended\",cluster=\"x\""), 0..7200, |at| {
+                f64::from(at / 60)
+            })
+            .fires(60 * MINUTE, &[]),
         Case::scraped_every("an exporter that restarts", 15)
             .exporter("a", 0..600)
             .exporter("a-again", 840..2000)

@@ -192,6 +192,31 @@ fn about_web(case: Case, at: u32, alert: &'static str, age: &str, cause: &str, f
     )
 }
 
+/// A workload of seven images, in one of several clusters.
+fn at_most_five(web: &Container, first: &str) -> Case {
+    let image = |tag: u32| format!("reg.example/shop/web:{tag}");
+    let texts = [0, 1, 2, 3, 4].map(|tag| format!("Image {} from reg.example: image not found. {first}", image(tag)));
+    let description = format!(
+        "It has been failing for 6m 0s. {} All there is to know: image-pull-exporter list -n shop -o json",
+        texts.join(" ")
+    );
+    let case = (0..7).fold(Case::new("at most five images are named"), |case, tag| {
+        let container = Container { pod: format!("web-{tag}"), image: image(tag), ..web.clone().cluster("b") };
+        case.fails(&container, tag, tag..7200)
+    });
+    case.says(
+        360,
+        "ImagePullNeedsChange",
+        "severity: warning, cluster: b, namespace: shop, workload_kind: Deployment, workload: web, registry: reg.example",
+        &[
+            ("summary", "Deployment shop/web cannot get its image reg.example/shop/web:0: image not found"),
+            ("description", &description),
+            ("runbook_url", "https://runbooks.example.com/image-pull-exporter/ImagePullNeedsChange.md"),
+            ("dashboard_url", &DETAIL.replace('?', "?var-cluster=b&")),
+        ],
+    )
+}
+
 fn causes() -> Vec<Case> {
     let web = Container::of("web");
     let busy = web.clone().cluster("b").cause("pull_qps_exceeded", "node");
@@ -256,6 +281,7 @@ fn causes() -> Vec<Case> {
             correct,
             "warning",
         ),
+        at_most_five(&web, correct),
         late("registry_error", "registry", "First look at the registry's own status and limits."),
         late("timeout", "network", way),
         late("digest_mismatch", "node", "First look at the node: its disk, its runtime, its log."),

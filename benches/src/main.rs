@@ -1,0 +1,167 @@
+//! Measures the exporter beside a plain reflector and the mere reading of the bytes; benches/README.md says how.
+
+mod baseline;
+mod http;
+mod measure;
+mod pods;
+mod process;
+mod report;
+mod scrape;
+mod server;
+mod soak;
+mod stamp;
+mod world;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use measure::{Scenario, Setup, Subject, WAYS};
+use server::{Options, Server};
+use world::World;
+
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure scenarios such as 100k-1: 100,000 pods of which 1 % fail
+    Measure(Measure),
+    /// Run for long, with a fault a minute
+    Soak(Soak),
+    /// Serve pods until it is ended, and write target/benches/kubeconfig
+    Server(Serve),
+    /// A baseline: keep all pods
+    #[command(hide = true)]
+    Reflector { kubeconfig: PathBuf },
+    /// A baseline: read and forget
+    #[command(hide = true)]
+    Floor { kubeconfig: PathBuf },
+}
+
+#[derive(Args)]
+struct Common {
+    /// The exporter to measure
+    #[arg(long, default_value = "target/release/image-pull-exporter")]
+    exporter: PathBuf,
+    /// Where kubeconfig and results are written
+    #[arg(long, default_value = "target/benches")]
+    folder: PathBuf,
+    /// Serve without TLS
+    #[arg(long)]
+    plain: bool,
+}
+
+#[derive(Args)]
+struct Measure {
+    #[arg(default_values = ["1k-1", "10k-1", "100k-1", "10k-100", "100k-100"])]
+    scenarios: Vec<Scenario>,
+    /// Only the rows whose name contains this
+    #[arg(long, default_value = "")]
+    only: String,
+    /// How many updates to measure, after the first list
+    #[arg(long, default_value_t = 20_000)]
+    updates: u32,
+    #[arg(long, default_value_t = 2_000)]
+    updates_per_second: u32,
+    /// Measure in this cluster instead
+    #[arg(long)]
+    kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+struct Soak {
+    #[arg(default_value = "10k-10")]
+    scenario: Scenario,
+    #[arg(long, default_value_t = 60)]
+    minutes: u32,
+    /// How many updates a second
+    #[arg(long, default_value_t = 500)]
+    updates: u32,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+struct Serve {
+    scenario: Scenario,
+    /// How many updates a second
+    #[arg(long, default_value_t = 0)]
+    updates: u32,
+    #[arg(long)]
+    no_protobuf: bool,
+    #[arg(long)]
+    no_watch_list: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Common {
+    fn setup(self, updates: u32, updates_per_second: u32) -> Result<Setup> {
+        std::fs::create_dir_all(&self.folder)?;
+        Ok(Setup { exporter: self.exporter, folder: self.folder, tls: !self.plain, updates, updates_per_second })
+    }
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Measure(arguments) => measure(arguments),
+        Command::Soak(Soak { scenario, minutes, updates, common }) => {
+            soak::soak(&common.setup(0, updates)?, &scenario, minutes)
+        }
+        Command::Server(arguments) => serve(arguments),
+        Command::Reflector { kubeconfig } => in_runtime(baseline::reflector(&kubeconfig)),
+        Command::Floor { kubeconfig } => in_runtime(baseline::floor(&kubeconfig)),
+    }
+}
+
+fn measure(arguments: Measure) -> Result<()> {
+    let Measure { scenarios, only, updates, updates_per_second, kubeconfig, common } = arguments;
+    let setup = common.setup(updates, updates_per_second)?;
+    let mut rows = Vec::new();
+    if let Some(kubeconfig) = kubeconfig {
+        for (name, subject) in
+            [("exporter", Subject::Exporter), ("reflector of Pod", Subject::Reflector), ("bytes only", Subject::Floor)]
+        {
+            rows.push(measure::measure_cluster(&setup, &kubeconfig, subject, name)?);
+        }
+    } else {
+        for scenario in &scenarios {
+            for way in WAYS.iter().filter(|(name, ..)| name.contains(&only)) {
+                eprintln!("{}: {}", scenario.name, way.0);
+                rows.push(measure::measure(&setup, scenario, way)?);
+            }
+        }
+    }
+    report::write(&setup.folder, &rows)
+}
+
+fn serve(arguments: Serve) -> Result<()> {
+    let Serve { scenario, updates, no_protobuf, no_watch_list, common } = arguments;
+    let setup = common.setup(0, updates)?;
+    let world = World::new(scenario.pods, scenario.percent);
+    let [json, protobuf] = world.mean_sizes();
+    let options = Options { tls: setup.tls, protobuf: !no_protobuf, watch_list: !no_watch_list };
+    let server = Server::start(world, options)?;
+    let kubeconfig = setup.folder.join("kubeconfig");
+    server.write_kubeconfig(&kubeconfig)?;
+    server.set_rate(updates);
+    println!(
+        "{} pods of {json} bytes in JSON, {protobuf} in protobuf: --kubeconfig {}",
+        scenario.pods,
+        kubeconfig.display()
+    );
+    loop {
+        std::thread::park();
+    }
+}
+
+fn in_runtime(program: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(program)
+}

@@ -1,0 +1,111 @@
+//! Starts a program and reads what it uses.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::baseline::SYNCED;
+
+/// A program that is measured.
+pub struct Process {
+    child: Child,
+    clock: ClockId,
+}
+
+/// Memory in KiB.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    /// VmHWM.
+    pub peak: u64,
+    /// VmRSS.
+    pub now: u64,
+}
+
+impl Process {
+    fn start(command: &mut Command) -> Result<Self> {
+        let child = command.stdin(Stdio::null()).spawn().with_context(|| format!("cannot start {command:?}"))?;
+        let clock = clock_getcpuclockid(Pid::from_raw(child.id().cast_signed()))?;
+        Ok(Self { child, clock })
+    }
+
+    /// Starts the exporter and returns it with the port it listens on.
+    pub fn exporter(program: &Path, kubeconfig: &Path, series: usize) -> Result<(Self, u16)> {
+        let mut command = Command::new(program);
+        command.arg("--kubeconfig").arg(kubeconfig).args([
+            "--web.listen-address",
+            "127.0.0.1:0",
+            "--log.format",
+            "json",
+        ]);
+        command.args(["--max-container-series", &series.to_string()]).stderr(Stdio::piped());
+        let mut process = Self::start(&mut command)?;
+        let mut log = BufReader::new(process.child.stderr.take().context("its log is piped")?);
+        let mut line = String::new();
+        let port = loop {
+            line.clear();
+            if log.read_line(&mut line)? == 0 {
+                bail!("the exporter ended before it listened");
+            }
+            let logged: Value = serde_json::from_str(&line).unwrap_or_default();
+            let address = logged.pointer("/fields/address").and_then(Value::as_str);
+            if let Some(port) = address.and_then(|address| address.rsplit(':').next()?.parse().ok()) {
+                break port;
+            }
+        };
+        // What nobody reads would stop it once the pipe is full.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Ok((process, port))
+    }
+
+    /// Starts one of the baselines, which are commands of this program, and waits until it has what exists.
+    pub fn baseline(name: &str, kubeconfig: &Path) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(name).arg(kubeconfig).stdout(Stdio::piped());
+        let mut process = Self::start(&mut command)?;
+        let mut said = BufReader::new(process.child.stdout.take().context("its output is piped")?);
+        let mut line = String::new();
+        said.read_line(&mut line)?;
+        if !line.starts_with(SYNCED) {
+            let mut rest = String::new();
+            said.read_to_string(&mut rest)?;
+            bail!("{name} said \"{line}{rest}\"");
+        }
+        Ok(process)
+    }
+
+    /// Returns the processor time it has used, in all its threads.
+    pub fn cpu(&self) -> Result<Duration> {
+        Ok(Duration::from(self.clock.now()?))
+    }
+
+    pub fn memory(&self) -> Result<Memory> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse().ok()
+        };
+        let (peak, now) = field("VmHWM:").zip(field("VmRSS:")).context("the process is gone")?;
+        Ok(Memory { peak, now })
+    }
+
+    /// Ends it and returns whether it ended well.
+    pub fn stop(mut self) -> Result<bool> {
+        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM)?;
+        Ok(self.child.wait()?.success())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

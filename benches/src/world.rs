@@ -1,0 +1,227 @@
+//! The pods that are served: templates encoded once, and which version each pod has.
+
+use std::collections::VecDeque;
+
+use image_pull_exporter::sim::api::protobuf;
+use serde_json::{Value, json};
+
+use crate::pods::{self, State};
+use crate::stamp::{Stamp, VERSION};
+
+/// So many distinct healthy workloads, and as many failing ones.
+const WORKLOADS: usize = 400;
+/// So many changes a watch may have missed.
+const HISTORY: usize = 200_000;
+/// Versions have ten digits from the first to the last.
+const FIRST_VERSION: u64 = 1_000_000_000;
+
+/// How a client wants its answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    Json,
+    Protobuf,
+}
+
+/// A pod in each form in which it goes out.
+struct Encoded {
+    item: [Stamp; 2],
+    added: [Stamp; 2],
+    modified: [Stamp; 2],
+}
+
+impl Encoded {
+    fn new(pod: &Value) -> Self {
+        let json = |prefix: &str| {
+            let mut item = pod.clone();
+            for name in ["kind", "apiVersion"] {
+                item.as_object_mut().expect("a pod is an object").remove(name);
+            }
+            let item = item.to_string();
+            match prefix {
+                "" => item,
+                kind => format!(
+                    "{{\"type\":\"{kind}\",\"object\":{{\"kind\":\"Pod\",\"apiVersion\":\"v1\",{}}}\n",
+                    &item[1..]
+                ),
+            }
+        };
+        let event = |kind: &str| {
+            let frame = protobuf::event(kind, &protobuf::object(pod));
+            [Stamp::new(json(kind).into_bytes()), Stamp::new(frame)]
+        };
+        let item = [Stamp::new(json("").into_bytes()), Stamp::new(protobuf::pod(pod))];
+        Self { item, added: event("ADDED"), modified: event("MODIFIED") }
+    }
+}
+
+/// A workload in the two states between which its pods change.
+struct Template([Encoded; 2]);
+
+/// A change of a pod.
+#[derive(Clone, Copy)]
+struct Change {
+    pod: u32,
+    state: u8,
+}
+
+/// All the pods.
+pub struct World {
+    healthy: Vec<Template>,
+    failing: Vec<Template>,
+    percent: usize,
+    /// Which of its two states each pod is in, and since which version.
+    pods: Vec<(u8, u64)>,
+    history: VecDeque<Change>,
+    version: u64,
+    /// Says which pod changes next.
+    turn: usize,
+}
+
+impl World {
+    pub fn new(pods: usize, percent: usize) -> Self {
+        let errors = pods::errors();
+        let template = |states: [State<'_>; 2], workload: usize| {
+            Template(states.map(|state| Encoded::new(&pods::pod(workload, state))))
+        };
+        let healthy = (0..WORKLOADS).map(|n| template([State::Runs(0), State::Runs(1)], n));
+        let failing = (0..WORKLOADS).map(|n| {
+            // Each workload has an image and thus a text of its own.
+            let error = errors[n % errors.len()].replace("team/app:1.2", &format!("team/app-{n}:1.2"));
+            template([State::Errs(&error), State::BacksOff(&error)], n)
+        });
+        Self {
+            healthy: healthy.collect(),
+            failing: failing.collect(),
+            percent,
+            pods: (0..pods).map(|n| ((n % 2) as u8, FIRST_VERSION + n as u64)).collect(),
+            history: VecDeque::new(),
+            version: FIRST_VERSION + pods as u64,
+            turn: 0,
+        }
+    }
+
+    /// Whether the image of this pod cannot be pulled.
+    fn fails(&self, pod: usize) -> bool {
+        pod % 100 < self.percent
+    }
+
+    /// Returns how many pods cannot get their image.
+    pub fn failing(&self) -> usize {
+        (0..self.pods.len()).filter(|pod| self.fails(*pod)).count()
+    }
+
+    pub fn len(&self) -> usize {
+        self.pods.len()
+    }
+
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Returns how many bytes a pod has on average, as JSON and as protobuf.
+    pub fn mean_sizes(&self) -> [usize; 2] {
+        [Encoding::Json, Encoding::Protobuf].map(|encoding| {
+            let all = (0..self.pods.len()).map(|pod| self.encoded(pod, self.pods[pod].0).item[encoding as usize].len());
+            all.sum::<usize>() / self.pods.len().max(1)
+        })
+    }
+
+    fn encoded(&self, pod: usize, state: u8) -> &Encoded {
+        let templates = if self.fails(pod) { &self.failing } else { &self.healthy };
+        &templates[pod % templates.len()].0[usize::from(state)]
+    }
+
+    /// Lets one more pod change its state: every tenth time one that fails, if there is any.
+    pub fn change(&mut self) {
+        self.turn += 1;
+        let wants_failing = self.turn.is_multiple_of(10);
+        // A stride that visits every pod before it comes again.
+        let first = self.turn.wrapping_mul(7_919) % self.pods.len();
+        let found = (first..self.pods.len()).chain(0..first).take(200).find(|pod| self.fails(*pod) == wants_failing);
+        let pod = found.unwrap_or(first);
+        let state = 1 - self.pods[pod].0;
+        self.version += 1;
+        self.pods[pod] = (state, self.version);
+        self.history.push_back(Change { pod: pod as u32, state });
+        if self.history.len() > HISTORY {
+            self.history.pop_front();
+        }
+    }
+
+    /// Returns the oldest version that a watch can begin from.
+    pub fn oldest(&self) -> u64 {
+        self.version - self.history.len() as u64
+    }
+
+    /// Writes the change that made `version`; false if it is not remembered.
+    pub fn write_change(&self, out: &mut Vec<u8>, version: u64, encoding: Encoding) -> bool {
+        let at = version.checked_sub(self.oldest() + 1).and_then(|at| self.history.get(at as usize));
+        let Some(change) = at else { return false };
+        let pod = change.pod as usize;
+        self.encoded(pod, change.state).modified[encoding as usize].write(out, pod, version);
+        true
+    }
+
+    /// Writes a pod as it is, as it is added.
+    pub fn write_added(&self, out: &mut Vec<u8>, pod: usize, encoding: Encoding) {
+        let (state, version) = self.pods[pod];
+        self.encoded(pod, state).added[encoding as usize].write(out, pod, version);
+    }
+
+    /// Writes a page of a list: from a pod on, so many.
+    pub fn page(&self, from: usize, limit: usize, encoding: Encoding) -> Vec<u8> {
+        let end = from.saturating_add(limit).min(self.pods.len());
+        let mut metadata = json!({ "resourceVersion": self.version.to_string() });
+        if end < self.pods.len() {
+            metadata["continue"] = end.to_string().into();
+            metadata["remainingItemCount"] = (self.pods.len() - end).into();
+        }
+        let items = (from.min(end)..end).map(|pod| {
+            let (state, version) = self.pods[pod];
+            let mut item = Vec::new();
+            self.encoded(pod, state).item[encoding as usize].write(&mut item, pod, version);
+            item
+        });
+        match encoding {
+            Encoding::Protobuf => protobuf::pod_list(&metadata, items),
+            Encoding::Json => {
+                let mut page =
+                    format!("{{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{metadata},\"items\":[")
+                        .into_bytes();
+                for (n, item) in items.enumerate() {
+                    page.extend((n > 0).then_some(b','));
+                    page.extend(item);
+                }
+                page.extend(b"]}");
+                page
+            }
+        }
+    }
+}
+
+/// Returns a bookmark, with the mark of the end of the initial events or without.
+pub fn bookmark(version: u64, ends: bool, encoding: Encoding) -> Vec<u8> {
+    let annotations = if ends { json!({ "k8s.io/initial-events-end": "true" }) } else { json!({}) };
+    let metadata =
+        json!({ "resourceVersion": version.to_string(), "creationTimestamp": null, "annotations": annotations });
+    event(
+        "BOOKMARK",
+        &json!({ "kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": { "containers": null }, "status": {} }),
+        encoding,
+    )
+}
+
+/// Returns a `Status`.
+pub fn status(code: u16, reason: &str) -> Value {
+    json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": reason, "reason": reason, "code": code })
+}
+
+/// Returns an event of any object.
+pub fn event(kind: &str, object: &Value, encoding: Encoding) -> Vec<u8> {
+    match encoding {
+        Encoding::Json => format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n").into_bytes(),
+        Encoding::Protobuf => protobuf::event(kind, &protobuf::object(object)),
+    }
+}
+
+const _: () = assert!(VERSION.len() == 10 && FIRST_VERSION == 1_000_000_000, "versions have the width of their place");

@@ -1,0 +1,221 @@
+//! A real Chromium (Debian's packages `chromium` and `chromium-driver`), driven over the WebDriver protocol.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::prometheus::free_port;
+use super::{PATIENCE, eventually};
+
+/// A browser with one window.
+pub struct Browser {
+    driver: Child,
+    port: u16,
+    session: String,
+    profile: PathBuf,
+}
+
+/// What a page must not do, written down from before its first line is read.
+const WATCH: &str = "window.violations = []; document.addEventListener('securitypolicyviolation', \
+     (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));";
+
+impl Browser {
+    /// Starts one with an empty profile, in a folder called `name`.
+    pub fn start(name: &str) -> Self {
+        let profile = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("browser-{name}"));
+        // It is there only if an earlier run was cut off.
+        let _ = std::fs::remove_dir_all(&profile);
+        std::fs::create_dir_all(&profile).expect("the folder can be made");
+        let port = free_port();
+        let driver = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver runs (Debian's package chromium-driver)");
+        let mut browser = Self { driver, port, session: String::new(), profile };
+        eventually(|| browser.call("GET", "/status", None).map(drop));
+        let data = format!("--user-data-dir={}", browser.profile.display());
+        let arguments = json!([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--hide-scrollbars",
+            data
+        ]);
+        let wanted = json!({
+            "browserName": "chrome",
+            "goog:chromeOptions": { "args": arguments },
+            "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
+        });
+        let session = browser.call("POST", "/session", Some(json!({ "capabilities": { "alwaysMatch": wanted } })));
+        let session = session.expect("a session begins");
+        session["sessionId"].as_str().expect("it has an id").clone_into(&mut browser.session);
+        browser.cdp("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": WATCH }));
+        browser.size(1280, 1000);
+        browser
+    }
+
+    /// Asks the driver.
+    fn call(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value, String> {
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let exchange = || -> std::io::Result<(String, Vec<u8>)> {
+            let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", self.port))?);
+            stream.get_ref().set_read_timeout(Some(PATIENCE))?;
+            stream.get_mut().write_all(head.as_bytes())?;
+            stream.get_mut().write_all(body.as_bytes())?;
+            let (mut status, mut length) = (String::new(), 0);
+            stream.read_line(&mut status)?;
+            // The driver keeps the connection open, whatever it is told.
+            for line in stream.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
+                if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap_or(0);
+                }
+            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body)?;
+            Ok((status, body))
+        };
+        let (status, body) = exchange().map_err(|error| error.to_string())?;
+        let mut answer: Value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+        if status.starts_with("HTTP/1.1 200") { Ok(answer["value"].take()) } else { Err(answer["value"].to_string()) }
+    }
+
+    #[track_caller]
+    fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let path = format!("/session/{}{path}", self.session);
+        self.call(method, &path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// A command of the DevTools protocol.
+    #[track_caller]
+    pub fn cdp(&self, command: &str, parameters: &Value) -> Value {
+        self.ask("POST", "/goog/cdp/execute", Some(json!({ "cmd": command, "params": parameters })))
+    }
+
+    /// Opens a page and waits until it is loaded.
+    #[track_caller]
+    pub fn go(&self, url: &str) {
+        self.ask("POST", "/url", Some(json!({ "url": url })));
+    }
+
+    /// The title of the page.
+    pub fn title(&self) -> String {
+        self.ask("GET", "/title", None).as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Where the browser is.
+    pub fn url(&self) -> String {
+        self.ask("GET", "/url", None).as_str().unwrap_or_default().to_owned()
+    }
+
+    /// What a script returns that runs in the page.
+    #[track_caller]
+    pub fn run(&self, script: &str) -> Value {
+        self.ask("POST", "/execute/sync", Some(json!({ "script": script, "args": [] })))
+    }
+
+    /// What a script returns to its last argument, a callback.
+    #[track_caller]
+    pub fn run_async(&self, script: &str) -> Value {
+        self.ask("POST", "/execute/async", Some(json!({ "script": script, "args": [] })))
+    }
+
+    /// Clicks on the first element that a CSS selector finds, as a person would.
+    #[track_caller]
+    pub fn click(&self, selector: &str) {
+        let element = self.element(selector);
+        self.ask("POST", &format!("/element/{element}/click"), Some(json!({})));
+    }
+
+    /// Types into the first element that a CSS selector finds.
+    #[track_caller]
+    pub fn type_into(&self, selector: &str, text: &str) {
+        let element = self.element(selector);
+        self.ask("POST", &format!("/element/{element}/value"), Some(json!({ "text": text })));
+    }
+
+    #[track_caller]
+    fn element(&self, selector: &str) -> String {
+        let found = self.ask("POST", "/element", Some(json!({ "using": "css selector", "value": selector })));
+        let id = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str);
+        id.expect("an element has an id").to_owned()
+    }
+
+    /// Makes the window so large, in CSS pixels.
+    pub fn size(&self, width: u32, height: u32) {
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.cdp("Emulation.setDeviceMetricsOverride", &metrics);
+    }
+
+    /// Prefers `light` or `dark`.
+    pub fn prefer(&self, scheme: &str) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.cdp("Emulation.setEmulatedMedia", &json!({ "features": features }));
+    }
+
+    /// Runs no script of any page from now on.
+    pub fn disable_scripts(&self) {
+        self.cdp("Emulation.setScriptExecutionDisabled", &json!({ "value": true }));
+    }
+
+    /// Writes what the window shows to `target/tmp/pictures/NAME.png`.
+    pub fn picture(&self, name: &str) {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
+        std::fs::create_dir_all(&folder).expect("the folder can be made");
+        let shot = self.cdp("Page.captureScreenshot", &json!({ "format": "png" }));
+        let png = STANDARD.decode(shot["data"].as_str().expect("a picture has data")).expect("it is base64");
+        std::fs::write(folder.join(format!("{name}.png")), png).expect("the picture can be written");
+    }
+
+    /// What the browser complained of since it was asked last.
+    pub fn complaints(&self) -> Vec<String> {
+        let log = self.ask("POST", "/se/log", Some(json!({ "type": "browser" })));
+        let entries = log.as_array().cloned().unwrap_or_default();
+        entries.iter().filter_map(|entry| entry["message"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// The URLs of every request that went to the network since it was asked last; the browser's own pages ask itself.
+    pub fn requests(&self) -> Vec<String> {
+        let log = self.ask("POST", "/se/log", Some(json!({ "type": "performance" })));
+        let entries = log.as_array().cloned().unwrap_or_default();
+        let url = |entry: &Value| {
+            let message: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
+            let is_request = message.pointer("/message/method")? == "Network.requestWillBeSent";
+            let url = message.pointer("/message/params/request/url")?.as_str()?.to_owned();
+            (is_request && url.starts_with("http")).then_some(url)
+        };
+        entries.iter().filter_map(url).collect()
+    }
+
+    /// What the policy of this page forbade.
+    pub fn violations(&self) -> Value {
+        self.run("return window.violations;")
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Both fail only when it ended by itself.
+        let _ = self.call("DELETE", &format!("/session/{}", self.session), None);
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+        let _ = std::fs::remove_dir_all(&self.profile);
+    }
+}

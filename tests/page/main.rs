@@ -1,0 +1,10 @@
+//! The page, its JSON and its history: over HTTP, and in a real Chromium.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod answers;
+mod hostile;
+mod live;
+mod openapi;
+mod site;

@@ -1,0 +1,118 @@
+//! Serves made-up pods from within the test.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use image_pull_exporter::clock::Clock;
+use image_pull_exporter::cluster::{PodEvent, WatchCause, WatchFailure, wire};
+use image_pull_exporter::http::{self, Config};
+use image_pull_exporter::monitor::{Limits, Monitor};
+use image_pull_exporter::pull::facts::{PodFacts, Scope};
+use image_pull_exporter::pull::index::Settings;
+use image_pull_exporter::pull::time::Timestamp;
+use image_pull_exporter::serve::Exporter;
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use crate::common::{Response, get};
+
+/// A cluster that the test tells about, and a server that shows it.
+pub struct Site {
+    monitor: Arc<Monitor>,
+    began: Timestamp,
+    pub port: u16,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Site {
+    /// One that has yet to be listed.
+    pub fn unlisted() -> Self {
+        let began = Clock::System.now().before(Duration::from_secs(7200));
+        let limits = Limits { max_registries: 100, max_containers: 10_000 };
+        let monitor = Monitor::new(Settings::default(), &[Scope::Cluster], limits, began).remembering(100);
+        let monitor = Arc::new(monitor);
+        let listener = std::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("loopback is there");
+        listener.set_nonblocking(true).expect("it can be");
+        let port = listener.local_addr().expect("it has an address").port();
+        let (stop, stopped) = oneshot::channel();
+        let shown = Arc::new(Exporter::new(Arc::clone(&monitor), Clock::System, Duration::MAX));
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it starts");
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).expect("it is a listener");
+                http::serve(listener, shown, Config::default(), async { drop(stopped.await) }).await;
+            });
+        });
+        Self { monitor, began, port, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// One whose first list, two hours ago, was empty, and to which these pods were added an hour ago.
+    pub fn with(pods: &[Value]) -> Self {
+        let site = Self::unlisted();
+        site.list();
+        for pod in pods {
+            site.apply(3600, pod);
+        }
+        site
+    }
+
+    /// The first list is complete, and empty.
+    pub fn list(&self) {
+        self.tell(0, PodEvent::ListBegins);
+        self.tell(0, PodEvent::ListEnds);
+    }
+
+    /// A pod is as this says, so many seconds after the beginning two hours ago.
+    pub fn apply(&self, seconds: u64, pod: &Value) {
+        self.tell(seconds, PodEvent::Applied(facts(pod)));
+    }
+
+    /// A pod is gone.
+    pub fn delete(&self, seconds: u64, pod: &Value) {
+        self.tell(seconds, PodEvent::Deleted(facts(pod)));
+    }
+
+    /// The watch breaks.
+    pub fn break_watch(&self, seconds: u64) {
+        let failure = WatchFailure { cause: WatchCause::Connection, error: "connection refused".to_owned() };
+        self.tell(seconds, PodEvent::Failed(failure));
+    }
+
+    fn tell(&self, seconds: u64, event: PodEvent) {
+        self.monitor.take(&Scope::Cluster, event, self.began.after(Duration::from_secs(seconds)));
+    }
+
+    /// What it answers.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Response {
+        get(self.port, path, "").expect("the server answers")
+    }
+
+    /// What it answers in JSON.
+    #[track_caller]
+    pub fn json(&self, path: &str) -> Value {
+        serde_json::from_str(&self.get(path).text()).expect("it is JSON")
+    }
+
+    /// The whole of a URL.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the server panicked");
+        }
+    }
+}
+
+fn facts(pod: &Value) -> PodFacts {
+    wire::decode(&pod.to_string()).expect("it is a pod")
+}
