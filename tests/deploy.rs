@@ -5,6 +5,7 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use common::check_golden;
@@ -37,7 +38,7 @@ fn kustomize(root: &str) -> String {
 fn helm(command: &str, values: &str) -> Output {
     let values = format!("deploy/chart/{values}");
     let mut arguments = vec!["tests/deploy/helm.py", command, "deploy/chart"];
-    arguments.extend(Some(values.as_str()).filter(|path| path.ends_with(".yaml")));
+    arguments.extend(Some(values.as_str()).filter(|path| Path::new(path).extension().is_some()));
     tool("python", &arguments)
 }
 

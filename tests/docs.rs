@@ -1,6 +1,7 @@
 //! What the documents say is what the program does.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
@@ -38,7 +39,8 @@ fn configuration() -> String {
     headings.sort_unstable();
     headings.dedup();
     for heading in headings {
-        text += &format!("\n## {heading}\n\n| flag | variable | default | meaning |\n|---|---|---|---|\n");
+        write!(text, "\n## {heading}\n\n| flag | variable | default | meaning |\n|---|---|---|---|\n")
+            .expect("text grows");
         for flag in flags().filter(|flag| flag.get_help_heading().unwrap_or("Others") == heading) {
             let value = flag.get_action().takes_values().then(|| flag.get_value_names()).flatten();
             let value = value.and_then(|names| names.first()).map_or_else(String::new, |name| format!("={name}"));
@@ -49,10 +51,10 @@ fn configuration() -> String {
             let possible = flag.get_possible_values();
             if value.len() > 1 && !possible.is_empty() {
                 let names: Vec<_> = possible.iter().map(|value| format!("`{}`", value.get_name())).collect();
-                help += &format!(": {}", names.join(", "));
+                write!(help, ": {}", names.join(", ")).expect("text grows");
             }
             let long = flag.get_long().expect("it has one");
-            text += &format!("| `--{long}{value}` | {variable} | {} | {help} |\n", default.join(", "));
+            writeln!(text, "| `--{long}{value}` | {variable} | {} | {help} |", default.join(", ")).expect("text grows");
         }
     }
     text

@@ -22,7 +22,7 @@ fn cluster(name: &str) -> Cluster {
 fn put(cluster: &Cluster, namespace: &str, number: usize) {
     let mut pod = pod(namespace, &format!("web-{number}"), Some(("ErrImagePull", NOT_FOUND)));
     pod["spec"]["nodeName"] = json!(format!("node-{}", number % 3));
-    pod["metadata"]["labels"] = json!({ "example.com/team": if number % 2 == 0 { "a" } else { "b" } });
+    pod["metadata"]["labels"] = json!({ "example.com/team": if number.is_multiple_of(2) { "a" } else { "b" } });
     cluster.store.put(pod);
 }
 
