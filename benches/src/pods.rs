@@ -165,9 +165,9 @@ fn status(image: &str, state: State<'_>) -> Value {
                 { "name": "kube-api-access-x2x7k", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": true, "recursiveReadOnly": "Disabled" },
             ],
         }),
-        State::Errs(error) => waiting(image, "ErrImagePull", error),
+        State::Errs(error) => waiting(image, "ErrImagePull", &of_image(image, error)),
         State::BacksOff(error) => {
-            waiting(image, "ImagePullBackOff", &format!("Back-off pulling image \"{image}\": ErrImagePull: {error}"))
+            waiting(image, "ImagePullBackOff", &format!("Back-off pulling image \"{image}\": ErrImagePull: {}", of_image(image, error)))
         }
     };
     json!({
@@ -179,6 +179,11 @@ fn status(image: &str, state: State<'_>) -> Value {
         "hostIP": "10.0.12.34", "hostIPs": [{ "ip": "10.0.12.34" }], "podIP": "10.42.7.77", "podIPs": [{ "ip": "10.42.7.77" }],
         "startTime": "2026-11-23T21:22:54Z", "containerStatuses": [container], "qosClass": "Burstable",
     })
+}
+
+/// An error text of another image, as this one would have it: a text that names another one than the spec is a left-over.
+fn of_image(image: &str, error: &str) -> String {
+    format!("failed to pull and unpack image \"{image}\": {error}")
 }
 
 fn waiting(image: &str, reason: &str, message: &str) -> Value {
