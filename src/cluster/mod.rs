@@ -1,7 +1,7 @@
 //! Watches the cluster: everything that knows of Kubernetes' API and nothing else.
 //!
 //! What happens there goes out as [`PodEvent`]s. That is the whole boundary: whoever takes them knows no client, no
-//! resource version and no retry. Inside, [`informer`] decides what to ask and what an answer means, without IO; [`pods`]
+//! resource version and no retry. Inside, `informer` decides what to ask and what an answer means, without IO; [`pods`]
 //! asks; [`frames`], [`codec`] and [`wire`] read the answers.
 
 pub mod client;
