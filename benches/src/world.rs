@@ -86,8 +86,8 @@ impl World {
         let healthy = (0..WORKLOADS).map(|n| template([State::Runs(0), State::Runs(1)], n));
         let failing = (0..WORKLOADS).map(|n| {
             // Each workload has an image and thus a text of its own.
-            let error = errors[n % errors.len()].replace("team/app:1.2", &format!("team/app-{n}:1.2"));
-            template([State::Errs(&error), State::BacksOff(&error)], n)
+            let error = errors[n % errors.len()].as_str();
+            template([State::Errs(error), State::BacksOff(error)], n)
         });
         Self {
             healthy: healthy.collect(),
