@@ -134,8 +134,9 @@ fn open(file: &Path) -> Result<Box<dyn BufRead>> {
 }
 
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(2).enable_all().build().context("cannot start")?;
+    // One thread for everything that waits: handing each part of a watch from thread to thread cost more than reading it.
+    // What takes long, a scrape or a password, has threads of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let done = runtime.block_on(future);
     // A thread that checks a password or reads from a file system that hangs must not hold up the end.
     runtime.shutdown_background();

@@ -149,7 +149,7 @@ fn every_page_of_a_list_is_read() {
         let failing = ["pod-000", "pod-100", "pod-200", "pod-300", "pod-400", "pod-500", "pod-600"];
         lab.expect_failing(&failing).await;
         assert_eq!(lab.count("image_pull_exporter_listed_pods"), 700.0);
-        assert_eq!(lab.server().faults().requests().continues, 2);
+        assert_eq!(lab.server().faults().requests().continues, 6);
     });
 }
 

@@ -48,9 +48,9 @@ const CATCH_UP: Duration = Duration::from_secs(2);
 /// client-go does it (tools/cache/reflector.go, minWatchTimeout).
 const WATCH_SECONDS: u32 = 300;
 /// Pods in a page of a list: a page is held in memory.
-const PAGE_SIZE: u32 = 250;
+const PAGE_SIZE: u32 = 100;
 /// A list that takes longer than the server remembers is tried with larger pages, up to this.
-const LARGEST_PAGE: u32 = 8 * PAGE_SIZE;
+const LARGEST_PAGE: u32 = 20 * PAGE_SIZE;
 /// So often one way of asking may fail before another is tried.
 const PATIENCE: u32 = 2;
 
