@@ -32,8 +32,8 @@ async fn answer(shared: Shared, headers: &HeaderMap) -> Response {
     };
     let (begun, begins) = oneshot::channel();
     let (chunks, taken) = mpsc::channel(CHUNKS_AHEAD);
-    // 100,000 series take tens of milliseconds to write and more to compress. On a worker thread that would hold up the
-    // watch of the cluster and the health checks, of which there may be two threads for all.
+    // 100,000 series take tens of milliseconds to write and more to compress. On the thread that all
+    // else shares, that would hold up the watch of the cluster and the health checks.
     let work = tokio::task::spawn_blocking(move || {
         let _permit = permit;
         let scrape = shared.site.scrape(format);
