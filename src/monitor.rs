@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use crate::cluster::sighting::Sighting;
+use crate::cluster::wire::Undecodable;
 use crate::cluster::{PodEvent, WatchCause};
 use crate::metrics::tally::{Tally, WatchEvent};
 use crate::metrics::view::{View, Watch};
 use crate::pull::effect::{Effect, FailureEvent, Subject};
-use crate::pull::facts::{PodId, Scope};
+use crate::pull::facts::{PodFacts, PodId, Scope};
 use crate::pull::failure::Seen;
 use crate::pull::history::{History, Past, Point};
 use crate::pull::index::{Index, Settings};
@@ -189,7 +191,7 @@ impl State {
             }
             PodEvent::Listed(pod) => {
                 self.tally.watch_event(WatchEvent::Listed);
-                self.index.reset_list(&pod, now)
+                self.read(pod).map(|pod| self.index.reset_list(&pod, now)).unwrap_or_default()
             }
             PodEvent::ListEnds => self.index.reset_end(scope, now),
             PodEvent::Heard => {
@@ -202,26 +204,22 @@ impl State {
             }
             PodEvent::Missed(pod) => {
                 self.tally.watch_event(WatchEvent::Applied);
-                self.index.reset_list(&pod, now)
+                self.read(pod).map(|pod| self.index.reset_list(&pod, now)).unwrap_or_default()
             }
             PodEvent::Applied(pod) => {
                 self.tally.watch_event(WatchEvent::Applied);
-                self.index.apply(&pod, Seen::Watched, now)
+                self.apply(scope, pod, Seen::Watched, now)
             }
             PodEvent::Found(pod) => {
                 self.tally.watch_event(WatchEvent::Applied);
-                self.index.apply(&pod, Seen::Found { not_before: None }, now)
+                self.apply(scope, pod, Seen::Found { not_before: None }, now)
             }
             PodEvent::Deleted(pod) => {
                 self.tally.watch_event(WatchEvent::Deleted);
-                self.index.delete(&pod, now)
+                self.read(pod).map(|pod| self.index.delete(&pod, now)).unwrap_or_default()
             }
             PodEvent::Undecodable(error) => {
-                self.tally.undecodable();
-                let error = error.to_string();
-                if self.undecodable.is_news(&error) {
-                    warn!(error = logged(&redact(&error)), "object skipped");
-                }
+                self.skip(&error);
                 Vec::new()
             }
             PodEvent::Failed(failure) => {
@@ -232,6 +230,28 @@ impl State {
         };
         for effect in effects {
             self.count(&effect, now);
+        }
+    }
+
+    /// Takes a pod as a watch event shows it.
+    fn apply(&mut self, scope: &Scope, pod: Sighting, seen: Seen, now: Timestamp) -> Vec<Effect> {
+        self.index.heard(scope, now);
+        self.read(pod).map(|pod| self.index.apply(&pod, seen, now)).unwrap_or_default()
+    }
+
+    /// Reads a pod if there is anything to learn from it: it waits, or it did and is remembered.
+    fn read(&mut self, pod: Sighting) -> Option<PodFacts> {
+        if !pod.waits() && !self.index.has(pod.id()) {
+            return None;
+        }
+        pod.read().inspect_err(|problem| self.skip(problem)).ok()
+    }
+
+    fn skip(&mut self, problem: &Undecodable) {
+        self.tally.undecodable();
+        let problem = problem.to_string();
+        if self.undecodable.is_news(&problem) {
+            warn!(error = logged(&redact(&problem)), "object skipped");
         }
     }
 

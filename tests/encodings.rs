@@ -5,6 +5,7 @@ use std::fs;
 use bytes::Bytes;
 use image_pull_exporter::cluster::codec::{Encoding, Word};
 use image_pull_exporter::cluster::frames::{Frame, Frames};
+use image_pull_exporter::cluster::sighting::Sighting;
 use image_pull_exporter::sim::api::protobuf;
 use image_pull_exporter::sim::cluster::Cluster;
 use image_pull_exporter::sim::script::Script;
@@ -39,9 +40,20 @@ fn read(encoding: Encoding, stream: Vec<u8>) -> Vec<Word> {
     let mut words = Vec::new();
     while let Some(frame) = frames.next_frame().expect("it is in step") {
         let Frame::Whole(frame) = frame else { panic!("no pod is too large") };
-        words.push(encoding.word(&frame).expect("it is an event"));
+        words.push(match encoding.word(&frame).expect("it is an event") {
+            Word::Pod { change, version, pod } => Word::Pod { change, version, pod: pod.map(read_whole) },
+            other => other,
+        });
     }
     words
+}
+
+/// Reads a pod to its end; a glimpse of it must have told the same.
+fn read_whole(glimpsed: Sighting) -> Sighting {
+    let (id, waits) = (glimpsed.id().clone(), glimpsed.waits());
+    let pod = Sighting::Read(glimpsed.read().expect("it is a pod"));
+    assert_eq!((pod.id(), pod.waits()), (&id, waits));
+    pod
 }
 
 #[test]
@@ -62,7 +74,7 @@ fn a_list_says_the_same_in_both_encodings() {
     let binary = protobuf::pod_list(&metadata, pods.iter().map(protobuf::pod));
     let read = |encoding: Encoding, body: Bytes| {
         let mut facts = Vec::new();
-        let page = encoding.page(&body, |pod| facts.push(pod.expect("it is a pod"))).expect("it is a page");
+        let page = encoding.page(&body, |pod| facts.push(read_whole(pod.expect("it is a pod")))).expect("it is a page");
         (page, facts)
     };
     let (page, facts) = read(Encoding::Json, text.into());

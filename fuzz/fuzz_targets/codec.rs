@@ -1,16 +1,20 @@
-//! No bytes from an API server do harm, in either encoding, bare or in the envelope of protobuf.
+//! No bytes from an API server do harm, in either encoding, bare or in the envelope of protobuf, glimpsed or read.
 #![no_main]
 
 use bytes::Bytes;
-use image_pull_exporter::cluster::codec::Encoding;
+use image_pull_exporter::cluster::codec::{Encoding, Word};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     let enveloped = [b"k8s\0", input].concat();
     for bytes in [Bytes::copy_from_slice(input), enveloped.into()] {
         for encoding in [Encoding::Json, Encoding::Protobuf] {
-            let _ = encoding.word(&bytes);
-            let _ = encoding.page(&bytes, drop);
+            if let Ok(Word::Pod { pod: Ok(pod), .. }) = encoding.word(&bytes) {
+                let _ = pod.read();
+            }
+            let _ = encoding.page(&bytes, |pod| {
+                let _ = pod.map(|pod| pod.read());
+            });
             let _ = Encoding::status(Some(encoding), 500, &bytes);
         }
     }

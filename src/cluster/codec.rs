@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::frames::Framing;
+use super::sighting::Sighting;
 use super::wire::{self, Pod, Undecodable, nullable};
-use crate::pull::facts::PodFacts;
 
 /// The media type of protobuf.
 pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
@@ -56,7 +56,7 @@ pub enum Word {
         /// The resourceVersion of the change.
         version: String,
         /// The pod, or why it is of no use.
-        pod: Result<PodFacts, Undecodable>,
+        pod: Result<Sighting, Undecodable>,
     },
     /// Everything up to here has been said.
     Bookmark {
@@ -124,22 +124,22 @@ impl Encoding {
     }
 
     /// Reads a page of a list, and hands its pods to `each`.
-    pub fn page(self, body: &Bytes, mut each: impl FnMut(Result<PodFacts, Undecodable>)) -> Result<Page, Garbled> {
+    pub fn page(self, body: &Bytes, mut each: impl FnMut(Result<Sighting, Undecodable>)) -> Result<Page, Garbled> {
         match self {
             Self::Json => {
                 // One pass, and a second only where an object is broken.
                 if let Ok(list) = serde_json::from_slice::<List<Pod>>(body) {
-                    return Ok(list.read(|pod| each(pod.into_facts())));
+                    return Ok(list.read(|pod| each(pod.into_facts().map(Sighting::Read))));
                 }
                 let list: List<&RawValue> = serde_json::from_slice(body).map_err(garbled)?;
-                Ok(list.read(|object| each(wire::decode(object.get()))))
+                Ok(list.read(|object| each(wire::decode(object.get()).map(Sighting::Read))))
             }
             Self::Protobuf => {
                 let list = ProtobufList::decode(unwrapped(body)?).map_err(garbled)?;
                 let metadata = list.metadata.unwrap_or_default();
                 let page =
                     Page { version: metadata.resource_version, token: metadata.r#continue, objects: list.items.len() };
-                list.items.into_iter().for_each(|object| each(pod(&object).and_then(Pod::into_facts)));
+                list.items.iter().for_each(|object| each(Sighting::glimpse(object).and_then(|(_, pod)| pod)));
                 Ok(page)
             }
         }
@@ -187,16 +187,15 @@ fn protobuf_word(frame: &Bytes) -> Result<Word, Garbled> {
         "ERROR" => return Ok(Word::Error(StatusObject::decode(object).map_err(garbled)?.read())),
         kind => return Ok(Word::Senseless(unknown_event(kind))),
     };
-    Ok(pod(&object).map_or_else(Word::Senseless, |pod| pod_word(change, pod)))
-}
-
-fn pod(object: &Bytes) -> Result<Pod, Undecodable> {
-    Pod::decode(object.clone()).map_err(|error| wire::malformed_protobuf(object, &error))
+    Ok(match Sighting::glimpse(&object) {
+        Ok((version, pod)) => Word::Pod { change, version, pod },
+        Err(problem) => Word::Senseless(problem),
+    })
 }
 
 fn pod_word(change: Change, mut pod: Pod) -> Word {
     let version = pod.metadata.as_mut().map(|metadata| std::mem::take(&mut metadata.resource_version));
-    Word::Pod { change, version: version.unwrap_or_default(), pod: pod.into_facts() }
+    Word::Pod { change, version: version.unwrap_or_default(), pod: pod.into_facts().map(Sighting::Read) }
 }
 
 fn unknown_event(kind: &str) -> Undecodable {

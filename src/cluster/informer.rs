@@ -33,9 +33,9 @@ use version::Version;
 
 use super::codec::{Change, Page, Status, Word};
 use super::request::Ask;
+use super::sighting::Sighting;
 use super::wire::Undecodable;
 use super::{PodEvent, WatchCause, WatchFailure};
-use crate::pull::facts::PodFacts;
 
 /// The time since the informer was made.
 pub(super) type Moment = Duration;
@@ -215,7 +215,7 @@ impl Informer {
     }
 
     /// Takes a pod of a page.
-    pub(super) fn listed(&mut self, pod: Result<PodFacts, Undecodable>) {
+    pub(super) fn listed(&mut self, pod: Result<Sighting, Undecodable>) {
         self.events.push_back(pod.map_or_else(PodEvent::Undecodable, PodEvent::Listed));
     }
 

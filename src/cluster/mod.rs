@@ -2,7 +2,7 @@
 //!
 //! What happens there goes out as [`PodEvent`]s. That is the whole boundary: whoever takes them knows no client, no
 //! resource version and no retry. Inside, `informer` decides what to ask and what an answer means, without IO; [`pods`]
-//! asks; [`frames`], [`codec`] and [`wire`] read the answers.
+//! asks; [`frames`], [`codec`], [`sighting`] and [`wire`] read the answers.
 
 pub mod client;
 pub mod codec;
@@ -11,9 +11,10 @@ mod informer;
 pub mod pods;
 mod request;
 pub mod selection;
+pub mod sighting;
 pub mod wire;
 
-use crate::pull::facts::PodFacts;
+use sighting::Sighting;
 
 /// What the cluster tells of one scope.
 #[derive(Debug)]
@@ -21,17 +22,17 @@ pub enum PodEvent {
     /// A list of all pods of the scope begins. What it does not have when it ends is gone.
     ListBegins,
     /// A pod as the list shows it.
-    Listed(PodFacts),
+    Listed(Sighting),
     /// The list is complete.
     ListEnds,
     /// A pod was added or changed.
-    Applied(PodFacts),
+    Applied(Sighting),
     /// A pod was added or changed while the watch was interrupted; when, nobody saw.
-    Missed(PodFacts),
+    Missed(Sighting),
     /// A pod shows up for the first time, as it was before anybody watched.
-    Found(PodFacts),
+    Found(Sighting),
     /// A pod was deleted, or matches the selector no longer.
-    Deleted(PodFacts),
+    Deleted(Sighting),
     /// Nothing has changed since the last event: the watch stands, or the API server sent a bookmark.
     Heard,
     /// An object made no sense and is skipped.

@@ -56,9 +56,9 @@ impl Selection {
         };
         let Some(shard) = self.shard else { return Some(event) };
         match &event {
-            Listed(pod) | Found(pod) if !shard.owns(&pod.id.uid) => None,
+            Listed(pod) | Found(pod) if !shard.owns(&pod.id().uid) => None,
             // Somebody else's, and yet a sign that the watch goes on.
-            Applied(pod) | Missed(pod) | Deleted(pod) if !shard.owns(&pod.id.uid) => Some(Heard),
+            Applied(pod) | Missed(pod) | Deleted(pod) if !shard.owns(&pod.id().uid) => Some(Heard),
             Listed(_) | Found(_) | Applied(_) | Missed(_) | Deleted(_) | ListBegins | ListEnds | Heard
             | Undecodable(_) | Ended | Failed(_) => Some(event),
         }

@@ -131,7 +131,10 @@ pub async fn look_at_cluster(client: Client, filter: &Filter, now: impl Fn() -> 
         loop {
             match events.next().await.context("the list ended early")? {
                 PodEvent::ListBegins => looking.index.reset_begin(&scope),
-                PodEvent::Listed(pod) => looking.pod(&pod, now()),
+                PodEvent::Listed(pod) => match pod.read() {
+                    Ok(pod) => looking.pod(&pod, now()),
+                    Err(problem) => looking.skip(&problem),
+                },
                 PodEvent::Undecodable(problem) => looking.skip(&problem),
                 PodEvent::Failed(failure) => bail!("{}{}", redact(&failure.error), hint(failure.cause, &scope)),
                 PodEvent::ListEnds => {

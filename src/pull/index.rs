@@ -100,6 +100,12 @@ impl Index {
         self.is_listed() && self.watches.iter().all(|watch| !watch.relisting)
     }
 
+    /// Whether anything is remembered of a pod, so that whatever it does next is of interest.
+    #[must_use]
+    pub fn has(&self, pod: &PodId) -> bool {
+        self.pods.contains_key(pod)
+    }
+
     /// Takes a pod as a watch event shows it.
     pub fn apply(&mut self, pod: &PodFacts, seen: Seen, now: Timestamp) -> Vec<Effect> {
         self.complete_until(now, |scope| scope.covers(&pod.id.namespace));

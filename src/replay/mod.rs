@@ -175,11 +175,11 @@ fn event(kind: &str, pod: PodFacts, known: &mut HashSet<String>) -> PodEvent {
     match kind {
         "DELETED" => {
             known.remove(&pod.id.uid);
-            PodEvent::Deleted(pod)
+            PodEvent::Deleted(pod.into())
         }
         // A watch adds a pod twice only after it was interrupted.
-        "ADDED" => PodEvent::Found(pod),
-        _ if is_new => PodEvent::Found(pod),
-        _ => PodEvent::Applied(pod),
+        "ADDED" => PodEvent::Found(pod.into()),
+        _ if is_new => PodEvent::Found(pod.into()),
+        _ => PodEvent::Applied(pod.into()),
     }
 }

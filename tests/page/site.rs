@@ -67,12 +67,12 @@ impl Site {
 
     /// A pod is as this says, so many seconds after the beginning two hours ago.
     pub fn apply(&self, seconds: u64, pod: &Value) {
-        self.tell(seconds, PodEvent::Applied(facts(pod)));
+        self.tell(seconds, PodEvent::Applied(facts(pod).into()));
     }
 
     /// A pod is gone.
     pub fn delete(&self, seconds: u64, pod: &Value) {
-        self.tell(seconds, PodEvent::Deleted(facts(pod)));
+        self.tell(seconds, PodEvent::Deleted(facts(pod).into()));
     }
 
     /// The watch breaks.

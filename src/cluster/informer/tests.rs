@@ -2,7 +2,7 @@
 
 use super::flight::STALL_LIMIT;
 use super::*;
-use crate::pull::facts::PodId;
+use crate::pull::facts::{PodFacts, PodId};
 
 mod pace;
 mod silence;
@@ -98,9 +98,9 @@ fn said(event: &PodEvent) -> &'static str {
     }
 }
 
-fn pod() -> PodFacts {
+fn pod() -> Sighting {
     let name = |name: &str| name.to_owned();
-    PodFacts { id: PodId { namespace: name("shop"), name: name("web"), uid: name("u") }, ..PodFacts::default() }
+    PodFacts { id: PodId { namespace: name("shop"), name: name("web"), uid: name("u") }, ..PodFacts::default() }.into()
 }
 
 fn change(change: Change, version: &str) -> Word {
