@@ -51,7 +51,7 @@ fn read(encoding: Encoding, stream: Vec<u8>) -> Vec<Word> {
 /// Reads a pod to its end; a glimpse of it must have told the same.
 fn read_whole(glimpsed: Sighting) -> Sighting {
     let (id, waits) = (glimpsed.id().clone(), glimpsed.waits());
-    let pod = Sighting::Read(glimpsed.read().expect("it is a pod"));
+    let pod = Sighting::from(glimpsed.read().expect("it is a pod"));
     assert_eq!((pod.id(), pod.waits()), (&id, waits));
     pod
 }

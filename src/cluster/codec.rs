@@ -47,7 +47,6 @@ pub enum Change {
 
 /// One event of a watch.
 #[derive(Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly every word is a pod")]
 pub enum Word {
     /// A pod changed.
     Pod {
@@ -129,10 +128,10 @@ impl Encoding {
             Self::Json => {
                 // One pass, and a second only where an object is broken.
                 if let Ok(list) = serde_json::from_slice::<List<Pod>>(body) {
-                    return Ok(list.read(|pod| each(pod.into_facts().map(Sighting::Read))));
+                    return Ok(list.read(|pod| each(pod.into_facts().map(Sighting::from))));
                 }
                 let list: List<&RawValue> = serde_json::from_slice(body).map_err(garbled)?;
-                Ok(list.read(|object| each(wire::decode(object.get()).map(Sighting::Read))))
+                Ok(list.read(|object| each(wire::decode(object.get()).map(Sighting::from))))
             }
             Self::Protobuf => {
                 let list = ProtobufList::decode(unwrapped(body)?).map_err(garbled)?;
@@ -195,7 +194,7 @@ fn protobuf_word(frame: &Bytes) -> Result<Word, Garbled> {
 
 fn pod_word(change: Change, mut pod: Pod) -> Word {
     let version = pod.metadata.as_mut().map(|metadata| std::mem::take(&mut metadata.resource_version));
-    Word::Pod { change, version: version.unwrap_or_default(), pod: pod.into_facts().map(Sighting::Read) }
+    Word::Pod { change, version: version.unwrap_or_default(), pod: pod.into_facts().map(Sighting::from) }
 }
 
 fn unknown_event(kind: &str) -> Undecodable {

@@ -66,7 +66,8 @@ fn events(source: Source, informer: Informer) -> impl Stream<Item = PodEvent> {
     let Source { client, scope, selection, compress_lists } = source;
     let (field_selector, label_selector) = (selection.field_selector(), selection.labels.clone());
     let target = Target { scope, field_selector, label_selector, compress_lists };
-    let driver = Driver { client, target, informer, began: Instant::now(), answer: None };
+    // It is moved for each event.
+    let driver = Box::new(Driver { client, target, informer, began: Instant::now(), answer: None });
     let events = stream::unfold(driver, |mut driver| async move { Some((driver.next().await, driver)) });
     events.filter_map(move |event| future::ready(selection.of_shard(event)))
 }
@@ -98,7 +99,8 @@ impl Driver {
                 return event;
             }
             self.answer = match self.answer.take() {
-                None => self.ask().await,
+                // Large, rare, and else a part of every future that reads.
+                None => Box::pin(self.ask()).await,
                 Some(answer) => self.read(answer).await,
             };
         }

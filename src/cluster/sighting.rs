@@ -12,10 +12,9 @@ use crate::pull::facts::{PodFacts, PodId, State};
 
 /// A pod that was seen.
 #[derive(Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "each is read at once, and none is kept")]
 pub enum Sighting {
     /// All of it is read.
-    Read(PodFacts),
+    Read(Box<PodFacts>),
     /// It was glimpsed only.
     Glimpsed(Glimpsed),
 }
@@ -71,7 +70,7 @@ impl Sighting {
     /// When it is not what the API defines.
     pub fn read(self) -> Result<PodFacts, Undecodable> {
         match self {
-            Self::Read(pod) => Ok(pod),
+            Self::Read(pod) => Ok(*pod),
             Self::Glimpsed(Glimpsed { object, .. }) => Pod::decode(object.clone())
                 .map_err(|error| wire::malformed_protobuf(&object, &error))
                 .and_then(Pod::into_facts),
@@ -81,7 +80,7 @@ impl Sighting {
 
 impl From<PodFacts> for Sighting {
     fn from(pod: PodFacts) -> Self {
-        Self::Read(pod)
+        Self::Read(Box::new(pod))
     }
 }
 

@@ -258,6 +258,12 @@ pub fn deciding_rule(reason: &str, message: &str) -> Option<&'static Rule> {
     most_actionable(message).or_else(|| most_actionable(reason))
 }
 
+/// Whether two messages hold the same error, as that of an attempt and that of the back-off after it do. Then a text
+/// tells the same cause in both.
+pub fn is_same_error(message: &str, other: &str) -> bool {
+    text::body(message) == text::body(other)
+}
+
 /// Says whether the message is a back-off without a cause, as kubelets up to 1.31 write it; then what was known holds.
 pub fn is_bare_backoff(message: &str) -> bool {
     text::after_backoff(message).is_some_and(|cause| cause.trim().is_empty())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backoff::BackOff;
-use super::cause::{Cause, classify, is_bare_backoff};
+use super::cause::{Cause, classify, is_bare_backoff, is_same_error};
 use super::effect::{FailureEvent, Outcome};
 use super::facts::{ContainerFacts, ImageFacts, PodFacts, State};
 use super::image::{ImageReference, PullPolicy, image_named_in, same_image};
@@ -251,11 +251,14 @@ impl Failure {
     /// (kubernetes/kubernetes#127918); what its last attempt said holds until the next.
     fn take_message(&mut self, reason: Reason, message: &str, pools: &mut Pools, events: &mut Vec<FailureEvent>) {
         let (other_reason, other_text) = (self.reason != reason, *self.message != *cut(message));
+        // Every attempt and every back-off after it: nearly all that ever changes.
+        let only_turns =
+            self.reason.tells_no_cause() && reason.tells_no_cause() && is_same_error(&self.message, message);
         self.reason = reason;
         if is_bare_backoff(message) {
             return;
         }
-        if other_reason || other_text {
+        if (other_reason || other_text) && !only_turns {
             self.cause = classify(reason.as_str(), message);
         }
         if other_text {

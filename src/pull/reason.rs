@@ -52,6 +52,12 @@ impl Reason {
         }
     }
 
+    /// Whether it leaves the cause to the message.
+    #[must_use]
+    pub const fn tells_no_cause(self) -> bool {
+        matches!(self, Self::ErrImagePull | Self::ImagePullBackOff)
+    }
+
     /// Whether its onset is a failed attempt to pull. The others either wait or never ask a registry.
     #[must_use]
     pub const fn is_attempt(self) -> bool {

@@ -3,6 +3,8 @@ use std::net::TcpStream;
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use tokio::net::TcpSocket;
+
 use super::{Answer, LONG, Scrape, Server, read_to_end, unchunked};
 use crate::http::Limits;
 
@@ -20,6 +22,19 @@ fn check_alive(stream: &mut TcpStream) {
         bytes.extend(byte);
     }
     assert_eq!(Answer::parse(&bytes).status, 200);
+}
+
+/// A connection for which the kernel keeps little: by itself it may keep a whole scrape.
+fn connect_narrowly(server: &Server) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stream = runtime.block_on(async {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(64 * 1024).unwrap();
+        socket.connect(server.address).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream
 }
 
 /// A scrape that waits, with what says that it has begun and what lets it go.
@@ -100,10 +115,9 @@ fn a_scrape_that_takes_too_long_is_given_up() {
 
 #[test]
 fn a_client_that_does_not_read_loses_its_response() {
-    // Thrice what the kernel may keep between two sockets.
     let server =
         Server::with_limits(Scrape::Repeat(8 << 20), Limits { response: SHORT, scrapes: 1, ..Limits::default() });
-    let mut deaf = server.connect();
+    let mut deaf = connect_narrowly(&server);
     deaf.write_all(GET_METRICS).unwrap();
     deaf.read_exact(&mut [0]).unwrap();
     // There is one place for a scrape, so this one is answered only once the other has been dropped.

@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::{Cause, CauseGroup, MOST_ACTIONABLE, classify, deciding_rule, is_bare_backoff, pattern, rules, text};
+use super::{
+    Cause, CauseGroup, MOST_ACTIONABLE, classify, deciding_rule, is_bare_backoff, is_same_error, pattern, rules, text,
+};
+use crate::pull::reason::Reason;
 
 const ROWS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pull-errors.tsv"));
 const MORE_ROWS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pull-errors-more.tsv"));
@@ -34,6 +37,15 @@ fn back_off_keeps_the_cause_of_the_last_error() {
     for (cause, message) in rows().filter(|(_, message)| !message.starts_with("Back-off")) {
         let backed_off = format!("Back-off pulling image \"reg.example/a:1\": ErrImagePull: {message}");
         assert_eq!(classify("ImagePullBackOff", &backed_off), classify("ErrImagePull", &message), "{cause}: {message}");
+        assert!(is_same_error(&message, &backed_off), "{message}");
+        assert!(!is_same_error(&message, &format!("{backed_off}, again")), "{message}");
+    }
+}
+
+#[test]
+fn a_reason_that_tells_no_cause_tells_none() {
+    for reason in Reason::ALL.into_iter().filter(|reason| reason.tells_no_cause()) {
+        assert_eq!(classify(reason.as_str(), "zut"), Cause::Unknown);
     }
 }
 
