@@ -17,6 +17,7 @@ mod problem;
 mod rate;
 mod refusals;
 mod router;
+mod seats;
 mod selection;
 mod server;
 mod throttle;
@@ -153,7 +154,8 @@ pub struct Limits {
     pub response: Duration,
     /// From the order to stop until connections are cut.
     pub drain: Duration,
-    /// How many connections are served at a time. Others wait in the kernel's queue.
+    /// How many connections are served at a time. For another, the oldest idle one is closed; where none is, it waits in the
+    /// kernel's queue.
     pub connections: usize,
     /// How many scrapes are written at a time, each until its client has read it. Others wait.
     pub scrapes: usize,

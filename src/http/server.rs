@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -20,6 +21,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::patience::Patient;
+use super::seats::{Seat, Seats};
 use super::{Config, Limits};
 
 /// The most bytes of a request's header, which no known client comes near.
@@ -28,21 +30,33 @@ const HEADER_BYTES: usize = 16 * 1024;
 /// The first and the longest pause after a connection could not be accepted.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
+/// How long a connection that makes room for another has to hand over what is left of a response.
+const LEAVING: Duration = Duration::from_secs(1);
+
 /// Serves a router until `shutdown` is ready, then lets requests in flight finish. Every task it starts has ended when it
 /// returns.
 pub async fn serve_router(listener: TcpListener, router: Router, config: Config, shutdown: impl Future<Output = ()>) {
     let limits = config.limits;
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
+    let mut seats = Seats::default();
     let mut pause = Duration::ZERO;
     let mut shutdown = pin!(shutdown);
+    let mut newcomer = None;
     loop {
+        // Those that were told to go take a moment.
+        let has_room = |seats: &mut Seats, taken| {
+            taken < limits.connections || (taken < 2 * limits.connections && seats.make_room())
+        };
+        if let Some(stream) = newcomer.take_if(|_| has_room(&mut seats, connections.len())) {
+            let seat = seats.take();
+            connections.spawn(connection(stream, router.clone(), config.clone(), seat, stopping.clone()));
+        }
         tokio::select! {
             () = &mut shutdown => break,
             Some(ended) = connections.join_next() => log_panic(ended),
-            stream = accept(&listener, &mut pause), if connections.len() < limits.connections => {
-                connections.spawn(connection(stream, router.clone(), config.clone(), stopping.clone()));
-            }
+            () = seats.freed(), if newcomer.is_some() => {}
+            stream = accept(&listener, &mut pause), if newcomer.is_none() => newcomer = Some(stream),
         }
     }
     drop(listener);
@@ -87,7 +101,13 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn connection(stream: TcpStream, router: Router, config: Config, mut stopping: watch::Receiver<()>) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    config: Config,
+    seat: Arc<Seat>,
+    mut stopping: watch::Receiver<()>,
+) {
     // Otherwise the end of a response may wait for the peer to acknowledge its beginning.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
@@ -96,14 +116,15 @@ async fn connection(stream: TcpStream, router: Router, config: Config, mut stopp
     // What holds now holds for this connection to its end.
     let web = config.web.borrow().clone();
     let Some(tls) = &web.tls else {
-        return http(stream, router, config.limits, stopping).await;
+        return http(stream, router, config.limits, &seat, stopping).await;
     };
     let handshake = tokio::select! {
         handshake = timeout(config.limits.header, tls.accept(stream)) => handshake,
+        () = seat.leave() => return,
         _ = stopping.changed() => return,
     };
     match handshake {
-        Ok(Ok(stream)) => http(stream, router, config.limits, stopping).await,
+        Ok(Ok(stream)) => http(stream, router, config.limits, &seat, stopping).await,
         failed => {
             config.refusals.count_handshake();
             let why = failed.map_or_else(
@@ -116,11 +137,11 @@ async fn connection(stream: TcpStream, router: Router, config: Config, mut stopp
 }
 
 /// Serves requests on a connection until one side has enough.
-async fn http<S>(stream: S, router: Router, limits: Limits, mut stopping: watch::Receiver<()>)
+async fn http<S>(stream: S, router: Router, limits: Limits, seat: &Arc<Seat>, mut stopping: watch::Receiver<()>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let service = service_fn(|request| answer(&router, request, limits.request));
+    let service = service_fn(|request| answer(&router, request, limits.request, seat));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
@@ -135,17 +156,29 @@ where
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = seat.leave() => {
+            connection.as_mut().graceful_shutdown();
+            // A client that has sent half a header is idle too.
+            timeout(LEAVING, connection).await.unwrap_or(Ok(()))
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection failed");
     }
 }
 
-async fn answer(router: &Router, request: Request<Incoming>, limit: Duration) -> Result<Response, Infallible> {
-    match timeout(limit, TowerToHyperService::new(router.clone()).call(request)).await {
+async fn answer(
+    router: &Router,
+    request: Request<Incoming>,
+    limit: Duration,
+    seat: &Arc<Seat>,
+) -> Result<Response, Infallible> {
+    let busy = seat.begin();
+    let answered = match timeout(limit, TowerToHyperService::new(router.clone()).call(request)).await {
         Ok(response) => response,
         Err(_) => Ok((StatusCode::SERVICE_UNAVAILABLE, "this takes too long\n").into_response()),
-    }
+    };
+    answered.map(|response| busy.until_sent(response))
 }
 
 fn log_panic(ended: Result<(), JoinError>) {

@@ -139,18 +139,36 @@ fn a_scrape_that_breaks_off_does_not_pass_for_a_whole_one() {
 }
 
 #[test]
-fn connections_beyond_the_limit_wait_their_turn() {
-    let server = Server::with_limits(Scrape::Repeat(1), Limits { connections: 1, ..Limits::default() });
+fn connections_beyond_the_limit_wait_while_all_are_busy() {
+    let (scrape, has_begun, go) = waiting();
+    let server = Server::with_limits(scrape, Limits { connections: 1, ..Limits::default() });
     let mut first = server.connect();
-    check_alive(&mut first);
+    first.write_all(GET_METRICS).unwrap();
+    has_begun.recv().unwrap();
     let mut second = server.connect();
     second.write_all(GET_LIVEZ).unwrap();
     second.set_read_timeout(Some(SHORT)).unwrap();
     assert_eq!(second.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
-    drop(first);
+    go.send(()).unwrap();
+    let answer = Answer::parse(&read_to_end(&mut first));
+    assert_eq!((answer.status, answer.text()), (200, "waited"));
     second.set_read_timeout(Some(LONG)).unwrap();
     second.read_exact(&mut [0]).unwrap();
-    drop(second);
+    server.join();
+}
+
+#[test]
+fn idle_connections_make_room_for_others() {
+    let server = Server::with_limits(Scrape::Repeat(1), Limits { connections: 2, ..Limits::default() });
+    let (mut used, mut fresh, mut half) = (server.connect(), server.connect(), server.connect());
+    check_alive(&mut used);
+    half.write_all(&GET_LIVEZ[..9]).unwrap();
+    for _ in 0..10 {
+        check_alive(&mut server.connect());
+    }
+    for gone in [&mut used, &mut fresh, &mut half] {
+        assert_eq!(read_to_end(gone), b"");
+    }
     server.join();
 }
 
