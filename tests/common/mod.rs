@@ -151,6 +151,13 @@ impl Program {
         });
     }
 
+    /// The most memory it ever had, in KiB.
+    pub fn peak_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the program runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says it");
+        peak.trim().trim_end_matches(" kB").parse().expect("it is a number")
+    }
+
     /// Ends it at once, as the kernel does when memory is short.
     pub fn kill(mut self) {
         self.child.kill().expect("it runs");
