@@ -84,6 +84,37 @@ fn shards_tell_together_what_one_exporter_tells_alone() {
     is_same(&three);
 }
 
+/// Whether the API server sends each shard its own pods only, sends all to each, or refuses the question: the same is told.
+#[test]
+fn shards_are_the_same_whatever_the_api_server_knows_of_them() {
+    let cluster = cluster("selector");
+    let one = cluster.start(&[]);
+    one.wait_ready();
+    let whole: BTreeSet<_> = failing(&one).into_iter().collect();
+    let faults = cluster.server().faults();
+    for (knows, refuses, watch_list) in
+        [(true, false, true), (true, false, false), (false, false, true), (false, true, true), (false, true, false)]
+    {
+        faults.know_shards(knows);
+        faults.refuse_shards(refuses);
+        faults.refuse_watch_list(!watch_list);
+        let two = shards(&cluster, 2);
+        assert_eq!(together(&two).as_ref(), Ok(&whole), "{knows} {refuses} {watch_list}");
+        assert!(two.iter().all(|program| !failing(program).is_empty()), "each has a part");
+    }
+    // Where it knows them, a half is all that comes.
+    faults.refuse_shards(false);
+    faults.refuse_watch_list(false);
+    let sent = |knows| {
+        faults.know_shards(knows);
+        let before = faults.listed_pods();
+        drop(shards(&cluster, 2));
+        faults.listed_pods() - before
+    };
+    let (whole, halves) = (sent(false), sent(true));
+    assert!((whole / 2 - whole / 20..=whole / 2 + whole / 20).contains(&halves), "{halves} of {whole}");
+}
+
 #[test]
 fn one_exporter_for_each_node_is_one_for_all() {
     let cluster = cluster("nodes");

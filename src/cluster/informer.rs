@@ -32,7 +32,7 @@ use pace::Pace;
 use version::Version;
 
 use super::codec::{Change, Page, Status, Word};
-use super::request::Ask;
+use super::request::{Ask, Words};
 use super::sighting::Sighting;
 use super::wire::Undecodable;
 use super::{PodEvent, WatchCause, WatchFailure};
@@ -84,7 +84,7 @@ pub(super) struct Informer {
     pace: Pace,
     watch_list: WatchList,
     page_size: u32,
-    protobuf: bool,
+    words: Words,
     /// When the watch was last known to be kept up.
     current_at: Option<Moment>,
     events: VecDeque<PodEvent>,
@@ -120,7 +120,7 @@ impl Informer {
             pace: Pace::new(seed),
             watch_list: WatchList::Usable { failed: 0 },
             page_size: PAGE_SIZE,
-            protobuf: true,
+            words: Words { protobuf: true, shards: false },
             current_at: None,
             events: VecDeque::new(),
         }
@@ -129,6 +129,12 @@ impl Informer {
     /// An informer that begins with a list in pages.
     pub(super) fn listing(seed: u64) -> Self {
         Self { watch_list: WatchList::Refused, ..Self::new(seed) }
+    }
+
+    /// The same, asking for a shard only, until the server refuses.
+    pub(super) fn of_shard(mut self) -> Self {
+        self.words.shards = true;
+        self
     }
 
     /// Returns what the cluster has told; call it after everything else, until it returns `None`.
@@ -154,9 +160,9 @@ impl Informer {
         (at, ask)
     }
 
-    /// Whether to ask for protobuf.
-    pub(super) fn wants_protobuf(&self) -> bool {
-        self.protobuf
+    /// In which words to ask.
+    pub(super) fn words(&self) -> Words {
+        self.words
     }
 
     /// After how many seconds the server is to end the next watch.
@@ -321,7 +327,7 @@ impl Informer {
                 self.fail(WatchCause::Decode, format!("{doing}: {error}"), None, now);
                 // What was garbled may have been a change, and protobuf is not what some proxy expects.
                 self.position = Position::Blank;
-                self.protobuf &= self.pace.count(WatchCause::Decode) < PATIENCE;
+                self.words.protobuf &= self.pace.count(WatchCause::Decode) < PATIENCE;
             }
             End::TooLarge => {
                 self.page_size = (self.page_size / 2).max(1);
@@ -402,9 +408,14 @@ impl Informer {
         let (cause, advice) = match code {
             401 => (WatchCause::Unauthorized, " (the credentials are not accepted)"),
             403 => (WatchCause::Forbidden, " (grant the verbs list and watch on pods)"),
-            406 | 415 if self.protobuf => {
-                self.protobuf = false;
+            406 | 415 if self.words.protobuf => {
+                self.words.protobuf = false;
                 (WatchCause::Unsupported, " (going on with JSON)")
+            }
+            // Pods of other shards are sorted out here too. At first, 422 is what WatchList is refused with.
+            400 | 422 if self.words.shards && !(is_initial && *code == 422) => {
+                self.words.shards = false;
+                (WatchCause::Unsupported, " (going on without the server's shards)")
             }
             // What a server without the feature answers (apimachinery, meta/internalversion/validation).
             400 | 404 | 405 | 422 if is_initial => {

@@ -19,7 +19,7 @@ use super::codec::{Encoding, Status};
 use super::frames::{Frame, Frames};
 use super::informer::{End, Informer, Moment};
 use super::request::{Ask, Target};
-use super::selection::Selection;
+use super::selection::{Selection, Shard};
 use crate::pull::facts::Scope;
 
 /// The most bytes of a page, unpacked: with the pages asked for, ten times what comes.
@@ -65,7 +65,9 @@ fn seed() -> u64 {
 fn events(source: Source, informer: Informer) -> impl Stream<Item = PodEvent> {
     let Source { client, scope, selection, compress_lists } = source;
     let (field_selector, label_selector) = (selection.field_selector(), selection.labels.clone());
-    let target = Target { scope, field_selector, label_selector, compress_lists };
+    let informer = if selection.shard.is_some() { informer.of_shard() } else { informer };
+    let shard_selector = selection.shard.map(Shard::selector).unwrap_or_default();
+    let target = Target { scope, field_selector, label_selector, shard_selector, compress_lists };
     // It is moved for each event.
     let driver = Box::new(Driver { client, target, informer, began: Instant::now(), answer: None });
     let events = stream::unfold(driver, |mut driver| async move { Some((driver.next().await, driver)) });
@@ -115,7 +117,7 @@ impl Driver {
         let (at, ask) = self.informer.next();
         sleep_until(self.began + at).await;
         let watch_seconds = self.informer.watch_seconds();
-        let request = ask.request(&self.target, self.informer.wants_protobuf(), watch_seconds);
+        let request = ask.request(&self.target, self.informer.words(), watch_seconds);
         self.informer.asked(&ask, self.now());
         let answered = match request {
             Ok(request) => {

@@ -25,8 +25,19 @@ pub(super) struct Target {
     pub(super) field_selector: String,
     /// Which pods, by their labels; all of them when empty.
     pub(super) label_selector: String,
+    /// Which shard, in the words of the API server; all of them when empty.
+    pub(super) shard_selector: String,
     /// Whether lists may come compressed.
     pub(super) compress_lists: bool,
+}
+
+/// What the server understands, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Words {
+    /// Answers in protobuf.
+    pub(super) protobuf: bool,
+    /// Questions for a shard.
+    pub(super) shards: bool,
 }
 
 /// After how many seconds the server is to end a watch.
@@ -37,7 +48,7 @@ impl Ask {
     pub(super) fn request(
         &self,
         target: &Target,
-        protobuf: bool,
+        words: Words,
         watch_seconds: WatchSeconds,
     ) -> Result<Request<Body>, http::Error> {
         let mut query = form_urlencoded::Serializer::new(String::new());
@@ -46,6 +57,9 @@ impl Ask {
         }
         if !target.label_selector.is_empty() {
             query.append_pair("labelSelector", &target.label_selector);
+        }
+        if words.shards {
+            query.append_pair("shardSelector", &target.shard_selector);
         }
         let is_list = match self {
             Self::List { limit, token } => {
@@ -78,7 +92,7 @@ impl Ask {
                 format!("/api/v1/namespaces/{namespace}/pods")
             }
         };
-        let accept = if protobuf { format!("{PROTOBUF}, {JSON}") } else { JSON.to_owned() };
+        let accept = if words.protobuf { format!("{PROTOBUF}, {JSON}") } else { JSON.to_owned() };
         // A compressed watch is held back until enough has come; from Kubernetes 1.37 on each event is compressed alone.
         let encoding = if is_list && target.compress_lists { "gzip" } else { "identity" };
         Request::get(format!("{path}?{}", query.finish()))

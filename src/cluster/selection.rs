@@ -1,5 +1,6 @@
 //! Says which pods of a scope are watched: by their fields and labels, which the API server goes by, and by shard.
 
+use std::ops::Range;
 use std::str::FromStr;
 
 use super::PodEvent;
@@ -49,7 +50,7 @@ impl Selection {
         terms.join(",")
     }
 
-    /// What an event is to this selection, which the API server knows no shards of.
+    /// What an event is to this selection, where the API server knows no shards.
     pub(super) fn of_shard(&self, event: PodEvent) -> Option<PodEvent> {
         use PodEvent::{
             Applied, Deleted, Ended, Failed, Found, Heard, ListBegins, ListEnds, Listed, Missed, Undecodable,
@@ -76,22 +77,21 @@ impl Shard {
 
     /// Whether a pod belongs to it.
     fn owns(self, uid: &str) -> bool {
-        jump(fnv1a(uid.as_bytes()), self.total) == self.index
+        self.hashes().contains(&u128::from(fnv1a(uid.as_bytes())))
     }
-}
 
-/// Jump consistent hash (Lamping and Veach, 2014): when a shard is added, only the pods that it gets move.
-fn jump(mut key: u64, total: u32) -> u32 {
-    let (mut shard, mut next) = (0, 0);
-    while next < total {
-        shard = next;
-        key = key.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(1);
-        let far = f64::from(1_u32 << 31) / ((key >> 33) + 1) as f64;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates, beyond any total")]
-        let jumped = (f64::from(shard + 1) * far) as u32;
-        next = jumped;
+    /// The hashes of its pods: of all there are, as large a part as that of any other.
+    fn hashes(self) -> Range<u128> {
+        let begin = |index: u32| (u128::from(index) << 64).div_ceil(self.total.into());
+        begin(self.index)..begin(self.index + 1)
     }
-    shard
+
+    /// The same in the words of the API server (KEP-5866; ListOptions.shardSelector, v1.36). One that knows no shards passes
+    /// over it, and one that knows them hashes as [`fnv1a`] does (apimachinery, pkg/sharding/hash.go).
+    pub(super) fn selector(self) -> String {
+        let Range { start, end } = self.hashes();
+        format!("shardRange(object.metadata.uid, '{start:#x}', '{end:#x}')")
+    }
 }
 
 /// The 64-bit hash of Fowler, Noll and Vo: the same in every process.
@@ -123,7 +123,7 @@ impl From<Name> for String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Name, NoShard, Selection, Shard};
+    use super::{Name, NoShard, Selection, Shard, fnv1a};
 
     fn uids() -> impl Iterator<Item = String> {
         (0..10_000).map(|number: u32| format!("3d7c0f5e-{:04x}-4c1a-9d2e-{number:012x}", number % 65_536))
@@ -146,18 +146,21 @@ mod tests {
     }
 
     #[test]
-    fn a_new_shard_takes_its_part_and_the_others_keep_theirs() {
-        let [two, three] = [2, 3].map(|total| (0..total).map(move |index| Shard::new(index, total).unwrap()));
-        let (two, three): (Vec<_>, Vec<_>) = (two.collect(), three.collect());
-        let mut moved = 0;
-        for uid in uids() {
-            let owner = |shards: &[Shard]| shards.iter().position(|shard| shard.owns(&uid)).unwrap();
-            if owner(&two) != owner(&three) {
-                assert_eq!(owner(&three), 2, "{uid} moves to the new one");
-                moved += 1;
-            }
+    fn the_api_server_is_told_of_a_shard_in_its_own_words() {
+        // The test vectors of its authors (Fowler, Noll and Vo).
+        for (text, hash) in
+            [("", 0xcbf2_9ce4_8422_2325), ("a", 0xaf63_dc4c_8601_ec8c), ("foobar", 0x8594_4171_f739_67e8)]
+        {
+            assert_eq!(fnv1a(text.as_bytes()), hash);
         }
-        assert!((3000..3700).contains(&moved), "{moved}");
+        let selectors: Vec<String> = (0..2).map(|index| Shard::new(index, 2).unwrap().selector()).collect();
+        assert_eq!(
+            selectors,
+            [
+                "shardRange(object.metadata.uid, '0x0', '0x8000000000000000')",
+                "shardRange(object.metadata.uid, '0x8000000000000000', '0x10000000000000000')",
+            ]
+        );
     }
 
     #[test]

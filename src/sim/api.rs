@@ -290,7 +290,8 @@ fn pods(context: Context, peer: Peer, namespace: Option<String>, request: &Reque
     let accepted = context.accepted(request);
     let answer = || {
         let encoding = accepted.ok_or_else(not_acceptable)?;
-        let query = Query::parse(request.uri().query().unwrap_or_default(), namespace)
+        let shards = context.faults.shards();
+        let query = Query::parse(request.uri().query().unwrap_or_default(), namespace, shards)
             .map_err(|problem| Problem::new(400, "BadRequest", problem))?;
         if query.watch {
             return watch::watch(context, peer, &query, encoding);

@@ -330,10 +330,10 @@ fn broken_objects_cost_nothing_else_and_garbage_costs_the_view() {
     lab.end(End::Garbled("a frame of 1 byte".to_owned()));
     assert_eq!(lab.told(), ["decode"]);
     assert_eq!(lab.ask(), Ask::WatchList);
-    assert!(lab.informer.wants_protobuf());
+    assert!(lab.informer.words().protobuf);
     lab.answered();
     lab.end(End::Garbled("a frame of 1 byte".to_owned()));
-    assert!(!lab.informer.wants_protobuf(), "something between us cannot carry it");
+    assert!(!lab.informer.words().protobuf, "something between us cannot carry it");
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn a_server_without_protobuf_is_asked_for_json() {
         lab.ask();
         lab.end(End::Refused(status(code)));
         assert_eq!(lab.told(), ["unsupported"]);
-        assert!(!lab.informer.wants_protobuf());
+        assert!(!lab.informer.words().protobuf);
         assert_eq!(lab.ask(), Ask::WatchList);
     }
 }
@@ -400,4 +400,24 @@ fn a_list_without_a_version_is_none() {
 fn one_look_needs_no_watch() {
     let informer = Informer::listing(7);
     assert_eq!(informer.next().1, page(""));
+}
+
+#[test]
+fn a_server_that_refuses_shards_is_asked_without() {
+    // A server without WatchList refuses that first, with 422.
+    for (codes, shards, ask) in [
+        (&[400][..], false, Ask::WatchList),
+        (&[422], true, page("")),
+        (&[422, 422], false, page("")),
+        (&[422, 400], false, page("")),
+        (&[403], true, Ask::WatchList),
+    ] {
+        let mut lab = Lab::new();
+        lab.informer = Informer::new(1).of_shard();
+        for code in codes {
+            lab.ask();
+            lab.end(End::Refused(status(*code)));
+        }
+        assert_eq!((lab.informer.words().shards, lab.ask()), (shards, ask), "{codes:?}");
+    }
 }

@@ -5,12 +5,13 @@ fn target() -> Target {
         scope: Scope::Namespace("shop".to_owned()),
         label_selector: String::new(),
         field_selector: "status.phase!=Failed".to_owned(),
+        shard_selector: String::new(),
         compress_lists: false,
     }
 }
 
 fn written(ask: &Ask, target: &Target, protobuf: bool) -> Request<Body> {
-    ask.request(target, protobuf, 300).expect("it can be asked")
+    ask.request(target, Words { protobuf, shards: false }, 300).expect("it can be asked")
 }
 
 #[test]
@@ -25,6 +26,17 @@ fn each_question_is_asked_as_the_api_has_it() {
     ] {
         assert_eq!(written(&ask, &target(), true).uri().to_string(), format!("{scope}&{query}"));
     }
+}
+
+#[test]
+fn a_server_that_refuses_shards_is_not_asked_for_one() {
+    let target = Target { shard_selector: "shardRange(a, '0x0')".to_owned(), ..target() };
+    let asks = |shards| {
+        let words = Words { protobuf: true, shards };
+        let request = Ask::Watch { version: "7".to_owned() }.request(&target, words, 300).expect("it can be asked");
+        request.uri().to_string().contains("&shardSelector=shardRange%28a%2C+%270x0%27%29&")
+    };
+    assert!(asks(true) && !asks(false));
 }
 
 #[test]

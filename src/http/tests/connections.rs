@@ -160,8 +160,9 @@ fn connections_beyond_the_limit_wait_while_all_are_busy() {
 #[test]
 fn idle_connections_make_room_for_others() {
     let server = Server::with_limits(Scrape::Repeat(1), Limits { connections: 2, ..Limits::default() });
-    let (mut used, mut fresh, mut half) = (server.connect(), server.connect(), server.connect());
+    let mut used = server.connect();
     check_alive(&mut used);
+    let (mut fresh, mut half) = (server.connect(), server.connect());
     half.write_all(&GET_LIVEZ[..9]).unwrap();
     for _ in 0..10 {
         check_alive(&mut server.connect());

@@ -15,6 +15,8 @@ use axum::http::Uri;
 use serde_json::Value;
 use tokio::{sync::broadcast, time::Instant};
 
+use super::query::Shards;
+
 pub use answer::{Drop, Fault, Refusal};
 
 /// How many arrivals are remembered with their time.
@@ -86,6 +88,7 @@ pub struct Faults {
     switches: Arc<Mutex<Switches>>,
     disturbances: broadcast::Sender<Disturbance>,
     open_watches: Arc<AtomicUsize>,
+    listed_pods: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
@@ -104,6 +107,8 @@ struct Switches {
 pub(super) enum Habit {
     RefusesWatchList,
     RefusesProtobuf,
+    KnowsShards,
+    RefusesShards,
     Swallows,
     ClosesWatches,
     SaysNoBookmarks,
@@ -124,7 +129,12 @@ pub(super) enum Disturbance {
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { switches: Arc::default(), disturbances: broadcast::Sender::new(64), open_watches: Arc::default() }
+        Self {
+            switches: Arc::default(),
+            disturbances: broadcast::Sender::new(64),
+            open_watches: Arc::default(),
+            listed_pods: Arc::default(),
+        }
     }
 }
 
@@ -143,6 +153,11 @@ impl Faults {
     /// Returns when the last 10,000 connections came.
     pub fn connections(&self) -> Vec<Instant> {
         self.lock().connected.iter().copied().collect()
+    }
+
+    /// Returns how many pods were said to exist, in lists and at the beginning of watches.
+    pub fn listed_pods(&self) -> usize {
+        self.listed_pods.load(Ordering::SeqCst)
     }
 
     /// Returns how many watches are open.
@@ -186,6 +201,16 @@ impl Faults {
     /// Knows no protobuf: answers JSON, or 406 Not Acceptable to a client that does not accept it.
     pub fn refuse_protobuf(&self, on: bool) {
         self.set(Habit::RefusesProtobuf, on);
+    }
+
+    /// Knows shards, as a server with the feature gate `ShardedListAndWatch` does.
+    pub fn know_shards(&self, on: bool) {
+        self.set(Habit::KnowsShards, on);
+    }
+
+    /// Answers 400 Bad Request to whoever asks for a shard, as a server that writes its selectors in other words.
+    pub fn refuse_shards(&self, on: bool) {
+        self.set(Habit::RefusesShards, on);
     }
 
     /// Accepts requests and never answers them.
@@ -293,6 +318,18 @@ impl Faults {
             return Some(Fault::Cut { after: 0, how: Drop::Clean });
         }
         switches.slow_body.map(|delay| Fault::Slow { piece: 4096, delay })
+    }
+
+    pub(super) fn count_listed(&self, pods: usize) {
+        self.listed_pods.fetch_add(pods, Ordering::SeqCst);
+    }
+
+    pub(super) fn shards(&self) -> Shards {
+        match (self.has(Habit::RefusesShards), self.has(Habit::KnowsShards)) {
+            (true, _) => Shards::Refused,
+            (false, true) => Shards::Known,
+            (false, false) => Shards::Unknown,
+        }
     }
 
     pub(super) fn has(&self, habit: Habit) -> bool {

@@ -33,6 +33,7 @@ pub(super) fn list(context: &Context, query: &Query, encoding: Encoding) -> Resu
     let mut selected = pods.range((begin, Bound::Unbounded)).filter(|(_, pod)| query.selector.matches(pod));
     let page: Vec<_> = selected.by_ref().take(query.limit.unwrap_or(usize::MAX)).collect();
     let remaining = selected.count();
+    context.faults.count_listed(page.len());
     let mut metadata = json!({ "resourceVersion": revision.to_string() });
     if let (Some((key, _)), Some(metadata), true) = (page.last(), metadata.as_object_mut(), remaining > 0) {
         metadata.insert("continue".to_owned(), Continue { revision, after: (*key).clone() }.token().into());

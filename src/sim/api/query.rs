@@ -19,6 +19,14 @@ pub(super) struct Query {
     pub(super) timeout: Option<Duration>,
 }
 
+/// What the server makes of a question for a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shards {
+    Unknown,
+    Known,
+    Refused,
+}
+
 /// Where the next page begins: after a pod, in the state of a revision.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Continue {
@@ -28,7 +36,7 @@ pub(super) struct Continue {
 
 impl Query {
     /// Reads a query string; the error is for the client.
-    pub(super) fn parse(text: &str, namespace: Option<String>) -> Result<Self, String> {
+    pub(super) fn parse(text: &str, namespace: Option<String>, shards: Shards) -> Result<Self, String> {
         let mut query = Self::default();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -38,6 +46,11 @@ impl Query {
                 "watch" => query.watch = is_true(&value),
                 "fieldSelector" => query.selector.fields(&value)?,
                 "labelSelector" => query.selector.labels(&value),
+                "shardSelector" => match shards {
+                    Shards::Unknown => {}
+                    Shards::Known => query.selector.shard(&value)?,
+                    Shards::Refused => return Err("invalid shardSelector".to_owned()),
+                },
                 "limit" => query.limit = usize::try_from(number()?).ok().filter(|limit| *limit > 0),
                 "continue" if !value.is_empty() => query.page = Some(Continue::parse(&value)?),
                 "resourceVersion" if !value.is_empty() => {

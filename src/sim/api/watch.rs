@@ -138,6 +138,7 @@ impl Watcher {
                 let selected = store.pods_at(self.revision).map_err(gone)?.into_values();
                 let selected = selected.filter(|pod| self.selector.matches(pod));
                 self.events.extend(selected.map(|pod| Said::Event("ADDED", pod)));
+                self.context.faults.count_listed(self.events.len());
             }
         }
         if query.send_initial_events && query.bookmarks && !self.context.faults.has(Habit::NeverEndsWatchList) {
