@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use memchr::{memchr2, memchr3};
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{
     Bucket, Counter, Exemplar, Histogram, LabelPair, Metric,
 };
@@ -46,10 +47,7 @@ impl TextWriter {
         };
         put(out, &["# HELP ", name, " "]);
         // Only OpenMetrics wants quotes escaped in the help text; 0.0.4 would show the backslash.
-        match self.dialect {
-            Dialect::Classic => escape(out, header.help, |byte| matches!(byte, b'\\' | b'\n')),
-            Dialect::OpenMetrics => escape(out, header.help, is_special),
-        }
+        escape(out, header.help, self.dialect == Dialect::OpenMetrics);
         put(out, &["\n# TYPE ", name, " ", kind, "\n"]);
         if self.dialect == Dialect::OpenMetrics
             && let Some(unit) = header.unit_in_name()
@@ -177,30 +175,23 @@ fn put(out: &mut Vec<u8>, parts: &[&str]) {
 #[inline]
 fn label(out: &mut Vec<u8>, name: &str, value: &str) {
     put(out, &[name, "=\""]);
-    escape(out, value, is_special);
+    escape(out, value, true);
     out.push(b'"');
 }
 
-fn is_special(byte: u8) -> bool {
-    matches!(byte, b'\\' | b'"' | b'\n')
-}
-
-/// Writes `text` with a backslash before each special byte, and `\n` for a line feed.
+/// Writes `text` with a backslash before each backslash and, where they are special, each quote, and `\n` for a line feed.
 #[inline]
-fn escape(out: &mut Vec<u8>, text: &str, special: impl Fn(u8) -> bool) {
-    let bytes = text.as_bytes();
-    // Nearly always nothing is special. Looking at every byte, rather than stopping at the first hit, lets the compiler
-    // look at 16 at once.
-    if !bytes.iter().fold(false, |any, &byte| any | special(byte)) {
-        out.extend_from_slice(bytes);
-        return;
+fn escape(out: &mut Vec<u8>, text: &str, quotes: bool) {
+    let mut rest = text.as_bytes();
+    // Nearly always nothing is special.
+    while let Some(at) = if quotes { memchr3(b'\\', b'\n', b'"', rest) } else { memchr2(b'\\', b'\n', rest) }
+        && let Some((plain, [special, after @ ..])) = rest.split_at_checked(at)
+    {
+        out.extend_from_slice(plain);
+        out.extend_from_slice(&[b'\\', if *special == b'\n' { b'n' } else { *special }]);
+        rest = after;
     }
-    for &byte in bytes {
-        if special(byte) {
-            out.push(b'\\');
-        }
-        out.push(if byte == b'\n' { b'n' } else { byte });
-    }
+    out.extend_from_slice(rest);
 }
 
 /// Writes the value of a sample: an integer plainly, anything else in the fewest digits that read back the same.
