@@ -47,31 +47,21 @@ pub struct Series<'a> {
     exposition: &'a mut Exposition,
 }
 
-/// More labels than any family has.
-const MAX_LABELS: usize = 16;
-
 impl Series<'_> {
     /// Writes a series: the values of the family's labels in order, and the number.
     pub fn put(&mut self, values: &[&str], number: f64) {
-        let mut labels = [("", ""); MAX_LABELS];
-        let mut count = 0;
-        for (place, label) in labels.iter_mut().zip(self.family.labels.iter().copied().zip(values.iter().copied())) {
-            *place = label;
-            count += 1;
-        }
-        let labels = labels.get(..count).unwrap_or_default();
         match self.family.header.kind {
-            Kind::Counter => self.exposition.metric(&counter_metric(labels, number)),
-            Kind::Gauge | Kind::Histogram => self.exposition.gauge(labels, number),
+            Kind::Counter => self.exposition.metric(&counter_metric(self.family.labels, values, number)),
+            Kind::Gauge | Kind::Histogram => self.exposition.gauge(values, number),
         }
     }
 }
 
 /// A counter that is read at scrape time, in the data model of those that are kept.
-fn counter_metric(labels: &[(&str, &str)], value: f64) -> Metric {
-    let pair = |(name, value): &(&str, &str)| LabelPair { name: (*name).to_owned(), value: (*value).to_owned() };
+fn counter_metric(names: &[&str], values: &[&str], value: f64) -> Metric {
+    let pair = |(name, value): (&&str, &&str)| LabelPair { name: (*name).to_owned(), value: (*value).to_owned() };
     Metric {
-        label: labels.iter().map(pair).collect(),
+        label: names.iter().zip(values).map(pair).collect(),
         counter: Some(Counter { value, ..Counter::default() }),
         ..Metric::default()
     }
@@ -80,7 +70,7 @@ fn counter_metric(labels: &[(&str, &str)], value: f64) -> Metric {
 /// Writes every family.
 pub fn write(shown: &Shown<'_>, exposition: &mut Exposition) {
     for family in FAMILIES {
-        exposition.family(&family.header);
+        exposition.family(&family.header, family.labels);
         match family.source {
             Source::Shown(series) => series(shown, &mut Series { family, exposition }),
             Source::Tally => {

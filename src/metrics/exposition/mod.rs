@@ -6,8 +6,8 @@
 //!
 //! ```ignore
 //! let mut exposition = Exposition::new(Format::Text, 64 * 1024);
-//! exposition.family(&Header { name: "up", help: "Whether it is up.", kind: Kind::Gauge, unit: None });
-//! exposition.gauge(&[("pod", "web-0")], 1.0);
+//! exposition.family(&Header { name: "up", help: "Whether it is up.", kind: Kind::Gauge, unit: None }, &["pod"]);
+//! exposition.gauge(&["web-0"], 1.0);
 //! let body = exposition.finish();
 //! ```
 
@@ -136,27 +136,29 @@ impl Exposition {
         Self { sink: Some(Some(sink)), ..Self::new(format, CHUNK + CHUNK / 4) }
     }
 
-    /// Begins a family. One without series leaves its header in the text formats and nothing in protobuf.
-    pub fn family(&mut self, header: &Header) {
+    /// Begins a family whose gauges have these labels. One without series leaves its header in the text formats and
+    /// nothing in protobuf.
+    pub fn family(&mut self, header: &Header, labels: &'static [&'static str]) {
         // In protobuf a family begins with its length, so it goes out as a whole.
         if let Writer::Protobuf(writer) = &mut self.writer {
             writer.close(&mut self.out);
             self.hand_on(CHUNK);
         }
         match &mut self.writer {
-            Writer::Text(writer) => writer.family(&mut self.out, header),
-            Writer::Protobuf(writer) => writer.family(&mut self.out, header),
+            Writer::Text(writer) => writer.family(&mut self.out, header, labels),
+            Writer::Protobuf(writer) => writer.family(&mut self.out, header, labels),
         }
     }
 
-    /// Writes one series of a family of gauges. Allocates nothing but room in the body.
-    pub fn gauge(&mut self, labels: &[(&str, &str)], value: f64) {
+    /// Writes one series of a family of gauges: the values of its labels in order, and the number. Allocates nothing but
+    /// room in the body.
+    pub fn gauge(&mut self, labels: &[&str], value: f64) {
         match &mut self.writer {
             Writer::Text(writer) => {
                 writer.gauge(&mut self.out, labels, value);
                 self.hand_on(CHUNK);
             }
-            Writer::Protobuf(_) => ProtobufWriter::gauge(&mut self.out, labels, value),
+            Writer::Protobuf(writer) => writer.gauge(&mut self.out, labels, value),
         }
     }
 

@@ -37,10 +37,12 @@ struct Open {
     start: usize,
     /// Where its first series begins.
     series: usize,
+    /// The names of its gauges' labels.
+    labels: &'static [&'static str],
 }
 
 impl ProtobufWriter {
-    pub(super) fn family(&mut self, out: &mut Vec<u8>, header: &Header) {
+    pub(super) fn family(&mut self, out: &mut Vec<u8>, header: &Header, labels: &'static [&'static str]) {
         self.close(out);
         let kind = match header.kind {
             Kind::Gauge => MetricType::Gauge,
@@ -56,16 +58,18 @@ impl ProtobufWriter {
         if let Some(unit) = header.unit_in_name() {
             string(out, tag::FAMILY_UNIT, unit);
         }
-        self.open = Some(Open { start, series: out.len() });
+        self.open = Some(Open { start, series: out.len(), labels });
     }
 
-    pub(super) fn gauge(out: &mut Vec<u8>, labels: &[(&str, &str)], value: f64) {
+    pub(super) fn gauge(&self, out: &mut Vec<u8>, labels: &[&str], value: f64) {
+        let names = self.open.as_ref().map_or(&[][..], |open| open.labels);
+        let labels = || names.iter().zip(labels);
         // Proto3 leaves out a field that has its default value.
         let gauge_len = if value == 0.0 { 0 } else { GAUGE_LEN };
-        let labels_len: usize = labels.iter().map(|(name, text)| field_len(pair_len(name, text))).sum();
+        let labels_len: usize = labels().map(|(name, text)| field_len(pair_len(name, text))).sum();
         out.push(tag::FAMILY_METRIC);
         varint(out, labels_len + field_len(usize::from(gauge_len)));
-        for (name, text) in labels {
+        for (name, text) in labels() {
             out.push(tag::METRIC_LABEL);
             varint(out, pair_len(name, text));
             string(out, tag::LABEL_NAME, name);

@@ -49,20 +49,20 @@ fn scrape(format: Format) -> String {
 fn scrape_bytes(format: Format) -> Vec<u8> {
     let metrics = registered();
     let mut exposition = Exposition::new(format, 0);
-    exposition.family(&WAITING);
+    exposition.family(&WAITING, &["namespace", "pod", "reason"]);
     let reasons = ["ErrImagePull", "", "a \"quote\"", "two\nlines", "back\\slash", "naïve 🐳 镜像\t"];
     for reason in reasons {
-        exposition.gauge(&[("namespace", "shop"), ("pod", "web-0"), ("reason", reason)], 1.0);
+        exposition.gauge(&["shop", "web-0", reason], 1.0);
     }
-    exposition.family(&EMPTY);
-    exposition.family(&SINCE);
+    exposition.family(&EMPTY, &["reason"]);
+    exposition.family(&SINCE, &["basis"]);
     for (basis, value) in [("observed", 1_795_468_969.127), ("event", 1_795_468_969.0), ("none", f64::NAN)] {
-        exposition.gauge(&[("basis", basis)], value);
+        exposition.gauge(&[basis], value);
     }
-    exposition.family(&PODS);
+    exposition.family(&PODS, &[]);
     exposition.gauge(&[], 0.0);
     for (header, name) in [(&ATTEMPTS, ATTEMPTS.name), (&BACKOFF, BACKOFF.name), (&NATIVE, NATIVE.name)] {
-        exposition.family(header);
+        exposition.family(header, &[]);
         for metric in &metrics.iter().find(|family| family.name == name).unwrap().metric {
             exposition.metric(metric);
         }
@@ -128,7 +128,7 @@ fn protobuf_says_what_the_text_says() {
     let mut again = Exposition::new(Format::Text, 0);
     for (header, family) in headers.iter().zip(&families) {
         assert_eq!(family.help, header.help);
-        again.family(header);
+        again.family(header, &[]);
         family.metric.iter().for_each(|metric| again.metric(metric));
     }
     let text = scrape(Format::Text);
@@ -153,11 +153,12 @@ fn every_length_of_label_is_framed() {
     for length in [0, 1, 63, 64, 119, 120, 127, 128, 16_381, 16_384, 2_097_152] {
         let value = "x".repeat(length);
         let mut exposition = Exposition::new(Format::Protobuf, 0);
-        exposition.family(&WAITING);
-        exposition.gauge(&[("a", "1"), ("reason", &value)], 1.0);
-        exposition.gauge(&[("reason", &value)], 0.0);
+        exposition.family(&WAITING, &["a", "reason"]);
+        exposition.gauge(&["1", &value], 1.0);
+        exposition.gauge(&[&value, ""], 0.0);
         let family = families(&exposition.finish()).remove(0);
         assert_eq!(family.metric[0].label, [label("a", "1"), label("reason", &value)], "length {length}");
+        assert_eq!(family.metric[1].label, [label("a", &value), label("reason", "")], "length {length}");
         assert_eq!(family.metric[1].gauge.unwrap().value, 0.0);
     }
 }
@@ -180,7 +181,7 @@ fn exemplars_longer_than_128_characters_are_left_out() {
         ] {
             for format in [Format::OpenMetrics, Format::Protobuf] {
                 let mut exposition = Exposition::new(format, 0);
-                exposition.family(header);
+                exposition.family(header, &[]);
                 exposition.metric(&metric);
                 let body = String::from_utf8_lossy(&exposition.finish()).into_owned();
                 assert_eq!(body.contains("éé"), kept, "{length} {format:?} {}", header.name);
@@ -223,9 +224,9 @@ impl Write for Shown {
 /// Many series of two families.
 fn write_many(mut exposition: Exposition) -> Vec<u8> {
     for header in [&WAITING, &SINCE] {
-        exposition.family(header);
+        exposition.family(header, &["pod", "reason"]);
         for number in 0..5000 {
-            exposition.gauge(&[("pod", &format!("pod-{number}")), ("reason", "ErrImagePull")], 1.0);
+            exposition.gauge(&[&format!("pod-{number}"), "ErrImagePull"], 1.0);
         }
     }
     exposition.finish()

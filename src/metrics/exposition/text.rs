@@ -1,6 +1,7 @@
 //! Writes the two text formats: Prometheus 0.0.4 and OpenMetrics 1.0.0.
 
 use std::io::Write as _;
+use std::mem;
 
 use memchr::{memchr2, memchr3};
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{
@@ -27,15 +28,18 @@ pub(super) struct TextWriter {
     dialect: Dialect,
     /// The name of the samples of the family being written.
     name: &'static str,
+    /// What is the same in every line of its gauges: the text between the values of the labels, and around them.
+    constant: Vec<String>,
 }
 
 impl TextWriter {
     pub(super) fn new(dialect: Dialect) -> Self {
-        Self { dialect, name: "" }
+        Self { dialect, name: "", constant: Vec::new() }
     }
 
-    pub(super) fn family(&mut self, out: &mut Vec<u8>, header: &Header) {
+    pub(super) fn family(&mut self, out: &mut Vec<u8>, header: &Header, labels: &[&str]) {
         self.name = header.name;
+        self.constant = constant(header.name, labels);
         let name = match self.dialect {
             Dialect::Classic => header.name,
             Dialect::OpenMetrics => header.open_metrics_name(),
@@ -56,8 +60,15 @@ impl TextWriter {
         }
     }
 
-    pub(super) fn gauge(&self, out: &mut Vec<u8>, labels: &[(&str, &str)], value: f64) {
-        self.sample(out, "", labels.iter().copied(), value);
+    pub(super) fn gauge(&self, out: &mut Vec<u8>, labels: &[&str], value: f64) {
+        let mut labels = labels.iter();
+        for text in &self.constant {
+            out.extend_from_slice(text.as_bytes());
+            if let Some(label) = labels.next() {
+                escape(out, label, true);
+            }
+        }
+        write_value(out, value);
         out.push(b'\n');
     }
 
@@ -160,6 +171,21 @@ impl TextWriter {
             let _ = write!(out, " {seconds}.{millis:03}");
         }
     }
+}
+
+/// Returns the pieces of a line that are the same for all series: `name{a="`, `",b="` and `"} `.
+fn constant(name: &str, labels: &[&str]) -> Vec<String> {
+    let mut pieces = Vec::with_capacity(labels.len() + 1);
+    let mut piece = name.to_owned();
+    for label in labels {
+        piece.push_str(if pieces.is_empty() { "{" } else { "\"," });
+        piece.push_str(label);
+        piece.push_str("=\"");
+        pieces.push(mem::take(&mut piece));
+    }
+    piece.push_str(if pieces.is_empty() { " " } else { "\"} " });
+    pieces.push(piece);
+    pieces
 }
 
 fn pairs(labels: &[LabelPair]) -> impl Iterator<Item = (&str, &str)> {

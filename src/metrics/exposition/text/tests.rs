@@ -63,7 +63,7 @@ fn bounds_are_spelled_as_go_does() {
 
 #[test]
 fn a_histogram_without_classic_buckets_gets_the_last_one() {
-    let writer = TextWriter { dialect: Dialect::Classic, name: "h" };
+    let writer = TextWriter { name: "h", ..TextWriter::new(Dialect::Classic) };
     let histogram = Histogram { sample_count: 2, sample_sum: 1.5, ..Histogram::default() };
     let mut out = Vec::new();
     writer.metric(&mut out, &Metric { histogram: Some(histogram), ..Metric::default() });
