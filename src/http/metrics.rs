@@ -63,7 +63,7 @@ async fn answer(shared: Shared, headers: &HeaderMap) -> Response {
 }
 
 /// How many chunks may wait for the client to read on, so that slow clients cannot pile up bodies in memory.
-const CHUNKS_AHEAD: usize = 2;
+const CHUNKS_AHEAD: usize = 4;
 
 /// Sends what is written to whoever reads the body, at their pace.
 struct Chunks(mpsc::Sender<Bytes>);
