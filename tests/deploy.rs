@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use common::check_golden;
+use common::prometheus::Prometheus;
+use common::{check_golden, eventually};
 use serde_json::{Value, json};
 
 /// The roots of kustomize and the values of the chart whose renderings are agreed on.
@@ -201,6 +202,52 @@ fn whoever_scrapes_honours_the_labels() {
         seen += 1;
     }
     assert_eq!(seen, 4);
+}
+
+/// A real Prometheus gives targets the label that the dashboards tell shards by.
+#[test]
+fn monitors_tell_shards_apart() {
+    let pods = [
+        ("Deployment's", json!({ "__meta_kubernetes_pod_controller_kind": "ReplicaSet" }), None),
+        ("StatefulSet's", json!({ "__meta_kubernetes_pod_label_apps_kubernetes_io_pod_index": "1" }), Some("1")),
+        ("DaemonSet's", json!({ "__meta_kubernetes_pod_controller_kind": "DaemonSet" }), Some("node-3")),
+    ];
+    let targets: Vec<Value> = pods
+        .iter()
+        .map(|(owner, labels, _)| {
+            let mut labels = labels.clone();
+            labels["__meta_kubernetes_pod_node_name"] = json!("node-3");
+            labels["owner"] = json!(owner);
+            json!({ "targets": ["127.0.0.1:9"], "labels": labels })
+        })
+        .collect();
+    for (monitor, endpoints) in [("service-monitor", "endpoints"), ("pod-monitor", "podMetricsEndpoints")] {
+        let monitor: Value =
+            serde_saphyr::from_str(&read(&format!("deploy/kustomize/components/{monitor}/{monitor}.yaml")))
+                .expect("it is YAML");
+        // As the Prometheus operator writes them.
+        let relabelings = monitor["spec"][endpoints][0]["relabelings"].to_string();
+        let relabelings = relabelings.replace("sourceLabels", "source_labels").replace("targetLabel", "target_label");
+        let relabelings: Value = serde_json::from_str(&relabelings).expect("it is JSON");
+        let job = json!({ "job_name": "exporter", "relabel_configs": relabelings, "static_configs": targets });
+        let config = json!({ "scrape_configs": [job] }).to_string();
+        let prometheus = Prometheus::start("shard-labels", &config, &[]);
+        eventually(|| {
+            let answer = prometheus.get("/api/v1/targets")?;
+            let active = answer["data"]["activeTargets"].as_array().ok_or("no targets")?;
+            let shards: Vec<_> = pods
+                .iter()
+                .map(|(owner, ..)| {
+                    let target = active.iter().find(|target| target["labels"]["owner"] == **owner);
+                    target
+                        .ok_or_else(|| format!("{owner} is not there yet"))
+                        .map(|target| target["labels"]["shard"].as_str())
+                })
+                .collect::<Result<_, _>>()?;
+            assert_eq!(shards, pods.clone().map(|(.., shard)| shard));
+            Ok(())
+        });
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use promql_parser::parser::{
 type Labels = BTreeSet<String>;
 
 /// Labels that Prometheus or its configuration gives to every series of a target.
-const TARGET_LABELS: [&str; 3] = ["cluster", "job", "instance"];
+const TARGET_LABELS: [&str; 4] = ["cluster", "job", "instance", "shard"];
 /// Series that Prometheus itself writes for every target.
 const OF_PROMETHEUS: [&str; 3] = ["up", "scrape_duration_seconds", "scrape_samples_scraped"];
 

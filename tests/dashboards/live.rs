@@ -1,4 +1,5 @@
-//! A real Prometheus scrapes a demo, as one replica, as two, and with native histograms, and every query is asked.
+//! A real Prometheus scrapes a demo, as one replica, as two, as two shards, and with native histograms, and every query is
+//! asked.
 
 use std::collections::BTreeMap;
 
@@ -14,16 +15,18 @@ use super::query::{self, Query};
 /// The variables that are empty on a demo, as their descriptions say: nothing here gives a target this label.
 const EMPTY: &[&str] = &["cluster"];
 
-/// Starts a demo, and a Prometheus that scrapes it under both of its names, like two replicas of the exporter.
-fn two_replicas() -> (Program, Prometheus) {
+/// Starts a demo, and a Prometheus that scrapes it under both of its names with these labels.
+fn two_targets(name: &str, labels: [&str; 2]) -> (Program, Prometheus) {
     let demo = Program::start(&["demo", "--speed", "20"]);
     demo.wait_ready();
     let port = demo.port;
+    let [first, second] = labels;
     let config = format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: image-pull\n  \
-         honor_labels: true\n  static_configs: [{{targets: ['127.0.0.1:{port}', 'localhost:{port}']}}]\n"
+         honor_labels: true\n  static_configs:\n  - {{targets: ['127.0.0.1:{port}'], labels: {{{first}}}}}\n  \
+         - {{targets: ['localhost:{port}'], labels: {{{second}}}}}\n"
     );
-    let prometheus = Prometheus::start("dashboards", &config, &[]);
+    let prometheus = Prometheus::start(name, &config, &[]);
     (demo, prometheus)
 }
 
@@ -48,17 +51,33 @@ fn answers(prometheus: &Prometheus, query: &Query) -> Result<(), String> {
 
 #[test]
 fn every_query_answers_and_two_replicas_count_as_one() {
-    let (demo, prometheus) = two_replicas();
+    let (demo, prometheus) = two_targets("dashboards", ["", ""]);
     for query in queries() {
         eventually(|| answers(&prometheus, &query));
     }
-    // The exporter's own dashboard shows each replica.
-    let is_of_pulls =
-        |query: &&Query| query.board != "image-pull-exporter" && query.values_of.is_none() && !query.is_annotation;
-    for query in queries().iter().filter(is_of_pulls) {
+    for query in queries().iter().filter(|query| is_of_pulls(query)) {
         let replica = of_replica(&query.promql, &format!("127.0.0.1:{}", demo.port));
-        eventually(|| counts_the_same(&prometheus, &query.promql, &replica));
+        eventually(|| counts(1.0, &prometheus, &query.promql, &replica));
     }
+}
+
+/// Two shards never show the same container, but what they count belongs together.
+#[test]
+fn two_shards_count_as_both() {
+    let (demo, prometheus) = two_targets("dashboards-shards", ["shard: '0'", "shard: '1'"]);
+    for query in queries().iter().filter(|query| is_of_pulls(query)) {
+        let shard = of_replica(&query.promql, &format!("127.0.0.1:{}", demo.port));
+        let promql = &query.promql;
+        let is_rate = ["rate(", "increase("].iter().any(|call| promql.contains(call));
+        let factor = if is_rate && !promql.contains("histogram_quantile(") { 2.0 } else { 1.0 };
+        eventually(|| answers(&prometheus, query));
+        eventually(|| counts(factor, &prometheus, promql, &shard));
+    }
+}
+
+/// The exporter's own dashboard shows each replica.
+fn is_of_pulls(query: &Query) -> bool {
+    query.board != "image-pull-exporter" && query.values_of.is_none() && !query.is_annotation
 }
 
 /// The query, asked of one replica only.
@@ -92,14 +111,15 @@ fn numbers(series: &[Value]) -> BTreeMap<String, f64> {
     keyed.filter(|(_, number)| number.is_finite()).collect()
 }
 
-/// Replicas are not scraped at the same moment, so that numbers may differ a little, but not by a factor of two.
-fn counts_the_same(prometheus: &Prometheus, both: &str, one: &str) -> Result<(), String> {
+/// Whether both targets together have so many times the numbers of one. They are not scraped at the same moment, so that
+/// numbers may differ a little, but not by a factor of two.
+fn counts(factor: f64, prometheus: &Prometheus, both: &str, one: &str) -> Result<(), String> {
     let (found, wanted) = (numbers(&series(prometheus, both)?), numbers(&series(prometheus, one)?));
     let is_near = |(key, wanted): (&String, &f64)| {
-        found.get(key).is_some_and(|found| (found - wanted).abs() <= 0.3 * wanted.abs() + 1e-3)
+        found.get(key).is_some_and(|found| (found - factor * wanted).abs() <= 0.3 * wanted.abs() + 1e-3)
     };
     let is_same = wanted.iter().all(is_near) && wanted.len() == found.len();
-    if is_same { Ok(()) } else { Err(format!("{both} gives {found:?}, one replica {wanted:?}")) }
+    if is_same { Ok(()) } else { Err(format!("{both} gives {found:?}, one target {wanted:?}")) }
 }
 
 #[test]

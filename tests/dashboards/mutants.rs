@@ -223,6 +223,17 @@ const MUTANTS: &[Mutant] = &[
         "two replicas count twice",
     ),
     (
+        "a shard for all",
+        |json| {
+            set_expr(
+                json,
+                "sum(max by (cluster, registry) (rate(image_pull_failures_started_total[$__rate_interval])))",
+            );
+        },
+        queries::replicas,
+        "only one of the shards counts",
+    ),
+    (
         "replicas side by side",
         |json| set_expr(json, "image_pull_failing_attempts"),
         queries::replicas,

@@ -52,7 +52,8 @@ pub fn ranges(boards: &[Board]) -> Vec<String> {
     })
 }
 
-/// What is counted or added up is one for all replicas of the exporter, save on the dashboard about the replicas.
+/// What is counted or added up is one for all replicas of the exporter, and all of its shards, save on the dashboard about
+/// the replicas.
 pub fn replicas(boards: &[Board]) -> Vec<String> {
     faults(boards, |query| {
         if query.board == "image-pull-exporter" || query.values_of.is_some() || query.is_annotation {
@@ -77,6 +78,11 @@ pub fn replicas(boards: &[Board]) -> Vec<String> {
             let is_of_replicas = labels::of(&aggregate.expr).is_ok_and(|labels| labels.contains("instance"));
             if adds && !is_in_quantile && is_of_replicas {
                 wrong = Err(format!("two replicas count twice in {aggregate}"));
+            }
+            let counts = matches!(&*aggregate.expr, Expr::Call(call) if ["rate", "increase"].contains(&call.func.name));
+            let keeps_shards = labels::of(part).is_ok_and(|labels| labels.contains("shard"));
+            if counts && !adds && !is_in_quantile && !keeps_shards {
+                wrong = Err(format!("only one of the shards counts in {aggregate}"));
             }
         });
         wrong
