@@ -61,7 +61,7 @@ pub async fn run(args: &ServeArgs, log_level: log::Level) -> Result<()> {
     let (client, selection, mut web_server) = match (client, selection, web_server) {
         (Ok(client), Ok(selection), Ok(web_server)) => (client, selection, web_server),
         (client, selection, web_server) => {
-            let client = client.err().map(|error| format!("{error:#}"));
+            let client = client.err().map(|error| error.to_string());
             let selection = selection.err().map(|error| error.to_string());
             let web_server = web_server.err().map(|error| error.to_string());
             bail!(client.into_iter().chain(selection).chain(web_server).collect::<Vec<_>>().join("\n"))

@@ -120,3 +120,33 @@ fn no_request_hides_in_another() {
     }
     assert_eq!(get(program.port, "/livez", "").expect("it answers").status, 200);
 }
+
+#[test]
+fn told_to_stop_it_serves_who_reads_and_waits_for_nobody_else() {
+    let (_cluster, program) = crowd("stop", 10_000);
+    let ask = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", program.port)).expect("the program accepts");
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("it can be asked");
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).expect("it answers");
+        assert_eq!(&start, b"HTTP/1.1 200");
+        stream
+    };
+    let reads = ask();
+    let _reads_no_more = ask();
+    let _says_nothing = TcpStream::connect(("127.0.0.1", program.port)).expect("the program accepts");
+    let reader = thread::spawn(move || {
+        let mut rest = Vec::new();
+        // With pauses, so that most of it is still to be sent when the program is told to stop.
+        while (&reads).take(1 << 20).read_to_end(&mut rest).is_ok_and(|read| read > 0) {
+            thread::sleep(Duration::from_millis(50));
+        }
+        rest
+    });
+    let (code, took) = timed(|| program.terminate());
+    assert_eq!(code, Some(0));
+    // Five seconds, and what a busy machine adds.
+    assert!(Duration::from_secs(4) < took && took < Duration::from_secs(8), "{took:?}");
+    let rest = reader.join().expect("it reads");
+    assert!(rest.ends_with(b"\r\n0\r\n\r\n"), "{} bytes", rest.len());
+}

@@ -91,7 +91,10 @@ fn a_wrong_command_line_ends_with_2_and_says_why() {
         (&["replay", "--at", "-1", "x"], "unexpected argument"),
         (&["replay", "/nonexistent"], "cannot open /nonexistent"),
         (&["demo", "--speed", "0"], "a speed is a number from 1 to 1000"),
-        (&["--kubeconfig", "/nonexistent"], "cannot use the kubeconfig"),
+        (
+            &["--kubeconfig", "/nonexistent"],
+            "cannot use the kubeconfig: failed to read kubeconfig from '\"/nonexistent\"': No such file or directory (os error 2)\n",
+        ),
     ] {
         let output = run(arguments, "");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
+
+use super::chain;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -21,11 +23,11 @@ pub struct Place {
 #[derive(Debug, thiserror::Error)]
 pub enum NoClient {
     /// The kubeconfig is missing or broken, or names what it lacks.
-    #[error("cannot use the kubeconfig")]
-    Kubeconfig(#[from] kube::config::KubeconfigError),
+    #[error("cannot use the kubeconfig: {}", chain(.0))]
+    Kubeconfig(KubeconfigError),
     /// The connection cannot be prepared.
-    #[error("cannot prepare the connection to the API server")]
-    Client(#[from] kube::Error),
+    #[error("cannot prepare the connection to the API server: {}", chain(.0))]
+    Client(kube::Error),
 }
 
 /// A client for the cluster at `place`.
@@ -33,7 +35,7 @@ pub enum NoClient {
 /// # Errors
 /// When the configuration is unusable. Whether the API server answers is not tried.
 pub async fn connect(place: &Place) -> Result<Client, NoClient> {
-    Ok(client(config(place).await?)?)
+    client(config(place).await.map_err(NoClient::Kubeconfig)?).map_err(NoClient::Client)
 }
 
 /// A client for a configuration, which makes one attempt at each request.
@@ -47,15 +49,15 @@ pub fn client(mut config: Config) -> Result<Client, kube::Error> {
     Client::try_from(config)
 }
 
-async fn config(place: &Place) -> Result<Config, NoClient> {
+async fn config(place: &Place) -> Result<Config, KubeconfigError> {
     let options = KubeConfigOptions { context: place.context.clone(), ..KubeConfigOptions::default() };
     if let Some(path) = &place.kubeconfig {
-        return Ok(Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options).await?);
+        return Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options).await;
     }
     if place.context.is_none()
         && let Ok(config) = Config::incluster()
     {
         return Ok(config);
     }
-    Ok(Config::from_kubeconfig(&options).await?)
+    Config::from_kubeconfig(&options).await
 }

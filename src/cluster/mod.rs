@@ -121,3 +121,18 @@ pub struct WatchFailure {
     /// For a person.
     pub error: String,
 }
+
+/// An error and what caused it, in one line. Most wrappers repeat what they wrap, so each fact stands once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+        source = error.source();
+    }
+    text
+}

@@ -1,6 +1,5 @@
 //! Watches the pods of one scope: sends what the informer wants to know, and reads the answers to it.
 
-use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::time::Duration;
@@ -14,12 +13,12 @@ use kube::Client;
 use kube::client::Body;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::PodEvent;
 use super::codec::{Encoding, Status};
 use super::frames::{Frame, Frames};
 use super::informer::{End, Informer, Moment};
 use super::request::{Ask, Target};
 use super::selection::{Selection, Shard};
+use super::{PodEvent, chain};
 use crate::pull::facts::Scope;
 
 /// The most bytes of a page, unpacked: with the pages asked for, ten times what comes.
@@ -295,19 +294,4 @@ fn unpacking(error: &std::io::Error) -> End {
         std::io::ErrorKind::FileTooLarge => End::TooLarge,
         _ => End::Garbled(format!("the answer cannot be unpacked: {error}")),
     }
-}
-
-/// An error and what caused it, in one line. Most wrappers repeat what they wrap, so each fact stands once.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        if !text.contains(&cause) {
-            text.push_str(": ");
-            text.push_str(&cause);
-        }
-        source = error.source();
-    }
-    text
 }
