@@ -1,6 +1,8 @@
 //! Answers a scrape.
 
 use std::io::{self, Write};
+use std::mem;
+use std::sync::mpsc as std_mpsc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -40,7 +42,7 @@ async fn answer(shared: Shared, headers: &HeaderMap) -> Response {
         let (scrape, said) = scrape.map_or_else(|why| (None, Err(why)), |scrape| (Some(scrape), Ok(())));
         // An error means that the client has gone.
         if let (Ok(()), Some(scrape)) = (begun.send(said), scrape) {
-            let chunks = Chunks(chunks);
+            let chunks = Chunks::new(chunks);
             scrape(if compress { Box::new(zipped(chunks)) } else { Box::new(chunks) });
         }
     });
@@ -66,16 +68,52 @@ async fn answer(shared: Shared, headers: &HeaderMap) -> Response {
 const CHUNKS_AHEAD: usize = 4;
 
 /// Sends what is written to whoever reads the body, at their pace.
-struct Chunks(mpsc::Sender<Bytes>);
+struct Chunks {
+    reader: mpsc::Sender<Bytes>,
+    /// The buffers that come back when they are sent. Musl gives memory of this size back to the kernel at once, and new
+    /// pages for each chunk cost more than what is written into them.
+    sent: std_mpsc::Receiver<Vec<u8>>,
+    home: std_mpsc::Sender<Vec<u8>>,
+}
+
+impl Chunks {
+    fn new(reader: mpsc::Sender<Bytes>) -> Self {
+        let (home, sent) = std_mpsc::channel();
+        Self { reader, sent, home }
+    }
+}
 
 impl Write for Chunks {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let sent = self.0.blocking_send(Bytes::copy_from_slice(bytes));
-        sent.map(|()| bytes.len()).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        let mut buffer = self.sent.try_recv().unwrap_or_default();
+        buffer.clear();
+        buffer.extend_from_slice(bytes);
+        let chunk = Bytes::from_owner(Chunk { buffer, home: self.home.clone() });
+        let taken = self.reader.blocking_send(chunk);
+        taken.map(|()| bytes.len()).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A buffer that goes home when it has been sent.
+struct Chunk {
+    buffer: Vec<u8>,
+    home: std_mpsc::Sender<Vec<u8>>,
+}
+
+impl AsRef<[u8]> for Chunk {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        // Nobody is at home once everything is written.
+        let _ = self.home.send(mem::take(&mut self.buffer));
     }
 }
 
