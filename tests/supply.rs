@@ -1,6 +1,8 @@
-//! What the program is made of and what the repository holds: licences, sources, one version everywhere, no secrets.
+//! What the program is made of and what the repository holds: licences, sources, the bill of materials, one version
+//! everywhere, no secrets.
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -8,12 +10,16 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-fn packages() -> Vec<Value> {
+fn metadata(more: &[&str]) -> Vec<u8> {
     let mut metadata = Command::new(env!("CARGO"));
-    metadata.args(["metadata", "--format-version", "1", "--locked", "--offline"]);
+    metadata.args(["metadata", "--format-version", "1", "--locked", "--offline"]).args(more);
     let output = metadata.output().expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    output.stdout
+}
+
+fn packages() -> Vec<Value> {
+    let metadata: Value = serde_json::from_slice(&metadata(&[])).expect("it is JSON");
     metadata["packages"].as_array().expect("it has packages").clone()
 }
 
@@ -56,6 +62,28 @@ fn every_dependency_has_an_allowed_licence_and_comes_from_the_registry() {
         let is_ours = name == env!("CARGO_PKG_NAME");
         let source = package["source"].as_str().unwrap_or_default();
         assert!(is_ours || source.starts_with("registry+"), "{name} comes from {source:?}");
+    }
+}
+
+/// It is left in target/, checked against CycloneDX' schema.
+#[test]
+fn the_bill_of_materials_has_all_that_is_in_the_program_and_its_licence() {
+    let mut script = Command::new("target/tools/bin/python")
+        .args(["tests/supply/sbom.py", "target/sbom.cdx.json"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("`tests/run` installs the tools");
+    let metadata = metadata(&["--filter-platform", "x86_64-unknown-linux-musl"]);
+    script.stdin.take().expect("it is piped").write_all(&metadata).expect("the script reads");
+    assert!(script.wait().expect("it ends").success());
+    let bill: Value = serde_json::from_str(&read("target/sbom.cdx.json")).expect("it is JSON");
+    let components = bill["components"].as_array().expect("it has components");
+    let has = |name: &str| components.iter().any(|component| component["name"] == name);
+    assert!(components.len() > 100 && has("kube-client") && has("axum") && has("prometheus-client"));
+    assert!(!has("proptest") && !has("prost-build"), "tests and the build are not in the program");
+    for component in components {
+        assert!(component["licenses"][0].is_object(), "{component}");
+        assert!(component["purl"].as_str().is_some_and(|purl| purl.starts_with("pkg:cargo/")), "{component}");
     }
 }
 
