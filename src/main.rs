@@ -1,5 +1,6 @@
 //! Parses the command line, sets up the log, and turns an error into an exit code.
 
+use std::env;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::panic;
@@ -7,8 +8,8 @@ use std::path::Path;
 use std::process::{self, ExitCode};
 
 use anyhow::{Context, Result};
-use clap::Parser;
-use image_pull_exporter::cli::{Cli, Command, ExplainArgs, ListArgs, LogLevel, ReplayArgs};
+use clap::{CommandFactory, Parser};
+use image_pull_exporter::cli::{Cli, Command, ExplainArgs, ListArgs, LogLevel, ReplayArgs, mistakes};
 use image_pull_exporter::clock::Clock;
 use image_pull_exporter::cluster::client;
 use image_pull_exporter::list::{self, Look};
@@ -22,7 +23,17 @@ const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
     end_on_panic();
-    let Cli { command, serve } = Cli::parse();
+    let args: Vec<_> = env::args_os().collect();
+    let Cli { command, serve } = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        // Help and the version are told as an error, too.
+        Err(said) if !said.use_stderr() => said.exit(),
+        Err(error) => {
+            // Nothing is left to do when not even this can be written.
+            let _ = write!(io::stderr(), "{}", mistakes::describe(&Cli::command(), args, &error));
+            return ExitCode::from(FAILED);
+        }
+    };
     match run(command.unwrap_or(Command::Serve(serve))) {
         Ok(code) => code,
         // Whoever reads our output has seen enough.
