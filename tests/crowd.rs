@@ -5,10 +5,10 @@ mod common;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::cluster::Cluster;
-use common::{NOT_FOUND, PATIENCE, Program, eventually, get, pod, sum};
+use common::{NOT_FOUND, PATIENCE, Program, eventually, get, pod, sum, timed};
 
 const ERR: Option<(&str, &str)> = Some(("ErrImagePull", NOT_FOUND));
 /// Prometheus gives up on a scrape after ten seconds.
@@ -22,13 +22,6 @@ fn crowd(name: &str, pods: usize) -> (Cluster, Program) {
     let program = cluster.start(&[]);
     program.wait_ready();
     (cluster, program)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the time of a real program")]
-fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    let began = Instant::now();
-    let done = work();
-    (done, began.elapsed())
 }
 
 /// The program still hears of the cluster.
@@ -45,7 +38,7 @@ fn check_watch(cluster: &Cluster, program: &Program, failing: usize) {
 fn a_thousand_idle_connections_keep_no_scrape_waiting() {
     let (cluster, program) = crowd("idle", 10);
     let connect = |_| TcpStream::connect(("127.0.0.1", program.port)).expect("the program accepts");
-    let mut idle: Vec<TcpStream> = (0..500).map(connect).collect();
+    let idle: Vec<TcpStream> = (0..500).map(connect).collect();
     let mut hesitant: Vec<TcpStream> = (0..500).map(connect).collect();
     for stream in &mut hesitant {
         // Some were closed to make room for others.
@@ -57,8 +50,7 @@ fn a_thousand_idle_connections_keep_no_scrape_waiting() {
         assert!(took < SCRAPE_TIMEOUT / 2, "{took:?}");
     }
     check_watch(&cluster, &program, 11);
-    idle.append(&mut hesitant);
-    drop(idle);
+    drop((idle, hesitant));
 }
 
 #[test]
@@ -124,23 +116,24 @@ fn no_request_hides_in_another() {
 #[test]
 fn told_to_stop_it_serves_who_reads_and_waits_for_nobody_else() {
     let (_cluster, program) = crowd("stop", 10_000);
+    let port = program.port;
+    let connect = move || TcpStream::connect(("127.0.0.1", port));
     let ask = || {
-        let mut stream = TcpStream::connect(("127.0.0.1", program.port)).expect("the program accepts");
+        let mut stream = connect().expect("the program accepts");
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("it can be asked");
         let mut start = [0; 12];
         stream.read_exact(&mut start).expect("it answers");
         assert_eq!(&start, b"HTTP/1.1 200");
         stream
     };
-    let reads = ask();
+    let mut reads = ask();
     let _reads_no_more = ask();
-    let _says_nothing = TcpStream::connect(("127.0.0.1", program.port)).expect("the program accepts");
+    let _says_nothing = connect().expect("the program accepts");
     let reader = thread::spawn(move || {
+        // Nobody is let in once it has been told to stop, and most of the body is still to be sent then.
+        eventually(|| connect().map_or(Ok(()), |_| Err("it lets others in".to_owned())));
         let mut rest = Vec::new();
-        // With pauses, so that most of it is still to be sent when the program is told to stop.
-        while (&reads).take(1 << 20).read_to_end(&mut rest).is_ok_and(|read| read > 0) {
-            thread::sleep(Duration::from_millis(50));
-        }
+        reads.read_to_end(&mut rest).expect("it goes on");
         rest
     });
     let (code, took) = timed(|| program.terminate());

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -189,16 +189,19 @@ fn kustomize_and_the_chart_deploy_the_same() {
     assert_eq!(rules(&base), rules(&chart));
 }
 
+/// The endpoint of a ServiceMonitor or a PodMonitor.
+fn endpoint(monitor: &Value) -> &Value {
+    let lists = ["endpoints", "podMetricsEndpoints"].map(|list| &monitor["spec"][list][0]);
+    lists.into_iter().find(|endpoint| !endpoint.is_null()).expect("a monitor has an endpoint")
+}
+
 #[test]
 fn whoever_scrapes_honours_the_labels() {
     let pod_monitor = read("deploy/kustomize/components/pod-monitor/pod-monitor.yaml");
     let monitors = all_objects().map(|(_, object)| object).chain(objects(&pod_monitor));
     let mut seen = 0;
     for monitor in monitors.filter(|object| object["kind"].as_str().is_some_and(|kind| kind.ends_with("Monitor"))) {
-        let endpoint =
-            [&monitor["spec"]["endpoints"], &monitor["spec"]["podMetricsEndpoints"]].map(|list| list[0].clone());
-        let endpoint = endpoint.into_iter().find(|endpoint| !endpoint.is_null()).expect("a monitor has an endpoint");
-        assert_eq!(endpoint["honorLabels"], true, "{monitor}");
+        assert_eq!(endpoint(&monitor)["honorLabels"], true, "{monitor}");
         seen += 1;
     }
     assert_eq!(seen, 4);
@@ -208,44 +211,29 @@ fn whoever_scrapes_honours_the_labels() {
 #[test]
 fn monitors_tell_shards_apart() {
     let pods = [
-        ("Deployment's", json!({ "__meta_kubernetes_pod_controller_kind": "ReplicaSet" }), None),
-        ("StatefulSet's", json!({ "__meta_kubernetes_pod_label_apps_kubernetes_io_pod_index": "1" }), Some("1")),
-        ("DaemonSet's", json!({ "__meta_kubernetes_pod_controller_kind": "DaemonSet" }), Some("node-3")),
+        ("replica:1", json!({ "__meta_kubernetes_pod_controller_kind": "ReplicaSet" }), Value::Null),
+        ("stateful:1", json!({ "__meta_kubernetes_pod_label_apps_kubernetes_io_pod_index": "1" }), json!("1")),
+        ("daemon:1", json!({ "__meta_kubernetes_pod_controller_kind": "DaemonSet" }), json!("node-3")),
     ];
-    let targets: Vec<Value> = pods
-        .iter()
-        .map(|(owner, labels, _)| {
-            let mut labels = labels.clone();
-            labels["__meta_kubernetes_pod_node_name"] = json!("node-3");
-            labels["owner"] = json!(owner);
-            json!({ "targets": ["127.0.0.1:9"], "labels": labels })
-        })
-        .collect();
-    for (monitor, endpoints) in [("service-monitor", "endpoints"), ("pod-monitor", "podMetricsEndpoints")] {
-        let monitor: Value =
-            serde_saphyr::from_str(&read(&format!("deploy/kustomize/components/{monitor}/{monitor}.yaml")))
-                .expect("it is YAML");
+    let targets = pods.clone().map(|(address, mut labels, _)| {
+        labels["__meta_kubernetes_pod_node_name"] = json!("node-3");
+        json!({ "targets": [address], "labels": labels })
+    });
+    let expected = BTreeMap::from(pods.map(|(address, _, shard)| (json!(address).to_string(), shard)));
+    for monitor in ["service-monitor", "pod-monitor"] {
+        let monitor = &objects(&read(&format!("deploy/kustomize/components/{monitor}/{monitor}.yaml")))[0];
         // As the Prometheus operator writes them.
-        let relabelings = monitor["spec"][endpoints][0]["relabelings"].to_string();
+        let relabelings = endpoint(monitor)["relabelings"].to_string();
         let relabelings = relabelings.replace("sourceLabels", "source_labels").replace("targetLabel", "target_label");
         let relabelings: Value = serde_json::from_str(&relabelings).expect("it is JSON");
         let job = json!({ "job_name": "exporter", "relabel_configs": relabelings, "static_configs": targets });
-        let config = json!({ "scrape_configs": [job] }).to_string();
-        let prometheus = Prometheus::start("shard-labels", &config, &[]);
+        let prometheus = Prometheus::start("shard-labels", &json!({ "scrape_configs": [job] }).to_string(), &[]);
         eventually(|| {
             let answer = prometheus.get("/api/v1/targets")?;
             let active = answer["data"]["activeTargets"].as_array().ok_or("no targets")?;
-            let shards: Vec<_> = pods
-                .iter()
-                .map(|(owner, ..)| {
-                    let target = active.iter().find(|target| target["labels"]["owner"] == **owner);
-                    target
-                        .ok_or_else(|| format!("{owner} is not there yet"))
-                        .map(|target| target["labels"]["shard"].as_str())
-                })
-                .collect::<Result<_, _>>()?;
-            assert_eq!(shards, pods.clone().map(|(.., shard)| shard));
-            Ok(())
+            let shard = |target: &Value| (target["labels"]["instance"].to_string(), target["labels"]["shard"].clone());
+            let found: BTreeMap<_, _> = active.iter().map(shard).collect();
+            if found == expected { Ok(()) } else { Err(format!("{found:?}")) }
         });
     }
 }

@@ -1,15 +1,12 @@
 //! Makes room for new connections where all places are taken: whoever asks for nothing goes first.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 
-use axum::BoxError;
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Body;
 use axum::http::Response;
-use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt;
 use tokio::sync::Notify;
 
 /// The places of all connections, in the order in which they were taken.
@@ -72,7 +69,12 @@ pub(super) struct Busy(Arc<Seat>);
 impl Busy {
     /// Keeps the connection busy until all of a response was taken.
     pub(super) fn until_sent(self, response: Response<Body>) -> Response<Body> {
-        response.map(|body| Body::new(Sent { body, _busy: self }))
+        // The body owns the closure, and with it the guard, to its end.
+        let keep = move |error| {
+            let _busy = &self;
+            error
+        };
+        response.map(|body| Body::new(body.map_err(keep)))
     }
 }
 
@@ -80,30 +82,5 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.0.busy.store(false, Ordering::Relaxed);
         self.0.freed.notify_one();
-    }
-}
-
-struct Sent {
-    body: Body,
-    _busy: Busy,
-}
-
-impl HttpBody for Sent {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context).map_err(Into::into)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

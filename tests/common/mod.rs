@@ -32,6 +32,14 @@ pub fn eventually(mut condition: impl FnMut() -> Result<(), String>) {
     }
 }
 
+/// Does something with a real program, and returns how long that took.
+#[expect(clippy::disallowed_methods, reason = "the time of a real program")]
+pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let began = Instant::now();
+    let done = work();
+    (done, began.elapsed())
+}
+
 /// An HTTP response.
 pub struct Response {
     pub status: u16,
