@@ -2,11 +2,13 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
@@ -48,15 +50,15 @@ pub async fn serve_router(listener: TcpListener, router: Router, config: Config,
         let has_room = |seats: &mut Seats, taken| {
             taken < limits.connections || (taken < 2 * limits.connections && seats.make_room())
         };
-        if let Some(stream) = newcomer.take_if(|_| has_room(&mut seats, connections.len())) {
-            let seat = seats.take();
-            connections.spawn(connection(stream, router.clone(), config.clone(), seat, stopping.clone()));
+        if let Some((stream, peer)) = newcomer.take_if(|_| has_room(&mut seats, connections.len())) {
+            let peer = Peer { address: Some(canonical(peer)), seat: seats.take() };
+            connections.spawn(connection(stream, router.clone(), config.clone(), peer, stopping.clone()));
         }
         tokio::select! {
             () = &mut shutdown => break,
             Some(ended) = connections.join_next() => log_panic(ended),
             () = seats.freed(), if newcomer.is_some() => {}
-            stream = accept(&listener, &mut pause), if newcomer.is_none() => newcomer = Some(stream),
+            accepted = accept(&listener, &mut pause), if newcomer.is_none() => newcomer = Some(accepted),
         }
     }
     drop(listener);
@@ -76,12 +78,12 @@ pub async fn serve_router(listener: TcpListener, router: Router, config: Config,
 ///
 /// When the process has no file descriptor left, `accept` fails at once and again: so pause, ever longer. The caller may
 /// drop this future because a connection has ended; trying again right then is what is wanted.
-async fn accept(listener: &TcpListener, pause: &mut Duration) -> TcpStream {
+async fn accept(listener: &TcpListener, pause: &mut Duration) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok(accepted) => {
                 *pause = Duration::ZERO;
-                return stream;
+                return accepted;
             }
             Err(error) if is_of_the_peer(&error) => {}
             Err(error) => {
@@ -101,13 +103,19 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn connection(
-    stream: TcpStream,
-    router: Router,
-    config: Config,
+/// The other end of a connection.
+struct Peer {
+    /// Its address, which requests carry as the extension [`ConnectInfo`]. `None` on a Unix socket.
+    address: Option<SocketAddr>,
     seat: Arc<Seat>,
-    mut stopping: watch::Receiver<()>,
-) {
+}
+
+/// Returns an IPv4 address for one that is written as IPv6, as a socket for both shows it: `::ffff:10.0.0.1`.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+async fn connection(stream: TcpStream, router: Router, config: Config, peer: Peer, mut stopping: watch::Receiver<()>) {
     // Otherwise the end of a response may wait for the peer to acknowledge its beginning.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
@@ -116,15 +124,15 @@ async fn connection(
     // What holds now holds for this connection to its end.
     let web = config.web.borrow().clone();
     let Some(tls) = &web.tls else {
-        return http(stream, router, config.limits, &seat, stopping).await;
+        return http(stream, router, config.limits, &peer, stopping).await;
     };
     let handshake = tokio::select! {
         handshake = timeout(config.limits.header, tls.accept(stream)) => handshake,
-        () = seat.leave() => return,
+        () = peer.seat.leave() => return,
         _ = stopping.changed() => return,
     };
     match handshake {
-        Ok(Ok(stream)) => http(stream, router, config.limits, &seat, stopping).await,
+        Ok(Ok(stream)) => http(stream, router, config.limits, &peer, stopping).await,
         failed => {
             config.refusals.count_handshake();
             let why = failed.map_or_else(
@@ -137,11 +145,11 @@ async fn connection(
 }
 
 /// Serves requests on a connection until one side has enough.
-async fn http<S>(stream: S, router: Router, limits: Limits, seat: &Arc<Seat>, mut stopping: watch::Receiver<()>)
+async fn http<S>(stream: S, router: Router, limits: Limits, peer: &Peer, mut stopping: watch::Receiver<()>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let service = service_fn(|request| answer(&router, request, limits.request, seat));
+    let service = service_fn(|request| answer(&router, request, limits.request, peer));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
@@ -156,7 +164,7 @@ where
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-        () = seat.leave() => {
+        () = peer.seat.leave() => {
             connection.as_mut().graceful_shutdown();
             // A client that has sent half a header is idle too.
             timeout(LEAVING, connection).await.unwrap_or(Ok(()))
@@ -169,11 +177,14 @@ where
 
 async fn answer(
     router: &Router,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     limit: Duration,
-    seat: &Arc<Seat>,
+    peer: &Peer,
 ) -> Result<Response, Infallible> {
-    let busy = seat.begin();
+    let busy = peer.seat.begin();
+    if let Some(address) = peer.address {
+        request.extensions_mut().insert(ConnectInfo(address));
+    }
     let answered = match timeout(limit, TowerToHyperService::new(router.clone()).call(request)).await {
         Ok(response) => response,
         Err(_) => Ok((StatusCode::SERVICE_UNAVAILABLE, "this takes too long\n").into_response()),

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::sync::oneshot;
 
-use super::{Config, Limits, NotReady, Sight, Site, serve};
+use super::{Config, Limits, NotReady, Sight, Site, router, serve_router};
 use crate::metrics::exposition::Format;
 use crate::pull::facts::PodId;
 use crate::pull::history::Point;
@@ -97,6 +98,10 @@ impl Server {
     }
 
     fn with_config(scrape: Scrape, config: Config) -> Self {
+        Self::with_router(config, |config| router(Arc::new(Probe(scrape)), config))
+    }
+
+    fn with_router(config: Config, router: impl FnOnce(&Config) -> Router + Send + 'static) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -106,7 +111,7 @@ impl Server {
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 let shutdown = async { drop(stopped.await) };
-                serve(listener, Arc::new(Probe(scrape)), config, shutdown).await;
+                serve_router(listener, router(&config), config, shutdown).await;
             });
         });
         Self { address, stop: Some(stop), thread: Some(thread) }

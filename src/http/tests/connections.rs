@@ -1,12 +1,15 @@
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::routing::get;
 use tokio::net::TcpSocket;
 
 use super::{Answer, LONG, Scrape, Server, read_to_end, unchunked};
-use crate::http::Limits;
+use crate::http::{Config, Limits};
 
 const SHORT: Duration = Duration::from_millis(50);
 const GET_METRICS: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -51,6 +54,17 @@ fn a_connection_serves_many_requests() {
     for _ in 0..3 {
         check_alive(&mut stream);
     }
+    server.join();
+}
+
+#[test]
+fn a_request_carries_the_address_of_its_client() {
+    let address = get(async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string());
+    let server = Server::with_router(Config::default(), move |_| Router::new().route("/", address));
+    let mut stream = server.connect();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let answer = Answer::parse(&read_to_end(&mut stream));
+    assert_eq!(answer.text(), stream.local_addr().unwrap().to_string());
     server.join();
 }
 
