@@ -3,7 +3,7 @@
 //! The lock is held for one event, or to take one view, which copies the counters; never while a format is written
 //! or a socket waits.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use crate::metrics::tally::{Tally, WatchEvent};
 use crate::metrics::view::{View, Watch};
 use crate::pull::effect::{Effect, FailureEvent, Subject};
 use crate::pull::facts::{PodFacts, PodId, Scope};
-use crate::pull::failure::Seen;
 use crate::pull::history::{History, Past, Point};
 use crate::pull::index::{Index, Settings};
 use crate::pull::redact::redact;
 use crate::pull::snapshot::Snapshot;
 use crate::pull::time::Timestamp;
+use crate::pull::watch_state::WatchState;
 
 /// How many texts of a kind are news; more would be a flood.
 const MAX_NEWS: usize = 1000;
@@ -49,7 +49,6 @@ struct State {
     index: Index,
     tally: Tally,
     history: History,
-    watches: BTreeMap<Scope, Watching>,
     unknown_reasons: Once,
     undecodable: Once,
     unclassified: Once,
@@ -65,19 +64,6 @@ impl Once {
     }
 }
 
-/// How the watch of one scope is.
-#[derive(Debug, Default)]
-struct Watching {
-    /// When the API server was last heard of.
-    heard: Option<Timestamp>,
-    /// Whether nothing has come since it failed.
-    failing: bool,
-    /// How many pods the last complete list had.
-    listed: u64,
-    /// How many the list under way has so far.
-    listing: u64,
-}
-
 impl Monitor {
     /// A monitor of what `scopes` cover, of which nothing is known yet, counting from `began` on.
     #[must_use]
@@ -86,7 +72,6 @@ impl Monitor {
             index: Index::new(settings, scopes),
             tally: Tally::new(began, limits.max_registries, &WatchCause::ALL.map(WatchCause::as_str)),
             history: History::default(),
-            watches: scopes.iter().map(|scope| (scope.clone(), Watching::default())).collect(),
             unknown_reasons: Once::default(),
             undecodable: Once::default(),
             unclassified: Once::default(),
@@ -144,8 +129,8 @@ impl Monitor {
     #[must_use]
     pub fn stale_for(&self, now: Timestamp) -> Duration {
         let state = self.lock();
-        let failing = state.watches.values().filter(|watch| watch.failing);
-        failing.map(|watch| watch.heard.map_or(Duration::MAX, |heard| now.since(heard))).max().unwrap_or_default()
+        let failing = state.index.watches().iter().filter(|watch| watch.is_failing());
+        failing.map(|watch| watch.last_response().map_or(Duration::MAX, |at| now.since(at))).max().unwrap_or_default()
     }
 
     /// A panic while the lock was held ends the process; until it does, the state is as good as any.
@@ -156,32 +141,31 @@ impl Monitor {
 
 impl State {
     fn watch(&self) -> Watch {
+        let watches = self.index.watches();
         Watch {
-            synced: self.index.is_complete() && self.watches.values().all(|watch| !watch.failing),
+            synced: self.index.is_complete() && watches.iter().all(|watch| !watch.is_failing()),
             // The oldest of them, since a view is no newer than its oldest part.
-            last_event: self.watches.values().map(|watch| watch.heard).min().flatten(),
-            listed_pods: self.watches.values().map(|watch| watch.listed).sum(),
+            last_event: watches.iter().map(WatchState::last_response).min().flatten(),
+            listed_pods: watches.iter().map(WatchState::listed_pods).sum(),
         }
     }
 
     fn take(&mut self, scope: &Scope, event: PodEvent, now: Timestamp) {
-        let Some(watch) = self.watches.get_mut(scope) else { return };
+        let Some(watch) = self.index.watch_mut(scope) else { return };
         match event {
-            PodEvent::Failed(_) => watch.failing = true,
-            // It was heard of until now, and goes on.
-            PodEvent::Ended => {}
-            PodEvent::ListBegins => watch.listing = 0,
-            PodEvent::Listed(_) => watch.listing += 1,
-            PodEvent::ListEnds => {
-                watch.listed = watch.listing;
-                (watch.failing, watch.heard) = (false, Some(now));
-            }
-            PodEvent::Applied(_)
-            | PodEvent::Missed(_)
+            PodEvent::Failed(_) => watch.fail(),
+            // The API server responded until now, and the watch goes on.
+            PodEvent::Ended | PodEvent::ListBegins | PodEvent::ListEnds => {}
+            PodEvent::Listed(_) => watch.count_listed_pod(),
+            PodEvent::Resumed => watch.resume_after_gap(now),
+            PodEvent::Synced => watch.sync(now),
+            PodEvent::Heard
+            | PodEvent::Applied(_)
             | PodEvent::Found(_)
             | PodEvent::Deleted(_)
-            | PodEvent::Heard
-            | PodEvent::Undecodable(_) => (watch.failing, watch.heard) = (false, Some(now)),
+            | PodEvent::Undecodable(_) => {
+                watch.respond(now);
+            }
         }
         let effects = match event {
             PodEvent::ListBegins => {
@@ -191,28 +175,21 @@ impl State {
             }
             PodEvent::Listed(pod) => {
                 self.tally.watch_event(WatchEvent::Listed);
-                self.read(pod).map(|pod| self.index.reset_list(&pod, now)).unwrap_or_default()
+                self.read(pod).map(|pod| self.index.apply(&pod, now)).unwrap_or_default()
             }
             PodEvent::ListEnds => self.index.reset_end(scope, now),
-            PodEvent::Heard => {
-                self.index.heard(scope, now);
-                Vec::new()
-            }
+            PodEvent::Resumed | PodEvent::Synced | PodEvent::Heard => Vec::new(),
             PodEvent::Ended => {
                 self.tally.watch_restart(WatchCause::Ended.as_str());
                 Vec::new()
             }
-            PodEvent::Missed(pod) => {
-                self.tally.watch_event(WatchEvent::Applied);
-                self.read(pod).map(|pod| self.index.reset_list(&pod, now)).unwrap_or_default()
-            }
             PodEvent::Applied(pod) => {
                 self.tally.watch_event(WatchEvent::Applied);
-                self.apply(scope, pod, Seen::Watched, now)
+                self.read(pod).map(|pod| self.index.apply(&pod, now)).unwrap_or_default()
             }
             PodEvent::Found(pod) => {
                 self.tally.watch_event(WatchEvent::Applied);
-                self.apply(scope, pod, Seen::Found { not_before: None }, now)
+                self.read(pod).map(|pod| self.index.apply_initial(&pod, now)).unwrap_or_default()
             }
             PodEvent::Deleted(pod) => {
                 self.tally.watch_event(WatchEvent::Deleted);
@@ -231,12 +208,6 @@ impl State {
         for effect in effects {
             self.count(&effect, now);
         }
-    }
-
-    /// Takes a pod as a watch event shows it.
-    fn apply(&mut self, scope: &Scope, pod: Sighting, seen: Seen, now: Timestamp) -> Vec<Effect> {
-        self.index.heard(scope, now);
-        self.read(pod).map(|pod| self.index.apply(&pod, seen, now)).unwrap_or_default()
     }
 
     /// Reads a pod if there is anything to learn from it: it waits, or it did and is remembered.

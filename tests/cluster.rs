@@ -192,7 +192,7 @@ fn after_410_gone_a_relist_ends_what_vanished() {
         lab.expect_failing(&["b", "c"]).await;
         assert_eq!(lab.count("image_pull_exporter_relists_total"), 2.0);
         assert_eq!(lab.count("image_pull_exporter_watch_restarts_total{cause=\"gone\"}"), 1.0);
-        assert_eq!(lab.count("image_pull_failures_ended_total{namespace=\"shop\",registry=\"registry.example.com\",outcome=\"pod_deleted\"}"), 1.0);
+        assert_eq!(lab.count("image_pull_failures_ended_total{namespace=\"shop\",registry=\"registry.example.com\",outcome=\"unknown\"}"), 1.0);
         assert_eq!(lab.count("image_pull_failures_started_total"), 3.0);
     });
 }

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Whatever breaks, three things hold: the view is never taken for current while nobody keeps it up ([`PodEvent::Failed`]
-//! goes out, and the next [`PodEvent::Heard`] or list ends that); a silent server is noticed within [`flight::IDLE_LIMIT`]; and
+//! goes out, and the next event or list ends that); a silent server is noticed within [`flight::IDLE_LIMIT`]; and
 //! requests are paced ([`pace`]).
 //!
 //! [`next`]: Informer::next
@@ -199,10 +199,26 @@ impl Informer {
             Kind::Page { first: true } | Kind::Initial => self.events.push_back(PodEvent::ListBegins),
             Kind::Watch => {
                 let gap = self.current_at.map_or(Duration::ZERO, |at| now.saturating_sub(at));
-                flight.catching_up = (gap > SHORT_GAP).then_some(now + CATCH_UP);
                 self.current_at = Some(now);
-                self.events.push_back(PodEvent::Heard);
+                if gap > SHORT_GAP {
+                    flight.catching_up = Some(now + CATCH_UP);
+                    self.events.push_back(PodEvent::Resumed);
+                } else {
+                    self.events.push_back(PodEvent::Synced);
+                }
             }
+        }
+    }
+
+    /// Records that the process was not running for a while, as after SIGSTOP or where it gets no processor: what the
+    /// open watch received meanwhile is still to be read.
+    pub(super) fn stalled(&mut self, now: Moment) {
+        if let Some(flight) = &mut self.flight
+            && flight.kind == Kind::Watch
+            && flight.head.is_some()
+        {
+            flight.catching_up = Some(now + CATCH_UP);
+            self.events.push_back(PodEvent::Resumed);
         }
     }
 
@@ -268,13 +284,14 @@ impl Informer {
                 true
             }
             Word::Pod { change, version, pod: Ok(pod) } => {
-                let missed = flight.catching_up.is_some_and(|until| now < until);
+                if flight.catching_up.take_if(|until| now >= *until).is_some() {
+                    self.events.push_back(PodEvent::Synced);
+                }
                 if !self.moves_to(version, now) {
                     return false;
                 }
                 self.events.push_back(match change {
                     Change::Deleted => PodEvent::Deleted(pod),
-                    Change::Added | Change::Modified if missed => PodEvent::Missed(pod),
                     Change::Added | Change::Modified => PodEvent::Applied(pod),
                 });
                 true
@@ -290,7 +307,7 @@ impl Informer {
                 flight.catching_up = None;
                 let moved = self.moves_to(version, now);
                 if moved {
-                    self.events.push_back(PodEvent::Heard);
+                    self.events.push_back(PodEvent::Synced);
                 }
                 moved
             }

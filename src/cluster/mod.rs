@@ -27,13 +27,15 @@ pub enum PodEvent {
     ListEnds,
     /// A pod was added or changed.
     Applied(Sighting),
-    /// A pod was added or changed while the watch was interrupted; when, nobody saw.
-    Missed(Sighting),
     /// A pod shows up for the first time, as it was before anybody watched.
     Found(Sighting),
     /// A pod was deleted, or matches the selector no longer.
     Deleted(Sighting),
-    /// Nothing has changed since the last event: the watch stands, or the API server sent a bookmark.
+    /// The watch goes on after an interruption. What happened meanwhile comes next; when it happened, nobody saw.
+    Resumed,
+    /// Every change up to now has been received: the watch stands, or the API server sent a bookmark.
+    Synced,
+    /// Something was received that is about none of the pods that are watched.
     Heard,
     /// An object made no sense and is skipped.
     Undecodable(wire::Undecodable),

@@ -25,6 +25,10 @@ use crate::pull::facts::Scope;
 const MAX_PAGE: usize = 64 * 1024 * 1024;
 /// The most bytes of an error.
 const MAX_STATUS: usize = 64 * 1024;
+/// A driver that waits for an answer wakes up this often, whether or not anything comes.
+const WAKE_UP: Duration = Duration::from_secs(5);
+/// One that wakes up later than this was not running.
+const STALL: Duration = Duration::from_secs(5);
 /// An error that takes longer to come is told without its text.
 const STATUS_LIMIT: Duration = Duration::from_secs(5);
 
@@ -139,10 +143,15 @@ impl Driver {
 
     /// Reads on, and returns the answer if more of it may come.
     async fn read(&mut self, mut answer: Answer) -> Option<Answer> {
-        let deadline = self.began + self.informer.deadline()?;
-        let part = timeout_at(deadline, answer.body.frame()).await;
+        let (before, deadline) = (self.now(), self.informer.deadline()?);
+        let wake_up = deadline.min(before + WAKE_UP);
+        let part = timeout_at(self.began + wake_up, answer.body.frame()).await;
         let now = self.now();
+        if now.saturating_sub(before) > WAKE_UP + STALL {
+            self.informer.stalled(now);
+        }
         let end = match part {
+            Err(_) if now < deadline => return Some(answer),
             Err(_) => End::Late,
             Ok(Some(Err(error))) => End::Broken(chain(&error)),
             Ok(Some(Ok(part))) => {

@@ -75,7 +75,7 @@ impl Looking {
         if is_wanted(&self.namespaces, &pod.id.namespace) {
             self.pods += 1;
             // What it counts is of no interest to one look.
-            let _ = self.index.reset_list(pod, now);
+            let _ = self.index.apply(pod, now);
         }
     }
 
@@ -143,7 +143,8 @@ pub async fn look_at_cluster(client: Client, filter: &Filter, now: impl Fn() -> 
                 }
                 // Only after the list.
                 PodEvent::Applied(_)
-                | PodEvent::Missed(_)
+                | PodEvent::Resumed
+                | PodEvent::Synced
                 | PodEvent::Found(_)
                 | PodEvent::Deleted(_)
                 | PodEvent::Heard

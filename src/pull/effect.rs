@@ -7,6 +7,7 @@ use super::cause::Cause;
 use super::facts::PodId;
 use super::reason::Stage;
 use super::snapshot::TrackedPod;
+use super::time::Timestamp;
 
 /// How a failure ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,9 +81,11 @@ pub enum FailureEvent {
     Ended {
         /// How.
         outcome: Outcome,
+        /// When it ended, or was found to have ended.
+        at: Timestamp,
         /// How long it lasted.
         lasted: Duration,
-        /// Whether it was seen to begin, so that `lasted` is exact.
+        /// Whether both its start and its end are known, so that `lasted` is exact.
         exact: bool,
         /// The pod as it was before, with the failure in it.
         pod: Arc<TrackedPod>,

@@ -13,6 +13,7 @@ use super::effect::{FailureEvent, Outcome};
 use super::facts::{ContainerFacts, ImageFacts, PodFacts, State};
 use super::image::{ImageReference, PullPolicy, image_named_in, same_image};
 use super::pool::Pools;
+use super::provenance::Provenance;
 use super::reason::{Reason, Stage, stage_of};
 use super::since::{Basis, Since};
 use super::snapshot::TrackedPod;
@@ -22,18 +23,6 @@ use super::time::Timestamp;
 const RESTART_SHOWS: Duration = Duration::from_secs(30);
 /// How much of an error text is kept.
 const MESSAGE_LIMIT: usize = 4096;
-
-/// Whether the change that a status shows was watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// The status before this one was seen too: what is new in this one began just then.
-    Watched,
-    /// Nobody watched for a while. `not_before` is the last instant at which somebody did.
-    Found {
-        /// When the view was last known to be complete.
-        not_before: Option<Timestamp>,
-    },
-}
 
 /// One failure, while it lasts.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,11 +60,29 @@ pub struct Stale {
 
 /// What a status makes of an open failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Transition {
     /// It goes on.
     Lasts,
     /// It ended.
-    Ends(Outcome),
+    Ends(End),
+}
+
+/// The end of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When it ended, or was found to have ended.
+    pub at: Timestamp,
+    /// Whether `at` is the end itself and not when somebody looked again.
+    pub is_exact: bool,
+}
+
+impl End {
+    /// An end that a status or a deletion shows at `now`.
+    pub(super) fn shown(outcome: Outcome, provenance: Provenance, now: Timestamp) -> Self {
+        Self { outcome, at: now, is_exact: provenance.is_observed() }
+    }
 }
 
 impl Failure {
@@ -85,7 +92,7 @@ impl Failure {
         pod: &PodFacts,
         container: &ContainerFacts,
         stale: Option<&Stale>,
-        seen: Seen,
+        provenance: Provenance,
         now: Timestamp,
         pools: &mut Pools,
     ) -> Option<(Self, Vec<FailureEvent>)> {
@@ -95,9 +102,10 @@ impl Failure {
             return None;
         }
         let (position, image) = failing_image(container, message)?;
-        let since = match seen {
-            Seen::Watched => Since::observed(now),
-            Seen::Found { not_before } => Since::found(pod, container, position > 0, now, not_before),
+        let since = if provenance.is_observed() {
+            Since::observed(now)
+        } else {
+            Since::found(pod, container, position > 0, now, provenance.not_before())
         };
         let reference = ImageReference::parse(&image.reference);
         let mut failure = Self {
@@ -110,7 +118,7 @@ impl Failure {
             cause: classify(reason.as_str(), message),
             attempts: 0,
             stage,
-            backoff: if seen == Seen::Watched && is_first_attempt(reason, container, now) {
+            backoff: if provenance.is_observed() && is_first_attempt(reason, container, now) {
                 BackOff::fresh()
             } else {
                 BackOff::found()
@@ -121,7 +129,7 @@ impl Failure {
         let mut events = vec![FailureEvent::Started, failure.turned()];
         failure.mention_unknown_cause(&mut events);
         if reason.is_attempt() {
-            failure.attempt(seen, now, &mut events);
+            failure.attempt(provenance, now, &mut events);
         }
         Some((failure, events))
     }
@@ -130,30 +138,28 @@ impl Failure {
     pub(super) fn observe(
         &mut self,
         container: &ContainerFacts,
-        seen: Seen,
+        provenance: Provenance,
         now: Timestamp,
         pools: &mut Pools,
-    ) -> (Fate, Vec<FailureEvent>) {
+    ) -> (Transition, Vec<FailureEvent>) {
         let mut events = Vec::new();
         if !container.images.iter().any(|image| image.reference == self.image.raw()) {
-            return (Fate::Ends(Outcome::ImageChanged), events);
+            return (Transition::Ends(End::shown(Outcome::ImageChanged, provenance, now)), events);
         }
         // The kubelet was restarted, and shows the run before the failure again.
         let is_old_run = self.is_old_run(&container.state);
         let stage = if is_old_run { Stage::BeforePull } else { stage_of(&container.state) };
-        if container.restarts > self.restarts || stage == Stage::HasImage {
+        if container.restarts > self.restarts || stage == Stage::HasImage || self.has_run_since(container) {
             // A container that had run before counts the run it begins now; more are runs that nobody watched.
-            if seen == Seen::Watched
-                && stage == Stage::HasImage
-                && container.restarts <= self.restarts.saturating_add(1)
-            {
+            let is_first_run = stage == Stage::HasImage && container.restarts <= self.restarts.saturating_add(1);
+            if provenance.is_observed() && is_first_run {
                 events.extend(self.backoff.recovered(now).map(FailureEvent::BackedOff));
             }
-            return (Fate::Ends(Outcome::Recovered), events);
+            return (Transition::Ends(self.recovered(container, is_first_run, provenance, now)), events);
         }
         let tried_meanwhile =
             stage != self.stage || (stage != Stage::BeforePull && self.next_attempt().is_none_or(|next| next <= now));
-        if seen != Seen::Watched && tried_meanwhile {
+        if !provenance.is_observed() && tried_meanwhile {
             self.backoff.unwatched();
         }
         let other_image = self.take_image(container, pools);
@@ -162,7 +168,7 @@ impl Failure {
         }
         let turns = stage != self.stage || other_image;
         if turns {
-            self.follow(stage, seen, now, &mut events);
+            self.follow(stage, provenance, now, &mut events);
         }
         // Where the last run shows again, the status names the one before it as the last.
         if !is_old_run {
@@ -172,14 +178,15 @@ impl Failure {
         if turns {
             events.push(self.turned());
         }
-        (Fate::Lasts, events)
+        (Transition::Lasts, events)
     }
 
-    /// How the failure ended in numbers. `pod` is its pod as it was before.
+    /// Returns the event of its end. `pod` is its pod as it was before.
     #[must_use]
-    pub fn ended(&self, outcome: Outcome, now: Timestamp, pod: &Arc<TrackedPod>) -> FailureEvent {
-        let (lasted, exact) = (self.lasted(now), self.since.basis == Basis::Observed);
-        FailureEvent::Ended { outcome, lasted, exact, pod: Arc::clone(pod) }
+    pub fn ended(&self, end: End, pod: &Arc<TrackedPod>) -> FailureEvent {
+        let exact = end.is_exact && self.since.basis == Basis::Observed;
+        let End { outcome, at, .. } = end;
+        FailureEvent::Ended { outcome, at, lasted: self.lasted(at), exact, pod: Arc::clone(pod) }
     }
 
     /// What to remember of a failure whose image was changed.
@@ -217,6 +224,30 @@ impl Failure {
         }
     }
 
+    /// Returns the end of a failure whose container got its image. The start of its first run since, where the status has
+    /// it, is as exact as an end that was watched.
+    fn recovered(&self, container: &ContainerFacts, is_first_run: bool, provenance: Provenance, now: Timestamp) -> End {
+        let started = match container.state {
+            State::Running { started } if is_first_run && !provenance.is_observed() => started,
+            _ => None,
+        };
+        // A start before the failure, or one yet to come, is by a clock that differs from ours.
+        match started.filter(|started| *started >= self.since.at && *started <= now) {
+            Some(at) => End { outcome: Outcome::Recovered, at, is_exact: true },
+            None => End {
+                is_exact: is_first_run && provenance.is_observed(),
+                ..End::shown(Outcome::Recovered, provenance, now)
+            },
+        }
+    }
+
+    /// Whether the container has run since the failure began: a run that no status showed, since it ended while nobody
+    /// watched or before the kubelet wrote the next status.
+    fn has_run_since(&self, container: &ContainerFacts) -> bool {
+        let ended = container.last_run_ended.filter(|_| container.last_run_ended != self.last_run_ended);
+        ended.is_some_and(|ended| ended > self.since.at)
+    }
+
     /// Whether a termination is that of the run before the failure.
     fn is_old_run(&self, state: &State) -> bool {
         matches!(state, State::Terminated { finished: Some(finished), .. } if Some(*finished) == self.last_run_ended)
@@ -227,21 +258,21 @@ impl Failure {
     }
 
     /// Takes what changed from the last status to this one.
-    fn follow(&mut self, stage: Stage, seen: Seen, now: Timestamp, events: &mut Vec<FailureEvent>) {
+    fn follow(&mut self, stage: Stage, provenance: Provenance, now: Timestamp, events: &mut Vec<FailureEvent>) {
         // ErrImagePull that gives way to RegistryUnavailable is the next attempt; nothing was merged into it.
-        if self.stage.is_attempt() && !stage.is_attempt() && seen == Seen::Watched {
+        if self.stage.is_attempt() && !stage.is_attempt() && provenance.is_observed() {
             self.backoff.attempt_hides(now);
         }
         match stage {
-            Stage::NoImage(reason) if reason.is_attempt() => self.attempt(seen, now, events),
+            Stage::NoImage(reason) if reason.is_attempt() => self.attempt(provenance, now, events),
             Stage::BeforePull => self.backoff.restarted(),
             Stage::CrashLoop => self.backoff.disturbed(),
             Stage::NoImage(_) | Stage::Unsaid | Stage::Unknown | Stage::HasImage => {}
         }
     }
 
-    fn attempt(&mut self, seen: Seen, now: Timestamp, events: &mut Vec<FailureEvent>) {
-        let interval = self.backoff.attempt_shows(now, seen == Seen::Watched);
+    fn attempt(&mut self, provenance: Provenance, now: Timestamp, events: &mut Vec<FailureEvent>) {
+        let interval = self.backoff.attempt_shows(now, provenance.is_observed());
         events.extend(interval.map(FailureEvent::BackedOff));
         self.attempts = self.attempts.saturating_add(1);
         events.push(FailureEvent::Attempted(self.cause));

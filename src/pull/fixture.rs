@@ -2,7 +2,6 @@
 
 use super::effect::{Effect, FailureEvent};
 use super::facts::{ContainerFacts, ContainerKind, ImageFacts, Phase, PodFacts, PodId, Scope, State};
-use super::failure::Seen;
 use super::image::PullPolicy;
 use super::index::{Index, Mirror, Settings};
 use super::time::Timestamp;
@@ -182,8 +181,23 @@ impl Story {
     }
 
     pub(super) fn apply(&mut self, time: i64, pod: &PodFacts) -> &mut Self {
-        let effects = self.index.apply(pod, Seen::Watched, at(time));
+        for watch in self.scopes.iter().filter(|scope| scope.covers(&pod.id.namespace)) {
+            self.index.watch_mut(watch).expect("the scope is watched").respond(at(time));
+        }
+        let effects = self.index.apply(pod, at(time));
         self.tell(time, &effects)
+    }
+
+    /// The watch goes on after an interruption.
+    pub(super) fn resume_after_gap(&mut self, time: i64) -> &mut Self {
+        self.index.watch_mut(&Scope::Cluster).expect("the cluster is watched").resume_after_gap(at(time));
+        self
+    }
+
+    /// Everything was received up to this time.
+    pub(super) fn sync(&mut self, time: i64) -> &mut Self {
+        self.index.watch_mut(&Scope::Cluster).expect("the cluster is watched").sync(at(time));
+        self
     }
 
     pub(super) fn delete(&mut self, time: i64, pod: &PodFacts) -> &mut Self {
@@ -195,7 +209,7 @@ impl Story {
         self.index.reset_begin(scope);
         let mut effects = Vec::new();
         for pod in pods {
-            effects.extend(self.index.reset_list(pod, at(time)));
+            effects.extend(self.index.apply(pod, at(time)));
         }
         effects.extend(self.index.reset_end(scope, at(time)));
         self.tell(time, &effects)

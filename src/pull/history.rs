@@ -110,11 +110,11 @@ impl History {
             }
             FailureEvent::Attempted(_) => self.day.attempt_fails(now),
             FailureEvent::Turned(stage, text) => self.point(subject, *stage, text, now),
-            FailureEvent::Ended { outcome, pod, .. } => {
+            FailureEvent::Ended { outcome, at, pod, .. } => {
                 self.day.failure_ends(now);
                 self.forget(subject);
                 let container = subject.container.clone();
-                self.remember(Ended { pod: Arc::clone(pod), container, at: now, outcome: *outcome });
+                self.remember(Ended { pod: Arc::clone(pod), container, at: *at, outcome: *outcome });
             }
             FailureEvent::BackedOff(_) | FailureEvent::Unclassified(_) => {}
         }

@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use super::effect::{Effect, FailureEvent, Outcome, Subject};
 use super::facts::{ContainerFacts, ContainerKind, Phase, PodFacts, PodId, Scope, State};
-use super::failure::{Failure, Fate, Seen};
+use super::failure::{End, Failure, Transition};
 use super::pool::Pools;
+use super::provenance::Provenance;
 use super::reason::{Stage, stage_of};
 use super::snapshot::{Snapshot, TrackedContainer, TrackedPod};
 use super::time::Timestamp;
+use super::watch_state::WatchState;
 
 /// Which waiting reasons the mirror of kube-state-metrics shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,7 +46,7 @@ pub struct Index {
     pods: BTreeMap<Arc<PodId>, Entry>,
     /// What their entries share.
     pools: Pools,
-    watches: Vec<Watch>,
+    watches: Vec<WatchState>,
     /// The view that readers have, until something changes.
     published: Option<Arc<Snapshot>>,
 }
@@ -56,24 +58,15 @@ struct Entry {
     unlisted: bool,
 }
 
-#[derive(Debug)]
-struct Watch {
-    scope: Scope,
-    relisting: bool,
-    /// When its part of the view was last known to be complete; `None` before its first complete list.
-    complete_at: Option<Timestamp>,
-}
-
 impl Index {
     /// An index of what `scopes` cover, which has yet to be listed.
     #[must_use]
     pub fn new(settings: Settings, scopes: &[Scope]) -> Self {
-        let watch = |scope: &Scope| Watch { scope: scope.clone(), relisting: false, complete_at: None };
         Self {
             settings,
             pods: BTreeMap::new(),
             pools: Pools::default(),
-            watches: scopes.iter().map(watch).collect(),
+            watches: scopes.iter().map(WatchState::new).collect(),
             published: None,
         }
     }
@@ -91,13 +84,13 @@ impl Index {
     /// Whether every scope was listed once.
     #[must_use]
     pub fn is_listed(&self) -> bool {
-        self.watches.iter().all(|watch| watch.complete_at.is_some())
+        self.watches.iter().all(|watch| watch.complete_at().is_some())
     }
 
     /// Whether every scope is completely listed and none is being listed anew.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.is_listed() && self.watches.iter().all(|watch| !watch.relisting)
+        self.watches.iter().all(WatchState::is_complete)
     }
 
     /// Whether anything is remembered of a pod, so that whatever it does next is of interest.
@@ -106,69 +99,73 @@ impl Index {
         self.pods.contains_key(pod)
     }
 
-    /// Takes a pod as a watch event shows it.
-    pub fn apply(&mut self, pod: &PodFacts, seen: Seen, now: Timestamp) -> Vec<Effect> {
-        self.complete_until(now, |scope| scope.covers(&pod.id.namespace));
-        self.put(pod, seen, now)
+    /// The state of every watch.
+    #[must_use]
+    pub fn watches(&self) -> &[WatchState] {
+        &self.watches
     }
 
-    /// Takes the news that nothing else has happened in `scope` until now.
-    pub fn heard(&mut self, scope: &Scope, now: Timestamp) {
-        self.complete_until(now, |own| own == scope);
+    /// The state of the watch of `scope`, to record what happens to it.
+    pub fn watch_mut(&mut self, scope: &Scope) -> Option<&mut WatchState> {
+        self.watches.iter_mut().find(|watch| watch.scope() == scope)
     }
 
-    /// Takes a pod that left the watch.
+    /// Applies a pod as a list or a watch event shows it.
+    pub fn apply(&mut self, pod: &PodFacts, now: Timestamp) -> Vec<Effect> {
+        let provenance = self.provenance(pod);
+        self.put(pod, provenance, now)
+    }
+
+    /// Applies a pod that was there before anybody watched.
+    pub fn apply_initial(&mut self, pod: &PodFacts, now: Timestamp) -> Vec<Effect> {
+        self.put(pod, Provenance::Initial, now)
+    }
+
+    /// Removes a pod that left the watch.
     pub fn delete(&mut self, pod: &PodFacts, now: Timestamp) -> Vec<Effect> {
         let Some(entry) = self.pods.remove(&pod.id) else { return Vec::new() };
         self.published = None;
         let finished = pod.phase == Phase::Finished || self.settings.finished_pods_hidden;
         let outcome = if finished && !pod.deleting { Outcome::PodFinished } else { Outcome::PodDeleted };
-        end_all(&entry.pod, outcome, now)
+        end_all(&entry.pod, End::shown(outcome, self.provenance(pod), now))
     }
 
     /// Begins a relist of `scope`: what is not listed before it ends has vanished.
     pub fn reset_begin(&mut self, scope: &Scope) {
-        for watch in self.watches.iter_mut().filter(|watch| watch.scope == *scope) {
-            watch.relisting = true;
+        if let Some(watch) = self.watch_mut(scope) {
+            watch.begin_list();
         }
         for (_, entry) in self.pods.iter_mut().filter(|(id, _)| scope.covers(&id.namespace)) {
             entry.unlisted = true;
         }
     }
 
-    /// Takes a pod as a relist shows it, or a watch that was interrupted: nobody saw it come to this.
-    pub fn reset_list(&mut self, pod: &PodFacts, now: Timestamp) -> Vec<Effect> {
-        let watch = self.watches.iter().find(|watch| watch.scope.covers(&pod.id.namespace));
-        let not_before = watch.and_then(|watch| watch.complete_at);
-        self.put(pod, Seen::Found { not_before }, now)
-    }
-
     /// Ends a relist of `scope`.
     pub fn reset_end(&mut self, scope: &Scope, now: Timestamp) -> Vec<Effect> {
+        // A pod that is hidden once it has finished may have done so, or be deleted: nobody saw which.
+        let outcome = if self.settings.finished_pods_hidden { Outcome::Unknown } else { Outcome::PodDeleted };
+        let end = End { outcome, at: now, is_exact: false };
         let mut effects = Vec::new();
         self.pods.retain(|id, entry| {
             let vanished = entry.unlisted && scope.covers(&id.namespace);
             if vanished {
-                effects.extend(end_all(&entry.pod, Outcome::PodDeleted, now));
+                effects.extend(end_all(&entry.pod, end));
             }
             !vanished
         });
-        for watch in self.watches.iter_mut().filter(|watch| watch.scope == *scope) {
-            watch.relisting = false;
-            watch.complete_at = Some(now);
+        if let Some(watch) = self.watch_mut(scope) {
+            watch.end_list(now);
         }
         self.published = None;
         effects
     }
 
-    fn complete_until(&mut self, now: Timestamp, is_meant: impl Fn(&Scope) -> bool) {
-        let watch = self.watches.iter_mut().find(|watch| is_meant(&watch.scope));
-        if let Some(watch) = watch.filter(|watch| !watch.relisting && watch.complete_at.is_some()) {
-            watch.complete_at = Some(now);
-        }
+    fn provenance(&self, pod: &PodFacts) -> Provenance {
+        let watch = self.watches.iter().find(|watch| watch.scope().covers(&pod.id.namespace));
+        watch.map_or(Provenance::Initial, WatchState::provenance)
     }
 
-    fn put(&mut self, facts: &PodFacts, seen: Seen, now: Timestamp) -> Vec<Effect> {
+    fn put(&mut self, facts: &PodFacts, provenance: Provenance, now: Timestamp) -> Vec<Effect> {
         let mut effects = Vec::new();
         let old = self.pods.remove(&facts.id).map(|entry| entry.pod);
         if old.is_none() && !facts.containers.iter().any(|container| self.is_interesting(container)) {
@@ -184,14 +181,15 @@ impl Index {
             }
             let position = containers.iter().position(|old| old.kind == container.kind && *old.name == *container.name);
             let before = position.map(|position| containers.swap_remove(position));
-            let step = Step { id: &id, old: old.as_ref(), pod: facts, container, seen, now };
+            let step = Step { id: &id, old: old.as_ref(), pod: facts, container, provenance, now };
             let mirrored = self.mirrored(container).map(|reason| self.pools.texts.share(reason));
             next.push(step.take(before, mirrored, &mut self.pools, &mut effects));
         }
         for gone in containers {
             let outcome = end_of_pod(facts).unwrap_or(Outcome::Unknown);
             if let (Some(failure), Some(old)) = (&gone.failure, &old) {
-                effects.push(failure_ended(old, &gone.name, failure, outcome, now));
+                let end = End::shown(outcome, provenance, now);
+                effects.push(failure_ended(old, &gone.name, failure, end));
             }
         }
         next.retain(TrackedContainer::is_worth_keeping);
@@ -247,7 +245,7 @@ struct Step<'a> {
     old: Option<&'a Arc<TrackedPod>>,
     pod: &'a PodFacts,
     container: &'a ContainerFacts,
-    seen: Seen,
+    provenance: Provenance,
     now: Timestamp,
 }
 
@@ -261,23 +259,23 @@ impl Step<'_> {
     ) -> TrackedContainer {
         let (mut failure, mut stale) = before.map_or((None, None), |before| (before.failure, before.stale));
         if let (Some(mut open), Some(old)) = (failure.take(), self.old) {
-            let (fate, events) = match end_of_pod(self.pod) {
-                Some(outcome) => (Fate::Ends(outcome), Vec::new()),
-                None => open.observe(self.container, self.seen, self.now, pools),
+            let (transition, events) = match end_of_pod(self.pod) {
+                Some(outcome) => (Transition::Ends(End::shown(outcome, self.provenance, self.now)), Vec::new()),
+                None => open.observe(self.container, self.provenance, self.now, pools),
             };
             effects.extend(events.into_iter().map(|event| self.effect(&open, event)));
-            match fate {
-                Fate::Lasts => failure = Some(open),
-                Fate::Ends(outcome) => {
-                    effects.push(failure_ended(old, &self.container.name, &open, outcome, self.now));
-                    if outcome == Outcome::ImageChanged {
+            match transition {
+                Transition::Lasts => failure = Some(open),
+                Transition::Ends(end) => {
+                    effects.push(failure_ended(old, &self.container.name, &open, end));
+                    if end.outcome == Outcome::ImageChanged {
                         stale = Some(open.into_stale());
                     }
                 }
             }
         }
         if failure.is_none() && end_of_pod(self.pod).is_none() {
-            let opened = Failure::open(self.pod, self.container, stale.as_ref(), self.seen, self.now, pools);
+            let opened = Failure::open(self.pod, self.container, stale.as_ref(), self.provenance, self.now, pools);
             failure = opened.map(|(open, events)| {
                 effects.extend(events.into_iter().map(|event| self.effect(&open, event)));
                 open
@@ -308,21 +306,14 @@ fn end_of_pod(pod: &PodFacts) -> Option<Outcome> {
     }
 }
 
-fn end_all(pod: &Arc<TrackedPod>, outcome: Outcome, now: Timestamp) -> Vec<Effect> {
-    let ended = |container: &TrackedContainer| {
-        Some(failure_ended(pod, &container.name, container.failure.as_ref()?, outcome, now))
-    };
+fn end_all(pod: &Arc<TrackedPod>, end: End) -> Vec<Effect> {
+    let ended =
+        |container: &TrackedContainer| Some(failure_ended(pod, &container.name, container.failure.as_ref()?, end));
     pod.containers.iter().filter_map(ended).collect()
 }
 
-fn failure_ended(
-    pod: &Arc<TrackedPod>,
-    container: &str,
-    failure: &Failure,
-    outcome: Outcome,
-    now: Timestamp,
-) -> Effect {
-    Effect::Failure(subject(&pod.id, container, failure), failure.ended(outcome, now, pod))
+fn failure_ended(pod: &Arc<TrackedPod>, container: &str, failure: &Failure, end: End) -> Effect {
+    Effect::Failure(subject(&pod.id, container, failure), failure.ended(end, pod))
 }
 
 fn subject(pod: &Arc<PodId>, container: &str, failure: &Failure) -> Subject {

@@ -65,6 +65,59 @@ fn a_connection_that_says_nothing_any_more_is_noticed() {
     });
 }
 
+/// A cluster where `b` and `c` were seen to begin to fail, beside `a`.
+async fn watched_from_the_start() -> Lab {
+    let lab = watched().await;
+    lab.put("b", 1, true);
+    lab.put("c", 1, true);
+    lab.settle(&uids(&["a", "b", "c"])).await.expect("all fail");
+    lab
+}
+
+/// Both recover while nobody watches: `b`, whose status says when, and `c`, whose status does not.
+fn recover(lab: &Lab, seconds: u64) {
+    lab.put_running("b", 1, Some(seconds));
+    lab.put_running("c", 1, None);
+}
+
+/// Checks that of two failures that ended the histogram has the one whose end is known, and how long it lasted.
+async fn only_the_known_end_is_measured(lab: &Lab, lasted: std::ops::RangeInclusive<f64>) {
+    lab.settle(&uids(&["a"])).await.expect("both recover");
+    assert_eq!(lab.count("image_pull_failures_ended_total"), 2.0);
+    assert_eq!(lab.count("image_pull_failure_duration_seconds_count"), 1.0, "the other end was not observed");
+    let sum = lab.count("image_pull_failure_duration_seconds_sum");
+    assert!(lasted.contains(&sum), "{sum}");
+}
+
+#[test]
+fn an_outage_of_the_watch_does_not_prolong_failures() {
+    run(async {
+        let lab = watched_from_the_start().await;
+        let began = lab.age();
+        // Ten refusals with pauses of up to 30 s, and the position still stands.
+        lab.faults.refuse(Verb::Watch, Refusal::TooManyRequests { retry_after_seconds: 17 }, 10);
+        lab.faults.drop_watches(Drop::Abrupt);
+        sleep(Duration::from_secs(1)).await;
+        recover(&lab, began.as_secs() + 16);
+        only_the_known_end_is_measured(&lab, 14.0..=18.0).await;
+        assert!(lab.age() > began + Duration::from_secs(160), "{:?} after {began:?}", lab.age());
+        assert_eq!(lab.count("image_pull_exporter_relists_total"), 1.0, "nothing was listed anew");
+    });
+}
+
+#[test]
+fn a_process_that_was_stopped_does_not_prolong_failures() {
+    run(async {
+        let lab = watched_from_the_start().await;
+        let began = lab.age();
+        // The clock jumps before the informer runs again, as after SIGSTOP and SIGCONT.
+        recover(&lab, began.as_secs() + 16);
+        tokio::time::advance(Duration::from_secs(45)).await;
+        only_the_known_end_is_measured(&lab, 14.0..=18.0).await;
+        assert_eq!(lab.count("image_pull_exporter_watch_restarts_total"), 0.0, "the watch goes on");
+    });
+}
+
 #[test]
 fn errors_in_the_stream_are_survived() {
     for refusal in [

@@ -39,9 +39,12 @@ pub struct Lab {
     _watch: JoinSet<()>,
 }
 
+/// When a test's clock begins, in milliseconds of Unix time.
+const BEGAN: i64 = 1_795_468_920_000;
+
 /// The time of the test's clock.
 fn now(began: Instant) -> Timestamp {
-    Timestamp::from_unix_millis(1_795_468_920_000).after(began.elapsed())
+    Timestamp::from_unix_millis(BEGAN).after(began.elapsed())
 }
 
 impl Lab {
@@ -73,6 +76,17 @@ impl Lab {
     pub fn put(&self, name: &str, life: u64, fails: bool) {
         let mut pod = common::pod("shop", name, ERR.filter(|_| fails));
         pod["metadata"]["uid"] = format!("{name}-{life}").into();
+        self.store.put(pod);
+    }
+
+    /// Replaces a pod by one that runs; where `started` is given, its status says that it started so many seconds after the
+    /// beginning.
+    pub fn put_running(&self, name: &str, life: u64, started: Option<u64>) {
+        let mut pod = common::pod("shop", name, None);
+        pod["metadata"]["uid"] = format!("{name}-{life}").into();
+        let began = jiff::Timestamp::from_millisecond(BEGAN).expect("it is a time");
+        let started = started.map(|seconds| (began + Duration::from_secs(seconds)).to_string());
+        pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = started.into();
         self.store.put(pod);
     }
 

@@ -88,7 +88,8 @@ fn said(event: &PodEvent) -> &'static str {
         PodEvent::Listed(_) => "listed",
         PodEvent::ListEnds => "ends",
         PodEvent::Applied(_) => "applied",
-        PodEvent::Missed(_) => "missed",
+        PodEvent::Resumed => "resumed",
+        PodEvent::Synced => "synced",
         PodEvent::Found(_) => "found",
         PodEvent::Deleted(_) => "deleted",
         PodEvent::Heard => "heard",
@@ -137,7 +138,7 @@ fn what_there_is_comes_first_and_then_what_changes() {
     assert!(lab.word(change(Change::Modified, "101")));
     assert!(lab.word(change(Change::Deleted, "103")));
     assert!(lab.word(bookmark("110", false)));
-    assert_eq!(lab.told(), ["applied", "deleted", "heard"]);
+    assert_eq!(lab.told(), ["applied", "deleted", "synced"]);
     lab.pass(400);
     lab.end(End::Complete);
     assert_eq!(lab.told(), ["restart: ended"]);
@@ -205,24 +206,57 @@ fn a_watch_that_breaks_goes_on_from_where_it_was() {
     assert_eq!(lab.told(), ["applied", "connection"]);
     assert_eq!(lab.ask(), watch("101"));
     lab.answered();
-    assert_eq!(lab.told(), ["heard"]);
+    assert_eq!(lab.told(), ["synced"]);
     assert!(lab.word(change(Change::Modified, "102")));
     assert_eq!(lab.told(), ["applied"]);
 }
 
-#[test]
-fn after_a_long_gap_nobody_can_say_when_things_happened() {
+/// A watch that is open again after it was interrupted for longer than a short gap.
+fn resumed() -> Lab {
     let mut lab = Lab::current();
     lab.end(broken());
     lab.pass(SHORT_GAP.as_secs() + 1);
     assert_eq!(lab.ask(), watch("100"));
-    lab.answered();
     lab.told();
+    lab.answered();
+    lab
+}
+
+#[test]
+fn after_a_long_gap_the_watch_catches_up_for_a_while() {
+    let mut lab = resumed();
     assert!(lab.word(change(Change::Modified, "101")));
-    assert_eq!(lab.told(), ["missed"]);
+    assert_eq!(lab.told(), ["resumed", "applied"]);
     lab.pass(CATCH_UP.as_secs());
-    assert!(lab.word(change(Change::Modified, "102")));
-    assert_eq!(lab.told(), ["applied"]);
+    assert!(lab.word(change(Change::Modified, "102")) && lab.word(change(Change::Modified, "103")));
+    assert_eq!(lab.told(), ["synced", "applied", "applied"]);
+}
+
+#[test]
+fn a_bookmark_ends_the_catching_up() {
+    let mut lab = resumed();
+    let bookmark = Word::Bookmark { version: "101".to_owned(), ends_list: false };
+    assert!(lab.word(bookmark) && lab.word(change(Change::Modified, "102")));
+    lab.pass(CATCH_UP.as_secs());
+    assert!(lab.word(change(Change::Modified, "103")));
+    assert_eq!(lab.told(), ["resumed", "synced", "applied", "applied"]);
+}
+
+#[test]
+fn a_process_that_did_not_run_for_a_while_catches_up() {
+    let mut lab = Lab::current();
+    lab.told();
+    lab.pass(45);
+    lab.informer.stalled(lab.now);
+    assert!(lab.word(change(Change::Modified, "101")));
+    assert_eq!(lab.told(), ["resumed", "applied"]);
+    // While it lists, nothing is taken for observed anyway.
+    let mut lab = Lab::new();
+    assert_eq!(lab.ask(), Ask::WatchList);
+    lab.informer.stalled(lab.now);
+    lab.answered();
+    lab.informer.stalled(lab.now);
+    assert_eq!(lab.told(), ["begins"]);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 use super::*;
 use crate::pull::facts::{PodFacts, Scope};
-use crate::pull::failure::Seen;
 use crate::pull::fixture::{at, pod};
 use crate::pull::index::{Index, Settings};
 use crate::pull::reason::Reason;
@@ -20,7 +19,7 @@ impl Watched {
     }
 
     fn apply(&mut self, time: i64, pod: &PodFacts) -> &mut Self {
-        for effect in self.index.apply(pod, Seen::Watched, at(time)) {
+        for effect in self.index.apply(pod, at(time)) {
             self.history.take(&effect, at(time));
         }
         self

@@ -9,7 +9,7 @@ fn a_silent_watch_is_given_up_and_everything_is_listed_anew() {
     lab.pass(60);
     assert!(lab.word(bookmark("100", false)));
     assert_eq!(lab.wait_in_vain(), IDLE_LIMIT);
-    assert_eq!(lab.told(), ["heard", "timeout"]);
+    assert_eq!(lab.told(), ["synced", "timeout"]);
     assert_eq!(lab.ask(), Ask::WatchList);
 }
 

@@ -123,12 +123,12 @@ fn index() -> Index {
 
 fn tell(index: &mut Index, event: &Event, now: Timestamp) -> Vec<Effect> {
     let mut effects = match event {
-        Event::Applied(pod) => index.apply(pod, Seen::Watched, now),
-        Event::Found(pod) => index.apply(pod, Seen::Found { not_before: None }, now),
+        Event::Applied(pod) => index.apply(pod, now),
+        Event::Found(pod) => index.apply_initial(pod, now),
         Event::Deleted(pod) => index.delete(pod, now),
         Event::Listed(scope, pods) => {
             index.reset_begin(scope);
-            let mut effects: Vec<Effect> = pods.iter().flat_map(|pod| index.reset_list(pod, now)).collect();
+            let mut effects: Vec<Effect> = pods.iter().flat_map(|pod| index.apply(pod, now)).collect();
             effects.extend(index.reset_end(scope, now));
             effects
         }
@@ -228,7 +228,7 @@ proptest! {
         for (pause, event) in story {
             now += pause;
             let (Event::Applied(pod) | Event::Found(pod)) = event else { continue };
-            let _ = index.apply(&pod, Seen::Watched, at(now));
+            let _ = index.apply(&pod, at(now));
             cluster.insert(pod.id.clone(), pod);
         }
         let before = shown(&mut index).into_iter().map(|(key, failure)| (key, failure.since, failure.attempts)).collect::<Vec<_>>();

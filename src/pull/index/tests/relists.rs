@@ -8,7 +8,7 @@ fn a_pod_that_a_relist_omits_was_deleted() {
     let other = pod("other").image("busybox:nope");
     story.apply(2, &other.clone().err_image_pull());
     story.relist_all(30, &[other.err_image_pull()]);
-    assert_eq!(story.lines.last().unwrap(), "30 web/app pod_deleted after 29 s");
+    assert_eq!(story.lines.last().unwrap(), "30 web/app pod_deleted after about 29 s");
     assert_eq!(story.failing(), ["other/app busybox:nope ErrImagePull since 2 observed, 1 attempts"]);
     // Once.
     let before = story.lines.len();
@@ -24,7 +24,7 @@ fn a_relist_of_one_namespace_leaves_the_pods_of_others_alone() {
     let vault = pod("vault").in_namespace("bank").image("vault:nope").err_image_pull();
     story.apply(1, &web).apply(2, &vault);
     story.relist(10, &scopes[0], &[]);
-    assert_eq!(story.lines.last().unwrap(), "10 web/app pod_deleted after 9 s");
+    assert_eq!(story.lines.last().unwrap(), "10 web/app pod_deleted after about 9 s");
     assert_eq!(story.failing(), ["vault/app vault:nope ErrImagePull since 2 observed, 1 attempts"]);
     story.relist(20, &scopes[1], &[vault]);
     assert_eq!(story.lines.len(), 5);
@@ -72,10 +72,52 @@ fn an_interval_with_a_gap_in_it_is_not_measured() {
 }
 
 #[test]
-fn an_end_that_a_relist_shows_is_an_end() {
+fn an_end_that_a_relist_shows_was_when_the_container_started() {
     let (mut story, web) = web_fails();
     story.relist_all(20, &[web.runs_since(15)]);
-    check(&mut story, &[BEGUN[0], BEGUN[1], "20 web/app recovered after 19 s"], &[]);
+    check(&mut story, &[BEGUN[0], BEGUN[1], "20 web/app recovered after 14 s"], &[]);
+}
+
+#[test]
+fn an_end_of_which_no_status_has_the_time_is_not_measured() {
+    // The first two have it by a clock that is not ours.
+    let ends: [fn(PodFacts) -> PodFacts; 3] =
+        [|web| web.runs_since(0), |web| web.runs_since(21), |web| web.terminated("Completed", 15)];
+    for end in ends {
+        let (mut story, web) = web_fails();
+        story.relist_all(20, &[end(web)]);
+        check(&mut story, &[BEGUN[0], BEGUN[1], "20 web/app recovered after about 19 s"], &[]);
+    }
+    let (mut story, _) = web_fails();
+    story.relist_all(20, &[pod("web").image("nginx:1").creating()]);
+    check(&mut story, &[BEGUN[0], BEGUN[1], "20 web/app image_changed after about 19 s"], &[]);
+}
+
+#[test]
+fn what_happened_while_the_watch_was_interrupted_is_found_and_not_observed() {
+    let (mut story, web) = web_fails();
+    let other = pod("other").sandbox_ready(-499).image("nginx:nope");
+    story.resume_after_gap(200);
+    story.apply(200, &web.clone().runs_since(17)).apply(201, &other.clone().err_image_pull());
+    assert_eq!(story.lines[2], "200 web/app recovered after 16 s");
+    assert_eq!(story.failing(), ["other/app nginx:nope ErrImagePull since 1 pod_condition, 1 attempts"]);
+    story.apply(202, &other.clone().deleting());
+    assert_eq!(story.lines.last().unwrap(), "202 other/app pod_deleted after about 201 s");
+    // From here on it is watched again.
+    story.sync(210).apply(211, &web.clone().err_image_pull().restarted(1, 205)).apply(230, &web.runs_since(229));
+    assert_eq!(story.lines.last().unwrap(), "230 web/app recovered after 19 s");
+}
+
+#[test]
+fn nobody_knows_what_became_of_a_pod_that_a_list_omits_where_finished_pods_are_hidden() {
+    let settings = Settings { finished_pods_hidden: true, ..Settings::default() };
+    let mut story = Story::with(settings, &[Scope::Cluster]);
+    let web = pod("web").image("nginx:nope").err_image_pull();
+    story.apply(1, &web).relist_all(30, &[]);
+    assert_eq!(story.lines.last().unwrap(), "30 web/app unknown after about 29 s");
+    // A watch tells: what leaves it without having been deleted has finished.
+    story.apply(31, &web).delete(40, &web);
+    assert_eq!(story.lines.last().unwrap(), "40 web/app pod_finished after 9 s");
 }
 
 #[test]

@@ -1,0 +1,65 @@
+use super::*;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_millis(seconds * 1000)
+}
+
+/// A watch whose first list is complete at 10.
+fn synced() -> WatchState {
+    let mut watch = WatchState::new(&Scope::Cluster);
+    watch.begin_list();
+    watch.end_list(at(10));
+    watch
+}
+
+#[test]
+fn before_the_first_list_nothing_is_known() {
+    let mut watch = WatchState::new(&Scope::Cluster);
+    watch.respond(at(1));
+    watch.sync(at(2));
+    watch.resume_after_gap(at(3));
+    assert_eq!((watch.provenance(), watch.is_complete()), (Provenance::Initial, false));
+    watch.begin_list();
+    assert_eq!((watch.provenance(), watch.is_complete()), (Provenance::Initial, false));
+    watch.end_list(at(4));
+    assert_eq!((watch.provenance(), watch.is_complete()), (Provenance::Observed, true));
+}
+
+#[test]
+fn what_a_relist_shows_happened_after_the_view_was_last_complete() {
+    let mut watch = synced();
+    watch.respond(at(20));
+    watch.fail();
+    assert!(watch.is_failing() && watch.is_complete());
+    watch.begin_list();
+    // Neither a page nor a bookmark completes a list.
+    watch.respond(at(30));
+    watch.sync(at(31));
+    assert!(!watch.is_failing() && !watch.is_complete());
+    assert_eq!((watch.provenance(), watch.complete_at()), (Provenance::FoundAfter(at(20)), Some(at(20))));
+    watch.end_list(at(40));
+    assert_eq!((watch.provenance(), watch.complete_at()), (Provenance::Observed, Some(at(40))));
+}
+
+#[test]
+fn what_comes_after_a_gap_is_observed_from_the_next_bookmark_on() {
+    let mut watch = synced();
+    watch.respond(at(20));
+    watch.resume_after_gap(at(200));
+    watch.respond(at(201));
+    assert_eq!(watch.provenance(), Provenance::FoundAfter(at(20)));
+    assert_eq!((watch.last_response(), watch.is_complete()), (Some(at(201)), true));
+    watch.sync(at(202));
+    assert_eq!((watch.provenance(), watch.complete_at()), (Provenance::Observed, Some(at(202))));
+}
+
+#[test]
+fn the_pods_of_the_last_complete_list_are_counted() {
+    let mut watch = synced();
+    watch.begin_list();
+    watch.count_listed_pod();
+    watch.count_listed_pod();
+    assert_eq!(watch.listed_pods(), 0);
+    watch.end_list(at(20));
+    assert_eq!(watch.listed_pods(), 2);
+}
