@@ -4,13 +4,17 @@
 //! table of [`Rule`]s holds every text we know with the place it was read, ordered so that the specific comes before
 //! the generic; what no rule knows is [`Cause::Unknown`], which is better than the wrong team.
 
+mod host;
 mod pattern;
 mod rules;
 #[cfg(test)]
 mod tests;
 mod text;
 
+pub use host::{FailingHost, HostKind};
 pub use pattern::Rule;
+
+use super::image::ImageReference;
 
 /// What keeps a container from getting its image. A closed set: it is a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,8 +71,10 @@ pub enum Cause {
     PullQpsExceeded,
     /// The pull was broken off, as a rule because nothing arrived any more.
     PullCanceled,
-    /// A policy forbids the image.
+    /// The image is unsigned, or its signature is not one that the policy accepts.
     SignatureRejected,
+    /// A scanner, a firewall or an administrator's rule forbids the image.
+    BlockedByPolicy,
     /// No rule knows the text.
     Unknown,
 }
@@ -102,6 +108,7 @@ const MOST_ACTIONABLE: &[Cause] = &[
     Cause::NodeStorageError,
     Cause::DigestMismatch,
     Cause::SignatureRejected,
+    Cause::BlockedByPolicy,
     Cause::PlatformMismatch,
     Cause::UnsupportedManifest,
     Cause::InvalidReference,
@@ -158,6 +165,7 @@ impl Cause {
         Self::PullQpsExceeded,
         Self::PullCanceled,
         Self::SignatureRejected,
+        Self::BlockedByPolicy,
         Self::Unknown,
     ];
 
@@ -191,6 +199,7 @@ impl Cause {
             Self::PullQpsExceeded => "pull_qps_exceeded",
             Self::PullCanceled => "pull_canceled",
             Self::SignatureRejected => "signature_rejected",
+            Self::BlockedByPolicy => "blocked_by_policy",
             Self::Unknown => "unknown",
         }
     }
@@ -221,7 +230,7 @@ impl Cause {
             | Self::DigestMismatch
             | Self::PullQpsExceeded
             | Self::PullCanceled => CauseGroup::Node,
-            Self::SignatureRejected => CauseGroup::Policy,
+            Self::SignatureRejected | Self::BlockedByPolicy => CauseGroup::Policy,
             Self::Unknown => CauseGroup::Unknown,
         }
     }
@@ -246,6 +255,24 @@ impl CauseGroup {
     }
 }
 
+/// What an error text tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// What keeps the container from its image.
+    pub cause: Cause,
+    /// The host that failed, where the text names one.
+    pub host: Option<FailingHost>,
+}
+
+/// Reads an error text about `image`. `reason` is the waiting reason; it speaks when the text does not.
+pub fn read(reason: &str, message: &str, image: &ImageReference) -> Reading {
+    let shown = text::unescaped(text::bounded(message));
+    match decide(&shown) {
+        Some(decision) => Reading { cause: decision.rule.cause, host: decision.host(image) },
+        None => Reading { cause: most_actionable(reason).map_or(Cause::Unknown, |rule| rule.cause), host: None },
+    }
+}
+
 /// Returns the cause that an error text tells.
 ///
 /// `reason` is the waiting reason, empty if only a text is at hand; it speaks when the text does not.
@@ -258,6 +285,32 @@ pub fn deciding_rule(reason: &str, message: &str) -> Option<&'static Rule> {
     most_actionable(message).or_else(|| most_actionable(reason))
 }
 
+/// Returns what each host answered where a text tells of mirrors that were asked before the registry, in that order;
+/// empty where it does not.
+pub fn hops(message: &str, image: &ImageReference) -> Vec<Hop> {
+    let shown = text::unescaped(text::bounded(message));
+    let attempts = text::attempts(text::body(&shown));
+    let Some(attempt) = attempts.into_iter().find(|attempt| !attempt.mirrors.is_empty()) else { return Vec::new() };
+    let mirrors = attempt.mirrors.iter().map(|error| (*error, true));
+    let hop = |(error, is_mirror): (&str, bool)| {
+        let cause = rules::first_match(error).map_or(Cause::Unknown, |rule| rule.cause);
+        Hop { host: host::of_hop(error, is_mirror, image), cause }
+    };
+    mirrors.chain([(attempt.error, false)]).take(MAX_HOPS).map(hop).collect()
+}
+
+/// One host that was asked for an image, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// The host, where its error names it.
+    pub host: Option<FailingHost>,
+    /// What kept it from giving the image.
+    pub cause: Cause,
+}
+
+/// No node has more mirrors of a registry than this.
+const MAX_HOPS: usize = 8;
+
 /// Whether two messages hold the same error, as that of an attempt and that of the back-off after it do. Then a text
 /// tells the same cause in both.
 pub fn is_same_error(message: &str, other: &str) -> bool {
@@ -269,11 +322,55 @@ pub fn is_bare_backoff(message: &str) -> bool {
     text::after_backoff(message).is_some_and(|cause| cause.trim().is_empty())
 }
 
+/// Says whether there is no error text at all: nothing, a bare back-off, or a waiting reason in its place.
+pub fn tells_nothing(message: &str) -> bool {
+    let message = message.trim();
+    message.is_empty() || is_bare_backoff(message) || matches!(message, "ErrImagePull" | "ImagePullBackOff")
+}
+
+/// The error that decides, and the rule for it.
+struct Decision<'a> {
+    rule: &'static Rule,
+    error: &'a str,
+    is_mirrors: bool,
+}
+
+impl Decision<'_> {
+    fn host(&self, image: &ImageReference) -> Option<FailingHost> {
+        host::of_hop(self.error, self.is_mirrors, image)
+    }
+}
+
+/// The causes that mean that no answer came back, whoever was asked.
+const UNREACHED: &[Cause] = &[Cause::DnsFailure, Cause::Timeout, Cause::ConnectionFailed, Cause::ProxyFailure];
+
 /// The rule of the most actionable error of all that the text holds.
 fn most_actionable(message: &str) -> Option<&'static Rule> {
-    let shown = text::unescaped(text::bounded(message));
-    let rank = |rule: &&Rule| MOST_ACTIONABLE.iter().position(|cause| *cause == rule.cause);
-    text::alternatives(text::body(&shown))
-        .into_iter()
-        .find_map(|errors| text::furthest(errors).into_iter().filter_map(rules::first_match).min_by_key(rank))
+    decide(&text::unescaped(text::bounded(message))).map(|decision| decision.rule)
+}
+
+/// Finds the error that decides among all that the text holds.
+///
+/// Where the registry itself cannot be reached, as is meant in a cluster without a way out, what its mirrors answered
+/// decides; where it can, that a mirror lacks the image is no news.
+fn decide(shown: &str) -> Option<Decision<'_>> {
+    let attempts = text::attempts(text::body(shown));
+    let mirrors = || best(attempts.iter().flat_map(|attempt| attempt.mirrors.iter().copied()), true);
+    match best(text::furthest(&attempts), false) {
+        Some(decision) if UNREACHED.contains(&decision.rule.cause) => {
+            let answered = mirrors().filter(|mirror| !UNREACHED.contains(&mirror.rule.cause));
+            Some(answered.unwrap_or(decision))
+        }
+        Some(decision) => Some(decision),
+        None => mirrors().or_else(|| best(attempts.iter().filter_map(|attempt| attempt.artifact), false)),
+    }
+}
+
+/// Returns the most actionable of some errors that a rule knows.
+fn best<'a>(errors: impl IntoIterator<Item = &'a str>, is_mirrors: bool) -> Option<Decision<'a>> {
+    let known = errors.into_iter().filter_map(|error| {
+        let rule = rules::first_match(error)?;
+        Some(Decision { rule, error, is_mirrors })
+    });
+    known.min_by_key(|decision| MOST_ACTIONABLE.iter().position(|cause| *cause == decision.rule.cause))
 }

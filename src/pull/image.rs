@@ -255,7 +255,7 @@ fn is_component(text: &str) -> bool {
 }
 
 /// A host name or a bracketed IPv6 address, with or without a port (`domainAndPort`, regexp.go).
-fn is_host(text: &str) -> bool {
+pub(super) fn is_host(text: &str) -> bool {
     let (host, port) = match text.rfind(']') {
         Some(_) => text.rsplit_once("]:").map_or((text, None), |(host, port)| (host, Some(port))),
         None => cut(text, ':'),

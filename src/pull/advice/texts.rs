@@ -197,8 +197,14 @@ const TEXTS: &[Text] = &[
     },
     Text {
         cause: Cause::SignatureRejected,
-        summary: "A policy forbids this image: it is unsigned, signed by somebody else, vulnerable, or its registry is blocked.",
-        check_first: "Whoever owns the policy says what is missing: the node's /etc/containers/policy.json, an image verifier, or the registry's rules.",
+        summary: "The image is unsigned, or not signed by somebody whom the policy trusts: its builder must sign it, or the policy must change.",
+        check_first: "Whoever owns the policy says which signature is missing: the node's /etc/containers/policy.json, an image verifier, or the registry's rules.",
         commands: &["cosign tree {image}", DESCRIBE],
+    },
+    Text {
+        cause: Cause::BlockedByPolicy,
+        summary: "A policy blocks this image: a scanner found it vulnerable or has not seen it yet, or a rule forbids its registry. No credentials help.",
+        check_first: "Read the rule in the error text; whoever owns it can exempt the image, and whoever builds it can mend what was found.",
+        commands: &[DESCRIBE, CRANE_MANIFEST],
     },
 ];

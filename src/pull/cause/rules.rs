@@ -29,6 +29,7 @@ const SECTIONS: &[&[Rule]] = &[
     network::ROADS,
     registry::LIMITS,
     local::UNAVAILABLE,
+    missing::NAMED,
     credentials::RULES,
     missing::RULES,
     registry::ERRORS,

@@ -1,5 +1,6 @@
 //! What the rules make of real texts.
 
+mod host;
 mod recordings;
 
 use std::collections::BTreeSet;
@@ -12,6 +13,8 @@ use super::{
 use crate::pull::reason::Reason;
 
 const ROWS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pull-errors.tsv"));
+/// Real reports; a cause may be one of several, with `|` between them.
+const REPORTED_ROWS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pull-errors-2.tsv"));
 const MORE_ROWS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pull-errors-more.tsv"));
 
 /// The cause and the message of each row; `\n` stands for a line break in the second file.
@@ -30,6 +33,26 @@ fn every_collected_text_has_its_cause() {
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(rows().count() > 250, "the tables are read");
+}
+
+#[test]
+fn every_reported_text_has_one_of_its_causes() {
+    let rows: Vec<(&str, String)> = REPORTED_ROWS
+        .lines()
+        .skip(1)
+        .filter_map(|row| {
+            let mut columns = row.split('\t');
+            Some((columns.next()?, columns.nth(1)?.replace("\\n", "\n")))
+        })
+        .collect();
+    let wrong: Vec<String> = rows
+        .iter()
+        .map(|(causes, message)| (causes, classify("", message).as_str(), message))
+        .filter(|(causes, cause, _)| causes.split('|').all(|wanted| wanted != *cause))
+        .map(|(causes, cause, message)| format!("{causes}, not {cause}: {message}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(rows.len(), 44, "the table is read");
 }
 
 #[test]
@@ -111,6 +134,17 @@ fn what_came_second_counts_only_if_the_first_tells_nothing() {
         ("pull image err: no space left on device; artifact err: manifest unknown", Cause::DiskFull),
         ("(Mirrors also failed: [mirror/a: manifest unknown]): reg/a: 401 Unauthorized", Cause::Unauthorized),
         ("(Mirrors also failed: [mirror/a: manifest unknown]): reg/a: zut", Cause::ImageNotFound),
+        // A cluster without a way out has what it needs in a mirror, or should.
+        (
+            "(Mirrors also failed: [m/a: manifest unknown]): reg/a: dial tcp: lookup reg: no such host",
+            Cause::ImageNotFound,
+        ),
+        (
+            "(Mirrors also failed: [m/a: manifest unknown]\n[n/a: 401 Unauthorized]): reg/a: i/o timeout",
+            Cause::ImageNotFound,
+        ),
+        ("(Mirrors also failed: [m/a: i/o timeout] [n/a: 401 Unauthorized]): reg/a: i/o timeout", Cause::Unauthorized),
+        ("(Mirrors also failed: [m/a: i/o timeout]): reg/a: dial tcp: lookup reg: no such host", Cause::DnsFailure),
     ];
     for (message, cause) in cases {
         assert_eq!(classify("ErrImagePull", message), cause, "{message}");
@@ -139,7 +173,7 @@ fn what_an_answer_means_can_depend_on_the_host() {
         ),
         (
             "failed to fetch oauth token: status from GET to https://reg.example/token: 404 Not Found",
-            Cause::RegistryError,
+            Cause::Unauthorized,
         ),
         // Behind a URL the status speaks, whatever phrase comes with it.
         ("https://acct.blob.core.windows.net/x: 403 This request is not authorized to perform this.", Cause::Forbidden),
@@ -176,7 +210,7 @@ fn what_an_image_is_called_is_no_evidence() {
 fn causes_are_a_closed_set_with_one_rank_each() {
     let ranked: BTreeSet<Cause> = MOST_ACTIONABLE.iter().copied().collect();
     let all: BTreeSet<Cause> = Cause::ALL.iter().copied().collect();
-    assert_eq!((ranked.len(), MOST_ACTIONABLE.len(), Cause::ALL.len()), (28, 28, 28));
+    assert_eq!((ranked.len(), MOST_ACTIONABLE.len(), Cause::ALL.len()), (29, 29, 29));
     assert_eq!(ranked, all);
     let names: BTreeSet<&str> = Cause::ALL.iter().map(|cause| cause.as_str()).collect();
     assert_eq!(names.len(), Cause::ALL.len());
@@ -224,9 +258,13 @@ fn splitting_a_text_never_makes_it_longer() {
         "[".to_owned() + &"rpc error: code = Unknown desc = x, ".repeat(1000) + "]",
         "[, , , ]".to_owned(),
         "\n\t* errors occurred:".repeat(99),
+        "(Mirrors also failed: [".repeat(50) + &"]\n[".repeat(50) + &"] [".repeat(50) + &"]): ".repeat(50),
     ] {
-        let parts = text::alternatives(&joined);
-        assert!(parts.iter().flatten().map(|part| part.len()).sum::<usize>() <= joined.len());
+        let attempts = text::attempts(&joined);
+        let parts = attempts
+            .iter()
+            .flat_map(|attempt| attempt.mirrors.iter().copied().chain(attempt.artifact).chain([attempt.error]));
+        assert!(parts.map(str::len).sum::<usize>() <= joined.len());
     }
 }
 

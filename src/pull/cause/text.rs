@@ -65,20 +65,24 @@ pub(super) fn body(text: &str) -> &str {
     }
 }
 
-/// Splits a text into its errors: the first list is what to go by, the second counts only if nothing in it is known.
-pub(super) fn alternatives(body: &str) -> [Vec<&str>; 2] {
-    let mut chosen = Vec::new();
-    let mut aside = Vec::new();
-    for attempt in attempts(body) {
-        let (error, less) = less_telling(attempt).map_or((attempt, None), |(error, less)| (error, Some(less)));
-        chosen.push(error);
-        aside.extend(less);
-    }
-    [chosen, aside]
+/// One attempt's error, taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Attempt<'a> {
+    /// What to go by.
+    pub(super) error: &'a str,
+    /// What came of asking for an OCI artifact after no image was found.
+    pub(super) artifact: Option<&'a str>,
+    /// What each mirror answered that was asked before, behind its reference.
+    pub(super) mirrors: Vec<&'a str>,
 }
 
-/// The errors of all attempts that a text tells of.
-fn attempts(body: &str) -> Vec<&str> {
+/// Splits a text into the errors of its attempts.
+pub(super) fn attempts(body: &str) -> Vec<Attempt<'_>> {
+    errors(body).into_iter().map(taken_apart).collect()
+}
+
+/// Returns the errors of all attempts that a text tells of.
+fn errors(body: &str) -> Vec<&str> {
     // The kubelet joins the errors of several credentials (apimachinery's aggregate).
     if let Some(joined) = joined(body) {
         return split_at_beginnings(joined);
@@ -98,17 +102,23 @@ fn joined(body: &str) -> Option<&str> {
     Some(rest.strip_suffix(']').unwrap_or(rest))
 }
 
-/// Splits one attempt's error into what to go by and what says less.
-fn less_telling(attempt: &str) -> Option<(&str, &str)> {
+fn taken_apart(attempt: &str) -> Attempt<'_> {
     // CRI-O asks for an image first and for an OCI artifact second (internal/ociartifact, server/image_pull.go).
-    let artifact = || attempt.split_once("; artifact err: ");
-    // containers/image asks the mirrors first; that a mirror lacks an image is no news (docker_image_src.go).
-    let mirrors = || {
-        let (mirrors, primary) = attempt.split_once("(Mirrors also failed: ")?.1.rsplit_once("]): ")?;
-        Some((primary, mirrors))
+    let (error, artifact) = match attempt.split_once("; artifact err: ") {
+        Some((error, artifact)) => (error, Some(artifact)),
+        None => (attempt, None),
     };
-    artifact().or_else(mirrors)
+    // containers/image asks the mirrors first (docker/docker_image_src.go).
+    let mirrors = || {
+        let (mirrors, primary) = error.split_once("(Mirrors also failed: [")?.1.rsplit_once("]): ")?;
+        Some((mirrors.split(MIRROR_BREAK).flat_map(|line| line.split("] [")).collect(), primary))
+    };
+    let (mirrors, error) = mirrors().unwrap_or((Vec::new(), error));
+    Attempt { error, artifact, mirrors }
 }
+
+/// What stands between two mirrors' errors; on one line it is a blank.
+const MIRROR_BREAK: &str = "]\n[";
 
 /// What an attempt says that was let in and has found its manifest: the layers are on their way.
 const AT_LAYERS: &[&str] = &[
@@ -122,10 +132,10 @@ const AT_LAYERS: &[&str] = &[
 
 /// Returns the errors of the attempts that came to the layers, if any did: other credentials being turned away is no
 /// news then. Else returns them all.
-pub(super) fn furthest(errors: Vec<&str>) -> Vec<&str> {
-    let is_at_layers = |error: &&str| AT_LAYERS.iter().any(|words| error.contains(words));
-    let furthest: Vec<&str> = errors.iter().copied().filter(is_at_layers).collect();
-    if furthest.is_empty() { errors } else { furthest }
+pub(super) fn furthest<'a>(attempts: &[Attempt<'a>]) -> Vec<&'a str> {
+    let errors = || attempts.iter().map(|attempt| attempt.error);
+    let furthest: Vec<&str> = errors().filter(|error| AT_LAYERS.iter().any(|words| error.contains(words))).collect();
+    if furthest.is_empty() { errors().collect() } else { furthest }
 }
 
 /// Splits at each `, ` behind which another error begins.
@@ -185,5 +195,5 @@ fn is_name(word: &str) -> bool {
         let first = word.split_once('/').map(|(first, _)| first);
         first.is_some_and(|first| first == "localhost" || first.contains('.'))
     };
-    !word.starts_with('/') && (word.contains(':') || names_host())
+    !word.starts_with('/') && !word.starts_with("hcsshim::") && (word.contains(':') || names_host())
 }

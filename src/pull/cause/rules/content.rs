@@ -1,7 +1,9 @@
 //! What the image is: its platforms, its manifest, and what a policy thinks of it.
 
 use super::Rule;
-use crate::pull::cause::Cause::{PlatformMismatch, ProxyFailure, SignatureRejected, UnsupportedManifest};
+use crate::pull::cause::Cause::{
+    BlockedByPolicy, NodeStorageError, PlatformMismatch, ProxyFailure, SignatureRejected, UnsupportedManifest,
+};
 
 /// The image exists, and not for this node.
 pub(super) const PLATFORM: &[Rule] = &[
@@ -48,6 +50,27 @@ pub(super) const MANIFEST: &[Rule] = &[
         "containerd, docker",
         "containerd/containerd#7400; containerd/nerdctl#3264; kubernetes-sigs/cri-tools#1137",
         &["media type text/html", "unknown type: text/html", "unexpected content type text/html"],
+    ),
+    // An encrypted image where nothing is set up to decrypt it.
+    Rule::new(
+        NodeStorageError,
+        "containerd",
+        "containerd core/diff/stream.go; containerd/imgcrypt",
+        &["*+encrypted: no processor for media-type"],
+    ),
+    // A push that went wrong: what the manifest lists is not what the configuration was made of.
+    Rule::new(
+        UnsupportedManifest,
+        "docker, CRI-O",
+        "moby distribution/pull_v2.go; containers/image storage/storage_dest.go; distribution/distribution#1439",
+        &["layers from manifest don't match image configuration", "uncompressed digest of layer * config claims"],
+    ),
+    // More layers than the node's storage driver can stack.
+    Rule::new(
+        UnsupportedManifest,
+        "docker, CRI-O",
+        "moby daemon/internal/layer; containers/storage drivers/overlay",
+        &["max depth exceeded", "maximum allowed artifact size"],
     ),
     Rule::new(
         UnsupportedManifest,
@@ -133,7 +156,7 @@ pub(super) const MANIFEST: &[Rule] = &[
 pub(super) const POLICY: &[Rule] = &[
     Rule::new(
         SignatureRejected,
-        "kubelet, CRI-O",
+        "kubelet, CRI-O, Talos",
         "Kubernetes image_manager.go evalCRIPullErr; containers/image signature, copy/single.go; kubernetes/kubernetes#127918",
         &[
             "signature validation failed",
@@ -146,13 +169,12 @@ pub(super) const POLICY: &[Rule] = &[
             "invalid policy in",
             "verifying signatures",
             "signature verification failed",
+            "image verification failed",
+            "signature key validation failed",
             "no matching signatures",
             "failed to verify signature",
             "rekor set",
             "fulcio certificate",
-            "is blocked in @",
-            "is blocked in /etc/*",
-            "is blocked by configuration",
         ],
     )
     // Signatures are fetched too, over roads that break.
@@ -176,25 +198,73 @@ pub(super) const POLICY: &[Rule] = &[
     ),
     Rule::new(
         SignatureRejected,
-        "Harbor, Quay, Artifactory",
-        "Harbor server/middleware vulnerable and contenttrust; distribution errcode; JFrog Xray; Sonatype Firewall",
+        "Harbor, Quay",
+        "Harbor server/middleware/contenttrust; distribution registry/api/errcode/register.go",
+        &[
+            "is not signed",
+            "manifest failed signature verification",
+            "manifest_unverified",
+            "doesn't pass * signature verification",
+        ],
+    ),
+    // Harbor answers 412 to both, a missing signature and a vulnerability; without its words it is some rule of the
+    // project.
+    Rule::new(
+        BlockedByPolicy,
+        "Harbor",
+        "Harbor server/middleware/vulnerable; Harbor 1.x core/middlewares; goharbor/harbor#8958, #11202 and #19983",
         &[
             "due to configured policy",
+            "severity of vulnerability of the image",
+            "threshold in project setting",
             "projectpolicyviolation",
             "project_policy_violation",
             "412 precondition failed",
             "#412",
-            "is not signed",
-            "manifest failed signature verification",
-            "manifest_unverified",
+        ],
+    ),
+    Rule::new(
+        BlockedByPolicy,
+        "JFrog Xray and Curation, Sonatype Firewall, Cloudsmith, ACR",
+        "jfrog-cli-security commands/curation; sobolevn/git-secret#801; Sonatype help, Managing the Quarantine; Azure/acr#522",
+        &[
             "download blocking policy",
+            "artifact download request rejected",
+            "packages curation service",
+            "following policies violated",
             "blocked by xray",
+            "blocked by jfrog",
+            "is quarantined",
+            "been quarantined",
+            "image quarantined",
+            "item quarantined",
+        ],
+    ),
+    Rule::new(
+        BlockedByPolicy,
+        "CRI-O",
+        "containers/image docker/docker_image_src.go; registries.conf, blocked",
+        &["is blocked in @", "is blocked in /etc/*", "is blocked by configuration"],
+    ),
+    // Refusals by rule, whoever made it: a registry, a scanner at its door, or the cluster's admission.
+    Rule::new(
+        BlockedByPolicy,
+        "ACR, Quay, Docker Hub, Prisma, admission webhooks",
+        "ACR FAQ, disallowed operation; quay endpoints/v2/errors.py NamespaceDisabled; Kubernetes admission/imagepolicy",
+        &[
+            "operation is disallowed on this registry",
+            "namespace is disabled",
+            "namespace * has been disabled",
             "blocked by policy",
+            "blocked by security policy",
+            "blocked by your organization",
+            "blocked by administrator",
             "denied by policy",
             "violates policy",
             "policy violation",
-            "doesn't pass * signature verification",
-            "is quarantined",
+            "restricted by your organization",
+            "denied one or more images",
+            "admission webhook * denied the request",
         ],
     ),
 ];

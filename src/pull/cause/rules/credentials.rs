@@ -52,8 +52,18 @@ pub(super) const RULES: &[Rule] = &[
             "must be logged in",
             "you must log in",
             "failed to fetch oauth token*400 bad request",
+            "authentication to the upstream registry failed",
+            "pull through cache rule*secrets manager secret",
         ],
     ),
+    // A token service that does not know who asks. With the project or the repository unknown, Google's says the same.
+    Rule::new(
+        Unauthorized,
+        "containerd",
+        "containerd core/remotes/docker/authorizer.go: the token asked for with credentials is called oauth",
+        &["failed to fetch oauth token*404 not found"],
+    )
+    .unless(&["google@"]),
     // The blur is the registry's: it will not say whether a private repository exists.
     Rule::new(
         NotFoundOrDenied,
@@ -70,6 +80,7 @@ pub(super) const RULES: &[Rule] = &[
             "does not exist or you do not have",
             "not found or access denied",
             "not found or you do not have",
+            "could not be found or you don't have",
             "denied: denied",
             "quay@: 401 unauthorized",
             "host quay.io failed with status code * 401 unauthorized",
@@ -107,7 +118,6 @@ pub(super) const RULES: &[Rule] = &[
             "ip address * is not allowed",
             "451 unavailable for legal reasons",
             "account * suspended",
-            "namespace is disabled",
             "requires terms acceptance",
             "forbidden: ",
         ],

@@ -66,6 +66,14 @@ pub(super) const KUBELET: &[Rule] = &[
         "distribution registry/api/errcode/register.go",
         &["invalid repository name", "name_invalid", "name invalid", "tag_invalid", "manifest tag did not match uri"],
     ),
+    // The program that fetches credentials is the node's: the pod's secret has no part in it.
+    Rule::new(
+        NodeStorageError,
+        "kubelet, docker credential helpers",
+        "Kubernetes pkg/credentialprovider/plugin/plugin.go; docker-credential-helpers; siderolabs/talos#11086",
+        &["executable file not found", "error execing credential provider plugin", "plugin binary executable"],
+    )
+    .unless(&["no such host", "i/o timeout", "connection refused", "deadline exceeded"]),
     Rule::new(
         CredentialsMalformed,
         "kubelet, containerd, CRI-O",
@@ -118,8 +126,8 @@ pub(super) const KUBELET: &[Rule] = &[
             "container runtime is down",
             "server is not initialized yet",
             "pullimage was aborted by a go panic",
-            "failed to record image pull",
-            "write pull intent",
+            "received message larger than max",
+            "ttrpc: closed",
         ],
     ),
 ];

@@ -3,6 +3,15 @@
 use super::Rule;
 use crate::pull::cause::Cause::{ImageNotFound, RegistryError, RepositoryNotFound};
 
+/// What a registry names as missing, though it calls it a matter of rights. They come before those.
+pub(super) const NAMED: &[Rule] = &[Rule::new(
+    RepositoryNotFound,
+    "Harbor",
+    "Harbor 1.10 core/auth and 2.x pkg/project; public notes on Harbor 1.x",
+    &["project not found", "project * not found"],
+)
+.unless(&["or you do", "permission", "may require", "manifest unknown"])];
+
 pub(super) const RULES: &[Rule] = &[
     // Google's token endpoint is not found where the project or the repository is not.
     Rule::new(
@@ -16,7 +25,7 @@ pub(super) const RULES: &[Rule] = &[
         RegistryError,
         "containerd",
         "containerd core/remotes/docker/auth/fetch.go",
-        &["failed to fetch anonymous token*404 not found", "failed to fetch oauth token*404 not found"],
+        &["failed to fetch anonymous token*404 not found"],
     ),
     Rule::new(
         RepositoryNotFound,
@@ -32,9 +41,7 @@ pub(super) const RULES: &[Rule] = &[
             "repository not found",
             "repository * not found",
             "repository does not exist",
-            "project * not found",
             "namespace * not found",
-            "project not found",
             "does not match project repository filter",
             "no such repository",
         ],

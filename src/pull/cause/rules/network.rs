@@ -43,6 +43,13 @@ pub(super) const ROADS: &[Rule] = &[
             "@\": method not allowed",
         ],
     ),
+    // A firewall on the node refuses the connection itself; no registry was asked for any permission.
+    Rule::new(
+        ConnectionFailed,
+        "the operating system",
+        "Linux connect(2); Windows Filtering Platform",
+        &["connect: permission denied", "dial tcp *connect: operation not permitted", "socket in a way forbidden"],
+    ),
     // A download that broke and whose resumption then failed: the break came first, whatever the second answer was.
     Rule::new(
         ConnectionFailed,

@@ -28,6 +28,7 @@ pub(super) const LIMITS: &[Rule] = &[Rule::new(
         "hap429",
         "quota exceeded",
         "quota has been exceeded",
+        "exceeded your pull traffic quota",
         "slow down",
         "reduce your request rate",
     ],
@@ -91,6 +92,8 @@ pub(super) const ERRORS: &[Rule] = &[Rule::new(
         "can't talk to a v1 container registry",
         "unexpected head status code",
         "maintenance mode",
+        "remote auto blocked",
+        "system is currently read-only",
         "system is in read only mode",
     ],
 )];

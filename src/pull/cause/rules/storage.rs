@@ -58,7 +58,6 @@ pub(super) const FAULTS: &[Rule] = &[
             "digest * does not match expected",
             "digest of source image's manifest would not match",
             "verification failed for digest",
-            "layers from manifest don't match image configuration",
             "does not match digest",
             "checksum mismatch",
             "digest_invalid",
@@ -231,15 +230,66 @@ pub(super) const STEPS: &[Rule] = &[
         ],
     )
     .unless(&["happened during read", "context canceled", "deadline exceeded"]),
+    // Since 1.35 the kubelet writes down each pull before it begins (KEP-2535), and cannot on a disk that fails.
+    Rule::new(
+        NodeStorageError,
+        "kubelet 1.33+",
+        "Kubernetes images/image_manager.go, images/pullmanager/image_pull_manager.go",
+        &["failed to record image pull", "existence of an image pull intent"],
+    ),
+    // The keys lie on the node, or should.
+    Rule::new(
+        NodeStorageError,
+        "containerd with imgcrypt, CRI-O",
+        "ocicrypt encryption.go, blockcipher; containerd core/diff; containerd/imgcrypt#181",
+        &[
+            "needed for decryption",
+            "no suitable key found",
+            "no suitable key unwrapper",
+            "missing key for decryption",
+            "could not properly decrypt",
+            "found for decryption",
+            "decryptlayer failed",
+            "decrypting layer",
+            "keyprovider protocol",
+        ],
+    ),
+    // What starts containers from layers that are not on the node yet.
+    Rule::new(
+        NodeStorageError,
+        "nydus, overlaybd, stargz, GKE image streaming",
+        "nydus-snapshotter pkg/daemon and pkg/filesystem; dragonflyoss/nydus#874 and #1385; Azure/acr#763",
+        &[
+            "mount file system by daemon",
+            "until daemon is running",
+            "failed to attach and mount for snapshot",
+            "failed to enable target for",
+        ],
+    ),
+    Rule::new(
+        NodeStorageError,
+        "CRI-O, docker, containerd",
+        "opencontainers/selinux go-selinux; moby/moby#31255",
+        &["relabel failed", "failed to relabel", "selinux relabeling of", "lsetxattr"],
+    ),
+    Rule::new(
+        NodeStorageError,
+        "containerd, docker",
+        "Go's net/http; a mirror without a scheme in the node's configuration",
+        &["unsupported protocol scheme", "no host in request url"],
+    ),
     Rule::new(
         NodeStorageError,
         "docker, Windows",
-        "moby distribution/xfer/download.go, daemon/internal/layer; hcsshim",
+        "moby distribution/xfer/download.go, daemon/internal/layer; hcsshim internal/hcserror, internal/wclayer",
         &[
+            "failed in win32",
+            "hcsshim::*",
+            "processbaselayer",
+            "processutilityvmimage",
             "failed to register layer",
             "applylayer exit status",
             "layer does not exist",
-            "max depth exceeded",
             "could not get decompression stream",
             "error creating temporary lease",
             "failed to lease content",
