@@ -73,6 +73,10 @@ pub struct FailingContainer {
     /// When the kubelet is expected to try next.
     #[serde(serialize_with = "rfc3339_where_known")]
     pub next_attempt: Option<Timestamp>,
+    /// Since when the status has not changed, where the kubelet should have written another one long ago: what the
+    /// container does now is not known. Null while the status is kept up.
+    #[serde(serialize_with = "rfc3339_where_known")]
+    pub stale_since: Option<Timestamp>,
     /// What is wrong, in a sentence.
     pub summary: &'static str,
     /// What to check first, then the commands to run.
@@ -80,9 +84,9 @@ pub struct FailingContainer {
 }
 
 impl FailingContainer {
-    /// Puts a failure into words, as it stands at `now`.
+    /// Describes a failure as it stands at `now`. The view of the cluster is current up to `seen_until`.
     #[must_use]
-    pub fn of((pod, container, failure): Failing<'_>, now: Timestamp) -> Self {
+    pub fn of((pod, container, failure): Failing<'_>, now: Timestamp, seen_until: Timestamp) -> Self {
         let image = &failure.image;
         let workload = workload(&pod.id, &pod.owner);
         let advice = advice(
@@ -123,6 +127,7 @@ impl FailingContainer {
             attempts: failure.attempts,
             last_attempt: failure.last_attempt(),
             next_attempt: failure.next_attempt(),
+            stale_since: pod.stale_since(failure, seen_until),
             summary: advice.summary,
             advice: steps(advice),
         }

@@ -84,6 +84,11 @@ pub struct Sight {
 }
 
 impl Sight {
+    /// Returns up to when the view of the cluster is current.
+    fn seen_until(&self) -> Timestamp {
+        self.watch.last_event.unwrap_or_default()
+    }
+
     /// What fails of the pods with this name.
     fn failures_of(&self, namespace: &str, name: &str) -> impl Iterator<Item = Failing<'_>> {
         self.snapshot.failures().filter(move |(pod, _, _)| pod.id.namespace == namespace && pod.id.name == name)

@@ -93,7 +93,7 @@ impl Looking {
             time: now,
             pods: self.pods,
             skipped: self.skipped,
-            failing: wanted.map(|failing| FailingContainer::of(failing, now)).collect(),
+            failing: wanted.map(|failing| FailingContainer::of(failing, now, now)).collect(),
         }
     }
 }

@@ -198,6 +198,20 @@ pub static FAMILIES: &[Family] = &[
         failing::next_attempt,
     )
     .seconds(),
+    gauge(
+        "image_pull_failing_stale_since_timestamp_seconds",
+        "When the status of the pod last changed, in Unix time. Present only after 15 minutes without the change that a kubelet which \
+         retries would write: the kubelet or its node may be gone, or a pull hangs or takes long.",
+        &["namespace", "pod", "uid", "container"],
+        failing::stale_since,
+    )
+    .seconds(),
+    gauge(
+        "image_pull_stale_containers",
+        "Failing containers whose status is stale: what they do now is not known.",
+        &[],
+        failing::stale_containers,
+    ),
     gauge("image_pull_failing_containers", "Containers that cannot get their image.", &["cause"], failing::containers),
     gauge("image_pull_failing_pods", "Pods with a container that cannot get its image.", &[], failing::pods),
     counter(

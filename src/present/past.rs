@@ -25,7 +25,7 @@ impl EndedFailure {
     /// Puts it into words.
     #[must_use]
     pub fn of(ended: &Ended) -> Option<Self> {
-        let mut failure = FailingContainer::of(ended.failing()?, ended.at);
+        let mut failure = FailingContainer::of(ended.failing()?, ended.at, ended.at);
         failure.next_attempt = None;
         Some(Self { failure, ended: ended.at, outcome: ended.outcome.as_str() })
     }

@@ -201,6 +201,17 @@ impl Failure {
         now.since(self.since.at)
     }
 
+    /// Whether the kubelet goes on trying, and writes a status each time. The reasons without a back-off are written once,
+    /// however long they hold.
+    #[must_use]
+    pub(super) fn is_retried(&self) -> bool {
+        match self.stage {
+            Stage::NoImage(reason) => reason.is_attempt() || reason == Reason::ImagePullBackOff,
+            Stage::BeforePull | Stage::CrashLoop => true,
+            Stage::HasImage | Stage::Unsaid | Stage::Unknown => false,
+        }
+    }
+
     /// When the last failed attempt showed; `None` when none was seen.
     #[must_use]
     pub fn last_attempt(&self) -> Option<Timestamp> {

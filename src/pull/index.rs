@@ -195,12 +195,14 @@ impl Index {
         next.retain(TrackedContainer::is_worth_keeping);
         next.shrink_to_fit();
 
+        let last_change = old.as_ref().filter(|old| old.containers == next).map_or(now, |old| old.last_change);
         let pod = TrackedPod {
             id,
             node: self.pools.texts.share(facts.node.as_str()),
             service_account: self.pools.texts.share(facts.service_account.as_str()),
             pull_secrets: self.pools.lists.share(facts.pull_secrets.as_slice()),
             owner: self.pools.owners.share(Arc::new(facts.owner.clone())),
+            last_change,
             containers: next,
         };
         let unchanged = old.as_deref() == Some(&pod);

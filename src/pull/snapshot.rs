@@ -1,9 +1,15 @@
 //! What readers see: one whole view of what is failing, shared and never changed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::facts::{ContainerKind, Owner, PodId};
 use super::failure::{Failure, Stale};
+use super::time::Timestamp;
+
+/// A kubelet that lives writes two statuses per attempt, and tries every five minutes at least; one pull that hung kept
+/// a status for 371 s in the recordings. After so long without a change a status says nothing of today.
+pub const STALE_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// One view of the cluster.
 #[derive(Clone, Debug, Default)]
@@ -44,8 +50,21 @@ pub struct TrackedPod {
     pub pull_secrets: Arc<[String]>,
     /// What owns it.
     pub owner: Arc<Owner>,
+    /// When a status of one of its containers last changed, as far as it was seen.
+    pub last_change: Timestamp,
     /// Its containers that have something to show.
     pub containers: Vec<TrackedContainer>,
+}
+
+impl TrackedPod {
+    /// Returns since when the status of a failing container of this pod has not changed, if it should have changed long
+    /// before `seen_until`, up to when the view is current. Such a status does not say what the container does now: the
+    /// kubelet or its node may be gone, or a pull hangs or takes long.
+    #[must_use]
+    pub fn stale_since(&self, failure: &Failure, seen_until: Timestamp) -> Option<Timestamp> {
+        let is_stale = failure.is_retried() && seen_until.since(self.last_change) > STALE_AFTER;
+        is_stale.then_some(self.last_change)
+    }
 }
 
 /// A container that cannot get its image, or that waits for a reason that is mirrored.

@@ -243,6 +243,21 @@ fn a_broken_watch_is_told_on_the_page_and_in_the_json() {
 }
 
 #[test]
+fn a_status_that_is_not_kept_up_is_told_apart() {
+    let site = Site::with(&some_pods()[..1]);
+    let told = || (site.json("/api/v1/failures")["failing"][0]["stale_since"].clone(), site.get("/").text());
+    // While the watch is broken nobody can tell, whatever time it is.
+    site.sync(3600 + 900);
+    site.break_watch(3600 + 900);
+    let (stale_since, page) = told();
+    assert!(stale_since.is_null() && !page.contains("The status has not changed for"));
+    site.sync(3600 + 901);
+    let (stale_since, page) = told();
+    assert!(stale_since.is_string() && page.contains("The status has not changed for"), "{page}");
+    assert!(site.get("/failures/shop/web-7c9-x").text().contains("The status has not changed for"));
+}
+
+#[test]
 fn bad_links_are_answered_in_the_language_of_who_asks() {
     let site = Site::with(&[]);
     let page = site.get("/?cause=%3Cscript%3E");

@@ -75,6 +75,11 @@ impl Site {
         self.tell(seconds, PodEvent::Deleted(facts(pod).into()));
     }
 
+    /// Everything was received up to so many seconds after the beginning.
+    pub fn sync(&self, seconds: u64) {
+        self.tell(seconds, PodEvent::Synced);
+    }
+
     /// The watch breaks.
     pub fn break_watch(&self, seconds: u64) {
         let failure = WatchFailure { cause: WatchCause::Connection, error: "connection refused".to_owned() };

@@ -199,6 +199,7 @@ fn check_open(name: &str, scrape: &Exposition, open: &[&Failure]) {
         assert_eq!(shown.keys().collect::<Vec<_>>(), places, "{name}: containers in {family}");
     }
     assert!(close(scrape.sum("image_pull_failing_containers", &[]), open.len() as f64), "{name}: failing containers");
+    assert!(close(scrape.sum("image_pull_stale_containers", &[]), 0.0), "{name}: every status is kept up");
     let mut pods: Vec<&str> = open.iter().map(|failure| failure.place.uid.as_str()).collect();
     pods.sort_unstable();
     pods.dedup();

@@ -26,7 +26,8 @@ pub(super) struct Failures {
 impl Failures {
     pub(super) fn of(sight: &Sight, selection: &Selection, url: &str) -> Self {
         let all = selection.pick(sight.snapshot.failures());
-        let shown = selection.slice(&all).iter().map(|failing| FailingContainer::of(*failing, sight.now));
+        let shown =
+            selection.slice(&all).iter().map(|failing| FailingContainer::of(*failing, sight.now, sight.seen_until()));
         Self {
             time: sight.now,
             synced: sight.watch.synced,
@@ -162,7 +163,10 @@ impl Story {
             let timelines = site.timelines(&pod.id);
             let of_container = timelines.iter().find(|(of, _)| **of == *container.name);
             let statuses = of_container.map(|(_, points)| points.iter().map(Status::of).collect());
-            OpenStory { failure: FailingContainer::of(failing, sight.now), statuses: statuses.unwrap_or_default() }
+            OpenStory {
+                failure: FailingContainer::of(failing, sight.now, sight.seen_until()),
+                statuses: statuses.unwrap_or_default(),
+            }
         };
         let failing: Vec<OpenStory> = sight.failures_of(namespace, name).map(open).collect();
         let ended: Vec<EndedFailure> = sight.ended_of(namespace, name).filter_map(EndedFailure::of).collect();

@@ -32,6 +32,8 @@ pub(super) struct Row {
     pub(super) commands: Vec<String>,
     /// When the kubelet asks the registry, and why.
     pub(super) policy: &'static str,
+    /// How long the status has not changed, where it should have.
+    pub(super) stale_for: Option<String>,
     /// How it went.
     pub(super) points: Vec<Point>,
 }
@@ -58,7 +60,7 @@ impl Row {
         let timelines = site.timelines(&pod.id).into_iter();
         let points = timelines.filter(|(name, _)| **name == *container.name).map(|(_, points)| points).next();
         let points = points.unwrap_or_default();
-        let mut told = FailingContainer::of(failing, now);
+        let mut told = FailingContainer::of(failing, now, sight.seen_until());
         let (check_first, commands) =
             told.advice.split_first().map(|(first, rest)| (first.clone(), rest.to_vec())).unwrap_or_default();
         told.advice.clear();
@@ -82,6 +84,7 @@ impl Row {
             path: words::pod_path(&pod.id.namespace, &pod.id.name),
             check_first,
             commands,
+            stale_for: told.stale_since.map(|since| words::ago(since, now)),
             policy: words::policy(failure.policy, &failure.image),
             points,
             failure: told,

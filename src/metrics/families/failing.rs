@@ -6,7 +6,8 @@ use super::Series;
 use crate::metrics::view::Shown;
 use crate::pull::cause::Cause;
 use crate::pull::facts::ContainerKind;
-use crate::pull::snapshot::{Failing, TrackedContainer};
+use crate::pull::failure::Failure;
+use crate::pull::snapshot::{Failing, TrackedContainer, TrackedPod};
 use crate::pull::time::Timestamp;
 use crate::pull::workload::workload;
 
@@ -65,6 +66,20 @@ pub(super) fn last_attempt(shown: &Shown<'_>, series: &mut Series<'_>) {
 
 pub(super) fn next_attempt(shown: &Shown<'_>, series: &mut Series<'_>) {
     each(shown, series, |(_, _, failure)| failure.next_attempt().map(Timestamp::unix_seconds), |_| None);
+}
+
+pub(super) fn stale_since(shown: &Shown<'_>, series: &mut Series<'_>) {
+    let number = |(pod, _, failure): &Failing<'_>| stale(shown, pod, failure).map(Timestamp::unix_seconds);
+    each(shown, series, number, |_| None);
+}
+
+pub(super) fn stale_containers(shown: &Shown<'_>, series: &mut Series<'_>) {
+    let failures = shown.view.snapshot.failures();
+    series.put(&[], failures.filter(|(pod, _, failure)| stale(shown, pod, failure).is_some()).count() as f64);
+}
+
+fn stale(shown: &Shown<'_>, pod: &TrackedPod, failure: &Failure) -> Option<Timestamp> {
+    pod.stale_since(failure, shown.view.watch.last_event.unwrap_or_default())
 }
 
 pub(super) fn info(shown: &Shown<'_>, series: &mut Series<'_>) {
