@@ -294,6 +294,9 @@ pub struct MetricsArgs {
     /// For how many failing containers to show series; the oldest failures first
     #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_MAX_CONTAINER_SERIES", default_value_t = 10_000)]
     pub max_container_series: usize,
+    /// More kinds of controllers or workloads to label batch="true", separated by commas; Pod stands for pods without a controller
+    #[arg(long, value_name = "KINDS", env = "IMAGE_PULL_EXPORTER_BATCH_KINDS", value_delimiter = ',', value_parser = kind)]
+    pub batch_kinds: Vec<String>,
 }
 
 /// How to log.
@@ -398,7 +401,8 @@ impl MetricsArgs {
             KsmFamilies::All => Mirror::All,
             KsmFamilies::None => Mirror::Nothing,
         };
-        Settings { mirror, finished_pods_hidden }
+        let batch_kinds = self.batch_kinds.iter().filter(|kind| !kind.is_empty()).cloned().collect();
+        Settings { mirror, finished_pods_hidden, batch_kinds }
     }
 
     /// The caps.
@@ -468,4 +472,11 @@ fn speed(text: &str) -> Result<f64, String> {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds.ok_or_else(|| "a number of seconds is wanted, 0 or more".to_owned())
+}
+
+fn kind(text: &str) -> Result<String, String> {
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Ok(text.to_owned());
+    }
+    Err("expected a kind as a manifest writes it, such as TaskRun".to_owned())
 }

@@ -56,6 +56,13 @@ pub struct FailingContainer {
     pub cause: &'static str,
     /// Whose move it is.
     pub cause_group: &'static str,
+    /// When that cause began, or was first seen.
+    #[serde(serialize_with = "rfc3339")]
+    pub cause_since: Timestamp,
+    /// How that is known: `observed`, or `found` where nobody watched it begin.
+    pub cause_since_basis: &'static str,
+    /// For how many seconds that cause has lasted; a lower bound unless `cause_since_basis` is `observed`.
+    pub cause_seconds: u64,
     /// The error text, redacted; empty when none was seen.
     pub message: String,
     /// When the failure began.
@@ -120,6 +127,9 @@ impl FailingContainer {
             reason: failure.reason.as_str(),
             cause: failure.cause.as_str(),
             cause_group: failure.cause.group().as_str(),
+            cause_since: failure.cause_since.at,
+            cause_since_basis: failure.cause_since.basis(),
+            cause_seconds: failure.cause_lasted(now).as_secs(),
             message: redact(&failure.message).into_owned(),
             since: failure.since.at,
             since_basis: failure.since.basis.as_str(),

@@ -19,7 +19,7 @@ fn replayed(pods: &[Value], mirror: Mirror) -> (String, usize) {
     let event = |pod: &Value| json!({ "t": 1_795_469_000, "type": "ADDED", "object": pod }).to_string();
     let events = pods.iter().map(event).collect::<Vec<_>>().join("\n");
     let options = Options {
-        settings: Settings { mirror, finished_pods_hidden: false },
+        settings: Settings { mirror, ..Settings::default() },
         limits: Limits { max_registries: 100, max_containers: 10_000 },
         until: None,
         keep_going: true,

@@ -119,7 +119,7 @@ fn replayed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
     let lines: Vec<String> =
         pods.iter().map(|pod| json!({ "t": t, "type": "ADDED", "object": pod }).to_string()).collect();
     let options = Options {
-        settings: Settings { mirror: Mirror::Image, finished_pods_hidden: false },
+        settings: Settings { mirror: Mirror::Image, ..Settings::default() },
         limits: Limits { max_registries: 100, max_containers: 10_000 },
         until: None,
         keep_going: false,
@@ -132,6 +132,7 @@ fn replayed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
     for (family, value) in [
         ("image_pull_failing_info", ""),
         ("image_pull_failing_since_timestamp_seconds", "since"),
+        ("image_pull_failing_cause_since_timestamp_seconds", "cause_since"),
         ("image_pull_failing_attempts", "attempts"),
         ("image_pull_last_attempt_timestamp_seconds", "last_attempt"),
         ("image_pull_next_attempt_timestamp_seconds", "next_attempt"),
@@ -139,7 +140,9 @@ fn replayed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
         for sample in metrics.all(family) {
             let facts: &mut BTreeMap<String, String> =
                 containers.entry((sample.label("uid").to_owned(), sample.label("container").to_owned())).or_default();
-            facts.extend(sample.labels.iter().filter(|(_, value)| !value.is_empty()).cloned());
+            // Which kinds are batch is a setting of the exporter.
+            let is_told = |(name, value): &&(String, String)| !value.is_empty() && name != "batch";
+            facts.extend(sample.labels.iter().filter(is_told).cloned());
             if !value.is_empty() {
                 facts.insert(value.to_owned(), sample.value.floor().to_string());
             }
@@ -158,11 +161,16 @@ fn listed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
         for (name, value) in failing.as_object().unwrap() {
             let seconds = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
             let (name, value) = match name.as_str() {
-                "suspect" | "pull_secrets" | "reason" | "message" | "summary" | "advice" | "failing_seconds" => {
+                "suspect" | "pull_secrets" | "reason" | "message" | "summary" | "advice" | "failing_seconds"
+                | "cause_seconds" => continue,
+                "cause_since_basis" => {
+                    assert_eq!(value, "found", "nobody watched");
                     continue;
                 }
                 _ if value.is_null() => continue,
-                "since" | "last_attempt" | "next_attempt" => (name.as_str(), seconds(value).to_string()),
+                "since" | "cause_since" | "last_attempt" | "next_attempt" => {
+                    (name.as_str(), seconds(value).to_string())
+                }
                 "since_basis" => ("basis", value.as_str().unwrap().to_owned()),
                 "attempts" => ("attempts", value.to_string()),
                 _ => (name.as_str(), value.as_str().unwrap().to_owned()),

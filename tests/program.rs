@@ -54,6 +54,32 @@ fn replay_shows_an_earlier_moment_and_the_text_format() {
 }
 
 #[test]
+fn kinds_of_batch_can_be_added() {
+    let recording = recording();
+    let line = recording.lines().find(|line| line.contains("ErrImagePull")).expect("an attempt fails");
+    let mut record: serde_json::Value = serde_json::from_str(line).expect("it is JSON");
+    for (kind, flags, batch) in [
+        ("TaskRun", &[][..], "true"),
+        ("Rollout", &[], "false"),
+        ("Rollout", &["--batch-kinds=Experiment,Rollout"], "true"),
+    ] {
+        record["object"]["metadata"]["ownerReferences"] =
+            serde_json::json!([{ "kind": kind, "name": "x", "controller": true }]);
+        let output = run(&[&["replay", "-"], flags].concat(), &record.to_string());
+        let shown = samples(text(&output.stdout));
+        let (info, _) =
+            shown.iter().find(|(series, _)| series.starts_with("image_pull_failing_info")).expect("it fails");
+        assert!(
+            info.contains(&format!("workload_kind=\"{kind}\",workload=\"x\",batch=\"{batch}\"")),
+            "{flags:?} {info}"
+        );
+    }
+    let output = run(&["replay", "--batch-kinds=TaskRun, Workflow", "-"], "");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("expected a kind as a manifest writes it, such as TaskRun"));
+}
+
+#[test]
 fn replay_reads_standard_input_as_kubectl_prints_it() {
     let mut printed = String::new();
     for line in recording().lines() {
@@ -155,7 +181,7 @@ fn list_says_by_its_exit_code_whether_something_fails() {
     };
     let (code, printed, said) = list(&[], &fails);
     assert_eq!((code, said.as_str()), (Some(1), ""));
-    assert!(printed.contains("shop       pod/web   1     image_not_found"), "{printed}");
+    assert!(printed.contains("shop       pod/web   1     ") && printed.contains("image_not_found"), "{printed}");
     assert!(!printed.contains('\u{1b}'), "colours are for terminals");
     let (code, printed, said) = list(&[], &list_of(None));
     assert_eq!((code, printed.as_str(), said.as_str()), (Some(0), "", "Of 1 pods none waits for its image.\n"));

@@ -14,12 +14,14 @@ use serde_json::{Value, json};
 use text::Exposition;
 
 const OPTIONS: Options = Options {
-    settings: Settings { mirror: Mirror::All, finished_pods_hidden: false },
+    settings: Settings { mirror: Mirror::All, finished_pods_hidden: false, batch_kinds: Vec::new() },
     limits: Limits { max_registries: 100, max_containers: 10_000 },
     until: None,
     keep_going: false,
 };
-const KEEP_GOING: Options = Options { keep_going: true, ..OPTIONS };
+fn keep_going() -> Options {
+    Options { keep_going: true, ..OPTIONS }
+}
 
 /// What the metrics say at the end and how many records were skipped, or the error as a person reads it.
 fn replayed(recording: impl AsRef<[u8]>, options: &Options) -> Result<(Exposition, usize), String> {
@@ -69,7 +71,7 @@ fn check_refuses(recording: impl AsRef<[u8]>, error: &str, skips: usize, pods: &
     let refused = replayed(recording, &OPTIONS).unwrap_err();
     assert!(refused.starts_with(error), "{refused:?} does not begin with {error:?}");
     assert!(!refused.contains('\n'), "{refused:?} is more than a line");
-    let (exposition, skipped) = replayed(recording, &KEEP_GOING).unwrap();
+    let (exposition, skipped) = replayed(recording, &keep_going()).unwrap();
     assert_eq!((failing(&exposition).as_slice(), skipped), (pods, skips));
 }
 
@@ -177,10 +179,10 @@ fn an_object_that_is_no_pod_is_named_and_counted() {
     broken["status"]["containerStatuses"] = json!("none");
     let recording = format!("{}\n{}\n{}\n", added("a"), json!({ "type": "ADDED", "object": broken }), added("b"));
     check_refuses(&recording, "line 2: shop/broken: ", 1, &["a", "b"]);
-    let (exposition, _) = replayed(&recording, &KEEP_GOING).unwrap();
+    let (exposition, _) = replayed(&recording, &keep_going()).unwrap();
     assert_eq!(exposition.sum("image_pull_exporter_undecodable_objects_total", &[]), 1.0);
     // A line that is no JSON never was an object.
-    let (exposition, _) = replayed("nonsense\n", &KEEP_GOING).unwrap();
+    let (exposition, _) = replayed("nonsense\n", &keep_going()).unwrap();
     assert_eq!(exposition.sum("image_pull_exporter_undecodable_objects_total", &[]), 0.0);
 }
 
@@ -208,7 +210,7 @@ fn bytes_that_are_no_text_cost_at_most_their_record() {
     recording.extend(broken.bytes().map(|byte| if byte == 1 { 0xff } else { byte }));
     recording.extend(b"\n\xff\xfe\x00\xc3\x28\n");
     recording.extend(format!("{}\n", added("c")).into_bytes());
-    let (exposition, skipped) = replayed(&recording, &KEEP_GOING).unwrap();
+    let (exposition, skipped) = replayed(&recording, &keep_going()).unwrap();
     assert!(skipped <= 2, "{skipped}");
     assert!(failing(&exposition).starts_with(&["a"]) && failing(&exposition).ends_with(&["c"]));
 }

@@ -67,7 +67,7 @@ struct Looking {
 
 impl Looking {
     fn new(scopes: &[Scope], namespaces: &[String]) -> Self {
-        let settings = Settings { mirror: Mirror::Nothing, finished_pods_hidden: false };
+        let settings = Settings { mirror: Mirror::Nothing, ..Settings::default() };
         Self { index: Index::new(settings, scopes), namespaces: namespaces.to_vec(), pods: 0, skipped: Vec::new() }
     }
 

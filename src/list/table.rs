@@ -42,14 +42,15 @@ pub(super) fn short(
             first.namespace.clone(),
             workload(first),
             group.len().to_string(),
-            first.cause.to_owned(),
+            // The age of the failure, not that of its present cause.
             age(Duration::from_secs(longest)),
+            first.cause.to_owned(),
             attempts(most_attempts),
             next_attempt(group.iter().filter_map(|one| one.next_attempt).min(), now),
         ];
         Some(Line { cells, below: Some(format!("{}: {}", first.container, first.image)) })
     });
-    let heads = vec!["NAMESPACE", "WORKLOAD", "PODS", CAUSE, "FOR", "ATTEMPTS", "NEXT"];
+    let heads = vec!["NAMESPACE", "WORKLOAD", "PODS", "FOR", CAUSE, "ATTEMPTS", "NEXT"];
     Table { heads, flexible: 0..2, lines: lines.collect() }.write(terminal, out)
 }
 
@@ -70,10 +71,10 @@ pub(super) fn wide(
             one.node.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
             one.image.clone(),
             one.reason.to_owned(),
-            one.cause.to_owned(),
-            one.cause_group.to_owned(),
             age(Duration::from_secs(one.failing_seconds)),
             one.since_basis.to_owned(),
+            one.cause.to_owned(),
+            one.cause_group.to_owned(),
             attempts(one),
             next_attempt(one.next_attempt, now),
         ];
@@ -88,10 +89,10 @@ pub(super) fn wide(
         "NODE",
         "IMAGE",
         "REASON",
-        CAUSE,
-        "GROUP",
         "FOR",
         "BASIS",
+        CAUSE,
+        "GROUP",
         "ATTEMPTS",
         "NEXT",
     ];

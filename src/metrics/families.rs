@@ -168,6 +168,7 @@ pub static FAMILIES: &[Family] = &[
             "node",
             "workload_kind",
             "workload",
+            "batch",
         ],
         failing::info,
     ),
@@ -176,6 +177,13 @@ pub static FAMILIES: &[Family] = &[
         "When the failure began, in Unix time. The basis says how that is known.",
         &["namespace", "pod", "uid", "container", "basis"],
         failing::since,
+    )
+    .seconds(),
+    gauge(
+        "image_pull_failing_cause_since_timestamp_seconds",
+        "When the present cause of the failure began, in Unix time; when it was first seen where nobody watched it begin.",
+        &["namespace", "pod", "uid", "container"],
+        failing::cause_since,
     )
     .seconds(),
     gauge(

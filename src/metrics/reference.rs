@@ -13,6 +13,13 @@ Every family that `/metrics` serves. *Stable*: name, type and labels change only
 Series of a failing container exist only while it fails: absence means no. Counters and histograms start at zero when the
 exporter starts. Histograms are classic in the text formats; in protobuf they are native too.
 
+A failure that changes its cause has one start and, one after the other, several cause starts. A cause that returns after at most two failed
+attempts with other causes has lasted all the while: a registry whose errors alternate between a timeout and a refused connection has one
+stretch of each. Where nobody watched a cause begin, as after a start of the exporter, its start is when it was first seen, so its age is a lower bound.
+
+`batch` is `true` for pods that run to their end: those of Jobs and CronJobs, of Tekton's TaskRun, Argo's Workflow, SparkApplication, Kubeflow's training jobs,
+GitHub's EphemeralRunner, OpenShift's Build, and of the kinds that `--batch-kinds` names.
+
 | family | type | labels | stability | meaning |
 |---|---|---|---|---|
 ";

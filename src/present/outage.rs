@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::pull::cause::Cause;
+use crate::pull::replaced::CauseSince;
 use crate::pull::snapshot::Failing;
 use crate::pull::time::Timestamp;
 use crate::pull::workload::workload;
@@ -35,10 +36,12 @@ pub struct Reach {
     pub nodes: usize,
     /// Registries.
     pub registries: usize,
-    /// When the oldest began; `None` of no failure.
+    /// When the oldest failure began; `None` of no failure.
     pub since: Option<Timestamp>,
-    /// When the newest began.
-    pub newest: Option<Timestamp>,
+    /// When the present cause of one of them began first.
+    pub cause_since: Option<CauseSince>,
+    /// When the present cause of one of them began last.
+    pub newest_cause: Option<Timestamp>,
     /// When the kubelet is expected to try one of them next.
     pub next_attempt: Option<Timestamp>,
 }
@@ -68,7 +71,8 @@ impl Reach {
             nodes: nodes.len(),
             registries: registries.len(),
             since: failures.iter().map(|(_, _, failure)| failure.since.at).min(),
-            newest: failures.iter().map(|(_, _, failure)| failure.since.at).max(),
+            cause_since: failures.iter().map(|(_, _, failure)| failure.cause_since).min_by_key(|since| since.at),
+            newest_cause: failures.iter().map(|(_, _, failure)| failure.cause_since.at).max(),
             next_attempt: failures.iter().filter_map(|(_, _, failure)| failure.next_attempt()).min(),
         }
     }

@@ -15,6 +15,7 @@ use super::image::{ImageReference, PullPolicy, image_named_in, same_image};
 use super::pool::Pools;
 use super::provenance::Provenance;
 use super::reason::{Reason, Stage, stage_of};
+use super::replaced::{CauseSince, Replaced};
 use super::since::{Basis, Since};
 use super::snapshot::TrackedPod;
 use super::time::Timestamp;
@@ -39,10 +40,14 @@ pub struct Failure {
     pub message: Arc<str>,
     /// What that text says is wrong.
     pub cause: Cause,
+    /// When that cause began.
+    pub cause_since: CauseSince,
     /// Failed attempts seen.
     pub attempts: u32,
     /// The registry that it is counted under, from begin to end.
     pub registry: Arc<str>,
+    /// The causes before it.
+    replaced: Replaced,
     /// What the last status showed.
     stage: Stage,
     backoff: BackOff,
@@ -116,6 +121,8 @@ impl Failure {
             reason,
             message: pools.texts.share(cut(message)),
             cause: classify(reason.as_str(), message),
+            cause_since: CauseSince::shown(provenance, now),
+            replaced: Replaced::default(),
             attempts: 0,
             stage,
             backoff: if provenance.is_observed() && is_first_attempt(reason, container, now) {
@@ -162,9 +169,15 @@ impl Failure {
         if !provenance.is_observed() && tried_meanwhile {
             self.backoff.unwatched();
         }
-        let other_image = self.take_image(container, pools);
+        let other_image = self.take_image(container, provenance, now, pools);
         if let Stage::NoImage(reason) = stage {
-            self.take_message(reason, message_of(&container.state), pools, &mut events);
+            let before = Arc::clone(&self.message);
+            if let Some(cause) = self.take_message(reason, message_of(&container.state), pools) {
+                self.take_cause(cause, provenance, now);
+            }
+            if self.message != before {
+                self.mention_unknown_cause(&mut events);
+            }
         }
         let turns = stage != self.stage || other_image;
         if turns {
@@ -210,6 +223,12 @@ impl Failure {
             Stage::BeforePull | Stage::CrashLoop => true,
             Stage::HasImage | Stage::Unsaid | Stage::Unknown => false,
         }
+    }
+
+    /// How long its present cause has lasted at `now`; a lower bound unless the cause was seen to begin.
+    #[must_use]
+    pub fn cause_lasted(&self, now: Timestamp) -> Duration {
+        now.since(self.cause_since.at)
     }
 
     /// When the last failed attempt showed; `None` when none was seen.
@@ -286,26 +305,38 @@ impl Failure {
         let interval = self.backoff.attempt_shows(now, provenance.is_observed());
         events.extend(interval.map(FailureEvent::BackedOff));
         self.attempts = self.attempts.saturating_add(1);
+        self.replaced.attempt();
         events.push(FailureEvent::Attempted(self.cause));
     }
 
-    /// Keeps the newest error text and what it says. A kubelet before 1.32 says nothing while it waits
-    /// (kubernetes/kubernetes#127918); what its last attempt said holds until the next.
-    fn take_message(&mut self, reason: Reason, message: &str, pools: &mut Pools, events: &mut Vec<FailureEvent>) {
-        let (other_reason, other_text) = (self.reason != reason, *self.message != *cut(message));
+    /// Keeps the newest error text. Returns the cause that it tells, where it may be another than before. A kubelet before
+    /// 1.32 says nothing while it waits (kubernetes/kubernetes#127918); what its last attempt said holds until the next.
+    fn take_message(&mut self, reason: Reason, message: &str, pools: &mut Pools) -> Option<Cause> {
+        let (before, other_text) = (self.reason, *self.message != *cut(message));
         // Every attempt and every back-off after it: nearly all that ever changes.
-        let only_turns =
-            self.reason.tells_no_cause() && reason.tells_no_cause() && is_same_error(&self.message, message);
+        let only_turns = before.tells_no_cause() && reason.tells_no_cause() && is_same_error(&self.message, message);
         self.reason = reason;
-        if is_bare_backoff(message) {
-            return;
-        }
-        if (other_reason || other_text) && !only_turns {
-            self.cause = classify(reason.as_str(), message);
+        let is_bare = is_bare_backoff(message);
+        if is_bare && (before.is_attempt() || before == Reason::ImagePullBackOff) {
+            return None;
         }
         if other_text {
             self.message = pools.texts.share(cut(message));
-            self.mention_unknown_cause(events);
+        }
+        // An error outside an attempt is over, and the kubelet waits after the attempt before it.
+        if is_bare {
+            return Some(self.replaced.newest().unwrap_or(Cause::Unknown));
+        }
+        let may_differ = (before != reason || other_text) && !only_turns;
+        may_differ.then(|| classify(reason.as_str(), message))
+    }
+
+    /// Follows the cause that a status tells.
+    fn take_cause(&mut self, cause: Cause, provenance: Provenance, now: Timestamp) {
+        if cause != self.cause {
+            let returns = self.replaced.replace(self.cause, self.cause_since, cause);
+            self.cause_since = returns.unwrap_or_else(|| CauseSince::shown(provenance, now));
+            self.cause = cause;
         }
     }
 
@@ -317,7 +348,13 @@ impl Failure {
 
     /// Turns to another image of the same container where the status names one: an image volume's after the
     /// container's own, or the other way round. Each has a back-off of its own. Returns whether it did.
-    fn take_image(&mut self, container: &ContainerFacts, pools: &mut Pools) -> bool {
+    fn take_image(
+        &mut self,
+        container: &ContainerFacts,
+        provenance: Provenance,
+        now: Timestamp,
+        pools: &mut Pools,
+    ) -> bool {
         let message = message_of(&container.state);
         let other = failing_image(container, message)
             .filter(|(_, image)| image.reference != self.image.raw() && image_named_in(message).is_some());
@@ -326,6 +363,8 @@ impl Failure {
         self.policy = image.policy;
         self.message = Arc::default();
         self.cause = Cause::Unknown;
+        self.cause_since = CauseSince::shown(provenance, now);
+        self.replaced = Replaced::default();
         self.backoff = BackOff::found();
         true
     }

@@ -16,6 +16,7 @@ use super::reason::{Stage, stage_of};
 use super::snapshot::{Snapshot, TrackedContainer, TrackedPod};
 use super::time::Timestamp;
 use super::watch_state::WatchState;
+use super::workload::is_batch;
 
 /// Which waiting reasons the mirror of kube-state-metrics shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,13 +31,15 @@ pub enum Mirror {
 }
 
 /// What the index is told once.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// What to mirror.
     pub mirror: Mirror,
     /// Whether finished pods are left out of the watch, so that a pod which vanishes without having been deleted
     /// has finished.
     pub finished_pods_hidden: bool,
+    /// Kinds of controllers or workloads that are batch, besides those that always are.
+    pub batch_kinds: Vec<String>,
 }
 
 /// The informer's cache: the pods with something to show.
@@ -203,6 +206,7 @@ impl Index {
             pull_secrets: self.pools.lists.share(facts.pull_secrets.as_slice()),
             owner: self.pools.owners.share(Arc::new(facts.owner.clone())),
             last_change,
+            batch: is_batch(&facts.id, &facts.owner, &self.settings.batch_kinds),
             containers: next,
         };
         let unchanged = old.as_deref() == Some(&pod);

@@ -19,6 +19,7 @@ mod pool;
 pub mod provenance;
 pub mod reason;
 pub mod redact;
+pub mod replaced;
 pub mod since;
 pub mod snapshot;
 pub mod time;

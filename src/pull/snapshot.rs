@@ -52,6 +52,8 @@ pub struct TrackedPod {
     pub owner: Arc<Owner>,
     /// When a status of one of its containers last changed, as far as it was seen.
     pub last_change: Timestamp,
+    /// Whether it runs to its end, as a Job's pod does.
+    pub batch: bool,
     /// Its containers that have something to show.
     pub containers: Vec<TrackedContainer>,
 }

@@ -1,4 +1,5 @@
-//! Names the workload a pod belongs to, from the pod alone: without the right to read anything else.
+//! Names the workload that a pod belongs to, and tells batch from services. Uses the pod alone, so that no right to read
+//! other objects is needed.
 
 use super::facts::{Owner, PodId};
 
@@ -32,6 +33,41 @@ pub fn workload<'a>(id: &'a PodId, owner: &'a Owner) -> Workload<'a> {
         },
         kind => of(kind, &owner.name),
     }
+}
+
+/// Kinds of controllers whose pods run to their end: nobody waits in front of them, and their deadlines run.
+///
+/// `--batch-kinds` adds to them. A kind is here if its controller makes pods itself: one that makes Jobs, such as
+/// `CronJob`, `JobSet` or `ScaledJob`, shows as `Job`.
+const BATCH_KINDS: [&str; 13] = [
+    // Kubernetes' own, and Volcano's (batch.volcano.sh).
+    "Job",
+    // Tekton (tekton.dev): one pod for each run of a task.
+    "TaskRun",
+    // Argo Workflows (argoproj.io): the workflow controls the pods of all its steps.
+    "Workflow",
+    // The Spark operator (sparkoperator.k8s.io) controls the driver, and the driver's pod its executors.
+    "SparkApplication",
+    "Pod",
+    // Kubeflow's training operator (kubeflow.org).
+    "PyTorchJob",
+    "TFJob",
+    "MPIJob",
+    "XGBoostJob",
+    "PaddleJob",
+    "JAXJob",
+    // GitHub's runner scale sets (actions.github.com): one pod for each job.
+    "EphemeralRunner",
+    // OpenShift (build.openshift.io).
+    "Build",
+];
+
+/// Whether a pod that `owner` controls is batch: its controller's kind is in the table, or its controller's or its
+/// workload's kind is one of `more`. A pod that nothing controls is batch only if `more` has `Pod`.
+#[must_use]
+pub fn is_batch(id: &PodId, owner: &Owner, more: &[String]) -> bool {
+    let kinds = [owner.kind.as_str(), workload(id, owner).kind];
+    BATCH_KINDS.contains(&owner.kind.as_str()) || more.iter().any(|kind| kinds.contains(&kind.as_str()))
 }
 
 fn without_suffix<'a>(name: &'a str, hash: &str) -> Option<&'a str> {

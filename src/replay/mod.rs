@@ -17,7 +17,7 @@ use crate::pull::time::Timestamp;
 use recording::{BadRecord, Record, Recording};
 
 /// What to replay, and how far.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// What the index is told.
     pub settings: Settings,
@@ -164,7 +164,7 @@ impl<'a> Player<'a> {
 
 /// A monitor of a cluster that was empty at `now`.
 fn begun(options: &Options, now: Timestamp) -> Monitor {
-    let monitor = Monitor::new(options.settings, &[Scope::Cluster], options.limits, now);
+    let monitor = Monitor::new(options.settings.clone(), &[Scope::Cluster], options.limits, now);
     monitor.take(&Scope::Cluster, PodEvent::ListBegins, now);
     monitor.take(&Scope::Cluster, PodEvent::ListEnds, now);
     monitor

@@ -130,7 +130,7 @@ fn go_on(records: &mut Vec<Value>, until: f64) {
 /// What the exporter shows after these records, with instants in seconds from `begin`.
 fn scrape(records: &str, begin: f64) -> Scrape {
     let options = Options {
-        settings: Settings { mirror: Mirror::Image, finished_pods_hidden: false },
+        settings: Settings { mirror: Mirror::Image, ..Settings::default() },
         limits: Limits { max_registries: 100, max_containers: 10_000 },
         until: None,
         keep_going: false,

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use crate::common::{NOT_FOUND, get, pod};
 use crate::site::Site;
 
+const UNKNOWN_TAG: &str = "manifest unknown: the named manifest is not known to the registry";
+
 /// A pod whose image has this reference, which waits for this reason.
 fn waiting(namespace: &str, name: &str, image: &str, reason: &str, message: &str) -> Value {
     let mut waiting = pod(namespace, name, Some((reason, message)));
@@ -81,6 +83,46 @@ fn the_summary_counts_whom_each_outage_affects() {
     assert_eq!(counts(&outages[0]), [2, 2, 2, 1, 1, 1].map(Some));
     assert_eq!(counts(&site.json("/api/v1/summary?namespace=bank"))[0], Some(2));
     assert_eq!(site.json("/api/v1/summary?namespace=nowhere")["since"], Value::Null);
+}
+
+#[test]
+fn an_outage_is_as_old_as_its_cause_and_not_as_the_failures_that_it_hits() {
+    let site = Site::with(&[waiting("shop", "web", "reg.example/web:1.8.O", "ErrImagePull", UNKNOWN_TAG)]);
+    let refused = "dial tcp 10.0.0.1:443: connect: connection refused";
+    // Five minutes ago the registry went away, after the exporter had watched a bad tag for 55 minutes.
+    site.apply(6900, &waiting("shop", "web", "reg.example/web:1.8.O", "ErrImagePull", refused));
+    let about =
+        |seconds: &Value, expected: u64| seconds.as_u64().is_some_and(|at| (expected..expected + 60).contains(&at));
+    let failing = &site.json("/api/v1/failures")["failing"][0];
+    assert_eq!((&failing["cause"], &failing["cause_since_basis"]), (&json!("connection_failed"), &json!("observed")));
+    assert!(about(&failing["cause_seconds"], 300) && about(&failing["failing_seconds"], 3600), "{failing}");
+    let summary = site.json("/api/v1/summary");
+    let outage = &summary["outages"][0];
+    assert_eq!(outage["cause_since"], failing["cause_since"]);
+    assert_eq!((&outage["cause_since_basis"], &outage["since"]), (&json!("observed"), &failing["since"]));
+    assert_eq!(summary["since"], failing["since"], "what has failed longest");
+    let page = site.get("/").text();
+    let outage = page.split("class=\"outage").nth(1).expect("the page has the outage");
+    let age_of = |part: &str| {
+        let time = part.split("</time>").next().and_then(|time| time.rsplit('>').next());
+        time.expect("it has an age").to_owned()
+    };
+    assert!(age_of(outage).starts_with("5m"), "{}", age_of(outage));
+    let row = outage.split("class=\"row\"").nth(1).expect("it has the container");
+    assert_eq!(age_of(row), "60m");
+    assert!(row.contains("for this cause for 5m"), "{row}");
+    assert!(!outage.contains("at least"), "it was seen to begin");
+}
+
+#[test]
+fn an_age_that_nobody_watched_begin_is_told_as_a_lower_bound() {
+    let site = Site::unlisted();
+    site.find(6900, &[waiting("shop", "web", "reg.example/web:1", "ErrImagePull", UNKNOWN_TAG)]);
+    assert_eq!(site.json("/api/v1/failures")["failing"][0]["cause_since_basis"], "found");
+    assert_eq!(site.json("/api/v1/summary")["outages"][0]["cause_since_basis"], "found");
+    let page = site.get("/").text();
+    assert!(page.contains("</time><abbr title=\"at least: the cause was not seen to begin\">+</abbr>"), "{page}");
+    assert!(page.contains("for this cause for at least 5m"));
 }
 
 #[test]

@@ -65,6 +65,15 @@ impl Site {
         self.tell(0, PodEvent::ListEnds);
     }
 
+    /// The first list is complete, and has these pods.
+    pub fn find(&self, seconds: u64, pods: &[Value]) {
+        self.tell(seconds, PodEvent::ListBegins);
+        for pod in pods {
+            self.tell(seconds, PodEvent::Listed(facts(pod).into()));
+        }
+        self.tell(seconds, PodEvent::ListEnds);
+    }
+
     /// A pod is as this says, so many seconds after the beginning two hours ago.
     pub fn apply(&self, seconds: u64, pod: &Value) {
         self.tell(seconds, PodEvent::Applied(facts(pod).into()));

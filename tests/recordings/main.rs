@@ -57,7 +57,7 @@ const TOLERANCE: f64 = 0.001;
 
 fn scrape_at(recording: &str, mirror: Mirror, until: Option<Duration>) -> Exposition {
     let options = Options {
-        settings: Settings { mirror, finished_pods_hidden: false },
+        settings: Settings { mirror, ..Settings::default() },
         limits: Limits { max_registries: 100, max_containers: 10_000 },
         until,
         keep_going: false,
@@ -186,16 +186,23 @@ fn check_open(name: &str, scrape: &Exposition, open: &[&Failure]) {
         places.sort();
         places
     };
-    let [failing, info, since, attempts, last, next] = [
+    let [failing, info, since, cause_since, attempts, last, next] = [
         "image_pull_failing",
         "image_pull_failing_info",
         "image_pull_failing_since_timestamp_seconds",
+        "image_pull_failing_cause_since_timestamp_seconds",
         "image_pull_failing_attempts",
         "image_pull_last_attempt_timestamp_seconds",
         "image_pull_next_attempt_timestamp_seconds",
     ]
     .map(|family| by_place(scrape, family));
-    for (family, shown) in [("failing", &failing), ("info", &info), ("since", &since), ("attempts", &attempts)] {
+    for (family, shown) in [
+        ("failing", &failing),
+        ("info", &info),
+        ("since", &since),
+        ("cause_since", &cause_since),
+        ("attempts", &attempts),
+    ] {
         assert_eq!(shown.keys().collect::<Vec<_>>(), places, "{name}: containers in {family}");
     }
     assert!(close(scrape.sum("image_pull_failing_containers", &[]), open.len() as f64), "{name}: failing containers");
@@ -220,6 +227,9 @@ fn check_open(name: &str, scrape: &Exposition, open: &[&Failure]) {
             since[place].value,
             failure.since
         );
+        let (cause, began) = failure.cause_since();
+        assert_eq!(info[place].label("cause"), cause, "{at}");
+        assert!(close(cause_since[place].value, began), "{at}: {cause} since {} not {began}", cause_since[place].value);
         assert!((attempts[place].value - onsets.len() as f64).abs() <= 1.0, "{at}: {} attempts", attempts[place].value);
         match (last.get(place), onsets.last()) {
             (Some(last), Some(onset)) => {
@@ -307,6 +317,36 @@ fn every_recorded_interval_between_two_failed_attempts_falls_into_the_bucket_of_
 #[test]
 fn every_recording_shows_one_failure_for_each_failing_container_at_every_record() {
     at_every_record(|name, records| check_failures(name, &scrape(records, Mirror::Image), &oracle::failures(records)));
+}
+
+/// The kubelet that was restarted exceeds its own limit on pulls at one attempt, and later cannot reach the runtime for a
+/// sync. Each is a cause of its own, and neither ends the stretch of the bad tag.
+#[test]
+fn a_cause_that_comes_back_has_lasted_all_the_while() {
+    let records = oracle::read("kubelet-restart");
+    let mut seen: Vec<(String, f64)> = Vec::new();
+    for end in 1..=records.len() {
+        let scrape = scrape(&records[..end], Mirror::Nothing);
+        let Some(info) = scrape.all("image_pull_failing_info").next() else { continue };
+        let since = scrape.sum("image_pull_failing_cause_since_timestamp_seconds", &[]) - records[0].at;
+        let now = (info.label("cause").to_owned(), since.round());
+        if seen.last() != Some(&now) {
+            seen.push(now);
+        }
+    }
+    let seen: Vec<(&str, f64)> = seen.iter().map(|(cause, since)| (cause.as_str(), *since)).collect();
+    let (bad_tag, began) = seen[0];
+    assert_eq!(bad_tag, "image_not_found");
+    let [(_, limited), (_, blind)] = [seen[1], seen[3]];
+    let expected = [
+        ("image_not_found", began),
+        ("pull_qps_exceeded", limited),
+        ("image_not_found", began),
+        ("node_storage_error", blind),
+        ("image_not_found", began),
+    ];
+    assert_eq!(seen, expected);
+    assert!(limited > began + 200.0 && blind > limited + 500.0, "{seen:?}");
 }
 
 #[test]

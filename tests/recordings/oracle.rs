@@ -50,6 +50,17 @@ pub struct Failure {
     /// When each failed attempt showed.
     pub onsets: Vec<f64>,
     pub intervals: Vec<Interval>,
+    /// What each status that told a cause told.
+    pub told: Vec<Told>,
+}
+
+/// A status that tells a cause.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub at: f64,
+    pub cause: &'static str,
+    /// Whether a failed attempt began to show with it.
+    pub is_attempt: bool,
 }
 
 /// A back-off interval that nothing disturbed and of which both ends were watched.
@@ -86,6 +97,42 @@ const SECTIONS: [(&str, &str, &str); 3] = [
     ("containers", "containerStatuses", "app"),
     ("ephemeralContainers", "ephemeralContainerStatuses", "ephemeral"),
 ];
+
+/// Words of the recorded error texts, and what they mean.
+const CAUSES: [(&str, &str); 11] = [
+    ("pull QPS exceeded", "pull_qps_exceeded"),
+    ("invalid reference format", "invalid_reference"),
+    ("pull policy of Never", "never_pull_absent"),
+    ("Failed to inspect image", "node_storage_error"),
+    ("no match for platform", "platform_mismatch"),
+    ("429 Too Many Requests", "rate_limited"),
+    ("401 Unauthorized", "unauthorized"),
+    ("no such host", "dns_failure"),
+    ("connection refused", "connection_failed"),
+    ("the registry is unavailable", "registry_unavailable"),
+    (": not found", "image_not_found"),
+];
+/// Attempts with other causes that do not end the stretch of a cause.
+const INTERRUPTED_BY: usize = 2;
+
+impl Failure {
+    /// The last cause told, and since when: back to where more than two attempts in a row had others.
+    pub fn cause_since(&self) -> (&'static str, f64) {
+        let last = self.told.last().expect("a failure begins with an error");
+        let (mut since, mut others) = (last.at, 0);
+        for told in self.told.iter().rev() {
+            if told.cause == last.cause {
+                (since, others) = (told.at, 0);
+            } else {
+                others += usize::from(told.is_attempt);
+            }
+            if others > INTERRUPTED_BY {
+                break;
+            }
+        }
+        (last.cause, since)
+    }
+}
 
 impl Interval {
     /// The bound of the bucket that it has to be counted in.
@@ -249,6 +296,7 @@ impl Container {
             ended: None,
             onsets: Vec::new(),
             intervals: Vec::new(),
+            told: vec![Told { at: sight.at, cause: sight.cause(), is_attempt: ATTEMPTS.contains(&reason) }],
         });
         // A wait for a restart may have hidden attempts.
         let is_first = !sight.first_of_pod && reason != "ImagePullBackOff";
@@ -290,6 +338,10 @@ impl Container {
             }
             return;
         }
+        if sight.has_no_image() {
+            let is_attempt = reason != self.reason && ATTEMPTS.contains(&reason);
+            failure.told.push(Told { at: sight.at, cause: sight.cause(), is_attempt });
+        }
         if reason == self.reason {
             return;
         }
@@ -318,6 +370,12 @@ impl Sight<'_> {
 
     fn message(&self) -> String {
         text_of(&self.status["state"]["waiting"]["message"])
+    }
+
+    fn cause(&self) -> &'static str {
+        let message = self.message();
+        let known = CAUSES.iter().find(|(words, _)| message.contains(words));
+        known.unwrap_or_else(|| panic!("no cause for {message:?}")).1
     }
 
     fn has_no_image(&self) -> bool {

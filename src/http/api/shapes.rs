@@ -8,6 +8,7 @@ use crate::present::outage::{Outage, Reach, outages};
 use crate::present::past::{EndedFailure, FiveMinutes, Status};
 use crate::present::{FailingContainer, rfc3339, rfc3339_where_known};
 use crate::pull::advice::summary;
+use crate::pull::replaced::CauseSince;
 use crate::pull::snapshot::Failing;
 use crate::pull::time::Timestamp;
 
@@ -88,6 +89,9 @@ struct OutageShape {
     cause_group: &'static str,
     registry: Option<String>,
     summary: &'static str,
+    #[serde(serialize_with = "rfc3339_where_known")]
+    cause_since: Option<Timestamp>,
+    cause_since_basis: Option<&'static str>,
     #[serde(flatten)]
     reach: ReachShape,
 }
@@ -108,8 +112,7 @@ struct ReachShape {
 
 impl From<Reach> for ReachShape {
     fn from(reach: Reach) -> Self {
-        let Reach { containers, pods, workloads, namespaces, nodes, registries, since, newest: _, next_attempt } =
-            reach;
+        let Reach { containers, pods, workloads, namespaces, nodes, registries, since, next_attempt, .. } = reach;
         Self { containers, pods, workloads, namespaces, nodes, registries, since, next_attempt }
     }
 }
@@ -122,6 +125,8 @@ impl Summary {
             cause_group: outage.cause.group().as_str(),
             registry: (!outage.registry.is_empty()).then(|| outage.registry.to_owned()),
             summary: summary(outage.cause),
+            cause_since: outage.reach.cause_since.map(|since| since.at),
+            cause_since_basis: outage.reach.cause_since.map(CauseSince::basis),
             reach: outage.reach.into(),
         };
         Self {

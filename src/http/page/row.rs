@@ -23,6 +23,8 @@ pub(super) struct Row {
     pub(super) since: String,
     pub(super) since_millis: i64,
     pub(super) age: String,
+    /// How long the present cause has lasted.
+    pub(super) cause_since: String,
     pub(super) attempts: String,
     pub(super) wait: Option<Wait>,
     pub(super) timeline: Option<Timeline>,
@@ -77,6 +79,7 @@ impl Row {
             since: words::clock(failure.since.at),
             since_millis: failure.since.at.unix_millis(),
             age: words::ago(failure.since.at, now),
+            cause_since: words::cause_since(failure.cause_since, now),
             attempts,
             wait: Wait::of(failure.last_attempt(), failure.next_attempt(), now),
             timeline_label: timeline.as_ref().map(|timeline| label(timeline, now)).unwrap_or_default(),

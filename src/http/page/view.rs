@@ -82,8 +82,11 @@ struct Shown {
     registry: String,
     reach: Reach,
     extent: String,
+    /// How long its cause has lasted.
     age: String,
     since_millis: i64,
+    /// Whether the cause was seen to begin, so that the age is no lower bound.
+    is_age_exact: bool,
     summary: &'static str,
     check_first: &'static str,
     runbook: &'static str,
@@ -182,8 +185,8 @@ fn banner(watch: Watch, now: Timestamp) -> Option<String> {
 fn sort(outages: &mut [Outage<'_>], sort: Sort) {
     match sort {
         Sort::Size => {}
-        Sort::Oldest => outages.sort_by_key(|outage| outage.reach.since),
-        Sort::Newest => outages.sort_by_key(|outage| std::cmp::Reverse(outage.reach.newest)),
+        Sort::Oldest => outages.sort_by_key(|outage| outage.reach.cause_since.map(|since| since.at)),
+        Sort::Newest => outages.sort_by_key(|outage| std::cmp::Reverse(outage.reach.newest_cause)),
     }
     for outage in outages {
         outage.failures.sort_by_key(|(_, _, failure)| failure.since.at);
@@ -217,7 +220,7 @@ impl Shown {
             (1, Some((pod, _, _))) => format!("in {}", pod.id.namespace),
             (namespaces, _) => format!("in {}", words::count(namespaces, "namespace")),
         };
-        let since = reach.since.unwrap_or(now);
+        let since = reach.cause_since.map_or(now, |since| since.at);
         Self {
             id: format!("{} {registry}", cause.as_str()),
             title: words::title(*cause),
@@ -232,6 +235,7 @@ impl Shown {
             reach: *reach,
             age: words::ago(since, now),
             since_millis: since.unix_millis(),
+            is_age_exact: reach.cause_since.is_some_and(|since| since.observed),
             summary: advice::summary(*cause),
             check_first: advice::check_first(*cause),
             runbook: words::runbook(*cause, group),

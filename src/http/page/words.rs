@@ -5,6 +5,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::present::{age, instant};
 use crate::pull::cause::{Cause, CauseGroup};
 use crate::pull::image::{ImageReference, PullPolicy, default_pull_policy};
+use crate::pull::replaced::CauseSince;
 use crate::pull::time::Timestamp;
 
 /// All but what means itself anywhere in a URL (RFC 3986, section 2.3).
@@ -80,6 +81,12 @@ pub(super) fn basis(basis: &str) -> &'static str {
         "event" => "the first event about it",
         _ => "when the pod began, if not later",
     }
+}
+
+/// How long the present cause has lasted.
+pub(super) fn cause_since(since: CauseSince, now: Timestamp) -> String {
+    let at_least = if since.observed { "" } else { "at least " };
+    format!("for this cause for {at_least}{}", ago(since.at, now))
 }
 
 /// An instant for people.

@@ -56,6 +56,10 @@ pub(super) fn since(shown: &Shown<'_>, series: &mut Series<'_>) {
     each(shown, series, number, |(_, _, failure)| Some(failure.since.basis.as_str()));
 }
 
+pub(super) fn cause_since(shown: &Shown<'_>, series: &mut Series<'_>) {
+    each(shown, series, |(_, _, failure)| Some(failure.cause_since.at.unix_seconds()), |_| None);
+}
+
 pub(super) fn attempts(shown: &Shown<'_>, series: &mut Series<'_>) {
     each(shown, series, |(_, _, failure)| Some(f64::from(failure.attempts)), |_| None);
 }
@@ -103,6 +107,7 @@ pub(super) fn info(shown: &Shown<'_>, series: &mut Series<'_>) {
             &*pod.node,
             workload.kind,
             workload.name,
+            if pod.batch { "true" } else { "false" },
         ];
         series.put(&labels, 1.0);
     }

@@ -1,3 +1,4 @@
+mod causes;
 mod messages;
 mod properties;
 mod relists;

@@ -1,4 +1,4 @@
-use super::{Owner, PodId, workload};
+use super::{Owner, PodId, is_batch, workload};
 
 #[track_caller]
 fn check(owner: (&str, &str, &str), expected: (&str, &str)) {
@@ -25,4 +25,26 @@ fn a_workload_is_what_somebody_deployed() {
     check(("DaemonSet", "agent", ""), ("DaemonSet", "agent"));
     check(("Node", "node-1", ""), ("Node", "node-1"));
     check(("Rollout", "canary", ""), ("Rollout", "canary"));
+}
+
+#[test]
+fn what_runs_to_its_end_is_batch_and_more_kinds_can_be_named() {
+    let id = PodId { namespace: "shop".into(), name: "lonely".into(), uid: "1".into() };
+    let is = |kind: &str, name: &str, hash: &str, more: &[&str]| {
+        let owner = Owner { kind: kind.into(), name: name.into(), template_hash: hash.into() };
+        is_batch(&id, &owner, &more.iter().map(|kind| (*kind).to_owned()).collect::<Vec<_>>())
+    };
+    for kind in ["Job", "TaskRun", "Workflow", "SparkApplication", "PyTorchJob", "EphemeralRunner", "Build"] {
+        assert!(is(kind, "import", "", &[]), "{kind}");
+    }
+    assert!(is("Job", "report-29384756", "", &[]), "a CronJob's");
+    assert!(is("Pod", "driver", "", &[]), "a Spark executor's owner is the driver's pod");
+    for kind in ["", "ReplicaSet", "StatefulSet", "DaemonSet", "Node", "Rollout", "job"] {
+        assert!(!is(kind, "web-7d9f", "7d9f", &[]), "{kind}");
+    }
+    assert!(is("Rollout", "canary", "", &["Experiment", "Rollout"]));
+    assert!(is("ReplicaSet", "web-7d9f", "7d9f", &["Deployment"]), "the workload's kind");
+    assert!(is("ReplicaSet", "web-7d9f", "7d9f", &["ReplicaSet"]), "the controller's kind");
+    assert!(is("", "", "", &["Pod"]), "pods that nothing controls, where they are batch");
+    assert!(!is("StatefulSet", "db", "", &["Pod", "Rollout"]));
 }
