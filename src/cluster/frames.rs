@@ -137,11 +137,9 @@ impl Frames {
             return Err(OutOfStep(length));
         }
         if length > MAX_OBJECT {
+            // Of the frame itself nothing is held yet.
             self.consume(PREFIX);
-            // What is already here counts, so nothing of the frame is held.
-            let held = self.partial.len();
-            self.partial = BytesMut::new();
-            self.skipping = Some(Skip { left: length.saturating_sub(held), length });
+            self.skipping = Some(Skip { left: length, length });
             return self.next_delimited();
         }
         if !self.fill(PREFIX + length) {

@@ -8,26 +8,29 @@
 //!            WatchList (what is there, as events, then a bookmark)      broken twice or not known: LIST
 //!  Blank ──▶ LIST page ──▶ … ──▶ LIST page ──▶ Current ──▶ WATCH ──▶ events and bookmarks move the position on
 //!    ▲                                            │  ▲                 │
-//!    │  410, silence, garbage, a server that went │  └─ a closed or broken connection: from the same position
-//!    └────────── back, or no way to watch ────────┘
+//!    │  410, missing bookmarks, garbage, a server │  └─ CHECK ◀── a closed, broken or quiet connection: from the same
+//!    └──── that went back, or no way to watch ────┘               position, unless the server is behind it
 //! ```
 //!
 //! Whatever breaks, three things hold: the view is never taken for current while nobody keeps it up ([`PodEvent::Failed`]
-//! goes out, and the next event or list ends that); a silent server is noticed within [`flight::IDLE_LIMIT`]; and
+//! goes out, and the next event or list ends that); that is reported within [`flight::BLIND_LIMIT`]; and
 //! requests are paced ([`pace`]).
 //!
 //! [`next`]: Informer::next
 //! [`deadline`]: Informer::deadline
 //! [`event`]: Informer::event
 
+mod ending;
 mod flight;
+mod listing;
 mod pace;
 mod version;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use flight::{Flight, Kind};
+use flight::{BLIND_LIMIT, Flight, Kind};
+use listing::Listing;
 use pace::Pace;
 use version::Version;
 
@@ -87,6 +90,12 @@ pub(super) struct Informer {
     words: Words,
     /// When the watch was last known to be kept up.
     current_at: Option<Moment>,
+    /// When the view was last known to be current, or last reported not to be.
+    accounted_at: Moment,
+    /// Whether the server has sent a bookmark since the last complete list, so that it will send more.
+    bookmarks: bool,
+    /// Whether the server has been found not to be behind the position, since the last watch ended.
+    checked: bool,
     events: VecDeque<PodEvent>,
 }
 
@@ -96,7 +105,7 @@ enum Position {
     /// Nothing, or nothing that could be kept up.
     Blank,
     /// Some pages of a list.
-    Listing { token: String },
+    Listing(Listing),
     /// Everything up to this.
     Current(Version),
 }
@@ -122,6 +131,9 @@ impl Informer {
             page_size: PAGE_SIZE,
             words: Words { protobuf: true, shards: false },
             current_at: None,
+            accounted_at: Moment::ZERO,
+            bookmarks: false,
+            checked: false,
             events: VecDeque::new(),
         }
     }
@@ -154,7 +166,9 @@ impl Informer {
                     Ask::List { limit: self.page_size, token: String::new() }
                 }
             },
-            Position::Listing { token } => Ask::List { limit: self.page_size, token: token.clone() },
+            Position::Listing(listing) => Ask::List { limit: self.page_size, token: listing.token.clone() },
+            // A watch from a version that the server has yet to reach says nothing until then.
+            Position::Current(_) if !self.checked => Ask::Check,
             Position::Current(version) => Ask::Watch { version: version.to_string() },
         };
         (at, ask)
@@ -176,8 +190,12 @@ impl Informer {
         let kind = match ask {
             Ask::WatchList => Kind::Initial,
             Ask::List { token, .. } => Kind::Page { first: token.is_empty() },
+            Ask::Check => Kind::Check,
             Ask::Watch { .. } => Kind::Watch,
         };
+        if now >= self.accounted_at + BLIND_LIMIT {
+            self.report_blind(now);
+        }
         self.pace.asked(now);
         self.follows = false;
         self.flight = Some(Flight::new(kind, now));
@@ -186,7 +204,18 @@ impl Informer {
     /// Until when the answer must have gone on; `None` when nothing is under way.
     #[must_use]
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.flight.as_ref().map(Flight::deadline)
+        let flight = self.flight.as_ref()?;
+        Some(flight.deadline(self.bookmarks).min(self.accounted_at + BLIND_LIMIT))
+    }
+
+    /// Takes the news that the deadline has passed. Returns whether the answer is to be waited for all the same: it goes
+    /// on, and all that is wrong is that the view has been out of date for so long, which is reported.
+    pub(super) fn is_patient(&mut self, now: Moment) -> bool {
+        let goes_on = self.flight.as_ref().is_some_and(|flight| flight.deadline(self.bookmarks) > now);
+        if goes_on {
+            self.report_blind(now);
+        }
+        goes_on
     }
 
     /// Takes the beginning of an answer that says yes.
@@ -195,11 +224,12 @@ impl Informer {
         flight.head = Some(now);
         flight.heard = now;
         match flight.kind {
-            Kind::Page { first: false } => {}
+            Kind::Page { first: false } | Kind::Check => {}
             Kind::Page { first: true } | Kind::Initial => self.events.push_back(PodEvent::ListBegins),
             Kind::Watch => {
                 let gap = self.current_at.map_or(Duration::ZERO, |at| now.saturating_sub(at));
                 self.current_at = Some(now);
+                self.accounted_at = now;
                 if gap > SHORT_GAP {
                     flight.catching_up = Some(now + CATCH_UP);
                     self.events.push_back(PodEvent::Resumed);
@@ -238,18 +268,30 @@ impl Informer {
 
     /// Takes a pod of a page.
     pub(super) fn listed(&mut self, pod: Result<Sighting, Undecodable>) {
+        let Some(flight) = self.flight.as_mut().filter(|flight| flight.kind != Kind::Check) else { return };
+        if let (None, Ok(pod)) = (&flight.first, &pod) {
+            flight.first = Some(pod.id().uid.clone());
+        }
         self.events.push_back(pod.map_or_else(PodEvent::Undecodable, PodEvent::Listed));
     }
 
     /// Takes the end of a page, after its pods.
     pub(super) fn paged(&mut self, page: Page, now: Moment) {
-        if self.flight.take().is_none() {
-            return;
-        }
-        if !page.token.is_empty() {
+        let Some(flight) = self.flight.take() else { return };
+        if flight.kind == Kind::Check {
+            self.checked = self.is_reached_by(&Version::from(page.version), now);
+        } else if !page.token.is_empty() {
+            let before = match std::mem::replace(&mut self.position, Position::Blank) {
+                Position::Listing(listing) => Some(listing),
+                Position::Blank | Position::Current(_) => None,
+            };
+            let Some(listing) = Listing::next(before, flight.first, page.token) else {
+                self.fail(WatchCause::Decode, "the API server repeats the pages of a list".to_owned(), None, now);
+                return;
+            };
             // A server could go on for ever with empty pages.
-            self.follows = page.objects > 0;
-            self.position = Position::Listing { token: page.token };
+            self.follows = page.objects > 0 && listing.is_unpaced();
+            self.position = Position::Listing(listing);
         } else if page.version.is_empty() {
             self.fail(WatchCause::Decode, "the API server sent a list without resourceVersion".to_owned(), None, now);
             self.position = Position::Blank;
@@ -270,6 +312,9 @@ impl Informer {
         flight.spoke = true;
         flight.partial = None;
         let is_initial = flight.kind == Kind::Initial;
+        if !is_initial {
+            self.accounted_at = now;
+        }
         match word {
             Word::Pod { pod: Err(problem), .. } | Word::Senseless(problem) => {
                 self.events.push_back(PodEvent::Undecodable(problem));
@@ -305,6 +350,7 @@ impl Informer {
             Word::Bookmark { .. } if is_initial => true,
             Word::Bookmark { version, .. } => {
                 flight.catching_up = None;
+                self.bookmarks = true;
                 let moved = self.moves_to(version, now);
                 if moved {
                     self.events.push_back(PodEvent::Synced);
@@ -323,44 +369,11 @@ impl Informer {
         if let Some(flight) = &mut self.flight {
             flight.heard = now;
             flight.spoke = true;
+            if flight.kind == Kind::Watch {
+                self.accounted_at = now;
+            }
         }
         self.events.push_back(PodEvent::Undecodable(Undecodable::TooLarge { bytes }));
-    }
-
-    /// Takes the end of an answer, whatever it was. Does nothing where [`heard`](Self::heard) has said that already.
-    pub(super) fn ended(&mut self, end: End, now: Moment) {
-        let Some(flight) = &self.flight else { return };
-        let doing = match flight.kind {
-            Kind::Page { .. } => "cannot list pods",
-            Kind::Initial | Kind::Watch if flight.head.is_none() => "cannot watch pods",
-            Kind::Initial | Kind::Watch => "the watch broke",
-        };
-        match end {
-            End::Complete => self.closed(now),
-            End::Broken(error) => self.fail(WatchCause::Connection, format!("{doing}: {error}"), None, now),
-            End::NoCredentials(error) => self.fail(WatchCause::Unauthorized, format!("{doing}: {error}"), None, now),
-            End::Refused(status) => self.refused(&status, doing, now),
-            End::Garbled(error) => {
-                self.fail(WatchCause::Decode, format!("{doing}: {error}"), None, now);
-                // What was garbled may have been a change, and protobuf is not what some proxy expects.
-                self.position = Position::Blank;
-                self.words.protobuf &= self.pace.count(WatchCause::Decode) < PATIENCE;
-            }
-            End::TooLarge => {
-                self.page_size = (self.page_size / 2).max(1);
-                self.position = Position::Blank;
-                self.fail(WatchCause::Decode, format!("{doing}: a page is too large"), None, now);
-            }
-            End::Late => {
-                let waited = now.saturating_sub(flight.heard).as_secs();
-                let error = format!("{doing}: nothing of use came for {waited} s");
-                // A watch that is silent cannot be told from one that lost something.
-                if flight.head.is_some() {
-                    self.position = Position::Blank;
-                }
-                self.fail(WatchCause::Timeout, error, None, now);
-            }
-        }
     }
 
     /// Moves the position on. Where the server is behind it, begins anew and returns false.
@@ -373,12 +386,7 @@ impl Informer {
             return true;
         }
         let version = Version::from(version);
-        if let Position::Current(known) = &self.position
-            && version.is_before(known)
-        {
-            let error = format!("the API server went back from resourceVersion {known} to {version}");
-            self.fail(WatchCause::Rewound, error, None, now);
-            self.position = Position::Blank;
+        if !self.is_reached_by(&version, now) {
             return false;
         }
         self.position = Position::Current(version);
@@ -387,85 +395,54 @@ impl Informer {
         true
     }
 
+    /// Whether a server that is at `version` has reached the position. Begins anew where it has not.
+    fn is_reached_by(&mut self, version: &Version, now: Moment) -> bool {
+        let known = match &self.position {
+            Position::Current(known) if version.is_before(known) => known,
+            Position::Current(_) | Position::Listing(_) | Position::Blank => return true,
+        };
+        let error = format!("the API server went back from resourceVersion {known} to {version}");
+        self.fail(WatchCause::Rewound, error, None, now);
+        self.position = Position::Blank;
+        false
+    }
+
     /// Takes the end of a list of everything.
     fn complete(&mut self, version: String, now: Moment) {
         self.position = Position::Current(Version::from(version));
         self.current_at = Some(now);
+        self.accounted_at = now;
+        self.bookmarks = false;
+        self.checked = true;
         self.events.push_back(PodEvent::ListEnds);
-    }
-
-    /// Takes the end of an answer as HTTP has it.
-    fn closed(&mut self, now: Moment) {
-        let Some(flight) = &self.flight else { return };
-        match flight.kind {
-            Kind::Page { .. } => {
-                self.fail(WatchCause::Connection, "the list ended early".to_owned(), None, now);
-            }
-            Kind::Initial => {
-                self.fail(WatchCause::Closed, "the watch ended before it had told what there is".to_owned(), None, now);
-            }
-            Kind::Watch if flight.spoke => {
-                self.land();
-                self.events.push_back(PodEvent::Ended);
-            }
-            Kind::Watch => {
-                self.fail(WatchCause::Closed, "the watch ended before it had told anything".to_owned(), None, now);
-                // Where nobody may watch, lists have to do.
-                if self.pace.count(WatchCause::Closed) > PATIENCE {
-                    self.position = Position::Blank;
-                }
-            }
-        }
-    }
-
-    /// Takes an answer that is an error.
-    fn refused(&mut self, status: &Status, doing: &str, now: Moment) {
-        let Status { code, message, retry_after } = status;
-        let is_initial = self.flight.as_ref().is_some_and(|flight| flight.kind == Kind::Initial);
-        let (cause, advice) = match code {
-            401 => (WatchCause::Unauthorized, " (the credentials are not accepted)"),
-            403 => (WatchCause::Forbidden, " (grant the verbs list and watch on pods)"),
-            406 | 415 if self.words.protobuf => {
-                self.words.protobuf = false;
-                (WatchCause::Unsupported, " (going on with JSON)")
-            }
-            // Pods of other shards are sorted out here too. At first, 422 is what WatchList is refused with.
-            400 | 422 if self.words.shards && !(is_initial && *code == 422) => {
-                self.words.shards = false;
-                (WatchCause::Unsupported, " (going on without the server's shards)")
-            }
-            // What a server without the feature answers (apimachinery, meta/internalversion/validation).
-            400 | 404 | 405 | 422 if is_initial => {
-                self.watch_list = WatchList::Refused;
-                (WatchCause::Unsupported, " (going on with lists in pages)")
-            }
-            410 => (WatchCause::Gone, ""),
-            429 => (WatchCause::TooManyRequests, ""),
-            500..=599 => (WatchCause::ServerError, ""),
-            _ => (WatchCause::Other, ""),
-        };
-        let is_page = matches!(self.position, Position::Listing { .. });
-        self.fail(cause, format!("{doing}: {message} ({code}){advice}"), *retry_after, now);
-        if cause == WatchCause::Gone {
-            self.position = Position::Blank;
-            // The list took longer than the server remembers.
-            if is_page {
-                self.page_size = self.page_size.saturating_mul(2).min(LARGEST_PAGE);
-            }
-        }
-        // A position may be what the server stumbles over.
-        if matches!(cause, WatchCause::ServerError | WatchCause::Other) && self.pace.count(cause) > PATIENCE {
-            self.position = Position::Blank;
-        }
     }
 
     /// Ends what is under way, and returns it.
     fn land(&mut self) -> Option<Flight> {
         let flight = self.flight.take()?;
+        self.checked = false;
         if flight.unplaced {
             self.position = Position::Blank;
         }
         Some(flight)
+    }
+
+    /// Ends a watch that nothing is wrong with, to be resumed from its position.
+    fn end_watch(&mut self) {
+        self.land();
+        self.events.push_back(PodEvent::Ended);
+    }
+
+    /// Reports that the view has been out of date for too long, though nothing has failed.
+    fn report_blind(&mut self, now: Moment) {
+        let error = format!("the view of the pods has not been complete and current for {} s", BLIND_LIMIT.as_secs());
+        self.report(WatchCause::Timeout, error, now);
+    }
+
+    /// Reports a failure.
+    fn report(&mut self, cause: WatchCause, error: String, now: Moment) {
+        self.accounted_at = now;
+        self.events.push_back(PodEvent::Failed(WatchFailure { cause, error }));
     }
 
     /// Takes a fault: whatever was under way is over.
@@ -480,7 +457,7 @@ impl Informer {
             *failed = failed.saturating_add(1);
         }
         self.pace.failed(cause, wish, now);
-        self.events.push_back(PodEvent::Failed(WatchFailure { cause, error }));
+        self.report(cause, error, now);
     }
 }
 

@@ -151,7 +151,7 @@ impl Driver {
             self.informer.stalled(now);
         }
         let end = match part {
-            Err(_) if now < deadline => return Some(answer),
+            Err(_) if now < deadline || self.informer.is_patient(now) => return Some(answer),
             Err(_) => End::Late,
             Ok(Some(Err(error))) => End::Broken(chain(&error)),
             Ok(Some(Ok(part))) => {
@@ -228,8 +228,10 @@ fn answer(ask: &Ask, response: Response<Body>) -> Result<Answer, End> {
     };
     let content_encoding = text(response.headers(), header::CONTENT_ENCODING);
     let reading = match (ask, content_encoding) {
-        (Ask::List { .. }, "" | "identity") => Reading::Page(Collected::Plain(BytesMut::new())),
-        (Ask::List { .. }, "gzip") => Reading::Page(Collected::Gzip(Box::new(GzDecoder::new(Page(BytesMut::new()))))),
+        (Ask::List { .. } | Ask::Check, "" | "identity") => Reading::Page(Collected::Plain(BytesMut::new())),
+        (Ask::List { .. } | Ask::Check, "gzip") => {
+            Reading::Page(Collected::Gzip(Box::new(GzDecoder::new(Page(BytesMut::new())))))
+        }
         (Ask::WatchList | Ask::Watch { .. }, "" | "identity") => Reading::Watch(Frames::new(encoding.framing())),
         (_, other) => return Err(End::Garbled(format!("the answer is compressed as \"{other}\""))),
     };

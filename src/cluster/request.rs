@@ -13,6 +13,8 @@ pub(super) enum Ask {
     WatchList,
     /// A page of a list: the first one, or the one that `token` names.
     List { limit: u32, token: String },
+    /// The current resourceVersion: a list of one pod, which the server reads from etcd.
+    Check,
     /// What happened after `version`.
     Watch { version: String },
 }
@@ -52,13 +54,15 @@ impl Ask {
         watch_seconds: WatchSeconds,
     ) -> Result<Request<Body>, http::Error> {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        if !target.field_selector.is_empty() {
+        // Any pod will do for a check; a selector would have the server look for one that matches.
+        let selects = !matches!(self, Self::Check);
+        if selects && !target.field_selector.is_empty() {
             query.append_pair("fieldSelector", &target.field_selector);
         }
-        if !target.label_selector.is_empty() {
+        if selects && !target.label_selector.is_empty() {
             query.append_pair("labelSelector", &target.label_selector);
         }
-        if words.shards {
+        if selects && words.shards {
             query.append_pair("shardSelector", &target.shard_selector);
         }
         let is_list = match self {
@@ -67,6 +71,10 @@ impl Ask {
                 if !token.is_empty() {
                     query.append_pair("continue", token);
                 }
+                true
+            }
+            Self::Check => {
+                query.append_pair("limit", "1");
                 true
             }
             Self::WatchList => {

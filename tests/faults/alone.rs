@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use image_pull_exporter::sim::api::{Drop, Fault, Refusal, Verb};
+use image_pull_exporter::list::{Filter, look_at_cluster};
+use image_pull_exporter::pull::time::Timestamp;
+use image_pull_exporter::sim::api::{BOOKMARK_EVERY, Drop, Fault, Faults, Refusal, SharedStore, Verb};
 use tokio::time::sleep;
 
-use crate::lab::{Lab, run};
+use crate::lab::{Lab, client, run};
 
 /// Nobody may take the view for current for longer than this after nobody keeps it up.
 const BLIND: Duration = Duration::from_secs(120);
@@ -53,9 +55,24 @@ fn a_watch_that_ends_goes_on_from_where_it_was() {
 }
 
 #[test]
+fn a_connection_that_says_nothing_any_more_is_renewed_without_a_list() {
+    run(async {
+        let lab = watched().await;
+        lab.faults.drop_watches(Drop::Silent);
+        let expected = change(&lab);
+        let right = lab.until(BLIND, |lab| lab.failing().as_ref() == Some(&expected)).await;
+        right.expect("it is renewed");
+        assert_eq!(lab.count("image_pull_exporter_relists_total"), 1.0);
+        assert_eq!(faults(&lab), 0.0, "nobody can know that it was broken");
+    });
+}
+
+#[test]
 fn a_connection_that_says_nothing_any_more_is_noticed() {
     run(async {
         let lab = watched().await;
+        // The first bookmark says that more will come.
+        sleep(BOOKMARK_EVERY + Duration::from_secs(1)).await;
         lab.faults.drop_watches(Drop::Silent);
         let expected = change(&lab);
         let is_noticed = |lab: &Lab| lab.count("image_pull_exporter_watch_restarts_total{cause=\"timeout\"}") > 0.0;
@@ -247,9 +264,38 @@ fn a_cluster_restored_from_a_backup_is_listed_anew() {
         lab.store.restore(backup);
         lab.faults.drop_watches(Drop::Abrupt);
         lab.settle(&uids(&["a"])).await.expect("it follows back");
-        // A watch from the future is silent.
-        assert_eq!(lab.count("image_pull_exporter_watch_restarts_total{cause=\"timeout\"}"), 1.0);
+        assert_eq!(lab.count("image_pull_exporter_watch_restarts_total{cause=\"rewound\"}"), 1.0);
     });
+}
+
+#[test]
+fn a_stale_view_is_not_taken_for_current_after_a_cluster_was_restored() {
+    for how in [Drop::Clean, Drop::Abrupt, Drop::Reset] {
+        run(async {
+            let lab = watched().await;
+            let backup = lab.store.snapshot();
+            let changed = change(&lab);
+            lab.settle(&changed).await.expect("it follows");
+            lab.store.restore(backup);
+            lab.faults.drop_watches(how);
+            let (mut stale, restored) = (Duration::ZERO, uids(&["a"]));
+            for number in 0..200 {
+                let step = Duration::from_millis(if number < 100 { 50 } else { 1000 });
+                sleep(step).await;
+                if lab.is_synced() && lab.failing().as_ref() != Some(&restored) {
+                    stale += step;
+                }
+            }
+            assert!(stale <= Duration::from_secs(1), "{how:?}: synced and stale for {stale:?}");
+            assert_eq!(lab.failing(), Some(restored), "{how:?}");
+        });
+    }
+}
+
+/// Faults that were counted.
+fn faults(lab: &Lab) -> f64 {
+    let of = |labels| lab.count(&format!("image_pull_exporter_watch_restarts_total{labels}"));
+    of("") - of("{cause=\"ended\"}")
 }
 
 /// Lets a server misbehave for an hour; returns the requests it got and how long the view seemed current.
@@ -278,7 +324,7 @@ fn a_black_hole_is_asked_seldom_and_is_never_taken_for_the_truth() {
         assert!(current < BLIND, "{current:?}");
         assert_eq!(lab.count("image_pull_exporter_watch_synced"), 0.0);
         assert_eq!(lab.failing(), Some(uids(&["a"])), "the last good view stays");
-        assert!(lab.monitor.stale_for(image_pull_exporter::pull::time::Timestamp::from_unix_millis(i64::MAX)) > HOUR);
+        assert!(lab.monitor.stale_for(Timestamp::from_unix_millis(i64::MAX)) > HOUR);
         lab.faults.black_hole(false);
         let expected = change(&lab);
         lab.settle(&expected).await.expect("it recovers");
@@ -300,7 +346,99 @@ fn a_server_that_closes_every_watch_at_once_is_read_in_lists_and_not_hurried() {
 fn a_quiet_watch_stands_on_bookmarks_and_asks_nothing() {
     run(async {
         let (_, requests, current) = an_hour_of(|_| {}).await;
-        assert!(requests <= 13, "one for each time the server ends the watch: {requests}");
+        assert!(requests <= 26, "a check and a watch for each time the server ends the watch: {requests}");
         assert!(current + Duration::from_secs(30) >= HOUR, "{current:?}");
     });
+}
+
+#[test]
+fn a_quiet_watch_without_bookmarks_is_no_fault() {
+    run(async {
+        let lab = Lab::new(1);
+        lab.faults.no_bookmarks(true);
+        lab.put("a", 1, true);
+        lab.settle(&uids(&["a"])).await.expect("it begins well");
+        let before = lab.requests();
+        for _ in 0..HOUR.as_secs() {
+            sleep(Duration::from_secs(1)).await;
+            assert!(lab.is_synced(), "after {:?}", lab.age());
+        }
+        assert_eq!(faults(&lab), 0.0);
+        assert_eq!(lab.count("image_pull_exporter_relists_total"), 1.0);
+        assert!(lab.requests() - before <= 100, "{} requests", lab.requests() - before);
+        // And a black hole is noticed all the same.
+        lab.faults.black_hole(true);
+        lab.faults.drop_watches(Drop::Silent);
+        let noticed = lab.until(BLIND, |lab| !lab.is_synced()).await.expect("it is noticed");
+        assert!(noticed > Duration::from_secs(30), "{noticed:?}");
+        assert_eq!(lab.count("image_pull_exporter_watch_restarts_total{cause=\"timeout\"}"), 1.0);
+        lab.faults.black_hole(false);
+        let expected = change(&lab);
+        lab.settle(&expected).await.expect("it recovers");
+    });
+}
+
+#[test]
+fn lists_that_lead_nowhere_are_asked_for_seldom_and_reported() {
+    let (period, step) = (Duration::from_secs(1200), Duration::from_secs(2));
+    for (habit, most) in [(Faults::repeat_pages as fn(&Faults, bool), 1200), (Faults::invent_pods, 10_000 + 1200)] {
+        run(async {
+            let lab = watched().await;
+            lab.faults.refuse_watch_list(true);
+            habit(&lab.faults, true);
+            lab.faults.error_in_watches(Refusal::Gone);
+            let pages = |lab: &Lab| lab.faults.requests().continues + lab.faults.requests().list;
+            let before = pages(&lab);
+            sleep(Duration::from_secs(1)).await;
+            let mut silent = Duration::ZERO;
+            let mut reports = faults(&lab);
+            for _ in 0..period.as_secs() / step.as_secs() {
+                sleep(step).await;
+                assert!(!lab.is_synced());
+                silent = if faults(&lab) > reports { Duration::ZERO } else { silent + step };
+                assert!(silent <= BLIND, "nothing is reported for {silent:?}");
+                reports = faults(&lab);
+            }
+            assert!(pages(&lab) - before <= most, "{} pages in {period:?}", pages(&lab) - before);
+            assert_eq!(lab.failing(), Some(uids(&["a"])), "the last good view stays");
+            habit(&lab.faults, false);
+            let expected = change(&lab);
+            lab.settle(&expected).await.expect("it recovers");
+        });
+    }
+}
+
+#[test]
+fn initial_events_without_end_are_reported() {
+    run(async {
+        let lab = watched().await;
+        lab.faults.never_end_watch_list(true);
+        lab.faults.error_in_watches(Refusal::Gone);
+        sleep(Duration::from_secs(1)).await;
+        let (begun, mut silent, mut reports) = (lab.requests(), Duration::ZERO, faults(&lab));
+        for second in 0..700 {
+            lab.put("c", second, false);
+            sleep(Duration::from_secs(1)).await;
+            assert!(!lab.is_synced());
+            silent = if faults(&lab) > reports { Duration::ZERO } else { silent + Duration::from_secs(1) };
+            assert!(silent <= BLIND, "nothing is reported for {silent:?}");
+            reports = faults(&lab);
+        }
+        assert!(lab.requests() - begun <= 10, "{} requests", lab.requests() - begun);
+    });
+}
+
+#[test]
+fn one_look_ends_with_an_error_where_a_list_leads_nowhere() {
+    for habit in [Faults::repeat_pages as fn(&Faults, bool), Faults::invent_pods] {
+        run(async {
+            let (store, began) = (SharedStore::default(), tokio::time::Instant::now());
+            store.put(crate::common::pod("shop", "a", None));
+            let (client, faults) = client(store);
+            habit(&faults, true);
+            let looked = look_at_cluster(client, &Filter::default(), Timestamp::default).await;
+            assert!(looked.is_err(), "{looked:?}");
+            assert!(began.elapsed() <= BLIND, "{:?}", began.elapsed());
+        });
+    }
 }

@@ -47,14 +47,18 @@ fn now(began: Instant) -> Timestamp {
     Timestamp::from_unix_millis(BEGAN).after(began.elapsed())
 }
 
+/// A client of an API server in the same process.
+pub fn client(store: SharedStore) -> (Client, Faults) {
+    let (router, faults) = api::in_process(store, BOOKMARK_EVERY);
+    let router = router.map_request(|request: http::Request<kube::client::Body>| request.map(axum::body::Body::new));
+    (Client::new(router, "default"), faults)
+}
+
 impl Lab {
     /// One whose informer draws its pauses from `seed`.
     pub fn new(seed: u64) -> Self {
         let store = SharedStore::default();
-        let (router, faults) = api::in_process(store.clone(), BOOKMARK_EVERY);
-        let router =
-            router.map_request(|request: http::Request<kube::client::Body>| request.map(axum::body::Body::new));
-        let client = Client::new(router, "default");
+        let (client, faults) = client(store.clone());
         let (began, scope) = (Instant::now(), Scope::Cluster);
         let limits = Limits { max_registries: 100, max_containers: 10_000 };
         let settings = Settings { finished_pods_hidden: true, ..Settings::default() };

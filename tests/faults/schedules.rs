@@ -107,7 +107,7 @@ impl Truth {
 fn go_wrong(lab: &Lab, dice: &mut Dice) {
     let faults = &lab.faults;
     let on = dice.is_heads();
-    match dice.below(17) {
+    match dice.below(19) {
         0..=2 => faults.drop_watches(dice.drop()),
         3 | 4 => faults.error_in_watches(dice.refusal()),
         5 | 6 => faults.next(dice.verb(), dice.fault(), 1 + u32::try_from(dice.below(3)).expect("it is small")),
@@ -121,6 +121,8 @@ fn go_wrong(lab: &Lab, dice: &mut Dice) {
         13 => faults.never_end_watch_list(on),
         14 => faults.refuse_watch_list(on),
         15 => faults.refuse_protobuf(on),
+        16 => faults.repeat_pages(on),
+        17 => faults.invent_pods(on),
         // Not swapped ones: where the first of two is told last and the connection breaks in between, nobody can know.
         _ if dice.is_heads() => faults.omit_versions(on),
         _ => faults.repeat_events(on),
@@ -139,6 +141,8 @@ fn go_well(lab: &Lab) {
         Faults::refuse_protobuf,
         Faults::omit_versions,
         Faults::repeat_events,
+        Faults::repeat_pages,
+        Faults::invent_pods,
     ] {
         habit(faults, false);
     }

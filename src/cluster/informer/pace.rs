@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::Moment;
 use crate::cluster::WatchCause;
 
-/// Between two requests, save those that continue what just went well.
+/// Average time between two requests, save those that continue what just went well. One request may come early, since a
+/// watch that is resumed takes two.
 pub(in crate::cluster) const SPACING: Duration = Duration::from_secs(1);
 /// The longest pause after a first fault of a kind; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -20,13 +21,14 @@ pub(super) struct Pace {
     /// How often each kind has happened since the last progress.
     faults: [u32; WatchCause::ALL.len()],
     not_before: Moment,
-    last_asked: Option<Moment>,
+    /// Up to when the requests so far use the rate up.
+    used_until: Moment,
     random: u64,
 }
 
 impl Pace {
     pub(super) fn new(seed: u64) -> Self {
-        Self { faults: [0; WatchCause::ALL.len()], not_before: Moment::ZERO, last_asked: None, random: seed }
+        Self { faults: [0; WatchCause::ALL.len()], not_before: Moment::ZERO, used_until: Moment::ZERO, random: seed }
     }
 
     /// Takes a fault; the server may have said for how long it wants to be left alone.
@@ -50,12 +52,13 @@ impl Pace {
 
     /// When to ask next, if what is to be asked does not continue what just went well.
     pub(super) fn next(&self) -> Moment {
-        self.not_before.max(self.last_asked.map_or(Moment::ZERO, |at| at + SPACING))
+        self.not_before.max(self.used_until.saturating_sub(SPACING))
     }
 
     /// Notes that a request was sent.
     pub(super) fn asked(&mut self, now: Moment) {
-        self.last_asked = Some(now);
+        // Those that continue what went well are not to be waited for afterwards.
+        self.used_until = (self.used_until.max(now) + SPACING).min(now + 2 * SPACING);
     }
 
     /// A number between 0 and 1, by splitmix64.

@@ -4,13 +4,19 @@ use super::flight::STALL_LIMIT;
 use super::*;
 use crate::pull::facts::{PodFacts, PodId};
 
+mod lists;
 mod pace;
+mod resuming;
 mod silence;
 
 /// An informer, and what time it is.
 struct Lab {
     informer: Informer,
     now: Moment,
+    /// Requests sent.
+    requests: usize,
+    /// The resourceVersion that the server is at.
+    server_at: &'static str,
 }
 
 /// What came out, in words.
@@ -18,7 +24,7 @@ type Told = Vec<&'static str>;
 
 impl Lab {
     fn new() -> Self {
-        Self { informer: Informer::new(7), now: Moment::ZERO }
+        Self { informer: Informer::new(7), now: Moment::ZERO, requests: 0, server_at: "1000" }
     }
 
     /// One that has listed everything up to version 100, and watches.
@@ -31,10 +37,22 @@ impl Lab {
         lab
     }
 
-    /// Waits for the next request and sends it.
+    /// Waits for the next request and sends it. A check is answered with where the server is, and the next one sent.
     fn ask(&mut self) -> Ask {
+        loop {
+            let ask = self.ask_once();
+            if ask != Ask::Check {
+                return ask;
+            }
+            self.answered();
+            self.page(1, self.server_at, "more");
+        }
+    }
+
+    fn ask_once(&mut self) -> Ask {
         let (at, ask) = self.informer.next();
         self.now = self.now.max(at);
+        self.requests += 1;
         self.informer.asked(&ask, self.now);
         ask
     }
@@ -62,7 +80,7 @@ impl Lab {
 
     fn page(&mut self, pods: usize, version: &str, token: &str) {
         for _ in 0..pods {
-            self.informer.listed(Ok(pod()));
+            self.informer.listed(Ok(pod_of(&self.requests.to_string())));
         }
         let page = Page { version: version.to_owned(), token: token.to_owned(), objects: pods };
         self.informer.paged(page, self.now);
@@ -100,8 +118,12 @@ fn said(event: &PodEvent) -> &'static str {
 }
 
 fn pod() -> Sighting {
+    pod_of("u")
+}
+
+fn pod_of(uid: &str) -> Sighting {
     let name = |name: &str| name.to_owned();
-    PodFacts { id: PodId { namespace: name("shop"), name: name("web"), uid: name("u") }, ..PodFacts::default() }.into()
+    PodFacts { id: PodId { namespace: name("shop"), name: name("web"), uid: name(uid) }, ..PodFacts::default() }.into()
 }
 
 fn change(change: Change, version: &str) -> Word {

@@ -29,6 +29,14 @@ fn each_question_is_asked_as_the_api_has_it() {
 }
 
 #[test]
+fn a_check_asks_for_any_one_pod() {
+    let target =
+        Target { shard_selector: "shardRange(a, '0x0')".to_owned(), label_selector: "a=b".to_owned(), ..target() };
+    let request = Ask::Check.request(&target, Words { protobuf: true, shards: true }, 300).expect("it can be asked");
+    assert_eq!(request.uri().to_string(), "/api/v1/namespaces/shop/pods?limit=1");
+}
+
+#[test]
 fn a_server_that_refuses_shards_is_not_asked_for_one() {
     let target = Target { shard_selector: "shardRange(a, '0x0')".to_owned(), ..target() };
     let asks = |shards| {

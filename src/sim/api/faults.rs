@@ -116,6 +116,8 @@ pub(super) enum Habit {
     OmitsVersions,
     RepeatsEvents,
     SwapsEvents,
+    RepeatsPages,
+    InventsPods,
 }
 
 /// Something that happens to all open watches.
@@ -237,6 +239,16 @@ impl Faults {
     /// cache does not catch up.
     pub fn never_end_watch_list(&self, on: bool) {
         self.set(Habit::NeverEndsWatchList, on);
+    }
+
+    /// Says after each page of a list, with a token that is new each time, that the list begins again.
+    pub fn repeat_pages(&self, on: bool) {
+        self.set(Habit::RepeatsPages, on);
+    }
+
+    /// Lists, after the pods there are, others without end.
+    pub fn invent_pods(&self, on: bool) {
+        self.set(Habit::InventsPods, on);
     }
 
     /// Leaves the resourceVersion out of the objects of events.

@@ -2,14 +2,18 @@
 
 use std::ops::Bound;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Context,
     body::Problem,
     encoding::Encoding,
+    faults::Habit,
     query::{Continue, Query},
 };
+
+/// The namespace of pods that there are not, after that of every other.
+const INVENTED: &str = "~";
 
 /// Returns the bytes of a page. Later pages show the state of the first one, or 410 if that is forgotten.
 pub(super) fn list(context: &Context, query: &Query, encoding: Encoding) -> Result<Vec<u8>, Problem> {
@@ -34,6 +38,10 @@ pub(super) fn list(context: &Context, query: &Query, encoding: Encoding) -> Resu
     let page: Vec<_> = selected.by_ref().take(query.limit.unwrap_or(usize::MAX)).collect();
     let remaining = selected.count();
     context.faults.count_listed(page.len());
+    if let Some((token, invented)) = without_end(context, query, revision, remaining) {
+        let metadata = json!({ "resourceVersion": revision.to_string(), "continue": token.token() });
+        return Ok(encoding.list(&metadata, page.into_iter().map(|(_, pod)| &**pod).chain(&invented)));
+    }
     let mut metadata = json!({ "resourceVersion": revision.to_string() });
     if let (Some((key, _)), Some(metadata), true) = (page.last(), metadata.as_object_mut(), remaining > 0) {
         metadata.insert("continue".to_owned(), Continue { revision, after: (*key).clone() }.token().into());
@@ -43,4 +51,22 @@ pub(super) fn list(context: &Context, query: &Query, encoding: Encoding) -> Resu
         }
     }
     Ok(encoding.list(&metadata, page.into_iter().map(|(_, pod)| &**pod)))
+}
+
+/// Returns how a list that leads nowhere goes on after a page, and what the page has beside its pods.
+fn without_end(context: &Context, query: &Query, revision: u64, remaining: usize) -> Option<(Continue, Option<Value>)> {
+    let (namespace, name) = query.page.as_ref().map(|page| page.after.clone()).unwrap_or_default();
+    let turn = name.parse::<u64>().unwrap_or_default() + 1;
+    if context.faults.has(Habit::RepeatsPages) {
+        // Before every namespace.
+        return Some((Continue { revision, after: (String::new(), turn.to_string()) }, None));
+    }
+    if !context.faults.has(Habit::InventsPods) || remaining > 0 {
+        return None;
+    }
+    let turn = if namespace == INVENTED { turn } else { 1 };
+    let metadata =
+        json!({ "name": format!("invented-{turn}"), "namespace": "invented", "uid": format!("invented-{turn}") });
+    let pod = json!({ "kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": { "containers": null }, "status": {} });
+    Some((Continue { revision, after: (INVENTED.to_owned(), turn.to_string()) }, Some(pod)))
 }

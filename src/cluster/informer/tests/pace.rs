@@ -25,14 +25,13 @@ fn requests_in_an_hour(mut answer: impl FnMut(&mut Lab, &Ask)) -> usize {
     let mut lab = Lab::current();
     let end = lab.now + Duration::from_secs(3600);
     lab.end(End::Complete);
-    let mut requests = 0;
+    let before = lab.requests;
     while lab.now < end {
-        let ask = lab.ask();
-        requests += 1;
+        let ask = lab.ask_once();
         answer(&mut lab, &ask);
         lab.told();
     }
-    requests
+    lab.requests - before
 }
 
 #[test]
@@ -40,8 +39,8 @@ fn a_server_that_closes_each_watch_at_once_is_read_in_lists() {
     let mut lists = 0;
     let requests = requests_in_an_hour(|lab, ask| {
         lab.answered();
-        if matches!(ask, Ask::List { .. }) {
-            lists += 1;
+        if matches!(ask, Ask::List { .. } | Ask::Check) {
+            lists += usize::from(*ask != Ask::Check);
             lab.page(1, "100", "");
         } else {
             lab.end(End::Complete);
@@ -53,13 +52,18 @@ fn a_server_that_closes_each_watch_at_once_is_read_in_lists() {
 
 #[test]
 fn no_server_is_asked_more_than_once_a_second() {
-    let one = |lab: &mut Lab, word: Word| {
+    let one = |lab: &mut Lab, ask: &Ask| {
         lab.answered();
-        lab.word(word);
-        lab.end(End::Complete);
+        if *ask == Ask::Check {
+            lab.page(1, "100", "");
+        } else {
+            lab.word(bookmark("100", false));
+            lab.end(End::Complete);
+        }
     };
     let refused = |code| move |lab: &mut Lab, _: &Ask| lab.end(End::Refused(status(code)));
-    let servers: [(&str, Server, std::ops::Range<usize>); 7] = [
+    let mut pages = 0;
+    let servers: [(&str, Server, std::ops::Range<usize>); 9] = [
         ("refuses connections", Box::new(|lab, _| lab.end(broken())), 100..400),
         (
             "never answers",
@@ -77,14 +81,36 @@ fn no_server_is_asked_more_than_once_a_second() {
             30..130,
         ),
         ("says 500", Box::new(refused(500)), 100..400),
-        ("says 403", Box::new(refused(403)), 100..400),
+        // What cannot be checked is watched at once, so each attempt takes two requests.
+        ("says 403", Box::new(refused(403)), 100..600),
         ("says 410", Box::new(refused(410)), 100..400),
-        ("closes after a word", Box::new(move |lab, _| one(lab, bookmark("100", false))), 100..3601),
+        ("closes after a word", Box::new(one), 100..3603),
+        ("repeats a page", Box::new(repeats), 100..800),
+        (
+            "lists empty pages",
+            Box::new(move |lab, _| {
+                lab.answered();
+                pages += 1;
+                lab.page(0, "100", &format!("page-{pages}"));
+            }),
+            100..3603,
+        ),
     ];
     for (server, answer, expected) in servers {
         let requests = requests_in_an_hour(answer);
         assert!(expected.contains(&requests), "a server that {server}: {requests} requests");
     }
+}
+
+/// A server without watch lists, on which page after page is the same.
+fn repeats(lab: &mut Lab, ask: &Ask) {
+    if !matches!(ask, Ask::List { .. }) {
+        return lab.end(End::Refused(status(if *ask == Ask::WatchList { 422 } else { 410 })));
+    }
+    lab.answered();
+    lab.informer.listed(Ok(pod()));
+    let page = Page { version: "100".to_owned(), token: "more".to_owned(), objects: 1 };
+    lab.informer.paged(page, lab.now);
 }
 
 #[test]
