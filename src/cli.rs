@@ -291,9 +291,14 @@ pub struct MetricsArgs {
     /// How many registries get a label value of their own in counters and histograms
     #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_MAX_REGISTRIES", default_value_t = 100)]
     pub max_registries: usize,
-    /// For how many failing containers to show series; the oldest failures first
+    /// For how many failing containers to show series, shared evenly among namespaces, then workloads; the oldest
+    /// failures of a workload first
     #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_MAX_CONTAINER_SERIES", default_value_t = 10_000)]
     pub max_container_series: usize,
+    /// How many pairs of namespace and registry get counters of their own; further ones are counted under the namespace
+    /// "_other"
+    #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_MAX_COUNTER_PAIRS", default_value_t = 5_000)]
+    pub max_counter_pairs: usize,
     /// More kinds of controllers or workloads to label batch="true", separated by commas; Pod stands for pods without a controller
     #[arg(long, value_name = "KINDS", env = "IMAGE_PULL_EXPORTER_BATCH_KINDS", value_delimiter = ',', value_parser = kind)]
     pub batch_kinds: Vec<String>,
@@ -408,7 +413,11 @@ impl MetricsArgs {
     /// The caps.
     #[must_use]
     pub const fn limits(&self) -> Limits {
-        Limits { max_registries: self.max_registries, max_containers: self.max_container_series }
+        Limits {
+            max_registries: self.max_registries,
+            max_containers: self.max_container_series,
+            max_pairs: self.max_counter_pairs,
+        }
     }
 }
 

@@ -1,18 +1,19 @@
-//! The one place where the cluster's events become numbers: index, tally and history behind one lock.
+//! The one place where the cluster's events become numbers: index, counters and history behind one lock.
 //!
-//! The lock is held for one event, or to take one view, which copies the counters; never while a format is written
-//! or a socket waits.
+//! The lock is held for one event, or to take one view, whose counters are copied in constant time; never while a format
+//! is written or a socket waits.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::cluster::sighting::Sighting;
 use crate::cluster::wire::Undecodable;
 use crate::cluster::{PodEvent, WatchCause};
-use crate::metrics::tally::{Tally, WatchEvent};
+use crate::metrics::choice::Choice;
+use crate::metrics::counters::{self, Counters, WatchEvent};
 use crate::metrics::view::{View, Watch};
 use crate::pull::effect::{Effect, FailureEvent, Subject};
 use crate::pull::facts::{PodFacts, PodId, Scope};
@@ -35,20 +36,31 @@ pub struct Limits {
     pub max_registries: usize,
     /// For how many containers series are shown.
     pub max_containers: usize,
+    /// How many pairs of namespace and registry get counters of their own.
+    pub max_pairs: usize,
+}
+
+impl Limits {
+    /// Those that hold where no flag sets others.
+    pub const DEFAULT: Self = Self { max_registries: 100, max_containers: 10_000, max_pairs: 5_000 };
 }
 
 /// Takes the events of the cluster; gives views.
 #[derive(Debug)]
 pub struct Monitor {
     limits: Limits,
+    /// Which failing containers scrapes show.
+    choice: Arc<Choice>,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
     index: Index,
-    tally: Tally,
+    counters: Counters,
     history: History,
+    /// When the last event came.
+    now: Timestamp,
     unknown_reasons: Once,
     undecodable: Once,
     unclassified: Once,
@@ -68,15 +80,17 @@ impl Monitor {
     /// A monitor of what `scopes` cover, of which nothing is known yet, counting from `began` on.
     #[must_use]
     pub fn new(settings: Settings, scopes: &[Scope], limits: Limits, began: Timestamp) -> Self {
+        let counted = counters::Limits { registries: limits.max_registries, pairs: limits.max_pairs };
         let state = State {
             index: Index::new(settings, scopes),
-            tally: Tally::new(began, limits.max_registries, &WatchCause::ALL.map(WatchCause::as_str)),
+            counters: Counters::new(began, counted, &WatchCause::ALL.map(WatchCause::as_str)),
             history: History::default(),
+            now: began,
             unknown_reasons: Once::default(),
             undecodable: Once::default(),
             unclassified: Once::default(),
         };
-        Self { limits, state: Mutex::new(state) }
+        Self { limits, choice: Arc::default(), state: Mutex::new(state) }
     }
 
     /// The same, remembering so many failures that ended.
@@ -96,13 +110,9 @@ impl Monitor {
     pub fn view(&self) -> Option<View> {
         let mut state = self.lock();
         let snapshot = state.index.snapshot()?;
-        let counted = state.tally.collect().unwrap_or_else(|_| {
-            error!("the counters could not be read");
-            Vec::new()
-        });
-        let (watch, forgotten) = (state.watch(), state.history.forgotten());
-        let max_containers = self.limits.max_containers;
-        Some(View { snapshot, counted, watch, forgotten, process: None, max_containers, web: None })
+        let (counted, watch, forgotten) = (state.counters.counted(state.now), state.watch(), state.history.forgotten());
+        let (max_containers, choice) = (self.limits.max_containers, Arc::clone(&self.choice));
+        Some(View { snapshot, counted, watch, forgotten, process: None, max_containers, choice, web: None })
     }
 
     /// Everything that a person sees who looks at `now`; `None` until the first list is complete.
@@ -152,6 +162,7 @@ impl State {
 
     fn take(&mut self, scope: &Scope, event: PodEvent, now: Timestamp) {
         let Some(watch) = self.index.watch_mut(scope) else { return };
+        self.now = now;
         match event {
             PodEvent::Failed(_) => watch.fail(),
             // The API server responded until now, and the watch goes on.
@@ -169,30 +180,30 @@ impl State {
         }
         let effects = match event {
             PodEvent::ListBegins => {
-                self.tally.relist();
+                self.counters.own.relists += 1;
                 self.index.reset_begin(scope);
                 Vec::new()
             }
             PodEvent::Listed(pod) => {
-                self.tally.watch_event(WatchEvent::Listed);
+                self.counters.own.watch_event(WatchEvent::Listed);
                 self.read(pod).map(|pod| self.index.apply(&pod, now)).unwrap_or_default()
             }
             PodEvent::ListEnds => self.index.reset_end(scope, now),
             PodEvent::Resumed | PodEvent::Synced | PodEvent::Heard => Vec::new(),
             PodEvent::Ended => {
-                self.tally.watch_restart(WatchCause::Ended.as_str());
+                self.counters.own.watch_restart(WatchCause::Ended.as_str());
                 Vec::new()
             }
             PodEvent::Applied(pod) => {
-                self.tally.watch_event(WatchEvent::Applied);
+                self.counters.own.watch_event(WatchEvent::Applied);
                 self.read(pod).map(|pod| self.index.apply(&pod, now)).unwrap_or_default()
             }
             PodEvent::Found(pod) => {
-                self.tally.watch_event(WatchEvent::Applied);
+                self.counters.own.watch_event(WatchEvent::Applied);
                 self.read(pod).map(|pod| self.index.apply_initial(&pod, now)).unwrap_or_default()
             }
             PodEvent::Deleted(pod) => {
-                self.tally.watch_event(WatchEvent::Deleted);
+                self.counters.own.watch_event(WatchEvent::Deleted);
                 self.read(pod).map(|pod| self.index.delete(&pod, now)).unwrap_or_default()
             }
             PodEvent::Undecodable(error) => {
@@ -200,7 +211,7 @@ impl State {
                 Vec::new()
             }
             PodEvent::Failed(failure) => {
-                self.tally.watch_restart(failure.cause.as_str());
+                self.counters.own.watch_restart(failure.cause.as_str());
                 warn!(cause = failure.cause.as_str(), error = logged(&redact(&failure.error)), "watch failed");
                 Vec::new()
             }
@@ -219,7 +230,7 @@ impl State {
     }
 
     fn skip(&mut self, problem: &Undecodable) {
-        self.tally.undecodable();
+        self.counters.own.undecodable += 1;
         let problem = problem.to_string();
         if self.undecodable.is_news(&problem) {
             warn!(error = logged(&redact(&problem)), "object skipped");
@@ -230,16 +241,16 @@ impl State {
         self.history.take(effect, now);
         match effect {
             Effect::Failure(subject, event) => {
-                self.tally.failure(subject, event, now);
+                self.counters.failure(subject, event, now);
                 self.log(subject, event);
             }
             Effect::UnknownReason(reason) => {
                 if self.unknown_reasons.is_news(reason) {
-                    self.tally.unknown_reason();
+                    self.counters.own.unknown_reasons += 1;
                     warn!(reason = logged(&redact(reason)), "waiting reason unknown");
                 }
             }
-            Effect::DuplicateContainer(_) => self.tally.duplicate(),
+            Effect::DuplicateContainer(_) => self.counters.own.duplicates += 1,
         }
     }
 

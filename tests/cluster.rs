@@ -43,7 +43,7 @@ impl Lab {
         let address = server.address();
         let config = kube::Config::new(format!("http://{address}").parse().expect("an address is a URL"));
         let client = client::client(config).expect("a client without TLS needs nothing");
-        let limits = Limits { max_registries: 100, max_containers: 10_000 };
+        let limits = Limits::DEFAULT;
         let settings = Settings { finished_pods_hidden: true, ..Settings::default() };
         let monitor = Arc::new(Monitor::new(settings, scopes, limits, Clock::System.now()));
         let mut watch = JoinSet::new();

@@ -6,11 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use image_pull_exporter::cli::Cli;
-use image_pull_exporter::metrics::families::{FAMILIES, Source};
+use image_pull_exporter::metrics::families::FAMILIES;
 use image_pull_exporter::metrics::reference;
-use image_pull_exporter::monitor::Limits;
-use image_pull_exporter::pull::index::Settings;
-use image_pull_exporter::replay::{self, Options};
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -210,23 +207,4 @@ fn the_readme_shows_a_list_as_it_is_printed() {
     for line in shown {
         assert!(golden.lines().any(|printed| printed == line), "{line}");
     }
-}
-
-#[test]
-fn every_counted_family_is_registered_under_its_name() {
-    let recording = read("tests/fixtures/traces/recover-push.pods.jsonl");
-    let options = Options {
-        settings: Settings::default(),
-        limits: Limits { max_registries: 100, max_containers: 100 },
-        until: None,
-        keep_going: false,
-    };
-    let replayed = replay::replay(recording.as_bytes(), &options, || panic!("every record has a time"));
-    let view = replayed.expect("it is a recording").monitor.view().expect("the cluster is listed");
-    let mut counted: Vec<&str> = view.counted.iter().map(|family| family.name.as_str()).collect();
-    let tally = FAMILIES.iter().filter(|family| matches!(family.source, Source::Tally));
-    let mut families: Vec<&str> = tally.map(|family| family.header.name).collect();
-    counted.sort_unstable();
-    families.sort_unstable();
-    assert_eq!(counted, families);
 }

@@ -20,7 +20,7 @@ fn replayed(pods: &[Value], mirror: Mirror) -> (String, usize) {
     let events = pods.iter().map(event).collect::<Vec<_>>().join("\n");
     let options = Options {
         settings: Settings { mirror, ..Settings::default() },
-        limits: Limits { max_registries: 100, max_containers: 10_000 },
+        limits: Limits::DEFAULT,
         until: None,
         keep_going: true,
     };

@@ -120,7 +120,7 @@ fn replayed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
         pods.iter().map(|pod| json!({ "t": t, "type": "ADDED", "object": pod }).to_string()).collect();
     let options = Options {
         settings: Settings { mirror: Mirror::Image, ..Settings::default() },
-        limits: Limits { max_registries: 100, max_containers: 10_000 },
+        limits: Limits::DEFAULT,
         until: None,
         keep_going: false,
     };

@@ -15,7 +15,7 @@ use text::Exposition;
 
 const OPTIONS: Options = Options {
     settings: Settings { mirror: Mirror::All, finished_pods_hidden: false, batch_kinds: Vec::new() },
-    limits: Limits { max_registries: 100, max_containers: 10_000 },
+    limits: Limits::DEFAULT,
     until: None,
     keep_going: false,
 };

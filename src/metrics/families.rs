@@ -2,12 +2,13 @@
 //!
 //! METRICS.md is generated from it, and dashboards and alerts are checked against it.
 
+mod counted;
 mod failing;
 mod own;
 
-use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{Counter, LabelPair, Metric};
+use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::Metric;
 
-use super::exposition::{Exposition, Header, Kind};
+use super::exposition::{CounterSample, Exposition, Header, Kind};
 use super::view::Shown;
 
 /// How much a family may change.
@@ -19,15 +20,6 @@ pub enum Stability {
     Alpha,
 }
 
-/// Where a family's series come from.
-#[derive(Clone, Copy)]
-pub enum Source {
-    /// Computed at scrape time from what is shown.
-    Shown(fn(&Shown<'_>, &mut Series<'_>)),
-    /// Kept by the tally, under the family's name.
-    Tally,
-}
-
 /// One family.
 #[derive(Clone, Copy)]
 pub struct Family {
@@ -37,8 +29,8 @@ pub struct Family {
     pub labels: &'static [&'static str],
     /// How much it may change.
     pub stability: Stability,
-    /// Where its numbers come from.
-    pub source: Source,
+    /// Writes its series.
+    pub series: Write,
 }
 
 /// Takes the series of one family.
@@ -51,19 +43,19 @@ impl Series<'_> {
     /// Writes a series: the values of the family's labels in order, and the number.
     pub fn put(&mut self, values: &[&str], number: f64) {
         match self.family.header.kind {
-            Kind::Counter => self.exposition.metric(&counter_metric(self.family.labels, values, number)),
+            Kind::Counter => self.count(values, &CounterSample { value: number, ..CounterSample::default() }),
             Kind::Gauge | Kind::Histogram => self.exposition.gauge(values, number),
         }
     }
-}
 
-/// A counter that is read at scrape time, in the data model of those that are kept.
-fn counter_metric(names: &[&str], values: &[&str], value: f64) -> Metric {
-    let pair = |(name, value): (&&str, &&str)| LabelPair { name: (*name).to_owned(), value: (*value).to_owned() };
-    Metric {
-        label: names.iter().zip(values).map(pair).collect(),
-        counter: Some(Counter { value, ..Counter::default() }),
-        ..Metric::default()
+    /// Writes a series of a counter: the values of the family's labels in order, and the sample.
+    pub fn count(&mut self, values: &[&str], sample: &CounterSample<'_>) {
+        self.exposition.counter(values, sample);
+    }
+
+    /// Writes a series of a histogram.
+    pub fn histogram(&mut self, metric: &Metric) {
+        self.exposition.metric(metric);
     }
 }
 
@@ -71,36 +63,33 @@ fn counter_metric(names: &[&str], values: &[&str], value: f64) -> Metric {
 pub fn write(shown: &Shown<'_>, exposition: &mut Exposition) {
     for family in FAMILIES {
         exposition.family(&family.header, family.labels);
-        match family.source {
-            Source::Shown(series) => series(shown, &mut Series { family, exposition }),
-            Source::Tally => {
-                let counted = shown.view.counted.iter().find(|counted| counted.name == family.header.name);
-                for metric in counted.iter().flat_map(|counted| &counted.metric) {
-                    exposition.metric(metric);
-                }
-            }
-        }
+        (family.series)(shown, &mut Series { family, exposition });
     }
 }
 
-const fn gauge(
+/// What writes the series of a family.
+type Write = fn(&Shown<'_>, &mut Series<'_>);
+
+const fn family(
+    kind: Kind,
     name: &'static str,
     help: &'static str,
     labels: &'static [&'static str],
-    series: fn(&Shown<'_>, &mut Series<'_>),
+    series: Write,
 ) -> Family {
-    let header = Header { name, help, kind: Kind::Gauge, unit: None };
-    Family { header, labels, stability: Stability::Stable, source: Source::Shown(series) }
+    Family { header: Header { name, help, kind, unit: None }, labels, stability: Stability::Stable, series }
 }
 
-const fn counter(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Family {
-    let header = Header { name, help, kind: Kind::Counter, unit: None };
-    Family { header, labels, stability: Stability::Stable, source: Source::Tally }
+const fn gauge(name: &'static str, help: &'static str, labels: &'static [&'static str], series: Write) -> Family {
+    family(Kind::Gauge, name, help, labels, series)
 }
 
-const fn histogram(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Family {
-    let header = Header { name, help, kind: Kind::Histogram, unit: Some("seconds") };
-    Family { header, labels, stability: Stability::Stable, source: Source::Tally }
+const fn counter(name: &'static str, help: &'static str, labels: &'static [&'static str], series: Write) -> Family {
+    family(Kind::Counter, name, help, labels, series)
+}
+
+const fn histogram(name: &'static str, help: &'static str, labels: &'static [&'static str], series: Write) -> Family {
+    family(Kind::Histogram, name, help, labels, series).seconds()
 }
 
 impl Family {
@@ -117,12 +106,6 @@ impl Family {
     /// As unstable as kube-state-metrics' family of that name.
     const fn alpha(mut self) -> Self {
         self.stability = Stability::Alpha;
-        self
-    }
-
-    /// A counter that is read at scrape time.
-    const fn counting(mut self) -> Self {
-        self.header.kind = Kind::Counter;
         self
     }
 }
@@ -226,18 +209,31 @@ pub static FAMILIES: &[Family] = &[
         "image_pull_failed_attempts_total",
         "Failed attempts to pull an image.",
         &["namespace", "registry", "cause"],
+        counted::attempts,
     ),
-    counter("image_pull_failures_started_total", "Failures that began or were found.", &["namespace", "registry"]),
-    counter("image_pull_failures_ended_total", "Failures that ended, by how.", &["namespace", "registry", "outcome"]),
+    counter(
+        "image_pull_failures_started_total",
+        "Failures that began or were found.",
+        &["namespace", "registry"],
+        counted::started,
+    ),
+    counter(
+        "image_pull_failures_ended_total",
+        "Failures that ended, by how.",
+        &["namespace", "registry", "outcome"],
+        counted::ended,
+    ),
     histogram(
         "image_pull_backoff_duration_seconds",
         "From one failed attempt to the next, or to the recovery, as a watcher sees it. Only intervals watched throughout.",
         &["registry"],
+        counted::backoff_durations,
     ),
     histogram(
         "image_pull_failure_duration_seconds",
         "From the beginning of a failure to its end. Only failures that were seen to begin.",
         &["registry", "outcome"],
+        counted::failure_durations,
     ),
     gauge(
         "image_pull_exporter_build_info",
@@ -258,16 +254,18 @@ pub static FAMILIES: &[Family] = &[
         own::last_event,
     )
     .seconds(),
-    counter("image_pull_exporter_watch_events_total", "Events taken from the watch.", &["type"]),
+    counter("image_pull_exporter_watch_events_total", "Events taken from the watch.", &["type"], counted::watch_events),
     counter(
         "image_pull_exporter_watch_restarts_total",
         "Times that the watch of pods began again, by cause; \"ended\" is as it should be, every other one a fault.",
         &["cause"],
+        counted::watch_restarts,
     ),
     counter(
         "image_pull_exporter_relists_total",
         "Lists of all pods that were begun: the first one, and one after each gap.",
         &[],
+        counted::relists,
     ),
     gauge("image_pull_exporter_listed_pods", "Pods in the last complete list.", &[], own::listed_pods),
     gauge(
@@ -286,41 +284,50 @@ pub static FAMILIES: &[Family] = &[
         "image_pull_exporter_registries_beyond_cap_events_total",
         "Events counted under the registry \"other\", because there are more registries than --max-registries.",
         &[],
+        counted::registries_beyond_cap,
+    ),
+    counter(
+        "image_pull_exporter_namespaces_beyond_cap_events_total",
+        "Events counted under the namespace \"_other\", because there are more pairs of namespace and registry than --max-counter-pairs.",
+        &[],
+        counted::namespaces_beyond_cap,
     ),
     counter(
         "image_pull_exporter_undecodable_objects_total",
         "Objects from the API server that were skipped as no pods.",
         &[],
+        counted::undecodable,
     ),
     counter(
         "image_pull_exporter_duplicate_containers_total",
         "Container statuses that were skipped because another one of the pod has the same name.",
         &[],
+        counted::duplicates,
     ),
     counter(
         "image_pull_exporter_unknown_reasons_total",
         "Distinct waiting reasons that the exporter does not know.",
         &[],
+        counted::unknown_reasons,
     ),
     counter(
         "image_pull_exporter_unclassified_messages_total",
         "Error texts whose cause no rule knows; each is in the log.",
         &[],
+        counted::unclassified,
     ),
-    gauge(
+    counter(
         "image_pull_exporter_history_forgotten_total",
         "What the page's history had no place for: failures that ended (--history), and statuses of open ones.",
         &["what"],
         own::history_forgotten,
-    )
-    .counting(),
-    gauge(
+    ),
+    counter(
         "image_pull_exporter_http_refusals_total",
         "Requests and TLS handshakes that were refused, by why.",
         &["reason"],
         own::http_refusals,
-    )
-    .counting(),
+    ),
     gauge(
         "image_pull_exporter_config_last_reload_successful",
         "Whether the latest change of the web configuration file is in force. Absent without such a file.",
@@ -335,9 +342,7 @@ pub static FAMILIES: &[Family] = &[
     )
     .seconds(),
     gauge("process_start_time_seconds", "Start time of the process, in Unix time.", &[], own::start_time).seconds(),
-    gauge("process_cpu_seconds_total", "User and system CPU time spent, in seconds.", &[], own::cpu)
-        .counting()
-        .seconds(),
+    counter("process_cpu_seconds_total", "User and system CPU time spent, in seconds.", &[], own::cpu).seconds(),
     gauge("process_resident_memory_bytes", "Resident memory size in bytes.", &[], own::resident_memory).bytes(),
     gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", &[], own::virtual_memory).bytes(),
     gauge("process_open_fds", "Number of open file descriptors.", &[], own::open_fds),

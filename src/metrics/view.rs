@@ -1,12 +1,10 @@
 //! Holds what one scrape shows: everything read at one instant, so that no number contradicts another.
 
-use std::ops::RangeFrom;
 use std::sync::Arc;
 
-use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::MetricFamily;
-
+use super::choice::Choice;
+use super::counters::{Counted, PairRow};
 use super::process::Process;
-use crate::pull::failure::Failure;
 use crate::pull::history::Forgotten;
 use crate::pull::snapshot::{Failing, Snapshot, TrackedContainer, TrackedPod};
 use crate::pull::time::Timestamp;
@@ -17,7 +15,7 @@ pub struct View {
     /// What fails.
     pub snapshot: Arc<Snapshot>,
     /// What was counted.
-    pub counted: Vec<MetricFamily>,
+    pub counted: Counted,
     /// How the watch is.
     pub watch: Watch,
     /// What the history had no place for.
@@ -26,6 +24,8 @@ pub struct View {
     pub process: Option<(Timestamp, Process)>,
     /// For how many containers series are shown.
     pub max_containers: usize,
+    /// Chooses them where more fail.
+    pub choice: Arc<Choice>,
     /// What the HTTP server tells of itself; `None` where there is none.
     pub web: Option<Web>,
 }
@@ -56,12 +56,14 @@ pub struct Watch {
 pub struct Shown<'a> {
     /// The view.
     pub view: &'a View,
-    /// The failing containers, by namespace, pod and uid; where there are too many, those that fail longest.
+    /// The failing containers that are shown, by namespace, pod and uid.
     pub failing: Vec<Failing<'a>>,
-    /// Where there are too many: the failure from which on, by start and place, none is shown.
-    cut: Option<(Timestamp, usize)>,
+    /// For every failing container whether it is shown; empty where all are.
+    choice: Vec<bool>,
     /// How many are left out.
     pub truncated: usize,
+    /// The counters by namespace and registry.
+    pub pairs: Vec<PairRow<'a>>,
 }
 
 impl<'a> Shown<'a> {
@@ -69,36 +71,20 @@ impl<'a> Shown<'a> {
     #[must_use]
     pub fn of(view: &'a View) -> Self {
         let mut failing: Vec<Failing<'a>> = view.snapshot.failures().collect();
-        let truncated = failing.len().saturating_sub(view.max_containers);
-        let mut ages: Vec<(Timestamp, usize)> = if truncated > 0 {
-            failing.iter().map(|(_, _, failure)| failure.since.at).zip(0..).collect()
-        } else {
-            Vec::new()
-        };
-        ages.sort_unstable();
-        let cut = ages.get(view.max_containers).copied();
-        if let Some(cut) = cut {
-            let mut place = 0..;
-            failing.retain(|(_, _, failure)| is_before(cut, failure, &mut place));
-        }
-        Self { view, failing, cut, truncated }
+        let choice = view.choice.choose(&failing, view.max_containers);
+        let all = failing.len();
+        let mut places = choice.iter();
+        failing.retain(|_| places.next().copied().unwrap_or(true));
+        let truncated = all - failing.len();
+        Self { view, failing, choice, truncated, pairs: view.counted.pairs() }
     }
 
     /// Every container whose waiting reason is mirrored, less those whose failure is left out.
     pub fn mirrored(&self) -> impl Iterator<Item = (&'a TrackedPod, &'a TrackedContainer, &'a str)> {
-        let mut place = 0..;
-        let cut = self.cut;
+        let mut places = self.choice.iter();
         self.view.snapshot.containers().filter_map(move |(pod, container)| {
-            let is_shown = match (&container.failure, cut) {
-                (Some(failure), Some(cut)) => is_before(cut, failure, &mut place),
-                (None, _) | (_, None) => true,
-            };
+            let is_shown = container.failure.is_none() || places.next().copied().unwrap_or(true);
             Some((pod, container, container.mirrored.as_deref()?)).filter(|_| is_shown)
         })
     }
-}
-
-/// Whether a failure, the next one by `places`, comes before the first that is left out.
-fn is_before(cut: (Timestamp, usize), failure: &Failure, places: &mut RangeFrom<usize>) -> bool {
-    places.next().is_some_and(|place| (failure.since.at, place) < cut)
 }

@@ -131,7 +131,7 @@ fn go_on(records: &mut Vec<Value>, until: f64) {
 fn scrape(records: &str, begin: f64) -> Scrape {
     let options = Options {
         settings: Settings { mirror: Mirror::Image, ..Settings::default() },
-        limits: Limits { max_registries: 100, max_containers: 10_000 },
+        limits: Limits::DEFAULT,
         until: None,
         keep_going: false,
     };

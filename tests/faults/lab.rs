@@ -60,7 +60,7 @@ impl Lab {
         let store = SharedStore::default();
         let (client, faults) = client(store.clone());
         let (began, scope) = (Instant::now(), Scope::Cluster);
-        let limits = Limits { max_registries: 100, max_containers: 10_000 };
+        let limits = Limits::DEFAULT;
         let settings = Settings { finished_pods_hidden: true, ..Settings::default() };
         let monitor = Arc::new(Monitor::new(settings, std::slice::from_ref(&scope), limits, now(began)));
         let mut watch = JoinSet::new();

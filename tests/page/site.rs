@@ -31,7 +31,7 @@ impl Site {
     /// One that has yet to be listed.
     pub fn unlisted() -> Self {
         let began = Clock::System.now().before(Duration::from_secs(7200));
-        let limits = Limits { max_registries: 100, max_containers: 10_000 };
+        let limits = Limits::DEFAULT;
         let monitor = Monitor::new(Settings::default(), &[Scope::Cluster], limits, began).remembering(100);
         let monitor = Arc::new(monitor);
         let listener = std::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("loopback is there");

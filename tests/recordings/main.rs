@@ -58,7 +58,7 @@ const TOLERANCE: f64 = 0.001;
 fn scrape_at(recording: &str, mirror: Mirror, until: Option<Duration>) -> Exposition {
     let options = Options {
         settings: Settings { mirror, ..Settings::default() },
-        limits: Limits { max_registries: 100, max_containers: 10_000 },
+        limits: Limits::DEFAULT,
         until,
         keep_going: false,
     };

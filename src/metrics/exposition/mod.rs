@@ -21,8 +21,11 @@ mod tests;
 use std::io::Write;
 
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{Exemplar, Metric};
+use prost_types::Timestamp as ProtoTimestamp;
 use protobuf::ProtobufWriter;
 use text::{Dialect, TextWriter};
+
+use crate::pull::time::Timestamp;
 
 /// The combined length in characters that OpenMetrics allows the label names and values of one exemplar.
 const EXEMPLAR_CHARS: usize = 128;
@@ -98,6 +101,31 @@ impl Header {
     }
 }
 
+/// A sample of a counter.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CounterSample<'a> {
+    /// The value.
+    pub value: f64,
+    /// Since when it counts.
+    pub start: Option<Timestamp>,
+    /// The namespace and the name of the pod that was counted last, and when that was.
+    pub exemplar: Option<(&'a str, &'a str, Timestamp)>,
+}
+
+/// The labels of an exemplar.
+pub(super) fn exemplar_labels<'a>(namespace: &'a str, pod: &'a str) -> [(&'static str, &'a str); 2] {
+    [("namespace", namespace), ("pod", pod)]
+}
+
+/// An instant as protobuf has it.
+pub(super) fn proto_timestamp(at: Timestamp) -> ProtoTimestamp {
+    let since = at.since(Timestamp::default());
+    ProtoTimestamp {
+        seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        nanos: i32::try_from(since.subsec_nanos()).unwrap_or(0),
+    }
+}
+
 /// How much is written before it goes out.
 const CHUNK: usize = 64 * 1024;
 
@@ -136,7 +164,7 @@ impl Exposition {
         Self { sink: Some(Some(sink)), ..Self::new(format, CHUNK + CHUNK / 4) }
     }
 
-    /// Begins a family whose gauges have these labels. One without series leaves its header in the text formats and
+    /// Begins a family whose gauges and counters have these labels. One without series leaves its header in the text formats and
     /// nothing in protobuf.
     pub fn family(&mut self, header: &Header, labels: &'static [&'static str]) {
         // In protobuf a family begins with its length, so it goes out as a whole.
@@ -159,6 +187,19 @@ impl Exposition {
                 self.hand_on(CHUNK);
             }
             Writer::Protobuf(writer) => writer.gauge(&mut self.out, labels, value),
+        }
+    }
+
+    /// Writes one series of a family of counters: the values of its labels in order, and the sample.
+    ///
+    /// The text formats leave out the start and, in 0.0.4, the exemplar.
+    pub fn counter(&mut self, labels: &[&str], sample: &CounterSample<'_>) {
+        match &mut self.writer {
+            Writer::Text(writer) => {
+                writer.counter(&mut self.out, labels, sample);
+                self.hand_on(CHUNK);
+            }
+            Writer::Protobuf(writer) => writer.counter(&mut self.out, labels, sample),
         }
     }
 
@@ -201,7 +242,11 @@ impl Exposition {
 
 /// Returns whether an exemplar is short enough. A longer one makes an OpenMetrics parser refuse the whole scrape, and
 /// Prometheus will not store it from any format.
-fn exemplar_fits(exemplar: &Exemplar) -> bool {
-    let chars: usize = exemplar.label.iter().map(|pair| pair.name.chars().count() + pair.value.chars().count()).sum();
-    chars <= EXEMPLAR_CHARS
+fn exemplar_fits<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
+    labels.map(|(name, value)| name.chars().count() + value.chars().count()).sum::<usize>() <= EXEMPLAR_CHARS
+}
+
+/// The labels of an exemplar in the data model.
+fn labels_of(exemplar: &Exemplar) -> impl Iterator<Item = (&str, &str)> + Clone {
+    exemplar.label.iter().map(|pair| (pair.name.as_str(), pair.value.as_str()))
 }

@@ -3,10 +3,12 @@
 //! The fields are those of `metrics.proto` in prometheus-client 0.25.2. Gauges are written by hand, because one message
 //! object per series would cost 23 allocations each; counters and histograms, being few, by prost.
 
-use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{Metric, MetricType};
+use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{
+    Counter, Exemplar, LabelPair, Metric, MetricType,
+};
 use prost::Message;
 
-use super::{Header, Kind, exemplar_fits};
+use super::{CounterSample, Header, Kind, exemplar_fits, exemplar_labels, labels_of, proto_timestamp};
 
 /// Tags of fields: the field's number and its wire type (0 varint, 1 eight bytes, 2 length-delimited).
 mod tag {
@@ -82,6 +84,23 @@ impl ProtobufWriter {
         }
     }
 
+    pub(super) fn counter(&self, out: &mut Vec<u8>, labels: &[&str], sample: &CounterSample<'_>) {
+        let pair = |(name, value): (&str, &str)| LabelPair { name: name.to_owned(), value: value.to_owned() };
+        let exemplar = sample.exemplar.map(|(namespace, pod, at)| Exemplar {
+            label: exemplar_labels(namespace, pod).map(pair).to_vec(),
+            value: 1.0,
+            timestamp: Some(proto_timestamp(at)),
+        });
+        let start_timestamp = sample.start.map(proto_timestamp);
+        let names = self.open.as_ref().map_or(&[][..], |open| open.labels);
+        let metric = Metric {
+            label: names.iter().copied().zip(labels.iter().copied()).map(pair).collect(),
+            counter: Some(Counter { value: sample.value, exemplar, start_timestamp }),
+            ..Metric::default()
+        };
+        Self::metric(out, &metric);
+    }
+
     pub(super) fn metric(out: &mut Vec<u8>, metric: &Metric) {
         let trimmed = without_long_exemplars(metric);
         out.push(tag::FAMILY_METRIC);
@@ -109,15 +128,16 @@ fn without_long_exemplars(metric: &Metric) -> Option<Metric> {
     let counter = metric.counter.iter().filter_map(|counter| counter.exemplar.as_ref());
     let buckets = metric.histogram.iter().flat_map(|histogram| &histogram.bucket);
     let mut exemplars = counter.chain(buckets.filter_map(|bucket| bucket.exemplar.as_ref()));
-    if exemplars.all(exemplar_fits) {
+    let fits = |exemplar: &Exemplar| exemplar_fits(labels_of(exemplar));
+    if exemplars.all(fits) {
         return None;
     }
     let mut trimmed = metric.clone();
     if let Some(counter) = &mut trimmed.counter {
-        counter.exemplar = counter.exemplar.take().filter(exemplar_fits);
+        counter.exemplar = counter.exemplar.take().filter(fits);
     }
     for bucket in trimmed.histogram.iter_mut().flat_map(|histogram| &mut histogram.bucket) {
-        bucket.exemplar = bucket.exemplar.take().filter(exemplar_fits);
+        bucket.exemplar = bucket.exemplar.take().filter(fits);
     }
     Some(trimmed)
 }

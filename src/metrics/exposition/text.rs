@@ -7,8 +7,9 @@ use memchr::{memchr2, memchr3};
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{
     Bucket, Counter, Exemplar, Histogram, LabelPair, Metric,
 };
+use prost_types::Timestamp as ProtoTimestamp;
 
-use super::{Header, Kind, exemplar_fits};
+use super::{CounterSample, Header, Kind, exemplar_fits, exemplar_labels, labels_of, proto_timestamp};
 
 #[cfg(test)]
 mod tests;
@@ -61,6 +62,20 @@ impl TextWriter {
     }
 
     pub(super) fn gauge(&self, out: &mut Vec<u8>, labels: &[&str], value: f64) {
+        self.constant_sample(out, labels, value);
+        out.push(b'\n');
+    }
+
+    pub(super) fn counter(&self, out: &mut Vec<u8>, labels: &[&str], sample: &CounterSample<'_>) {
+        self.constant_sample(out, labels, sample.value);
+        if let Some((namespace, pod, at)) = sample.exemplar {
+            self.exemplar(out, exemplar_labels(namespace, pod).into_iter(), 1.0, Some(&proto_timestamp(at)));
+        }
+        out.push(b'\n');
+    }
+
+    /// Writes a sample of the family without its line end.
+    fn constant_sample(&self, out: &mut Vec<u8>, labels: &[&str], value: f64) {
         let mut labels = labels.iter();
         for text in &self.constant {
             out.extend_from_slice(text.as_bytes());
@@ -69,13 +84,12 @@ impl TextWriter {
             }
         }
         write_value(out, value);
-        out.push(b'\n');
     }
 
     pub(super) fn metric(&self, out: &mut Vec<u8>, metric: &Metric) {
         let labels = &metric.label;
         if let Some(counter) = &metric.counter {
-            self.counter(out, labels, counter);
+            self.counter_metric(out, labels, counter);
         } else if let Some(histogram) = &metric.histogram {
             self.histogram(out, labels, histogram);
         } else if let Some(gauge) = &metric.gauge {
@@ -90,9 +104,9 @@ impl TextWriter {
         }
     }
 
-    fn counter(&self, out: &mut Vec<u8>, labels: &[LabelPair], counter: &Counter) {
+    fn counter_metric(&self, out: &mut Vec<u8>, labels: &[LabelPair], counter: &Counter) {
         self.sample(out, "", pairs(labels), counter.value);
-        self.exemplar(out, counter.exemplar.as_ref());
+        self.exemplar_of(out, counter.exemplar.as_ref());
         out.push(b'\n');
     }
 
@@ -120,7 +134,7 @@ impl TextWriter {
         let le = str::from_utf8(le).unwrap_or_default();
         let labels = pairs(labels).chain([("le", le)]);
         self.sample(out, "_bucket", labels, bucket.cumulative_count as f64);
-        self.exemplar(out, bucket.exemplar.as_ref());
+        self.exemplar_of(out, bucket.exemplar.as_ref());
         out.push(b'\n');
     }
 
@@ -147,25 +161,34 @@ impl TextWriter {
         write_value(out, value);
     }
 
+    fn exemplar_of(&self, out: &mut Vec<u8>, exemplar: Option<&Exemplar>) {
+        if let Some(exemplar) = exemplar {
+            self.exemplar(out, labels_of(exemplar), exemplar.value, exemplar.timestamp.as_ref());
+        }
+    }
+
     /// Writes ` # {pod="web-0"} 1 1795468969.127`, which 0.0.4 has no place for.
-    fn exemplar(&self, out: &mut Vec<u8>, exemplar: Option<&Exemplar>) {
-        let Some(exemplar) = exemplar.filter(|exemplar| exemplar_fits(exemplar)) else {
-            return;
-        };
-        if self.dialect == Dialect::Classic {
+    fn exemplar<'a>(
+        &self,
+        out: &mut Vec<u8>,
+        labels: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+        value: f64,
+        time: Option<&ProtoTimestamp>,
+    ) {
+        if self.dialect == Dialect::Classic || !exemplar_fits(labels.clone()) {
             return;
         }
         put(out, &[" # {"]);
-        for (at, pair) in exemplar.label.iter().enumerate() {
+        for (at, (name, text)) in labels.enumerate() {
             if at > 0 {
                 out.push(b',');
             }
-            label(out, &pair.name, &pair.value);
+            label(out, name, text);
         }
         put(out, &["} "]);
-        write_value(out, exemplar.value);
+        write_value(out, value);
         // Milliseconds are all that Prometheus keeps.
-        if let Some(time) = &exemplar.timestamp {
+        if let Some(time) = time {
             let (seconds, millis) = (time.seconds, time.nanos / 1_000_000);
             // Writing to a Vec cannot fail.
             let _ = write!(out, " {seconds}.{millis:03}");
