@@ -398,16 +398,16 @@ impl LogLevel {
 }
 
 impl MetricsArgs {
-    /// What the index is told. `finished_pods_hidden` is the watch's business.
+    /// The settings of the index for a watch of all pods.
     #[must_use]
-    pub fn settings(&self, finished_pods_hidden: bool) -> Settings {
+    pub fn settings(&self) -> Settings {
         let mirror = match self.ksm_families {
             KsmFamilies::Image => Mirror::Image,
             KsmFamilies::All => Mirror::All,
             KsmFamilies::None => Mirror::Nothing,
         };
         let batch_kinds = self.batch_kinds.iter().filter(|kind| !kind.is_empty()).cloned().collect();
-        Settings { mirror, finished_pods_hidden, batch_kinds }
+        Settings { mirror, finished_pods_hidden: false, pods_selected_by_label: false, batch_kinds }
     }
 
     /// The caps.

@@ -109,7 +109,7 @@ fn run_list(args: &ListArgs) -> Result<ExitCode> {
 
 fn run_replay(args: &ReplayArgs) -> Result<()> {
     let options = replay::Options {
-        settings: args.metrics.settings(false),
+        settings: args.metrics.settings(),
         limits: args.metrics.limits(),
         until: args.at,
         keep_going: args.keep_going,

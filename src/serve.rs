@@ -30,6 +30,7 @@ use crate::metrics::view::{Shown, Web};
 use crate::monitor::Monitor;
 use crate::pull::facts::{PodId, Scope};
 use crate::pull::history::Point;
+use crate::pull::index::Settings;
 use crate::pull::time::Timestamp;
 use crate::review::TokenReviewer;
 
@@ -156,7 +157,11 @@ pub async fn serve(
 ) -> Result<()> {
     let Watched { client, scopes, selection, compress_lists, stale_after, clock } = watched;
     let WebServer { config, reloading, history } = web;
-    let settings = metrics.settings(!selection.finished);
+    let settings = Settings {
+        finished_pods_hidden: !selection.finished,
+        pods_selected_by_label: !selection.labels.is_empty(),
+        ..metrics.settings()
+    };
     let monitor = Arc::new(Monitor::new(settings, &scopes, metrics.limits(), clock.now()).remembering(history));
     let address = listener.local_addr().context("cannot tell the address listened on")?;
     let tls = config.web.borrow().has_tls();

@@ -14,7 +14,12 @@ use serde_json::{Value, json};
 use text::Exposition;
 
 const OPTIONS: Options = Options {
-    settings: Settings { mirror: Mirror::All, finished_pods_hidden: false, batch_kinds: Vec::new() },
+    settings: Settings {
+        mirror: Mirror::All,
+        finished_pods_hidden: false,
+        pods_selected_by_label: false,
+        batch_kinds: Vec::new(),
+    },
     limits: Limits::DEFAULT,
     until: None,
     keep_going: false,

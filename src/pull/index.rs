@@ -40,6 +40,20 @@ pub struct Settings {
     pub finished_pods_hidden: bool,
     /// Kinds of controllers or workloads that are batch, besides those that always are.
     pub batch_kinds: Vec<String>,
+    /// Whether pods are watched by their labels, so that one whose labels change vanishes as well.
+    pub pods_selected_by_label: bool,
+}
+
+impl Settings {
+    /// How the failures of a pod end that leaves the watch without having been deleted or finished, as far as was seen. A
+    /// deletion sets `metadata.deletionTimestamp` first, by force too, so such a pod fits the selectors no longer.
+    const fn end_of_pod_that_left(&self) -> Outcome {
+        match (self.finished_pods_hidden, self.pods_selected_by_label) {
+            (_, true) => Outcome::Unknown,
+            (true, false) => Outcome::PodFinished,
+            (false, false) => Outcome::PodDeleted,
+        }
+    }
 }
 
 /// The informer's cache: the pods with something to show.
@@ -128,8 +142,7 @@ impl Index {
     pub fn delete(&mut self, pod: &PodFacts, now: Timestamp) -> Vec<Effect> {
         let Some(entry) = self.pods.remove(&pod.id) else { return Vec::new() };
         self.published = None;
-        let finished = pod.phase == Phase::Finished || self.settings.finished_pods_hidden;
-        let outcome = if finished && !pod.deleting { Outcome::PodFinished } else { Outcome::PodDeleted };
+        let outcome = end_of_pod(pod).unwrap_or_else(|| self.settings.end_of_pod_that_left());
         end_all(&entry.pod, End::shown(outcome, self.provenance(pod), now))
     }
 
@@ -145,8 +158,11 @@ impl Index {
 
     /// Ends a relist of `scope`.
     pub fn reset_end(&mut self, scope: &Scope, now: Timestamp) -> Vec<Effect> {
-        // A pod that is hidden once it has finished may have done so, or be deleted: nobody saw which.
-        let outcome = if self.settings.finished_pods_hidden { Outcome::Unknown } else { Outcome::PodDeleted };
+        // A deletion has no other trace here: a pod that may have left the watch otherwise has done one or the other.
+        let outcome = match self.settings.end_of_pod_that_left() {
+            Outcome::PodDeleted => Outcome::PodDeleted,
+            _ => Outcome::Unknown,
+        };
         let end = End { outcome, at: now, is_exact: false };
         let mut effects = Vec::new();
         self.pods.retain(|id, entry| {

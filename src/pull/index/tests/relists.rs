@@ -121,6 +121,21 @@ fn nobody_knows_what_became_of_a_pod_that_a_list_omits_where_finished_pods_are_h
 }
 
 #[test]
+fn nobody_knows_what_became_of_a_pod_that_leaves_a_watch_by_labels() {
+    for finished_pods_hidden in [true, false] {
+        let settings = Settings { finished_pods_hidden, pods_selected_by_label: true, ..Settings::default() };
+        let mut story = Story::with(settings, &[Scope::Cluster]);
+        let web = pod("web").image("nginx:nope").err_image_pull();
+        story.apply(1, &web).delete(2, &web).apply(3, &web).relist_all(5, &[]);
+        story.apply(6, &web).delete(7, &web.clone().deleting());
+        let ends: Vec<_> = story.lines.iter().filter(|line| line.contains(" after ")).collect();
+        let expected =
+            ["2 web/app unknown after 1 s", "5 web/app unknown after about 2 s", "7 web/app pod_deleted after 1 s"];
+        assert_eq!(ends, expected);
+    }
+}
+
+#[test]
 fn a_failure_found_by_the_first_list_began_when_the_pod_says() {
     let mut story = Story::unlisted(Settings::default(), &[Scope::Cluster]);
     let web = pod("web").scheduled(-500).sandbox_ready(-499).image("nginx:nope").image_pull_back_off();
