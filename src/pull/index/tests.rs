@@ -224,6 +224,17 @@ fn a_stale_status_that_names_no_image_opens_nothing() {
 }
 
 #[test]
+fn a_stale_status_is_forgotten_once_another_one_shows() {
+    let mut story = Story::new();
+    let fails = |pod: PodFacts| pod.waits("ErrImagePull", "pull QPS exceeded");
+    let patched = pod("web").image("nginx:1.27");
+    story.apply(1, &fails(pod("web").image("nginx:nope"))).apply(20, &fails(patched.clone()));
+    // The new image is tried, and fails with the words of the old one.
+    story.apply(21, &patched.clone().creating()).apply(23, &fails(patched));
+    assert_eq!(story.failing(), ["web/app nginx:1.27 ErrImagePull since 23 observed, 1 attempts"]);
+}
+
+#[test]
 fn a_patch_to_another_bad_image_begins_a_new_failure_when_its_own_status_shows() {
     let (mut story, _) = web_fails();
     let patched = pod("web").image("nginx:worse");
