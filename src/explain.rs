@@ -4,9 +4,9 @@ use std::io::{self, BufRead, Write};
 
 use serde::Serialize;
 
-use crate::present::steps;
+use crate::present::{HopTold, host_kind, steps};
 use crate::pull::advice::{Context, advice};
-use crate::pull::cause::classify;
+use crate::pull::cause::{Reading, read};
 use crate::pull::image::{ImageReference, image_named_in};
 use crate::terminal::escaped;
 
@@ -24,19 +24,27 @@ pub enum Output {
 struct Explanation {
     cause: &'static str,
     cause_group: &'static str,
+    /// The host that failed, and what it is, where the text names one.
+    failing_host: Option<String>,
+    failing_host_kind: Option<&'static str>,
+    /// What each host answered where the text tells of mirrors.
+    hops: Vec<HopTold>,
     summary: &'static str,
     /// What to check first, then the commands to run, most useful first.
     advice: Vec<String>,
 }
 
 fn explanation(text: &str) -> Explanation {
-    let cause = classify("", text);
     let image = ImageReference::parse(image_named_in(text).unwrap_or_default());
+    let Reading { cause, host } = read("", text, &image);
     let context = Context { namespace: "", pod: "", container: "", node: "", service_account: "", image: &image };
     let advice = advice(cause, &context);
     Explanation {
         cause: cause.as_str(),
         cause_group: cause.group().as_str(),
+        failing_host: host.as_ref().map(|host| host.name.to_string()),
+        failing_host_kind: host.map(|host| host.kind.as_str()),
+        hops: HopTold::all(text, &image),
         summary: advice.summary,
         advice: steps(advice),
     }
@@ -61,8 +69,14 @@ pub fn explain(mut lines: impl BufRead, output: Output, mut out: impl Write) -> 
 }
 
 fn print(explanation: &Explanation, out: &mut impl Write) -> io::Result<()> {
-    let Explanation { cause, cause_group, summary, advice } = explanation;
+    let Explanation { cause, cause_group, failing_host, failing_host_kind, hops, summary, advice } = explanation;
     writeln!(out, "{cause} ({cause_group})\n  {summary}")?;
+    if let (Some(host), Some(kind)) = (failing_host, failing_host_kind) {
+        writeln!(out, "  failed at {host} ({})", host_kind(kind))?;
+    }
+    for HopTold { host, cause, .. } in hops {
+        writeln!(out, "  asked {}: {cause}", host.as_deref().unwrap_or("a mirror"))?;
+    }
     for step in advice {
         writeln!(out, "  - {}", escaped(step))?;
     }

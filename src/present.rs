@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::pull::advice::{Advice, Context, advice};
+use crate::pull::cause::{Hop, hops};
+use crate::pull::image::ImageReference;
 use crate::pull::image::suspect::{Part, suspect};
 use crate::pull::redact::redact;
 use crate::pull::snapshot::Failing;
@@ -63,6 +65,12 @@ pub struct FailingContainer {
     pub cause_since_basis: &'static str,
     /// For how many seconds that cause has lasted; a lower bound unless `cause_since_basis` is `observed`.
     pub cause_seconds: u64,
+    /// The host that failed, where the error text names one.
+    pub failing_host: Option<String>,
+    /// What it is: `registry`, `token_service`, `blob_store`, `mirror`, `proxy`, `node` or `unknown`.
+    pub failing_host_kind: Option<&'static str>,
+    /// What each host answered where the text tells of mirrors: the mirrors first, the registry last.
+    pub hops: Vec<HopTold>,
     /// The error text, redacted; empty when none was seen.
     pub message: String,
     /// When the failure began.
@@ -130,6 +138,9 @@ impl FailingContainer {
             cause_since: failure.cause_since.at,
             cause_since_basis: failure.cause_since.basis(),
             cause_seconds: failure.cause_lasted(now).as_secs(),
+            failing_host: failure.host.as_ref().map(|host| host.name.to_string()),
+            failing_host_kind: failure.host.as_ref().map(|host| host.kind.as_str()),
+            hops: HopTold::all(&failure.message, image),
             message: redact(&failure.message).into_owned(),
             since: failure.since.at,
             since_basis: failure.since.basis.as_str(),
@@ -141,6 +152,40 @@ impl FailingContainer {
             summary: advice.summary,
             advice: steps(advice),
         }
+    }
+}
+
+/// One host that was asked for an image, and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HopTold {
+    /// The host; null where its error names none.
+    pub host: Option<String>,
+    /// What it is, in the words of `failing_host_kind`.
+    pub kind: Option<&'static str>,
+    /// What kept it from giving the image.
+    pub cause: &'static str,
+}
+
+/// Returns a word of `failing_host_kind` as people read it.
+#[must_use]
+pub fn host_kind(kind: &str) -> String {
+    match kind {
+        "node" => "the node itself".to_owned(),
+        "unknown" => "another host".to_owned(),
+        kind => kind.replace('_', " "),
+    }
+}
+
+impl HopTold {
+    /// Puts the hops of an error text into words.
+    #[must_use]
+    pub fn all(message: &str, image: &ImageReference) -> Vec<Self> {
+        let told = |hop: Hop| Self {
+            host: hop.host.as_ref().map(|host| host.name.to_string()),
+            kind: hop.host.map(|host| host.kind.as_str()),
+            cause: hop.cause.as_str(),
+        };
+        hops(message, image).into_iter().map(told).collect()
     }
 }
 

@@ -75,6 +75,7 @@ pub(super) fn wide(
             one.since_basis.to_owned(),
             one.cause.to_owned(),
             one.cause_group.to_owned(),
+            one.failing_host.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
             attempts(one),
             next_attempt(one.next_attempt, now),
         ];
@@ -93,6 +94,7 @@ pub(super) fn wide(
         "BASIS",
         CAUSE,
         "GROUP",
+        "FAILED AT",
         "ATTEMPTS",
         "NEXT",
     ];

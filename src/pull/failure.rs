@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backoff::BackOff;
-use super::cause::{Cause, classify, is_bare_backoff, is_same_error};
+use super::cause::{Cause, FailingHost, Reading, is_bare_backoff, is_same_error, read};
 use super::effect::{FailureEvent, Outcome};
 use super::facts::{ContainerFacts, ImageFacts, PodFacts, State};
 use super::image::{ImageReference, PullPolicy, image_named_in, same_image};
@@ -42,6 +42,8 @@ pub struct Failure {
     pub cause: Cause,
     /// When that cause began.
     pub cause_since: CauseSince,
+    /// The host that failed, where that text names one; often not the image's registry.
+    pub host: Option<FailingHost>,
     /// Failed attempts seen.
     pub attempts: u32,
     /// The registry that it is counted under, from begin to end.
@@ -113,6 +115,7 @@ impl Failure {
             Since::found(pod, container, position > 0, now, provenance.not_before())
         };
         let reference = ImageReference::parse(&image.reference);
+        let Reading { cause, host } = read(reason.as_str(), message, &reference);
         let mut failure = Self {
             since,
             registry: pools.texts.share(reference.registry()),
@@ -120,9 +123,10 @@ impl Failure {
             policy: image.policy,
             reason,
             message: pools.texts.share(cut(message)),
-            cause: classify(reason.as_str(), message),
+            cause,
             cause_since: CauseSince::shown(provenance, now),
             replaced: Replaced::default(),
+            host: host.as_ref().map(|host| shared(host, pools)),
             attempts: 0,
             stage,
             backoff: if provenance.is_observed() && is_first_attempt(reason, container, now) {
@@ -325,10 +329,15 @@ impl Failure {
         }
         // An error outside an attempt is over, and the kubelet waits after the attempt before it.
         if is_bare {
+            self.host = None;
             return Some(self.replaced.newest().unwrap_or(Cause::Unknown));
         }
         let may_differ = (before != reason || other_text) && !only_turns;
-        may_differ.then(|| classify(reason.as_str(), message))
+        may_differ.then(|| {
+            let Reading { cause, host } = read(reason.as_str(), message, &self.image);
+            self.host = host.as_ref().map(|host| shared(host, pools));
+            cause
+        })
     }
 
     /// Follows the cause that a status tells.
@@ -362,7 +371,7 @@ impl Failure {
         self.image = pools.images.share(Arc::new(ImageReference::parse(&image.reference)));
         self.policy = image.policy;
         self.message = Arc::default();
-        self.cause = Cause::Unknown;
+        (self.cause, self.host) = (Cause::Unknown, None);
         self.cause_since = CauseSince::shown(provenance, now);
         self.replaced = Replaced::default();
         self.backoff = BackOff::found();
@@ -400,6 +409,10 @@ fn failing_image<'a>(container: &'a ContainerFacts, message: &str) -> Option<(us
     let needed = container.images.iter().enumerate().find(|(_, image)| same_image(&image.reference, named));
     // The kubelet escapes what it quotes, so a text that is no reference may be the container's own, garbled.
     needed.or_else(|| ImageReference::parse(named).problem().and_then(|_| own()))
+}
+
+fn shared(host: &FailingHost, pools: &mut Pools) -> FailingHost {
+    FailingHost { name: pools.texts.share(&*host.name), kind: host.kind }
 }
 
 /// At most [`MESSAGE_LIMIT`] bytes of `message`, whole characters only.

@@ -19,8 +19,9 @@ pub enum Reason {
     RegistryUnavailable,
     /// An attempt failed on the image's signature (CRI-O).
     SignatureValidationFailed,
-    /// Free text: since 1.33 the kubelet puts raw errors into both reason and message
-    /// (pkg/kubelet/images/image_manager.go:253-256, 276-279, 323-325, v1.36.2).
+    /// Free text: since 1.33 the kubelet puts raw errors into the reason, of reading the pull secrets and of its records
+    /// of pulls (`EnsureImageExists` and `pullImage`, pkg/kubelet/images/image_manager.go, v1.36.2). The message is
+    /// the same text, or one about the image that ends in it.
     Other,
 }
 
@@ -117,6 +118,16 @@ const NOT_ABOUT_IMAGES: [(&str, Stage); 12] = [
     ("RestartingAllContainers", Stage::Unsaid),
 ];
 
+/// Whether a reason is free text and the message says that it is about an image.
+///
+/// The words of Kubernetes are `CamelCase`. Other raw errors come with an empty message, and are not about images: that
+/// of a runtime class which does not exist (`getPodRuntimeHandler`, pkg/kubelet/kuberuntime/kuberuntime_container.go).
+fn is_about_image(reason: &str, message: &str) -> bool {
+    let is_word = reason.bytes().all(|b| b.is_ascii_alphanumeric());
+    let mut words = message.split(|c: char| !c.is_ascii_alphanumeric());
+    !is_word && words.any(|word| word.eq_ignore_ascii_case("image"))
+}
+
 /// What a waiting container's reason and message tell about its image.
 #[must_use]
 pub fn stage_of_waiting(reason: &str, message: &str) -> Stage {
@@ -127,7 +138,7 @@ pub fn stage_of_waiting(reason: &str, message: &str) -> Stage {
         .or_else(|| NOT_ABOUT_IMAGES.iter().find(|(word, _)| *word == reason).map(|(_, stage)| *stage));
     match known {
         Some(stage) => stage,
-        None if reason == message => Stage::NoImage(Reason::Other),
+        None if reason == message || is_about_image(reason, message) => Stage::NoImage(Reason::Other),
         None => Stage::Unknown,
     }
 }

@@ -8,6 +8,7 @@ const KUBELET_OPENINGS: &[&str] = &[
     "Failed to apply default image tag \"",
     "Failed to pull image \"",
     "Failed to inspect image \"",
+    "Failed to record image pull intent for container image \"",
 ];
 
 /// The one kubelet text that prints the image without quotes (`evalCRIPullErr`, `image_manager.go`).

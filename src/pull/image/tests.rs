@@ -156,6 +156,7 @@ fn the_image_is_read_only_where_a_reference_is_printed() {
         (r"image pull failed for a:1 because the registry is unavailable.", Some("a:1")),
         (r#"Failed to inspect image "a:1": rpc error"#, Some("a:1")),
         (r#"Failed to inspect image "": rpc error"#, None),
+        (r#"Failed to record image pull intent for container image "a:1": x"#, Some("a:1")),
         (
             r#"Failed to pull image "a:1": rpc error: code = NotFound desc = failed to pull and unpack image "b:1""#,
             Some("a:1"),

@@ -35,6 +35,25 @@ fn free_text_in_both_reason_and_message_means_no_image() {
     }
 }
 
+/// The kubelet of 1.35 and later on a full or read-only disk; it also begins another message than the reason.
+#[test]
+fn free_text_with_a_message_about_an_image_means_no_image() {
+    let intent = "failed to record image pull intent: open /var/lib/kubelet/image_manager/pulling/sha256-ab.tmp: no space left on device";
+    for (reason, message) in [
+        (intent, format!("Failed to record image pull intent for container image \"reg.example/a:1\": {intent}")),
+        ("record of image: read-only file system", "Image \"a\" cannot be pulled".to_owned()),
+    ] {
+        check(reason, &message, Stage::NoImage(Reason::Other));
+    }
+    for (reason, message) in [
+        ("RuntimeClass \"gvisor\" not found", ""),
+        ("failed to do something", "imagePull is no word here, nor imagery"),
+        ("SomethingNew", "an image of tomorrow"),
+    ] {
+        check(reason, message, Stage::Unknown);
+    }
+}
+
 #[test]
 fn a_reason_unlike_its_message_and_unknown_is_no_failure() {
     for (reason, message) in [
