@@ -5,13 +5,23 @@ use image_pull_exporter::pull::redact::redact;
 use libfuzzer_sys::fuzz_target;
 
 /// Texts with a secret in them, which is written `hunter2hunter2`.
-const PLANTED: [&str; 6] = [
+const PLANTED: &[&str] = &[
     "https://user:hunter2hunter2@reg.example/v2/",
     "https://cdn.example/blob?X-Amz-Signature=hunter2hunter2&x=1",
     "Authorization: Basic hunter2hunter2",
     "Bearer hunter2hunter2",
     "\"password\":\"hunter2hunter2\"",
     "client_secret=hunter2hunter2",
+    "https://user:x#hunter2hunter2@reg.example/v2/",
+    "https://user:x/hunter2hunter2@reg.example/v2/",
+    "https://user:x hunter2hunter2@reg.example/v2/",
+    "password: hunter2hunter2",
+    "key = hunter2hunter2",
+    "X-Vault-Token: hunter2hunter2",
+    "cookie: a=hunter2hunter2",
+    "x-registry-auth: hunter2hunter2",
+    "glrt-hunter2hunter2",
+    "--password hunter2hunter2",
 ];
 
 fuzz_target!(|text: &str| {

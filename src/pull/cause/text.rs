@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::super::redact::MARKER;
+
 /// How much of a text is read. An error's wrappers are at its start and its root is at its end; what a registry or a
 /// proxy answered, a page of HTML perhaps, is between them. The longest recorded message has 6 kB.
 const HEAD: usize = 16 * 1024;
@@ -164,6 +166,8 @@ const TELLING_HOSTS: &[(&str, &str)] = &[("quay.io", "quay@"), ("pkg.dev", "goog
 pub(super) fn without_names(error: &str) -> String {
     let is_delimiter =
         |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '(' | ')' | '[' | ']' | '<' | '>' | ',' | '\\');
+    // A text that was redacted tells what it told before: the marker is a part of the name it stands in.
+    let error = error.replace(MARKER, "redacted");
     let mut out = String::with_capacity(error.len());
     for piece in error.split_inclusive(is_delimiter) {
         let word = piece.trim_end_matches(is_delimiter);
