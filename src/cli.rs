@@ -3,6 +3,7 @@
 mod cluster;
 pub mod mistakes;
 
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -375,7 +376,10 @@ pub enum LogFormat {
 
 impl LogArgs {
     /// Begins to log, with the level that was asked for or this one.
-    pub fn start(&self, default: LogLevel) -> log::Level {
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(&self, default: LogLevel) -> io::Result<log::Level> {
         let format = match self.format {
             LogFormat::Logfmt => log::Format::Logfmt,
             LogFormat::Json => log::Format::Json,

@@ -1,11 +1,43 @@
 //! Sets up the log, and lets its level be changed while the program runs.
+//!
+//! ```text
+//! event --> level --> limit per kind --> format --> queue --> thread --> standard error
+//! ```
+//!
+//! Nothing waits for standard error, and the cluster does not decide how much is logged.
 
-use std::io;
+mod limit;
+mod queue;
 
-use tracing_subscriber::filter::LevelFilter;
+use std::io::{self, Write as _};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::warn;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Registry, fmt, reload};
+
+use limit::Limiter;
+use queue::{Queue, QueueWriter};
+
+/// How often a summary of the lines that were left out is logged.
+const SUMMARY_EVERY: Duration = Duration::from_secs(60);
+/// How long the end of the process waits for its last lines to be written.
+const LAST_LINES: Duration = Duration::from_secs(1);
+/// kube's client logs each error that it returns too, and whoever gets the error logs it with what it means.
+const LOGS_TWICE: &str = "kube_client::client::builder";
+
+/// The log of this process, once it has begun.
+static LOG: OnceLock<Log> = OnceLock::new();
+
+#[derive(Debug, Default)]
+struct Log {
+    queue: Arc<Queue>,
+    limiter: Limiter,
+}
 
 /// The formats of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,19 +50,73 @@ pub enum Format {
 
 /// How much is logged, from now on.
 #[derive(Clone, Debug)]
-pub struct Level(reload::Handle<LevelFilter, Registry>);
+pub struct Level(reload::Handle<Targets, Registry>);
 
 /// Begins to log on standard error.
-pub fn start(format: Format, level: LevelFilter) -> Level {
-    let (filter, handle) = reload::Layer::new(level);
-    let registry = tracing_subscriber::registry().with(filter);
+///
+/// # Errors
+/// When no thread can be started.
+pub fn start(format: Format, level: LevelFilter) -> io::Result<Level> {
+    let log = LOG.get_or_init(Log::default);
+    log.queue.start(io::stderr(), SUMMARY_EVERY, summaries(log))?;
+    let (filter, handle) = reload::Layer::new(targets(level));
+    let registry = tracing_subscriber::registry().with(filter).with(&log.limiter);
+    let writer = QueueWriter(Arc::clone(&log.queue));
     match format {
         Format::Logfmt => {
-            registry.with(tracing_logfmt::builder().with_target(false).layer().with_writer(io::stderr)).init();
+            registry.with(tracing_logfmt::builder().with_target(false).layer().with_writer(writer)).init();
         }
-        Format::Json => registry.with(fmt::layer().json().with_target(false).with_writer(io::stderr)).init(),
+        Format::Json => registry.with(fmt::layer().json().with_target(false).with_writer(writer)).init(),
     }
-    Level(handle)
+    Ok(Level(handle))
+}
+
+fn targets(level: LevelFilter) -> Targets {
+    let twice = if level >= LevelFilter::DEBUG { level } else { LevelFilter::OFF };
+    Targets::new().with_default(level).with_target(LOGS_TWICE, twice)
+}
+
+/// Reports what was left out and dropped, whenever it is called.
+fn summaries(log: &'static Log) -> impl FnMut() + Send {
+    let (mut reported, mut summarized) = (0, Instant::now());
+    move || {
+        let dropped = log.queue.dropped();
+        if dropped > reported {
+            warn!(lines = dropped - reported, "log lines dropped: standard error was not read");
+            reported = dropped;
+        }
+        if summarized.elapsed() >= SUMMARY_EVERY {
+            log.limiter.summarize();
+            summarized = Instant::now();
+        }
+    }
+}
+
+/// Lines of the log that were not written so far, by why.
+#[must_use]
+pub fn dropped() -> [(&'static str, u64); 2] {
+    let dropped = LOG.get().map_or((0, 0), |log| (log.limiter.left_out(), log.queue.dropped()));
+    [("rate_limited", dropped.0), ("unread", dropped.1)]
+}
+
+/// Waits until what was logged is written, but not for long.
+pub fn flush() {
+    if let Some(log) = LOG.get() {
+        log.queue.flush(LAST_LINES);
+    }
+}
+
+/// Writes the last lines of the process to standard error, behind what was logged. Where there is a log, this does not
+/// wait for long either.
+pub fn write_last(lines: &str) {
+    match LOG.get() {
+        Some(log) => {
+            log.queue.push_last(lines.as_bytes());
+            flush();
+        }
+        // Nothing is left to do when not even this can be written.
+        None => drop(io::stderr().write_all(lines.as_bytes())),
+    }
 }
 
 impl Level {
@@ -39,6 +125,6 @@ impl Level {
     /// # Errors
     /// When the log has ended.
     pub fn set(&self, level: LevelFilter) -> Result<(), reload::Error> {
-        self.0.reload(level)
+        self.0.reload(targets(level))
     }
 }

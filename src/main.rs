@@ -1,20 +1,22 @@
 //! Parses the command line, sets up the log, and turns an error into an exit code.
 
+use std::backtrace::Backtrace;
 use std::env;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::panic;
 use std::path::Path;
 use std::process::{self, ExitCode};
+use std::thread;
 
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser};
-use image_pull_exporter::cli::{Cli, Command, ExplainArgs, ListArgs, LogLevel, ReplayArgs, mistakes};
+use image_pull_exporter::cli::{Cli, Command, ExplainArgs, ListArgs, LogArgs, LogLevel, ReplayArgs, mistakes};
 use image_pull_exporter::clock::Clock;
 use image_pull_exporter::cluster::client;
 use image_pull_exporter::list::{self, Look};
 use image_pull_exporter::terminal::Terminal;
-use image_pull_exporter::{demo, explain, manual, replay, serve};
+use image_pull_exporter::{demo, explain, log, manual, replay, serve};
 
 /// `list` found a container that fails.
 const FOUND_FAILING: u8 = 1;
@@ -35,14 +37,15 @@ fn main() -> ExitCode {
         }
     };
     match run(command.unwrap_or(Command::Serve(serve))) {
-        Ok(code) => code,
+        Ok(code) => {
+            log::flush();
+            code
+        }
         // Whoever reads our output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            for line in format!("{error:#}").lines() {
-                // Nothing is left to do when not even this can be written.
-                let _ = writeln!(io::stderr(), "image-pull-exporter: {line}");
-            }
+            let lines = format!("{error:#}");
+            log::write_last(&lines.lines().map(|line| format!("image-pull-exporter: {line}\n")).collect::<String>());
             ExitCode::from(FAILED)
         }
     }
@@ -51,22 +54,22 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Serve(args) => {
-            let level = args.log.start(LogLevel::Info);
+            let level = start_log(&args.log, LogLevel::Info)?;
             block_on(serve::run(&args, level))?;
         }
         Command::Demo(args) => {
-            let level = args.log.start(LogLevel::Info);
+            let level = start_log(&args.log, LogLevel::Info)?;
             block_on(demo::run(&args, level))?;
         }
         Command::List(args) => {
             // What goes wrong ends it with an error of its own; the log would tell it twice.
             if args.log.level.is_some() {
-                args.log.start(LogLevel::Error);
+                start_log(&args.log, LogLevel::Error)?;
             }
             return run_list(&args);
         }
         Command::Replay(args) => {
-            args.log.start(LogLevel::Error);
+            start_log(&args.log, LogLevel::Error)?;
             run_replay(&args)?;
         }
         Command::Explain(args) => run_explain(&args)?,
@@ -74,6 +77,10 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Man { command } => manual::page(command.as_deref(), &mut io::stdout().lock())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn start_log(args: &LogArgs, default: LogLevel) -> Result<log::Level> {
+    args.start(default).context("cannot start the log")
 }
 
 fn run_list(args: &ListArgs) -> Result<ExitCode> {
@@ -155,11 +162,12 @@ fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 /// Makes a panic anywhere the end of the process, in debug builds too: one that goes on without a task of its own serves
-/// numbers that nobody keeps up.
+/// numbers that nobody keeps up. The default hook could wait for ever for standard error to be read.
 fn end_on_panic() {
-    let report = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        report(info);
+    panic::set_hook(Box::new(|info| {
+        let thread = thread::current();
+        let name = thread.name().unwrap_or("<unnamed>");
+        log::write_last(&format!("thread '{name}' {info}\n{}\n", Backtrace::capture()));
         process::abort();
     }));
 }

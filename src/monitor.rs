@@ -24,7 +24,7 @@ use crate::pull::snapshot::Snapshot;
 use crate::pull::time::Timestamp;
 use crate::pull::watch_state::WatchState;
 
-/// How many texts of a kind are news; more would be a flood.
+/// How many texts of a kind are remembered.
 const MAX_NEWS: usize = 1000;
 /// How much of a text from the cluster a log line shows.
 const LOGGED_LENGTH: usize = 512;
@@ -66,13 +66,16 @@ struct State {
     unclassified: Once,
 }
 
-/// The texts that were logged, so that each is logged once.
+/// The texts that were logged, so that each is logged once; again when there are too many to remember.
 #[derive(Debug, Default)]
 struct Once(HashSet<String>);
 
 impl Once {
     fn is_news(&mut self, text: &str) -> bool {
-        self.0.len() < MAX_NEWS && self.0.insert(logged(text).to_owned())
+        if self.0.len() >= MAX_NEWS {
+            self.0.clear();
+        }
+        self.0.insert(logged(text).to_owned())
     }
 }
 
@@ -112,7 +115,17 @@ impl Monitor {
         let snapshot = state.index.snapshot()?;
         let (counted, watch, forgotten) = (state.counters.counted(state.now), state.watch(), state.history.forgotten());
         let (max_containers, choice) = (self.limits.max_containers, Arc::clone(&self.choice));
-        Some(View { snapshot, counted, watch, forgotten, process: None, max_containers, choice, web: None })
+        Some(View {
+            snapshot,
+            counted,
+            watch,
+            forgotten,
+            process: None,
+            max_containers,
+            choice,
+            log_lines_dropped: Vec::new(),
+            web: None,
+        })
     }
 
     /// Everything that a person sees who looks at `now`; `None` until the first list is complete.
@@ -265,7 +278,7 @@ impl State {
             }
             FailureEvent::Unclassified(message) => {
                 if self.unclassified.is_news(message) {
-                    warn!(namespace, pod, container, message = logged(&redact(message)), "cause unknown");
+                    warn!(namespace, pod, container, error = logged(&redact(message)), "cause unknown");
                 }
             }
             FailureEvent::Turned(..) | FailureEvent::Attempted(_) | FailureEvent::BackedOff(_) => {}

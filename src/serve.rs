@@ -255,6 +255,7 @@ impl Site for Exporter {
     fn scrape(&self, format: Format) -> Result<Scrape, NotReady> {
         let mut view = self.monitor.view().ok_or_else(not_listed)?;
         view.process = Some((self.started, Process::read()));
+        view.log_lines_dropped = log::dropped().to_vec();
         let reload = self.reloads.as_ref().map(Reloads::latest);
         let reload = reload.map(|reload| (reload.is_successful, reload.succeeded));
         view.web = Some(Web { refused: self.refusals.counts().to_vec(), reload });

@@ -214,9 +214,10 @@ fn an_api_server_that_is_away_is_told_once_and_without_colours() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""));
     let said = text(&output.stderr);
     assert!(said.starts_with("image-pull-exporter: cannot list pods: ") && said.lines().count() == 1, "{said}");
-    let logged = run(&[&place[..], &["--log.level", "error"]].concat(), "");
-    let logged = text(&logged.stderr);
-    assert!(logged.lines().count() > 1 && !logged.contains('\u{1b}'), "{logged}");
+    let logged = |level: &str| text(&run(&[&place[..], &["--log.level", level]].concat(), "").stderr).to_owned();
+    assert_eq!(logged("error"), said);
+    let logged = logged("debug");
+    assert!(logged.lines().count() > 1 && logged.ends_with(said) && !logged.contains('\u{1b}'), "{logged}");
     std::fs::remove_file(kubeconfig).expect("the file is there");
 }
 

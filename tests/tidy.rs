@@ -131,3 +131,44 @@ fn every_source_file_is_compiled() {
         }
     }
 }
+
+/// The arguments of every call of a logging macro in `text`.
+fn logged(text: &str) -> Vec<String> {
+    let mut calls = Vec::new();
+    for name in ["error!(", "warn!(", "info!(", "debug!(", "trace!("] {
+        for (start, _) in text.match_indices(name) {
+            let (mut depth, mut is_text, mut arguments) = (1, false, String::new());
+            for character in text[start + name.len()..].chars() {
+                match character {
+                    '"' => is_text = !is_text,
+                    '(' if !is_text => depth += 1,
+                    ')' if !is_text => depth -= 1,
+                    _ => {}
+                }
+                if depth == 0 {
+                    break;
+                }
+                arguments.push(if depth > 1 || is_text { '_' } else { character });
+            }
+            calls.push(arguments);
+        }
+    }
+    calls
+}
+
+#[test]
+fn no_field_of_a_log_line_has_a_name_that_the_log_uses() {
+    let of_the_log = ["message", "level", "ts", "timestamp", "target", "fields", "span", "spans", "name"];
+    let mut seen = 0;
+    for (path, text) in sources("src") {
+        let code: String = code(&text).flat_map(|(_, line)| [line, "\n"]).collect();
+        for call in logged(&code) {
+            for field in call.split(',') {
+                let name = field.split('=').next().unwrap_or_default().trim().trim_start_matches(['%', '?']);
+                assert!(!of_the_log.contains(&name), "{}: {name} in {call}", path.display());
+                seen += usize::from(!name.is_empty() && !name.contains('"'));
+            }
+        }
+    }
+    assert!(seen > 30, "{seen} fields");
+}

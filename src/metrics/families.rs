@@ -306,7 +306,7 @@ pub static FAMILIES: &[Family] = &[
     ),
     counter(
         "image_pull_exporter_unknown_reasons_total",
-        "Distinct waiting reasons that the exporter does not know.",
+        "Distinct waiting reasons that the exporter does not know; where there are more than 1,000, some more than once.",
         &[],
         counted::unknown_reasons,
     ),
@@ -321,6 +321,12 @@ pub static FAMILIES: &[Family] = &[
         "What the page's history had no place for: failures that ended (--history), and statuses of open ones.",
         &["what"],
         own::history_forgotten,
+    ),
+    counter(
+        "image_pull_exporter_log_lines_dropped_total",
+        "Log lines that were not written: too many of a kind (rate_limited), or standard error is not read (unread).",
+        &["reason"],
+        own::log_lines_dropped,
     ),
     counter(
         "image_pull_exporter_http_refusals_total",

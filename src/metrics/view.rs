@@ -26,6 +26,8 @@ pub struct View {
     pub max_containers: usize,
     /// Chooses them where more fail.
     pub choice: Arc<Choice>,
+    /// Lines of the log that were not written, by why; empty where there is no log.
+    pub log_lines_dropped: Vec<(&'static str, u64)>,
     /// What the HTTP server tells of itself; `None` where there is none.
     pub web: Option<Web>,
 }

@@ -37,6 +37,12 @@ pub(super) fn history_forgotten(shown: &Shown<'_>, series: &mut Series<'_>) {
     series.put(&["status"], forgotten.points as f64);
 }
 
+pub(super) fn log_lines_dropped(shown: &Shown<'_>, series: &mut Series<'_>) {
+    for (reason, count) in &shown.view.log_lines_dropped {
+        series.put(&[reason], *count as f64);
+    }
+}
+
 pub(super) fn http_refusals(shown: &Shown<'_>, series: &mut Series<'_>) {
     for (reason, count) in shown.view.web.iter().flat_map(|web| &web.refused) {
         series.put(&[reason], *count as f64);

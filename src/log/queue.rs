@@ -1,0 +1,193 @@
+//! Writes log lines from a thread of its own, so that nothing waits for whoever reads them.
+//!
+//! A pipe that nobody reads is full after 64 KiB, and a write to it then waits for ever. So lines are queued, and dropped
+//! and counted when the queue is full.
+
+use std::io::{self, Write};
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Maximum size of the queue, in bytes; as much again may be on its way to the output.
+const CAPACITY: usize = 128 * 1024;
+
+/// A bounded queue of log lines.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    lines: Vec<u8>,
+    is_writing: bool,
+    dropped: u64,
+}
+
+impl Queue {
+    /// Starts the thread that writes to `out`. It calls `idle` after each successful write, and every `pause` while
+    /// there is nothing to write.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        out: impl Write + Send + 'static,
+        pause: Duration,
+        idle: impl FnMut() + Send + 'static,
+    ) -> io::Result<()> {
+        let queue = Arc::clone(self);
+        thread::Builder::new().name("log".to_owned()).spawn(move || queue.run(out, pause, idle))?;
+        Ok(())
+    }
+
+    fn run(&self, mut out: impl Write, pause: Duration, mut idle: impl FnMut()) {
+        let mut lines = Vec::new();
+        loop {
+            let state = self.lock();
+            let waited = self.changed.wait_timeout_while(state, pause, |state| state.lines.is_empty());
+            let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            mem::swap(&mut state.lines, &mut lines);
+            state.is_writing = true;
+            drop(state);
+            let written = out.write_all(&lines).and_then(|()| out.flush());
+            let mut state = self.lock();
+            if written.is_err() {
+                state.dropped += memchr::memchr_iter(b'\n', &lines).count() as u64;
+            }
+            state.is_writing = false;
+            drop(state);
+            self.changed.notify_all();
+            lines.clear();
+            if written.is_ok() {
+                idle();
+            }
+        }
+    }
+
+    /// Queues a line, or drops it when the queue is full.
+    pub(super) fn push(&self, line: &[u8]) {
+        let mut state = self.lock();
+        if state.lines.len() + line.len() > CAPACITY {
+            state.dropped += 1;
+            return;
+        }
+        state.lines.extend_from_slice(line);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Queues a line even when the queue is full: the last one of the process.
+    pub(super) fn push_last(&self, line: &[u8]) {
+        self.lock().lines.extend_from_slice(line);
+        self.changed.notify_all();
+    }
+
+    /// Waits until everything is written, but no longer than `limit`.
+    pub(super) fn flush(&self, limit: Duration) {
+        let is_busy = |state: &mut State| state.is_writing || !state.lines.is_empty();
+        // What could not be written by then is lost with the process.
+        drop(self.changed.wait_timeout_while(self.lock(), limit, is_busy));
+    }
+
+    /// Lines that were dropped so far.
+    pub(super) fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes one line at a time, as the formatting layers write them.
+#[derive(Clone, Debug)]
+pub(super) struct QueueWriter(pub(super) Arc<Queue>);
+
+impl Write for QueueWriter {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for QueueWriter {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    /// An output that takes what is written when it is told to, and shows it.
+    struct Gate {
+        opened: Receiver<()>,
+        written: Sender<Vec<u8>>,
+    }
+
+    impl Write for Gate {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.opened.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
+            self.written.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn started() -> (Arc<Queue>, Sender<()>, Receiver<Vec<u8>>) {
+        let (queue, (open, opened), (written, shown)) = (Arc::<Queue>::default(), channel(), channel());
+        queue.start(Gate { opened, written }, Duration::from_secs(3600), || {}).unwrap();
+        (queue, open, shown)
+    }
+
+    #[test]
+    fn an_output_that_nobody_reads_stops_nobody_and_what_is_dropped_is_counted() {
+        let (queue, open, shown) = started();
+        let lines = 10_000;
+        for number in 0..lines {
+            queue.push(format!("line {number} {}\n", "x".repeat(100)).as_bytes());
+        }
+        assert!(queue.lock().lines.len() <= CAPACITY);
+        queue.flush(Duration::ZERO);
+        drop(std::iter::repeat_n((), 9).try_for_each(|()| open.send(())));
+        queue.flush(Duration::from_secs(60));
+        let written: Vec<u8> = shown.try_iter().flatten().collect();
+        let written = String::from_utf8(written).unwrap();
+        assert!(written.starts_with("line 0 ") && written.ends_with("x\n"), "whole lines in order");
+        assert_eq!(written.lines().count() as u64 + queue.dropped(), lines);
+        assert!(queue.dropped() > 0);
+    }
+
+    #[test]
+    fn the_last_line_is_written_even_when_the_queue_is_full() {
+        let (queue, open, shown) = started();
+        (0..10_000).for_each(|_| queue.push(&[b'x'; 100]));
+        queue.push_last(b"the end\n");
+        drop(std::iter::repeat_n((), 9).try_for_each(|()| open.send(())));
+        queue.flush(Duration::from_secs(60));
+        assert!(shown.try_iter().flatten().collect::<Vec<u8>>().ends_with(b"the end\n"));
+    }
+
+    #[test]
+    fn lines_that_cannot_be_written_are_counted() {
+        let (queue, open, _) = started();
+        drop(open);
+        queue.push(b"one\ntwo\n");
+        queue.flush(Duration::from_secs(60));
+        assert_eq!(queue.dropped(), 2);
+    }
+}
