@@ -14,7 +14,7 @@ use crate::cluster::wire::Undecodable;
 use crate::cluster::{PodEvent, WatchCause};
 use crate::metrics::choice::Choice;
 use crate::metrics::counters::{self, Counters, WatchEvent};
-use crate::metrics::view::{View, Watch};
+use crate::metrics::view::{NamespaceWatch, View, Watch};
 use crate::pull::effect::{Effect, FailureEvent, Subject};
 use crate::pull::facts::{PodFacts, PodId, Scope};
 use crate::pull::history::{History, Past, Point};
@@ -142,18 +142,26 @@ impl Monitor {
         self.lock().history.timelines(pod)
     }
 
-    /// Whether every scope was listed once, so that there is a view.
+    /// Whether there is a view.
     #[must_use]
-    pub fn is_listed(&self) -> bool {
-        self.lock().index.is_listed()
+    pub fn is_visible(&self) -> bool {
+        self.lock().index.snapshot().is_some()
     }
 
-    /// For how long the view may have been out of date at `now`: zero while every watch stands.
+    /// For how long every part of the view has been out of date at `now`: zero while a watch stands.
     #[must_use]
     pub fn stale_for(&self, now: Timestamp) -> Duration {
         let state = self.lock();
-        let failing = state.index.watches().iter().filter(|watch| watch.is_failing());
-        failing.map(|watch| watch.last_response().map_or(Duration::MAX, |at| now.since(at))).max().unwrap_or_default()
+        state.index.watches().iter().map(|watch| stale_for(watch, now)).min().unwrap_or_default()
+    }
+
+    /// What is missing from the view at `now`, or has been out of date for longer than `stale_after`, and why.
+    #[must_use]
+    pub fn missing(&self, stale_after: Duration, now: Timestamp) -> Vec<String> {
+        let state = self.lock();
+        let watches = state.index.watches().iter();
+        let missing = watches.filter(|watch| watch.complete_at().is_none() || stale_for(watch, now) > stale_after);
+        missing.map(describe).collect()
     }
 
     /// A panic while the lock was held ends the process; until it does, the state is as good as any.
@@ -162,14 +170,40 @@ impl Monitor {
     }
 }
 
+/// For how long the view of a scope has been out of date.
+fn stale_for(watch: &WatchState, now: Timestamp) -> Duration {
+    let since = || watch.last_response().map_or(Duration::MAX, |at| now.since(at));
+    if watch.is_failing() { since() } else { Duration::ZERO }
+}
+
+/// Which scope it is, and what is wrong with its watch.
+fn describe(watch: &WatchState) -> String {
+    let scope = match watch.scope() {
+        Scope::Cluster => "all namespaces".to_owned(),
+        Scope::Namespace(name) => format!("namespace \"{name}\""),
+    };
+    format!("{scope}: {}", watch.failure().unwrap_or("the first list is not complete"))
+}
+
+fn namespace_watch(watch: &WatchState) -> Option<NamespaceWatch> {
+    let Scope::Namespace(namespace) = watch.scope() else { return None };
+    Some(NamespaceWatch {
+        namespace: namespace.clone(),
+        synced: watch.is_current(),
+        listed: watch.complete_at().is_some(),
+        failure: watch.failure().map(str::to_owned),
+    })
+}
+
 impl State {
     fn watch(&self) -> Watch {
         let watches = self.index.watches();
         Watch {
-            synced: self.index.is_complete() && watches.iter().all(|watch| !watch.is_failing()),
+            synced: watches.iter().all(WatchState::is_current),
             // The oldest of them, since a view is no newer than its oldest part.
-            last_event: watches.iter().map(WatchState::last_response).min().flatten(),
+            last_event: watches.iter().filter_map(WatchState::last_response).min(),
             listed_pods: watches.iter().map(WatchState::listed_pods).sum(),
+            namespaces: watches.iter().filter_map(namespace_watch).collect(),
         }
     }
 
@@ -177,7 +211,7 @@ impl State {
         let Some(watch) = self.index.watch_mut(scope) else { return };
         self.now = now;
         match event {
-            PodEvent::Failed(_) => watch.fail(),
+            PodEvent::Failed(ref failure) => watch.fail(logged(&redact(&failure.error)).to_owned()),
             // The API server responded until now, and the watch goes on.
             PodEvent::Ended | PodEvent::ListBegins | PodEvent::ListEnds => {}
             PodEvent::Listed(_) => watch.count_listed_pod(),

@@ -251,9 +251,16 @@ impl Exporter {
     }
 }
 
+impl Exporter {
+    fn not_listed(&self) -> NotReady {
+        let missing = self.monitor.missing(self.stale_after, self.clock.now());
+        NotReady(format!("the first list of all pods is not complete\n{}", missing.join("\n")))
+    }
+}
+
 impl Site for Exporter {
     fn scrape(&self, format: Format) -> Result<Scrape, NotReady> {
-        let mut view = self.monitor.view().ok_or_else(not_listed)?;
+        let mut view = self.monitor.view().ok_or_else(|| self.not_listed())?;
         view.process = Some((self.started, Process::read()));
         view.log_lines_dropped = log::dropped().to_vec();
         let reload = self.reloads.as_ref().map(Reloads::latest);
@@ -268,7 +275,7 @@ impl Site for Exporter {
 
     fn look(&self) -> Result<Sight, NotReady> {
         let now = self.clock.now();
-        let (snapshot, watch, past) = self.monitor.look(now).ok_or_else(not_listed)?;
+        let (snapshot, watch, past) = self.monitor.look(now).ok_or_else(|| self.not_listed())?;
         Ok(Sight { now, snapshot, watch, past })
     }
 
@@ -276,22 +283,20 @@ impl Site for Exporter {
         self.monitor.timelines(pod)
     }
 
-    fn ready(&self) -> Result<(), String> {
-        if !self.monitor.is_listed() {
-            return Err(not_listed().to_string());
+    fn ready(&self) -> Result<Vec<String>, String> {
+        if !self.monitor.is_visible() {
+            return Err(self.not_listed().to_string());
         }
-        let stale = self.monitor.stale_for(self.clock.now());
+        let now = self.clock.now();
+        let (stale, missing) = (self.monitor.stale_for(now), self.monitor.missing(self.stale_after, now));
         if stale > self.stale_after {
-            return Err(format!("the watch has been broken for {} s", stale.as_secs()));
+            let seconds = stale.as_secs();
+            return Err(format!("the watch has been broken for {seconds} s\n{}", missing.join("\n")));
         }
-        Ok(())
+        Ok(missing.iter().map(|part| format!("missing: {part}\n")).collect())
     }
 
     fn live(&self) -> Result<(), String> {
         Ok(())
     }
-}
-
-fn not_listed() -> NotReady {
-    NotReady("the first list of all pods is not complete".to_owned())
 }

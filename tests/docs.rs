@@ -129,6 +129,8 @@ fn every_flag_that_a_document_names_exists() {
         "header",
         "request",
         "all-namespaces",
+        "watch-cache",
+        "bump-revision",
     ];
     for (path, text) in
         documents().into_iter().filter(|(path, _)| !path.contains("runbooks") && !path.contains("ARCHITECTURE"))

@@ -82,13 +82,52 @@ fn what_is_missing_is_told_precisely() {
     assert!(said.contains("grant the verbs list and watch on pods"), "{said}");
     // The server waits for the right, and takes it when it comes.
     let program = cluster.start(&[]);
-    eventually(|| match get(program.port, "/readyz", "").map(|answer| answer.status) {
-        Ok(503) => Ok(()),
-        other => Err(format!("{other:?}")),
-    });
+    let quotes = |path: &str, wanted: &str| {
+        eventually(|| match get(program.port, path, "").map(|answer| (answer.status, answer.text())) {
+            Ok((503, text)) if text.contains(wanted) => Ok(()),
+            other => Err(format!("{other:?}")),
+        });
+    };
+    quotes("/readyz", "cannot list resource \"pods\"");
+    quotes("/metrics", "(403) (grant the verbs list and watch on pods)");
+    cluster.server().access().revoke("exporter");
+    quotes("/readyz", "(401) (the credentials are not accepted)");
     bind_exporter(&cluster);
     program.wait_ready();
     assert_eq!(sum(&program.metrics(), "image_pull_failing{"), 3.0);
+}
+
+#[test]
+fn a_namespace_that_may_not_be_seen_holds_back_no_other() {
+    let cluster = enforcing("partial");
+    let role = ("variants/namespaced/role.yaml", "image-pull-exporter");
+    bind(&cluster, "exporter", EXPORTER, Some("shop"), role);
+    let program = cluster.start(&["--namespaces", "shop,bank"]);
+    program.wait_ready();
+    let (metrics, body) = (program.metrics(), |path: &str| get(program.port, path, "").expect("it answers").text());
+    assert_eq!(sum(&metrics, "image_pull_failing{"), 1.0);
+    assert_eq!(sum(&metrics, "image_pull_exporter_watch_synced"), 0.0);
+    let synced = |metrics: &str, namespace: &str| {
+        sum(metrics, &format!("image_pull_exporter_watch_namespace_synced{{namespace=\"{namespace}\"}}"))
+    };
+    assert!(metrics.contains("image_pull_exporter_watch_namespace_synced{namespace=\"bank\"} 0\n"), "{metrics}");
+    assert_eq!(synced(&metrics, "shop"), 1.0);
+    let ready = body("/readyz");
+    assert!(ready.starts_with("ok\nmissing: namespace \"bank\": cannot watch pods: "), "{ready}");
+    assert!(ready.contains("(403) (grant the verbs list and watch on pods)"), "{ready}");
+    let page = body("/");
+    assert!(page.contains("Some namespaces are missing from this page") && page.contains("bank (cannot watch pods"));
+    // The right comes, and with it the rest.
+    bind(&cluster, "exporter", EXPORTER, Some("bank"), role);
+    eventually(|| match synced(&program.metrics(), "bank") {
+        1.0 => Ok(()),
+        other => Err(other.to_string()),
+    });
+    let metrics = program.metrics();
+    assert_eq!(sum(&metrics, "image_pull_failing{"), 2.0);
+    assert_eq!(sum(&metrics, "image_pull_exporter_watch_synced"), 1.0);
+    assert_eq!(body("/readyz"), "ok\n");
+    assert!(!body("/").contains("Some namespaces are missing"));
 }
 
 /// A cluster with an exporter that asks the API server about tokens, of whom `prometheus` may get the metrics and

@@ -7,17 +7,18 @@ use super::router::Shared;
 
 /// Answers whether the process should be restarted; `/healthz` is its older name.
 pub(super) async fn live(State(shared): State<Shared>) -> (StatusCode, String) {
-    answer(shared.site.live())
+    answer(shared.site.live().map(|()| String::new()))
 }
 
-/// Answers whether the process should be scraped.
+/// Answers whether the process should be scraped. A part that is missing is said and no reason against it.
 pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, String) {
-    answer(shared.site.ready())
+    let missing = shared.site.ready();
+    answer(missing.map(|missing| missing.concat()))
 }
 
-fn answer(state: Result<(), String>) -> (StatusCode, String) {
+fn answer(state: Result<String, String>) -> (StatusCode, String) {
     match state {
-        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Ok(details) => (StatusCode::OK, format!("ok\n{details}")),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }
 }

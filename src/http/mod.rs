@@ -60,8 +60,8 @@ pub trait Site: Send + Sync + 'static {
     /// Returns how the open failures of a pod went, by container.
     fn timelines(&self, pod: &PodId) -> Vec<(String, Vec<Point>)>;
 
-    /// Returns why nobody should scrape this process, if so.
-    fn ready(&self) -> Result<(), String>;
+    /// Returns why nobody should scrape this process, if so; else what is missing all the same, a line each.
+    fn ready(&self) -> Result<Vec<String>, String>;
 
     /// Returns why this process should be restarted, if so.
     fn live(&self) -> Result<(), String>;

@@ -66,10 +66,10 @@ impl Site for Probe {
         Vec::new()
     }
 
-    fn ready(&self) -> Result<(), String> {
+    fn ready(&self) -> Result<Vec<String>, String> {
         match &self.0 {
             Scrape::NotReady => Err("the first list is not complete".to_owned()),
-            Scrape::Repeat(_) | Scrape::Panic | Scrape::Break | Scrape::Wait(..) => Ok(()),
+            Scrape::Repeat(_) | Scrape::Panic | Scrape::Break | Scrape::Wait(..) => Ok(Vec::new()),
         }
     }
 

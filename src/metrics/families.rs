@@ -248,6 +248,12 @@ pub static FAMILIES: &[Family] = &[
         own::synced,
     ),
     gauge(
+        "image_pull_exporter_watch_namespace_synced",
+        "Whether the view of the namespace is complete and being kept up. Absent without --namespaces.",
+        &["namespace"],
+        own::namespace_synced,
+    ),
+    gauge(
         "image_pull_exporter_watch_last_event_timestamp_seconds",
         "When the API server was last heard of, in Unix time. Absent before the first event.",
         &[],

@@ -43,7 +43,7 @@ pub struct Web {
 }
 
 /// How the watch of the cluster is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
     /// Whether the view is complete and being kept up.
     pub synced: bool,
@@ -51,6 +51,21 @@ pub struct Watch {
     pub last_event: Option<Timestamp>,
     /// How many pods the last complete list had.
     pub listed_pods: u64,
+    /// The state of each namespace that is watched on its own; none where the cluster is watched as a whole.
+    pub namespaces: Vec<NamespaceWatch>,
+}
+
+/// The state of the watch of one namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamespaceWatch {
+    /// The name of the namespace.
+    pub namespace: String,
+    /// Whether its part of the view is complete and being kept up.
+    pub synced: bool,
+    /// Whether it was ever listed: where not, nothing is known of it.
+    pub listed: bool,
+    /// What failed, redacted.
+    pub failure: Option<String>,
 }
 
 /// What of a [`View`] is shown, container by container.

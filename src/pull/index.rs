@@ -64,6 +64,8 @@ pub struct Index {
     /// What their entries share.
     pools: Pools,
     watches: Vec<WatchState>,
+    /// Whether there is a view; it never goes away.
+    is_visible: bool,
     /// The view that readers have, until something changes.
     published: Option<Arc<Snapshot>>,
 }
@@ -84,30 +86,22 @@ impl Index {
             pods: BTreeMap::new(),
             pools: Pools::default(),
             watches: scopes.iter().map(WatchState::new).collect(),
+            is_visible: false,
             published: None,
         }
     }
 
-    /// The newest view; `None` until every scope was listed once. While a relist goes on, each pod is shown as it was
-    /// last seen, and none has vanished.
+    /// The newest view; `None` until a scope was listed and every other one was too, or has failed: what is seen is not
+    /// held back by what is not. While a relist goes on, each pod is shown as it was last seen, and none has vanished.
     pub fn snapshot(&mut self) -> Option<Arc<Snapshot>> {
-        if !self.is_listed() {
+        let is_listed = |watch: &WatchState| watch.complete_at().is_some();
+        self.is_visible |= self.watches.iter().any(is_listed)
+            && self.watches.iter().all(|watch| is_listed(watch) || watch.is_failing());
+        if !self.is_visible {
             return None;
         }
         let pods = || self.pods.values().map(|entry| Arc::clone(&entry.pod)).collect();
         Some(Arc::clone(self.published.get_or_insert_with(|| Arc::new(Snapshot { pods: pods() }))))
-    }
-
-    /// Whether every scope was listed once.
-    #[must_use]
-    pub fn is_listed(&self) -> bool {
-        self.watches.iter().all(|watch| watch.complete_at().is_some())
-    }
-
-    /// Whether every scope is completely listed and none is being listed anew.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.watches.iter().all(WatchState::is_complete)
     }
 
     /// Whether anything is remembered of a pod, so that whatever it does next is of interest.

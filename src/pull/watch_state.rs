@@ -11,7 +11,8 @@ pub struct WatchState {
     progress: Progress,
     complete_at: Option<Timestamp>,
     last_response: Option<Timestamp>,
-    is_failing: bool,
+    /// What failed last, where nothing was received since.
+    failure: Option<String>,
     listed: u64,
     listing: u64,
 }
@@ -34,7 +35,7 @@ impl WatchState {
             progress: Progress::Listing,
             complete_at: None,
             last_response: None,
-            is_failing: false,
+            failure: None,
             listed: 0,
             listing: 0,
         }
@@ -61,7 +62,19 @@ impl WatchState {
     /// Whether nothing was received since a request failed or the watch broke.
     #[must_use]
     pub const fn is_failing(&self) -> bool {
-        self.is_failing
+        self.failure.is_some()
+    }
+
+    /// What failed, where nothing was received since.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// Whether the view of the scope is complete and being kept up.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.is_complete() && !self.is_failing()
     }
 
     /// The number of pods in the last complete list.
@@ -86,14 +99,14 @@ impl WatchState {
         }
     }
 
-    /// Records that a request failed or the watch broke.
-    pub fn fail(&mut self) {
-        self.is_failing = true;
+    /// Records that a request failed or the watch broke, and why.
+    pub fn fail(&mut self, why: String) {
+        self.failure = Some(why);
     }
 
     /// Records that the API server sent something.
     pub fn respond(&mut self, now: Timestamp) {
-        (self.is_failing, self.last_response) = (false, Some(now));
+        (self.failure, self.last_response) = (None, Some(now));
         if self.progress == Progress::Synced {
             self.complete_at = Some(now);
         }

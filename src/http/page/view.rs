@@ -11,7 +11,7 @@ use super::Frame;
 use super::picture::Day;
 use super::row::{Image, Row};
 use super::words;
-use crate::metrics::view::Watch;
+use crate::metrics::view::{NamespaceWatch, Watch};
 use crate::present::outage::{Outage, Reach, outages};
 use crate::present::{self, age};
 use crate::pull::advice;
@@ -24,6 +24,8 @@ use crate::pull::workload::workload;
 
 /// How many failures that ended the page shows; the JSON has all.
 const SHOWN_ENDED: usize = 20;
+/// Maximum namespaces that the banner names.
+const SHOWN_UNLISTED: usize = 5;
 /// A cluster in which no pod changes for so long is rare, and worth a look (as in the alert ImagePullExporterStale).
 const SILENCE: Duration = Duration::from_secs(1800);
 
@@ -135,7 +137,7 @@ impl<'a> Index<'a> {
             frame,
             now_millis: now.unix_millis(),
             now: words::clock(now),
-            banner: banner(sight.watch, now),
+            banner: banner(&sight.watch, now),
             failing: all.len(),
             reach,
             age: reach.since.map(|since| words::ago(since, now)).unwrap_or_default(),
@@ -167,8 +169,12 @@ fn headline(failing: usize, picked: usize, is_all: bool) -> String {
 }
 
 /// What is wrong with the view itself.
-fn banner(watch: Watch, now: Timestamp) -> Option<String> {
-    let Watch { synced, last_event, .. } = watch;
+fn banner(watch: &Watch, now: Timestamp) -> Option<String> {
+    let unlisted: Vec<&NamespaceWatch> = watch.namespaces.iter().filter(|namespace| !namespace.listed).collect();
+    if !unlisted.is_empty() {
+        return Some(partial(&unlisted));
+    }
+    let &Watch { synced, last_event, .. } = watch;
     let heard = last_event.map(|at| (words::clock(at), words::ago(at, now)));
     match (synced, heard) {
         (false, Some((at, ago))) => Some(format!(
@@ -180,6 +186,22 @@ fn banner(watch: Watch, now: Timestamp) -> Option<String> {
         }
         (true, _) => None,
     }
+}
+
+/// What a view says of which some namespaces are missing.
+fn partial(unlisted: &[&NamespaceWatch]) -> String {
+    let name = |watch: &&NamespaceWatch| {
+        format!("{} ({})", watch.namespace, watch.failure.as_deref().unwrap_or("the first list is not complete"))
+    };
+    let names: Vec<String> = unlisted.iter().take(SHOWN_UNLISTED).map(name).collect();
+    let more = match unlisted.len().saturating_sub(SHOWN_UNLISTED) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    format!(
+        "Some namespaces are missing from this page, since their pods cannot be listed: {}{more}.",
+        names.join(", ")
+    )
 }
 
 fn sort(outages: &mut [Outage<'_>], sort: Sort) {

@@ -13,6 +13,12 @@ pub(super) fn synced(shown: &Shown<'_>, series: &mut Series<'_>) {
     series.put(&[], f64::from(u8::from(shown.view.watch.synced)));
 }
 
+pub(super) fn namespace_synced(shown: &Shown<'_>, series: &mut Series<'_>) {
+    for watch in &shown.view.watch.namespaces {
+        series.put(&[&watch.namespace], f64::from(u8::from(watch.synced)));
+    }
+}
+
 pub(super) fn last_event(shown: &Shown<'_>, series: &mut Series<'_>) {
     if let Some(at) = shown.view.watch.last_event {
         series.put(&[], at.unix_seconds());

@@ -29,7 +29,7 @@ fn before_the_first_list_nothing_is_known() {
 fn what_a_relist_shows_happened_after_the_view_was_last_complete() {
     let mut watch = synced();
     watch.respond(at(20));
-    watch.fail();
+    watch.fail("no".to_owned());
     assert!(watch.is_failing() && watch.is_complete());
     watch.begin_list();
     // Neither a page nor a bookmark completes a list.

@@ -36,11 +36,27 @@ fn there_is_no_view_until_every_scope_was_listed_once() {
     let mut story = Story::unlisted(Settings::default(), &scopes);
     assert!(story.index.snapshot().is_none());
     story.relist(1, &scopes[0], &[pod("web").image("nginx:nope").err_image_pull()]);
-    assert!(story.index.snapshot().is_none() && !story.index.is_listed());
+    assert!(story.index.snapshot().is_none());
     story.relist(2, &scopes[1], &[]);
-    assert!(story.index.snapshot().is_some() && story.index.is_complete());
+    assert!(story.index.snapshot().is_some());
     story.index.reset_begin(&scopes[0]);
-    assert!(story.index.snapshot().is_some() && !story.index.is_complete());
+    assert!(story.index.snapshot().is_some());
+}
+
+#[test]
+fn a_scope_that_cannot_be_listed_holds_back_no_other() {
+    let scopes = ["shop", "bank"].map(|namespace| Scope::Namespace(namespace.to_owned()));
+    let mut story = Story::unlisted(Settings::default(), &scopes);
+    let fail = |story: &mut Story, scope| story.index.watch_mut(scope).unwrap().fail("forbidden".to_owned());
+    fail(&mut story, &scopes[0]);
+    fail(&mut story, &scopes[1]);
+    assert!(story.index.snapshot().is_none(), "nothing was listed");
+    story.relist(1, &scopes[0], &[pod("web").image("nginx:nope").err_image_pull()]);
+    assert_eq!(story.failing().len(), 1);
+    // A view does not go away when the rest of it comes.
+    story.index.reset_begin(&scopes[1]);
+    story.index.watch_mut(&scopes[1]).unwrap().respond(Timestamp::default());
+    assert_eq!(story.failing().len(), 1);
 }
 
 #[test]
