@@ -1,6 +1,7 @@
 //! Defines the command line: what the user typed, and the checked options that come of it.
 
 mod cluster;
+pub mod environment;
 pub mod mistakes;
 
 use std::io;

@@ -10,8 +10,9 @@ use std::process::{self, ExitCode};
 use std::thread;
 
 use anyhow::{Context, Result};
-use clap::{CommandFactory, Parser};
-use image_pull_exporter::cli::{Cli, Command, ExplainArgs, ListArgs, LogArgs, LogLevel, ReplayArgs, mistakes};
+use image_pull_exporter::cli::{
+    Cli, Command, ExplainArgs, ListArgs, LogArgs, LogLevel, ReplayArgs, environment, mistakes,
+};
 use image_pull_exporter::clock::Clock;
 use image_pull_exporter::cluster::client;
 use image_pull_exporter::list::{self, Look};
@@ -26,13 +27,13 @@ const FAILED: u8 = 2;
 fn main() -> ExitCode {
     end_on_panic();
     let args: Vec<_> = env::args_os().collect();
-    let Cli { command, serve } = match Cli::try_parse_from(&args) {
+    let Cli { command, serve } = match environment::parse(&args) {
         Ok(cli) => cli,
         // Help and the version are told as an error, too.
         Err(said) if !said.use_stderr() => said.exit(),
         Err(error) => {
             // Nothing is left to do when not even this can be written.
-            let _ = write!(io::stderr(), "{}", mistakes::describe(&Cli::command(), args, &error));
+            let _ = write!(io::stderr(), "{}", mistakes::describe(&environment::command(), args, &error));
             return ExitCode::from(FAILED);
         }
     };

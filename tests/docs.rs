@@ -25,8 +25,8 @@ fn metrics_md_is_the_table_of_families() {
 /// The flags of `serve` as a document: a table for each heading of its help.
 fn configuration() -> String {
     let mut text = "<!-- Generated from src/cli.rs; `UPDATE=1 tests/run configuration_md` writes it anew. -->\n\n# Configuration\n\n\
-        Every flag of the server, with the environment variable that sets it too; a flag wins. `--config.check` says all that is \
-        wrong and ends.\nThe web configuration file is described in [web-config.md](web-config.md).\n"
+        Every flag of the server, with the environment variable that sets it too. A flag wins, and an empty variable is the same as \
+        none. `--config.check` says all that is wrong and ends.\nThe web configuration file is described in [web-config.md](web-config.md).\n"
         .to_owned();
     let mut cli = Cli::command();
     cli.build();

@@ -5,7 +5,9 @@ mod common;
 use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
 
+use clap::CommandFactory as _;
 use common::{Program, check_golden, get, samples, sum};
+use image_pull_exporter::cli::Cli;
 
 const RECORDING: &str = "tests/fixtures/traces/recover-push.pods.jsonl";
 
@@ -336,4 +338,27 @@ fn the_manual_page_has_every_flag_and_command() {
     }
     let none = run(&["man", "nonsense"], "");
     assert_eq!((none.status.code(), text(&none.stdout)), (Some(2), ""));
+}
+
+#[test]
+fn an_empty_environment_variable_is_the_same_as_none() {
+    let definition = Cli::command();
+    let all = definition.get_subcommands().chain([&definition]).flat_map(clap::Command::get_arguments);
+    let variables: Vec<_> = all.filter_map(clap::Arg::get_env).map(|name| (name, "")).collect();
+    assert!(variables.len() > 40, "{variables:?}");
+    let kubeconfig = concat!(env!("CARGO_TARGET_TMPDIR"), "/empty-variables.kubeconfig");
+    let config = "{apiVersion: v1, kind: Config, current-context: x, contexts: [{name: x, context: {cluster: x}}], \
+                  clusters: [{name: x, cluster: {server: 'http://127.0.0.1:1'}}]}";
+    std::fs::write(kubeconfig, config).expect("it can be written");
+    for command in [&["serve"][..], &[]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_image-pull-exporter"))
+            .args(command)
+            .args(["--config.check", "--kubeconfig", kubeconfig])
+            .envs(variables.iter().copied())
+            .output()
+            .expect("it runs");
+        let said = text(&output.stderr);
+        assert!(output.status.success() && said.contains("the configuration is valid"), "{said}");
+        assert!(!said.contains("auth-filter"), "{said}");
+    }
 }
