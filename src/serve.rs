@@ -112,6 +112,9 @@ impl WebServer {
         let mut config = args.config();
         if let Some(reloading) = &reloading {
             config.web = reloading.current();
+            for note in config.web.borrow().notes() {
+                warn!("{note}");
+            }
         }
         if *enable_lifecycle {
             config.set_log_level = Some(Arc::new(move |name: &str| {
@@ -130,6 +133,7 @@ impl WebServer {
         if !self.config.web.borrow().has_tls() {
             warn!("--auth-filter without TLS: whoever is on the network can read the tokens (see --web.config.file)");
         }
+        self.reloading.as_mut().map(Reloading::review_tokens);
         self.config.reviewer = Some(reviewer);
         Ok(())
     }

@@ -223,28 +223,138 @@ fn a_bad_file_is_refused_and_the_one_before_stays_in_force() {
     assert_eq!(ask("alice:rabbit:hole").0, 401);
 }
 
+/// The configuration of a server with TLS that only clients of its authority with one name reach.
+const MUTUAL: &str =
+    "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.crt\n  client_allowed_sans: [me]\n";
+
+#[test]
+fn no_reload_takes_the_demand_for_client_certificates_away() {
+    let authority = Authority::new("demand");
+    authority.sign("server", &["localhost"]);
+    authority.sign("client", &["me"]);
+    let [ca, cert, key] = ["ca.crt", "client.crt", "client.key"].map(|file| authority.path(file));
+    let config = authority.write("web.yml", &format!("{TLS}{MUTUAL}"));
+    // The authority is one of the system's too, so that it makes no difference to the handshake where it comes from.
+    let arguments = ["demo", "--speed", "100", "--web.config.file", &config];
+    let program = Program::start_with(0, &arguments, &[("SSL_CERT_FILE", &ca)]);
+    let with_certificate = ["--cacert", &ca, "--cert", &cert, "--key", &key];
+    let is_loaded = |expected: f64| {
+        eventually(|| match curl(program.port, "/metrics", &with_certificate) {
+            (200, body) if sum(&body, "image_pull_exporter_config_last_reload_successful") == expected => Ok(()),
+            (code, _) => Err(format!("{code}, not {expected}")),
+        });
+    };
+    for weaker in [
+        String::new(),
+        "  client_auth_type: RequestClientCert\n".to_owned(),
+        "  client_auth_type: RequireAnyClientCert\n".to_owned(),
+        MUTUAL.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven"),
+        MUTUAL.replace("  client_ca_file: ca.crt\n", ""),
+        MUTUAL.replace("  client_allowed_sans: [me]\n", ""),
+    ] {
+        authority.write("web.yml", &format!("{TLS}{weaker}"));
+        is_loaded(0.0);
+        assert_eq!(curl(program.port, "/livez", &["--cacert", &ca]).0, 0, "{weaker}");
+        authority.write("web.yml", &format!("{TLS}{MUTUAL}"));
+        is_loaded(1.0);
+    }
+}
+
+#[test]
+fn without_a_client_ca_the_roots_of_the_system_decide() {
+    let (system, other) = (Authority::new("roots"), Authority::new("roots-other"));
+    system.sign("server", &["localhost"]);
+    system.sign("client", &["me"]);
+    other.sign("client", &["me"]);
+    let ca = system.path("ca.crt");
+    for (kind, without) in [("RequireAndVerifyClientCert", 0), ("VerifyClientCertIfGiven", 200)] {
+        let config = system.write("web.yml", &format!("{TLS}  client_auth_type: {kind}\n"));
+        let arguments = ["demo", "--speed", "100", "--web.config.file", &config];
+        let program = Program::start_with(0, &arguments, &[("SSL_CERT_FILE", &ca)]);
+        let ask = |of: &Authority| {
+            let (cert, key) = (of.path("client.crt"), of.path("client.key"));
+            curl(program.port, "/livez", &["--cacert", &ca, "--cert", &cert, "--key", &key]).0
+        };
+        assert_eq!([curl(program.port, "/livez", &["--cacert", &ca]).0, ask(&other), ask(&system)], [without, 0, 200]);
+    }
+    let config = system.write("web.yml", &format!("{TLS}  client_auth_type: RequireAndVerifyClientCert\n"));
+    let output = Command::new(env!("CARGO_BIN_EXE_image-pull-exporter"))
+        .args(["demo", "--web.config.file", &config])
+        .envs([("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "/dev/null")])
+        .output()
+        .expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("RequireAndVerifyClientCert needs client_ca_file or client_ca: the system has no"), "{said}");
+}
+
+/// The header with a user's password.
+fn password(password: &str) -> String {
+    format!("Authorization: Basic {}\r\n", BASE64_STANDARD.encode(format!("prometheus:{password}")))
+}
+
+#[test]
+fn guesses_on_a_fresh_process_refuse_no_right_password() {
+    let authority = Authority::new("fresh");
+    let hash = bcrypt::hash("open sesame", 10).expect("it can be hashed");
+    let users = format!("basic_auth_users: {{prometheus: {hash}}}\n");
+    let program = demo(&authority.write("web.yml", &users));
+    program.wait_ready();
+    let (is_over, guessed) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for guesser in 0..9 {
+            let (is_over, guessed, port) = (&is_over, &guessed, program.port);
+            scope.spawn(move || {
+                for number in 0.. {
+                    let answer = get(port, "/metrics", &password(&format!("{guesser}-{number}"))).expect("it answers");
+                    assert_eq!(answer.status, 401);
+                    guessed.fetch_add(1, Ordering::Relaxed);
+                    if is_over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            });
+        }
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let scrape = || get(program.port, "/metrics", &password("open sesame")).expect("it answers");
+            let has_begun = || guessed.load(Ordering::Relaxed) > 0;
+            eventually(|| has_begun().then_some(()).ok_or_else(|| "no guess was answered".to_owned()));
+            for number in 0..20 {
+                assert_eq!(scrape().status, 200, "scrape {number}, after {guessed:?} guesses");
+            }
+            // A change of the file forgets nobody.
+            let header = "http_server_config: {headers: {X-Frame-Options: deny}}\n";
+            authority.write("web.yml", &format!("{users}{header}"));
+            eventually(|| {
+                let answer = scrape();
+                assert_eq!(answer.status, 200);
+                answer.head.contains("x-frame-options: deny").then_some(()).ok_or_else(|| "not reloaded".to_owned())
+            });
+        }));
+        is_over.store(true, Ordering::Relaxed);
+        ended.expect("every scrape is answered");
+    });
+}
+
 #[test]
 fn ten_thousand_guesses_let_nobody_in_and_slow_nobody_else() {
     let authority = Authority::new("guesses");
     let hash = bcrypt::hash("open sesame", 8).expect("it can be hashed");
     let program = demo(&authority.write("web.yml", &format!("basic_auth_users: {{prometheus: {hash}}}\n")));
-    let header = |password: &str| {
-        format!("Authorization: Basic {}\r\n", BASE64_STANDARD.encode(format!("prometheus:{password}")))
-    };
-    let good = header("open sesame");
+    let good = password("open sesame");
     eventually(|| match get(program.port, "/metrics", &good).map(|answer| answer.status) {
         Ok(200) => Ok(()),
         other => Err(format!("{other:?}")),
     });
     let guessed = AtomicUsize::new(0);
     let slowest = thread::scope(|scope| {
-        for guesser in 0..20 {
-            let (guessed, header) = (&guessed, &header);
+        // More than may wait from one address.
+        for guesser in 0..110 {
+            let guessed = &guessed;
             let port = program.port;
             scope.spawn(move || {
                 let mut number = 0;
                 while guessed.load(Ordering::Relaxed) < 10_000 {
-                    let answer = get(port, "/metrics", &header(&format!("{guesser}-{number}")));
+                    let answer = get(port, "/metrics", &password(&format!("{guesser}-{number}")));
                     let status = answer.expect("it answers").status;
                     assert!(matches!(status, 401 | 429), "{status}");
                     guessed.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Decides who is answered: the rate limit, names and passwords, bearer tokens.
+//! Authentication, authorization and rate limit of requests.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::Prefix;
 use super::bearer::{Asked, Bearers, Undecided, Verdict};
+use super::client_address::ClientAddress;
 use super::password::{Checked, Users};
 use super::refusals::{Refusal, Refusals};
 use super::web_config::{Current, WebConfig};
@@ -37,7 +38,8 @@ pub(super) async fn guard(State(access): State<Access>, request: Request, next: 
         None
     } else {
         let asked = Asked { verb: request.method().as_str().to_lowercase(), path: request.uri().path().to_owned() };
-        access.refuse(&web, asked, request.headers()).await
+        let client = ClientAddress::of(request.extensions());
+        access.refuse(&web, client, asked, request.headers()).await
     };
     let mut response = match refused {
         None => next.run(request).await,
@@ -52,34 +54,50 @@ pub(super) async fn guard(State(access): State<Access>, request: Request, next: 
 
 impl Access {
     /// Returns why a request is refused, if it is, and what the client is told.
-    async fn refuse(&self, web: &WebConfig, asked: Asked, headers: &HeaderMap) -> Option<(Refusal, String)> {
-        if web.rate.as_ref().is_some_and(|rate| !rate.admits(Instant::now())) {
-            return Some((Refusal::RateLimited, "too many requests\n".to_owned()));
-        }
-        if let Some(users) = &web.users {
-            return refuse_user(users, headers).await;
-        }
-        let bearers = self.bearers.as_ref()?;
-        let Some(token) = credentials(headers, "Bearer") else {
-            return Some((Refusal::Unauthenticated("Bearer"), "a bearer token is needed\n".to_owned()));
+    ///
+    /// The rate limit comes last: requests without the right credentials are no reason to refuse one that has them.
+    async fn refuse(
+        &self,
+        web: &WebConfig,
+        client: ClientAddress,
+        asked: Asked,
+        headers: &HeaderMap,
+    ) -> Option<(Refusal, String)> {
+        let refused = match (&web.users, &self.bearers) {
+            (Some(users), _) => refuse_user(users, client, headers).await,
+            (None, Some(bearers)) => refuse_holder(bearers, client, asked, headers).await,
+            (None, None) => None,
         };
-        let told = format!("the holder of this token may not {} {}\n", asked.verb, asked.path);
-        match bearers.review(token, asked).await {
-            Ok(Verdict::Allowed) => None,
-            Ok(Verdict::Unknown) => {
-                Some((Refusal::Unauthenticated("Bearer"), "the API server does not know this token\n".to_owned()))
-            }
-            Ok(Verdict::Forbidden) => Some((Refusal::Forbidden, told)),
-            Err(Undecided::Busy) => Some((Refusal::Busy, "too many tokens are being checked\n".to_owned())),
-            Err(Undecided::Unavailable(error)) => {
-                tracing::warn!(%error, "cannot check a token");
-                Some((Refusal::Unavailable, "the API server cannot be asked about this token\n".to_owned()))
-            }
+        let is_over_limit = || web.rate.as_ref().is_some_and(|rate| !rate.admits(Instant::now()));
+        refused.or_else(|| is_over_limit().then(|| (Refusal::RateLimited, "too many requests\n".to_owned())))
+    }
+}
+
+async fn refuse_holder(
+    bearers: &Bearers,
+    client: ClientAddress,
+    asked: Asked,
+    headers: &HeaderMap,
+) -> Option<(Refusal, String)> {
+    let Some(token) = credentials(headers, "Bearer") else {
+        return Some((Refusal::Unauthenticated("Bearer"), "a bearer token is needed\n".to_owned()));
+    };
+    let told = format!("the holder of this token may not {} {}\n", asked.verb, asked.path);
+    match bearers.review(client, token, asked).await {
+        Ok(Verdict::Allowed) => None,
+        Ok(Verdict::Unknown) => {
+            Some((Refusal::Unauthenticated("Bearer"), "the API server does not know this token\n".to_owned()))
+        }
+        Ok(Verdict::Forbidden) => Some((Refusal::Forbidden, told)),
+        Err(Undecided::Busy) => Some((Refusal::Busy, "too many tokens are being checked\n".to_owned())),
+        Err(Undecided::Unavailable(error)) => {
+            tracing::warn!(%error, "cannot check a token");
+            Some((Refusal::Unavailable, "the API server cannot be asked about this token\n".to_owned()))
         }
     }
 }
 
-async fn refuse_user(users: &Users, headers: &HeaderMap) -> Option<(Refusal, String)> {
+async fn refuse_user(users: &Users, client: ClientAddress, headers: &HeaderMap) -> Option<(Refusal, String)> {
     let unauthenticated = |told: &str| Some((Refusal::Unauthenticated("Basic"), told.to_owned()));
     let Some(credentials) = credentials(headers, "Basic") else {
         return unauthenticated("a name and a password are needed\n");
@@ -88,7 +106,7 @@ async fn refuse_user(users: &Users, headers: &HeaderMap) -> Option<(Refusal, Str
     let Some((name, password)) = decoded.as_deref().and_then(|pair| pair.split_once(':')) else {
         return unauthenticated("the Authorization header makes no sense\n");
     };
-    match users.check(name, password).await {
+    match users.check(client, name, password).await {
         Checked::Right => None,
         Checked::Wrong => unauthenticated("wrong name or password\n"),
         Checked::Busy => Some((Refusal::Busy, "too many passwords are being checked\n".to_owned())),

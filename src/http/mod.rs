@@ -5,7 +5,10 @@ mod answer;
 mod api;
 mod assets;
 mod bearer;
+mod client_address;
 mod encoding;
+mod fair_queue;
+mod fingerprint;
 mod health;
 mod lifecycle;
 mod metrics;
@@ -15,12 +18,12 @@ mod path;
 mod patience;
 mod problem;
 mod rate;
+mod recent;
 mod refusals;
 mod router;
 mod seats;
 mod selection;
 mod server;
-mod throttle;
 pub mod web_config;
 
 #[cfg(test)]

@@ -5,29 +5,34 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// One request in each interval, and a few at once after a pause: a token bucket, kept as the moment when it is full.
+/// One request in each interval, and a burst after a pause: a token bucket, kept as the time at which it is full.
+///
+/// Times are nanoseconds since the creation of the bucket. The longest interval times the largest burst fits.
 #[derive(Clone, Debug)]
 pub(super) struct Rate {
-    interval: Duration,
+    interval: u128,
     /// How long an empty bucket takes to fill.
-    depth: Duration,
-    full_at: Arc<Mutex<Option<Instant>>>,
+    depth: u128,
+    created: Instant,
+    full_at: Arc<Mutex<u128>>,
 }
 
 impl Rate {
-    /// A limit; `None` where the interval is 0, which limits nothing.
+    /// Creates a full bucket; `None` where the interval is 0, which limits nothing.
     pub(super) fn new(interval: Duration, burst: u32) -> Option<Self> {
-        let depth = interval.saturating_mul(burst);
-        (!interval.is_zero()).then(|| Self { interval, depth, full_at: Arc::default() })
+        let interval = interval.as_nanos();
+        let depth = interval * u128::from(burst);
+        (interval > 0).then(|| Self { interval, depth, created: Instant::now(), full_at: Arc::default() })
     }
 
     /// Takes a request into account, if it may be answered.
     pub(super) fn admits(&self, now: Instant) -> bool {
+        let now = now.saturating_duration_since(self.created).as_nanos();
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let then = full_at.unwrap_or(now).max(now) + self.interval;
+        let then = (*full_at).max(now) + self.interval;
         let is_admitted = then - now <= self.depth;
         if is_admitted {
-            *full_at = Some(then);
+            *full_at = then;
         }
         is_admitted
     }
@@ -54,5 +59,14 @@ mod tests {
         assert_eq!(admitted(TENTH * 3), 2);
         assert_eq!(admitted(TENTH * 100), 3);
         assert!(Rate::new(Duration::ZERO, 0).is_none());
+    }
+
+    #[test]
+    fn the_longest_interval_does_not_overflow() {
+        for burst in [1, 2, u32::MAX] {
+            let rate = Rate::new(Duration::MAX, burst).expect("it limits");
+            let admitted = (0..3).filter(|_| rate.admits(Instant::now())).count();
+            assert_eq!(admitted, burst.min(3) as usize);
+        }
     }
 }

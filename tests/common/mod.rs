@@ -122,8 +122,14 @@ impl Program {
 
     /// Starts it on this port of loopback, a free one for 0.
     pub fn start_at(port: u16, arguments: &[&str]) -> Self {
+        Self::start_with(port, arguments, &[])
+    }
+
+    /// Starts it with environment variables.
+    pub fn start_with(port: u16, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_image-pull-exporter"))
             .args(arguments)
+            .envs(variables.iter().copied())
             .args(["--web.listen-address", &format!("127.0.0.1:{port}"), "--log.format", "json"])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())

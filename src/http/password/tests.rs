@@ -1,71 +1,193 @@
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use proptest::prelude::*;
 
-use super::{BadHash, Checked, Hash, Users, WAITING};
+use super::{BadHash, Checked, Checks, ClientAddress, Hash, Users, duration};
 
-fn users(names: &[(&str, &str)]) -> Users {
-    let hashed = |password: &str| bcrypt::hash(password, 4).unwrap().parse().unwrap();
-    Users::new(names.iter().map(|(name, password)| ((*name).to_owned(), hashed(password))).collect()).unwrap()
+const HERE: ClientAddress = ClientAddress::V4(Ipv4Addr::LOCALHOST);
+const ELSEWHERE: ClientAddress = ClientAddress::V4(Ipv4Addr::new(10, 0, 0, 1));
+
+fn hash(password: &str, cost: u32) -> Hash {
+    bcrypt::hash(password, cost).unwrap().parse().unwrap()
+}
+
+fn users_of<const N: usize>(hashes: [(&str, Hash); N], checks: &Arc<Checks>) -> Users {
+    let hashes: BTreeMap<_, _> = hashes.into_iter().map(|(name, hash)| (name.to_owned(), hash)).collect();
+    Users::new(hashes, checks).unwrap()
+}
+
+fn users<const N: usize>(names: [(&str, &str); N]) -> Users {
+    users_of(names.map(|(name, password)| (name, hash(password, 4))), &Checks::new().unwrap())
 }
 
 #[tokio::test]
 async fn a_password_is_right_for_its_own_user_only() {
-    let users = users(&[("alice", "correct horse"), ("bob", "")]);
+    let users = users([("alice", "correct horse"), ("bob", "")]);
     for _ in 0..2 {
-        assert_eq!(users.check("alice", "correct horse").await, Checked::Right);
-        assert_eq!(users.check("bob", "").await, Checked::Right);
-        for (name, password) in
-            [("alice", ""), ("alice", "correct horse "), ("bob", "correct horse"), ("", ""), ("carol", "correct horse")]
-        {
-            assert_eq!(users.check(name, password).await, Checked::Wrong, "{name}:{password}");
+        assert_eq!(users.check(HERE, "alice", "correct horse").await, Checked::Right);
+        assert_eq!(users.check(HERE, "bob", "").await, Checked::Right);
+        for (name, password) in [
+            ("alice", ""),
+            ("alice", "correct horse "),
+            ("bob", "correct horse"),
+            ("", ""),
+            ("carol", "correct horse"),
+            ("carol", ""),
+        ] {
+            assert_eq!(users.check(HERE, name, password).await, Checked::Wrong, "{name}:{password}");
         }
     }
 }
 
-#[tokio::test]
-async fn hashes_of_other_tools_are_taken() {
-    // Of "password", by htpasswd and by Python's bcrypt.
-    for hash in [
-        "$2y$04$Hyzz4NMdcPm4KcSpxh8kgO1I8hCPQM5CFHyClxeyUQN5FQaPnR2Oe",
-        "$2a$04$Hyzz4NMdcPm4KcSpxh8kgO1I8hCPQM5CFHyClxeyUQN5FQaPnR2Oe",
+#[test]
+fn hashes_of_other_tools_are_taken() {
+    for version in ["2a", "2b", "2y"] {
+        let hash = format!("${version}$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW");
+        assert!(hash.parse::<Hash>().is_ok_and(|hash| hash.cost == 5 && hash.matches("U*U")), "{hash}");
+    }
+    for cost in [4, 14, 18, 31] {
+        let hash = format!("$2y${cost:02}$Hyzz4NMdcPm4KcSpxh8kgO1I8hCPQM5CFHyClxeyUQN5FQaPnR2Oe");
+        assert_eq!(hash.parse::<Hash>().map(|hash| hash.cost), Ok(cost));
+    }
+    for bad in [
+        "",
+        "password",
+        "$2y$03$Hyzz4NMdcPm4KcSpxh8kgO1I8hCPQM5CFHyClxeyUQN5FQaPnR2Oe",
+        "$2y$32$Hyzz4NMdcPm4KcSpxh8kgO1I8hCPQM5CFHyClxeyUQN5FQaPnR2Oe",
+        "$1$x$y",
     ] {
-        assert_eq!(hash.parse::<Hash>().map(|hash| hash.cost), Ok(4));
-    }
-    assert_eq!(
-        "$2y$15$Hyzz4NMdcPm4KcSpxh8kgO1I8hCPQM5CFHyClxeyUQN5FQaPnR2Oe".parse::<Hash>(),
-        Err(BadHash::TooCostly(15))
-    );
-    for bad in ["", "password", "$2y$03$Hyzz4NMdcPm4KcSpxh8kgO1I8hCPQM5CFHyClxeyUQN5FQaPnR2Oe", "$1$x$y"] {
-        assert_eq!(bad.parse::<Hash>(), Err(BadHash::NoHash), "{bad}");
+        assert_eq!(bad.parse::<Hash>(), Err(BadHash), "{bad}");
     }
 }
 
 #[tokio::test]
-async fn many_who_guess_are_sent_away_and_those_who_are_known_do_not_notice() {
-    let users = users(&[("alice", "right")]);
-    assert_eq!(users.check("alice", "right").await, Checked::Right);
-    let guesses: Vec<String> = (0..200).map(|number| format!("guess-{number}")).collect();
-    let guessing = join_all(guesses.iter().map(|guess| users.check("alice", guess)));
-    let knowing = async {
-        for _ in 0..100 {
-            assert_eq!(users.check("alice", "right").await, Checked::Right);
-            tokio::task::yield_now().await;
-        }
+async fn a_right_password_that_is_new_is_let_in_however_many_guess() {
+    for right_from in [HERE, ELSEWHERE] {
+        let users = users([("alice", "right")]);
+        let guesses: Vec<String> = (0..64).map(|number| format!("guess-{number}")).collect();
+        let guessing = join_all(guesses.iter().map(|guess| users.check(HERE, "alice", guess)));
+        let (guessed, checked) = tokio::join!(guessing, users.check(right_from, "alice", "right"));
+        assert_eq!(checked, Checked::Right);
+        assert!(guessed.iter().all(|checked| *checked == Checked::Wrong), "{guessed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_known_password_does_not_wait_for_guesses() {
+    let users = users([("alice", "right")]);
+    assert_eq!(users.check(HERE, "alice", "right").await, Checked::Right);
+    let slot = users.checks.quick.enter(HERE, super::Fingerprint::plain(&[])).await;
+    for _ in 0..100 {
+        // It is ready at once, while the only slot is taken.
+        let checked = futures::FutureExt::now_or_never(users.check(HERE, "alice", "right"));
+        assert_eq!(checked, Some(Checked::Right));
+    }
+    drop(slot);
+}
+
+#[tokio::test]
+async fn a_reload_forgets_no_password_whose_hash_stays() {
+    let checks = Checks::new().unwrap();
+    let (alice, bob) = (hash("right", 4), hash("right", 4));
+    let before = users_of([("alice", alice.clone()), ("bob", bob)], &checks);
+    for name in ["alice", "bob"] {
+        assert_eq!(before.check(HERE, name, "right").await, Checked::Right);
+    }
+    assert_eq!(before.check(HERE, "carol", "right").await, Checked::Wrong);
+    let after = users_of([("alice", alice.clone()), ("bob", hash("other", 4)), ("carol", hash("right", 4))], &checks);
+    // Nothing can be checked anew.
+    let slot = checks.quick.enter(HERE, super::Fingerprint::plain(&[])).await.unwrap();
+    let now = |name| futures::FutureExt::now_or_never(after.check(HERE, name, "right"));
+    assert_eq!(now("alice"), Some(Checked::Right));
+    assert_eq!((now("bob"), now("carol")), (None, None));
+    drop(slot);
+    assert_eq!(after.check(HERE, "bob", "right").await, Checked::Wrong);
+    assert_eq!(after.check(HERE, "bob", "other").await, Checked::Right);
+    assert_eq!(after.check(HERE, "carol", "right").await, Checked::Right);
+    let without = users_of([("bob", alice)], &checks);
+    assert_eq!(without.check(HERE, "alice", "right").await, Checked::Wrong);
+}
+
+#[tokio::test]
+async fn a_wrong_password_that_comes_again_costs_nothing() {
+    let users = users([("alice", "right")]);
+    assert_eq!(users.check(HERE, "alice", "wrong").await, Checked::Wrong);
+    assert_eq!(users.check(HERE, "mallory", "wrong").await, Checked::Wrong);
+    let slot = users.checks.quick.enter(HERE, super::Fingerprint::plain(&[])).await;
+    for name in ["alice", "mallory"] {
+        let checked = futures::FutureExt::now_or_never(users.check(HERE, name, "wrong"));
+        assert_eq!(checked, Some(Checked::Wrong), "{name}");
+    }
+    drop(slot);
+}
+
+#[tokio::test]
+async fn a_check_goes_on_when_its_client_goes_away() {
+    let users = users([("alice", "right")]);
+    let mut request = Box::pin(users.check(HERE, "alice", "right"));
+    assert!(futures::FutureExt::now_or_never(&mut request).is_none());
+    drop(request);
+    // The next one waits for the first, and has its result.
+    assert_eq!(users.check(HERE, "alice", "right").await, Checked::Right);
+}
+
+#[tokio::test]
+async fn quick_checks_do_not_wait_for_slow_ones() {
+    let slow = "$2y$18$Hyzz4NMdcPm4KcSpxh8kgO1I8hCPQM5CFHyClxeyUQN5FQaPnR2Oe".parse().unwrap();
+    let users = users_of([("alice", hash("right", 4)), ("bob", slow)], &Checks::new().unwrap());
+    let mut guess = Box::pin(users.check(HERE, "bob", "guess"));
+    let slot = users.checks.slow.enter(HERE, super::Fingerprint::plain(&[])).await;
+    assert!(futures::FutureExt::now_or_never(&mut guess).is_none());
+    assert_eq!(users.check(HERE, "alice", "right").await, Checked::Right);
+    drop((guess, slot));
+    let notes = users.notes();
+    assert!(notes.len() == 1 && notes[0].starts_with("user \"bob\": checking a password takes about "), "{notes:?}");
+    assert!(notes[0].ends_with(" (bcrypt cost 18)"), "{notes:?}");
+}
+
+/// Users with hashes of these costs, by their index.
+fn users_with_costs(costs: &[u32]) -> Users {
+    let hash = |(index, cost): (usize, &u32)| {
+        let text = format!("{cost}-{index}");
+        (format!("user{index}"), Hash { text, cost: *cost })
     };
-    let (guessed, ()) = tokio::join!(guessing, knowing);
-    let count = |wanted| guessed.iter().filter(|checked| **checked == wanted).count();
-    // A few more find a place when a check ends before all have come.
-    assert!((1 + WAITING..20).contains(&count(Checked::Wrong)), "{}", count(Checked::Wrong));
-    assert_eq!(count(Checked::Wrong) + count(Checked::Busy), 200);
+    Users::new(costs.iter().enumerate().map(hash).collect(), &Checks::new().unwrap()).unwrap()
 }
 
-#[tokio::test]
-async fn a_wrong_password_makes_the_next_check_wait() {
-    let users = users(&[("alice", "right")]);
-    assert_eq!(users.check("alice", "wrong").await, Checked::Wrong);
-    let rested = users.0.rested().unwrap();
-    assert_eq!(users.check("alice", "wrong").await, Checked::Wrong);
-    assert!(users.0.rested().unwrap() > rested + Duration::from_micros(1));
-    assert!(tokio::time::Instant::now() > rested);
+#[test]
+fn names_that_do_not_exist_cost_what_those_of_the_file_cost() {
+    let users = users_with_costs(&[4, 10, 10, 12]);
+    let cost = |name: &str| users.hash_for(name).0.unwrap().cost;
+    let names: Vec<String> = (0..4000).map(|number| format!("nobody{number}")).collect();
+    let share = |wanted: u32| names.iter().filter(|name| cost(name) == wanted).count();
+    for (wanted, expected) in [(4, 1000), (10, 2000), (12, 1000)] {
+        assert!(share(wanted).abs_diff(expected) < 200, "{wanted}: {}", share(wanted));
+    }
+    assert!(users.hash_for("user0").1 && !users.hash_for("nobody").1);
+}
+
+proptest! {
+    #[test]
+    fn a_name_that_does_not_exist_always_costs_the_same(costs in prop::collection::vec(4_u32..32, 1..8), name in "[a-z]{8}") {
+        let users = users_with_costs(&costs);
+        let cost = users.hash_for(&name).0.unwrap().cost;
+        // In another process, and with another user, unless that one is drawn.
+        prop_assert_eq!(users_with_costs(&costs).hash_for(&name).0.unwrap().cost, cost);
+        let more: Vec<u32> = costs.iter().copied().chain([13]).collect();
+        let with_another = users_with_costs(&more).hash_for(&name).0.unwrap().cost;
+        prop_assert!(with_another == cost || with_another == 13);
+    }
+}
+
+#[test]
+fn a_duration_is_one_number() {
+    let of = |seconds| duration(Duration::from_secs(seconds));
+    assert_eq!(
+        [of(0), of(16), of(119), of(120), of(7200), of(200_000)].join(", "),
+        "1 s, 16 s, 119 s, 2 min, 2 h, 2 days"
+    );
 }

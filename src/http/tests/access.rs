@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, ready};
 use tokio::sync::watch;
 
 use super::{Scrape, Server};
-use crate::http::password::Users;
+use crate::http::password::{Checks, Users};
 use crate::http::rate::Rate;
 use crate::http::web_config::WebConfig;
 use crate::http::{Asked, Config, Refusals, Reviewer, Verdict};
@@ -27,10 +27,14 @@ fn basic(pair: &str) -> String {
     format!("Authorization: Basic {}\r\n", BASE64_STANDARD.encode(pair))
 }
 
+fn users(name: &str, password: &str) -> Option<Users> {
+    let hash = bcrypt::hash(password, 4).unwrap().parse().unwrap();
+    Users::new([(name.to_owned(), hash)].into(), &Checks::new().unwrap())
+}
+
 #[test]
 fn a_name_and_a_password_open_everything_and_health_needs_none() {
-    let hash = bcrypt::hash("pass:word", 4).unwrap().parse().unwrap();
-    let users = Users::new(vec![("alice".to_owned(), hash)]);
+    let users = users("alice", "pass:word");
     let (server, refusals) = serving(WebConfig { users, ..WebConfig::default() }, None);
     for path in ["/livez", "/readyz", "/healthz"] {
         assert_eq!(server.get(path, "").status, 200, "{path}");
@@ -118,6 +122,20 @@ fn beyond_the_rate_limit_is_answered_with_when_to_come_back() {
     assert_eq!(server.get("/metrics", "").header("retry-after"), Some("5"));
     assert_eq!(server.get("/livez", "").status, 200);
     assert_eq!(refused(&refusals, "rate_limited"), 3);
+    server.join();
+}
+
+#[test]
+fn requests_without_the_right_password_do_not_count_for_the_rate_limit() {
+    let rate = Rate::new(std::time::Duration::from_hours(1), 1);
+    let web = WebConfig { rate, users: users("alice", "right"), ..WebConfig::default() };
+    let (server, _) = serving(web, None);
+    for _ in 0..3 {
+        assert_eq!(server.get("/metrics", "").status, 401);
+        assert_eq!(server.get("/metrics", &basic("alice:wrong")).status, 401);
+    }
+    let codes = [(); 2].map(|()| server.get("/metrics", &basic("alice:right")).status);
+    assert_eq!(codes, [200, 429]);
     server.join();
 }
 

@@ -17,6 +17,7 @@ use webpki::EndEntityCert;
 
 use super::Problem;
 use super::file::at;
+use super::protection::Clients;
 
 /// Whether a client has to have a certificate, and whether it is checked: Go's names, in the toolkit's spelling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -31,13 +32,26 @@ pub(super) enum ClientAuth {
     RequireAndVerifyClientCert,
 }
 
-/// Returns what judges the clients' certificates.
+impl ClientAuth {
+    /// Returns which clients it lets in.
+    pub(super) fn clients(self, has_ca: bool) -> Clients {
+        match self {
+            Self::NoClientCert | Self::RequestClientCert | Self::VerifyClientCertIfGiven => Clients::Any,
+            Self::RequireAnyClientCert => Clients::WithCertificate,
+            Self::RequireAndVerifyClientCert if has_ca => Clients::SignedByConfiguredCa,
+            Self::RequireAndVerifyClientCert => Clients::SignedBySystemRoots,
+        }
+    }
+}
+
+/// Returns what judges the clients' certificates. Without a CA, those that are verified are with the system's roots.
 pub(super) fn verifier(
     auth: ClientAuth,
     ca: Option<Vec<CertificateDer<'static>>>,
     sans: &[Spanned<String>],
     place: Location,
     provider: &Arc<CryptoProvider>,
+    notes: &mut Vec<String>,
 ) -> Result<Arc<dyn ClientCertVerifier>, Problem> {
     use ClientAuth::{
         NoClientCert, RequestClientCert, RequireAndVerifyClientCert, RequireAnyClientCert, VerifyClientCertIfGiven,
@@ -64,21 +78,40 @@ pub(super) fn verifier(
             }
         });
     }
-    let Some(ca) = ca else {
-        return Err(at(place, format!("{auth:?} needs client_ca_file or client_ca")));
+    let is_of_system = ca.is_none();
+    let roots = match ca {
+        Some(ca) => configured_roots(ca, place)?,
+        None => system_roots(auth, place, notes)?,
     };
-    let mut roots = RootCertStore::empty();
-    for certificate in ca {
-        roots.add(certificate).map_err(|error| at(place, format!("the client CA cannot be used: {error}")))?;
-    }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
     let builder = if auth == VerifyClientCertIfGiven { builder.allow_unauthenticated() } else { builder };
+    // A hundred names would make every handshake long; Go leaves them out, too.
+    let builder = if is_of_system { builder.clear_root_hint_subjects() } else { builder };
     let chain = builder.build().map_err(|error| at(place, format!("the client CA cannot be used: {error}")))?;
     if sans.is_empty() {
         return Ok(chain);
     }
     let names = sans.iter().map(|san| san.value.clone()).collect();
     Ok(Arc::new(Named { chain, names }))
+}
+
+fn configured_roots(ca: Vec<CertificateDer<'static>>, place: Location) -> Result<RootCertStore, Problem> {
+    let mut roots = RootCertStore::empty();
+    for certificate in ca {
+        roots.add(certificate).map_err(|error| at(place, format!("the client CA cannot be used: {error}")))?;
+    }
+    Ok(roots)
+}
+
+fn system_roots(auth: ClientAuth, place: Location, notes: &mut Vec<String>) -> Result<RootCertStore, Problem> {
+    let mut roots = RootCertStore::empty();
+    let (count, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if count == 0 {
+        let text = format!("{auth:?} needs client_ca_file or client_ca: the system has no root certificates");
+        return Err(at(place, text));
+    }
+    notes.push(format!("{auth:?} without a client CA trusts all {count} root certificates of the system"));
+    Ok(roots)
 }
 
 /// Asks for a certificate and takes any: the client has its key, and that is all that is known.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -11,9 +12,10 @@ use ring::digest::{self, Digest};
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
+use super::protection::Protection;
 use super::tls::{self, TlsSection};
 use super::{BadWebConfig, Problem, WebConfig};
-use crate::http::password::Users;
+use crate::http::password::{Checks, Users};
 use crate::http::rate::Rate;
 
 /// The file as it is written.
@@ -88,8 +90,8 @@ impl Read {
         self.digest.as_ref() == other.digest.as_ref()
     }
 
-    /// Checks everything.
-    pub(super) fn check(&self) -> Result<WebConfig, BadWebConfig> {
+    /// Checks everything. Passwords are checked with the cache and the queues of `checks`.
+    pub(super) fn check(&self, checks: &Arc<Checks>) -> Result<WebConfig, BadWebConfig> {
         let path = self.path.clone();
         let file = match &self.file {
             Ok(file) => file,
@@ -97,12 +99,19 @@ impl Read {
         };
         let mut problems = Vec::new();
         let headers = file.http_server_config.as_ref().and_then(|section| section.headers.as_ref());
-        let config = WebConfig {
-            tls: file.tls_server_config.as_ref().and_then(|tls| tls::check(tls, &self.named, &mut problems)),
-            headers: headers.map(|headers| headers.check(&mut problems)).unwrap_or_default(),
-            users: file.basic_auth_users.as_ref().and_then(|users| check_users(users, &mut problems)),
-            rate: file.rate_limit.as_ref().and_then(|section| section.check(&mut problems)),
+        let headers = headers.map(|headers| headers.check(&mut problems)).unwrap_or_default();
+        let tls = file.tls_server_config.as_ref().and_then(|tls| tls::check(tls, &self.named, &mut problems));
+        let users = file.basic_auth_users.as_ref().and_then(|users| check_users(users, checks, &mut problems));
+        let rate = file.rate_limit.as_ref().and_then(|section| section.check(&mut problems));
+        let protection = Protection {
+            tls: tls.is_some(),
+            users: users.is_some(),
+            clients: tls.as_ref().map(|tls| tls.clients).unwrap_or_default(),
+            names: tls.as_ref().is_some_and(|tls| tls.names),
         };
+        let (tls, mut notes) = tls.map_or_else(Default::default, |tls| (Some(tls.acceptor), tls.notes));
+        notes.extend(users.iter().flat_map(Users::notes));
+        let config = WebConfig { tls, headers, users, rate, protection, notes };
         if problems.is_empty() {
             Ok(config)
         } else {
@@ -163,32 +172,43 @@ impl Headers {
     }
 }
 
-fn check_users(users: &BTreeMap<String, Spanned<String>>, problems: &mut Vec<Problem>) -> Option<Users> {
-    let mut checked = Vec::new();
+fn check_users(
+    users: &BTreeMap<String, Spanned<String>>,
+    checks: &Arc<Checks>,
+    problems: &mut Vec<Problem>,
+) -> Option<Users> {
+    let mut checked = BTreeMap::new();
     for (name, hash) in users {
         let place = hash.referenced;
         if name.contains(':') {
             problems.push(at(place, format!("user {name:?}: a name with a colon cannot be sent")));
         }
         match hash.value.parse() {
-            Ok(hash) => checked.push((name.clone(), hash)),
+            Ok(hash) => drop(checked.insert(name.clone(), hash)),
             Err(error) => problems.push(at(place, format!("user {name:?}: {error}"))),
         }
     }
-    Users::new(checked)
+    Users::new(checked, checks)
 }
 
 impl RateSection {
     fn check(&self, problems: &mut Vec<Problem>) -> Option<Rate> {
         let Spanned { value, referenced: place, .. } = &self.interval;
-        if value == "0" {
-            return None;
-        }
-        let interval = value.parse::<SignedDuration>().ok().and_then(|interval| Duration::try_from(interval).ok());
-        let Some(interval) = interval else {
+        let nanoseconds = match value.parse::<u64>() {
+            // Go reads a number without a unit so.
+            Ok(nanoseconds) => Some(i128::from(nanoseconds)),
+            Err(_) => value.parse::<SignedDuration>().ok().map(|interval| interval.as_nanos()),
+        };
+        let Some(nanoseconds) = nanoseconds.filter(|nanoseconds| *nanoseconds >= 0) else {
             problems.push(at(*place, "an interval is a number with its unit, such as 100ms or 1s"));
             return None;
         };
+        // The longest that Go has.
+        let Some(interval) = i64::try_from(nanoseconds).ok().and_then(|short| u64::try_from(short).ok()) else {
+            problems.push(at(*place, "the interval is longer than 2562047h"));
+            return None;
+        };
+        let interval = Duration::from_nanos(interval);
         if self.burst == 0 && !interval.is_zero() {
             problems.push(at(*place, "with a burst of 0 every request is refused: set burst to 1 or more"));
         }

@@ -4,6 +4,7 @@
 
 mod client;
 mod file;
+mod protection;
 mod reload;
 mod tls;
 
@@ -12,12 +13,15 @@ mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
+use ring::error::Unspecified;
 use tokio_rustls::TlsAcceptor;
 
-use super::password::Users;
+use super::password::{Checks, Users};
 use super::rate::Rate;
+use protection::Protection;
 
 pub use reload::{Current, Reload, Reloading, Reloads};
 
@@ -32,12 +36,21 @@ pub struct WebConfig {
     pub(super) users: Option<Users>,
     /// How often may be asked.
     pub(super) rate: Option<Rate>,
+    /// What of it a reload may not take away.
+    pub(super) protection: Protection,
+    /// What an operator should know of it.
+    pub(super) notes: Vec<String>,
 }
 
 impl WebConfig {
     /// Returns whether connections are encrypted.
     pub fn has_tls(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// Returns what an operator should know of it, a line each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Returns whether clients have to give a password.
@@ -84,5 +97,14 @@ impl std::error::Error for BadWebConfig {}
 /// # Errors
 /// With everything that is wrong, unless the text is no YAML or does not fit: then with the first place where it does not.
 pub fn load(path: &Path) -> Result<WebConfig, BadWebConfig> {
-    file::Read::of(path).check()
+    let read = file::Read::of(path);
+    read.check(&checks(path, Checks::new())?)
+}
+
+/// Returns the checks. Without a secret key for them there is no configuration, rather than one without passwords.
+fn checks(path: &Path, checks: Result<Arc<Checks>, Unspecified>) -> Result<Arc<Checks>, BadWebConfig> {
+    checks.map_err(|_| {
+        let problem = Problem { place: None, text: "the system has no randomness".to_owned() };
+        BadWebConfig { path: path.to_owned(), problems: vec![problem] }
+    })
 }

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use super::file::Read;
 use super::{BadWebConfig, Problem, WebConfig};
+use crate::http::password::Checks;
 use crate::pull::time::Timestamp;
 
 /// How often the files are read. A change is acted on once two reads in a row have found it, since not everybody writes
@@ -26,6 +27,9 @@ pub struct Reloading {
     acted: Arc<Read>,
     current: watch::Sender<Arc<WebConfig>>,
     reloads: Reloads,
+    checks: Arc<Checks>,
+    /// Whether bearer tokens are reviewed, which passwords would replace.
+    reviews_tokens: bool,
 }
 
 /// How the latest reload went, shared with whoever tells.
@@ -58,10 +62,16 @@ impl Reloading {
     /// # Errors
     /// With everything that is wrong with it.
     pub fn start(path: &Path, now: Timestamp) -> Result<Self, BadWebConfig> {
+        let checks = super::checks(path, Checks::new())?;
         let acted = Arc::new(Read::of(path));
-        let current = watch::Sender::new(Arc::new(acted.check()?));
-        let reload = Reload { is_successful: true, succeeded: now };
-        Ok(Self { path: path.to_owned(), acted, current, reloads: Reloads(Arc::new(Mutex::new(reload))) })
+        let current = watch::Sender::new(Arc::new(acted.check(&checks)?));
+        let reloads = Reloads(Arc::new(Mutex::new(Reload { is_successful: true, succeeded: now })));
+        Ok(Self { path: path.to_owned(), acted, current, reloads, checks, reviews_tokens: false })
+    }
+
+    /// Refuses passwords in a reload, since bearer tokens are reviewed and both want the Authorization header.
+    pub fn review_tokens(&mut self) {
+        self.reviews_tokens = true;
     }
 
     /// Returns what always shows the configuration of the moment.
@@ -92,8 +102,11 @@ impl Reloading {
     }
 
     fn act(&mut self, now: Timestamp) {
-        match self.acted.check().and_then(|config| self.allow(config)) {
+        match self.acted.check(&self.checks).and_then(|config| self.allow(config)) {
             Ok(config) => {
+                for note in config.notes() {
+                    tracing::warn!(file = %self.path.display(), "{note}");
+                }
                 self.current.send_replace(Arc::new(config));
                 *self.reloads.lock() = Reload { is_successful: true, succeeded: now };
                 tracing::info!(file = %self.path.display(), "web configuration reloaded");
@@ -105,15 +118,15 @@ impl Reloading {
         }
     }
 
-    /// Refuses what would open a door that was locked: an empty file is rather a mistake than a wish.
+    /// Refuses a configuration that takes protection away: an empty file is rather a mistake than a wish.
     fn allow(&self, config: WebConfig) -> Result<WebConfig, BadWebConfig> {
-        let before = self.current.borrow();
-        let opened = match () {
-            () if before.has_tls() && !config.has_tls() => "TLS",
-            () if before.has_users() && !config.has_users() => "basic authentication",
-            () => return Ok(config),
+        let text = if self.reviews_tokens && config.has_users() {
+            "basic_auth_users would replace --auth-filter: leave one of them out".to_owned()
+        } else if let Some(lost) = self.current.borrow().protection.lost_in(config.protection) {
+            format!("{lost} would be switched off: restart the exporter if that is wanted")
+        } else {
+            return Ok(config);
         };
-        let text = format!("{opened} would be switched off: restart the exporter if that is wanted");
         Err(BadWebConfig { path: self.path.clone(), problems: vec![Problem { place: None, text }] })
     }
 }

@@ -2,6 +2,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+use ring::error::Unspecified;
 
 use super::{WebConfig, load};
 
@@ -103,9 +104,13 @@ fn what_is_wrong_is_told_with_its_place() {
         (&format!("{TLS}, min_version: TLS13, max_version: TLS12}}"), "min_version is above max_version"),
         (&format!("{TLS}, cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]}}"), "is not one of TLS_AES_256_GCM_SHA384"),
         (&format!("{TLS}, cipher_suites: [TLS_AES_128_GCM_SHA256], max_version: TLS12}}"), "no cipher suite is left"),
-        (&format!("{TLS}, curve_preferences: [CurveP521]}}"), "curve \"CurveP521\" is not one of X25519"),
+        (
+            &format!("{TLS}, cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA], max_version: TLS12}}"),
+            "no cipher suite is",
+        ),
+        (&format!("{TLS}, curve_preferences: [CurveP224]}}"), "curve \"CurveP224\" is not one of X25519"),
+        (&format!("{TLS}, curve_preferences: [CurveP521]}}"), "no curve is left: CurveP521 is not supported"),
         (&format!("{TLS}, client_auth_type: Sometimes}}"), "unknown variant"),
-        (&format!("{TLS}, client_auth_type: RequireAndVerifyClientCert}}"), "needs client_ca_file or client_ca"),
         (&format!("{TLS}, client_ca_file: tls.crt}}"), "checks nobody without client_auth_type"),
         (&format!("{TLS}, client_allowed_sans: [a]}}"), "client_allowed_sans proves nothing"),
         (
@@ -115,14 +120,57 @@ fn what_is_wrong_is_told_with_its_place() {
         ("http_server_config: {headers: {Server: x}}", "unknown field `Server`"),
         ("http_server_config: {headers: {X-XSS-Protection: \"a\\nb\"}}", "may not hold control characters"),
         ("basic_auth_users: {alice: secret}", ":1:27: user \"alice\": this is no bcrypt hash"),
-        ("basic_auth_users: {alice: $2y$31$DZ7pAw50zLjj1gkI93iKp.5QZwQh86mCQZQSYMvFWoXElgMFXPg.m}", "of cost 31 takes"),
+        ("basic_auth_users: {alice: $2y$32$DZ7pAw50zLjj1gkI93iKp.5QZwQh86mCQZQSYMvFWoXElgMFXPg.m}", "no bcrypt hash"),
         (&format!("basic_auth_users: {{a: {HASH}, a: {HASH}}}"), "web.yml:1:"),
         (&format!("basic_auth_users: {{'a:b': {HASH}}}"), "a name with a colon cannot be sent"),
         ("rate_limit: {interval: often, burst: 1}", "an interval is a number with its unit"),
+        ("rate_limit: {interval: -1s, burst: 1}", "an interval is a number with its unit"),
+        ("rate_limit: {interval: 99999999999999999999h, burst: 1}", "an interval is a number with its unit"),
+        ("rate_limit: {interval: 9223372036854775807s, burst: 1}", ":1:24: the interval is longer than 2562047h"),
+        ("rate_limit: {interval: 2562048h, burst: 1}", "the interval is longer than 2562047h"),
+        ("rate_limit: {interval: 18446744073709551615, burst: 1}", "the interval is longer than 2562047h"),
+        ("rate_limit: {interval: 1s, burst: 99999999999}", "web.yml:1:"),
         ("rate_limit: {interval: 1s}", "with a burst of 0 every request is refused"),
     ] {
         folder.refuses(text, expected);
     }
+}
+
+#[test]
+fn what_go_has_and_rustls_has_not_is_left_out_with_a_note() {
+    let folder = Folder::new("left-out");
+    let text = format!(
+        "{TLS}, cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384], \
+         curve_preferences: [CurveP521, CurveP384]}}"
+    );
+    let config = folder.load(&text).unwrap();
+    assert!(config.has_tls());
+    let notes = config.notes();
+    assert!(notes.len() == 2 && notes.iter().all(|note| note.ends_with("is not supported and left out")), "{notes:?}");
+}
+
+#[test]
+fn the_longest_intervals_limit_and_none_ends_the_process() {
+    let folder = Folder::new("intervals");
+    for interval in ["2562047h", "9223372036854775807", "100", "1ns"] {
+        for burst in [1, u32::MAX] {
+            let config = folder.load(&format!("rate_limit: {{interval: {interval}, burst: {burst}}}")).unwrap();
+            let rate = config.rate.unwrap();
+            assert!(rate.admits(tokio::time::Instant::now()), "{interval} {burst}");
+            rate.admits(tokio::time::Instant::now());
+        }
+    }
+    assert!(folder.load("rate_limit: {interval: 0, burst: 0}").unwrap().rate.is_none());
+}
+
+#[test]
+fn without_randomness_there_is_no_configuration_rather_than_one_without_passwords() {
+    let error = super::checks("web.yml".as_ref(), Err(Unspecified)).unwrap_err();
+    assert_eq!(error.to_string(), "web.yml: the system has no randomness");
+    // Whatever happens, users in the file are users of the configuration.
+    let folder = Folder::new("randomness");
+    let config = folder.load(&format!("basic_auth_users: {{alice: {HASH}}}")).unwrap();
+    assert!(config.has_users() && config.protection.users);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use tokio_rustls::rustls::{NamedGroup, ServerConfig, SupportedCipherSuite, Suppo
 use super::Problem;
 use super::client::{self, ClientAuth};
 use super::file::at;
+use super::protection::Clients;
 
 /// The section as it is written.
 #[derive(Default, Deserialize)]
@@ -106,8 +107,18 @@ impl Pem {
     }
 }
 
+/// The section, checked.
+pub(super) struct Tls {
+    pub(super) acceptor: TlsAcceptor,
+    pub(super) clients: Clients,
+    /// Whether the names in client certificates are checked.
+    pub(super) names: bool,
+    /// What an operator should know of it.
+    pub(super) notes: Vec<String>,
+}
+
 /// Checks the section; `None` when it sets nothing, or when something is wrong, which `problems` has then.
-pub(super) fn check(section: &Spanned<TlsSection>, named: &Named, problems: &mut Vec<Problem>) -> Option<TlsAcceptor> {
+pub(super) fn check(section: &Spanned<TlsSection>, named: &Named, problems: &mut Vec<Problem>) -> Option<Tls> {
     let Spanned { value: section, referenced: place, .. } = section;
     let wrong = |text: String| at(*place, text);
     for (name, inline, file) in [
@@ -134,11 +145,11 @@ pub(super) fn check(section: &Spanned<TlsSection>, named: &Named, problems: &mut
     let cert = named.cert.as_ref().map(Pem::certificates).transpose().map_err(wrong);
     let key = named.key.as_ref().map(Pem::key).transpose().map_err(wrong);
     let ca = named.client_ca.as_ref().map(Pem::certificates).transpose().map_err(wrong);
-    let provider = Arc::new(provider(section, *place, problems));
-    let verifier = ca.and_then(|ca| {
-        let sans = section.client_allowed_sans.as_deref().unwrap_or_default();
-        client::verifier(section.client_auth_type, ca, sans, *place, &provider)
-    });
+    let mut notes = Vec::new();
+    let provider = Arc::new(provider(section, *place, problems, &mut notes));
+    let sans = section.client_allowed_sans.as_deref().unwrap_or_default();
+    let auth = section.client_auth_type;
+    let verifier = ca.and_then(|ca| client::verifier(auth, ca, sans, *place, &provider, &mut notes));
     let (cert, key, verifier) = (keep(cert, problems), keep(key, problems), keep(verifier, problems));
     let (cert, key, verifier) = (cert??, key??, verifier?);
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions(section));
@@ -148,7 +159,12 @@ pub(super) fn check(section: &Spanned<TlsSection>, named: &Named, problems: &mut
     let mut config = keep(config, problems)?;
     config.ignore_client_order = section.prefer_server_cipher_suites.unwrap_or(true);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Some(TlsAcceptor::from(Arc::new(config)))
+    Some(Tls {
+        acceptor: TlsAcceptor::from(Arc::new(config)),
+        clients: auth.clients(named.client_ca.is_some()),
+        names: !sans.is_empty(),
+        notes,
+    })
 }
 
 /// The value; an error goes to the problems.
@@ -167,8 +183,13 @@ fn versions(section: &TlsSection) -> Vec<&'static SupportedProtocolVersion> {
         .collect()
 }
 
-/// ring's cryptography, cut down to what the section allows.
-fn provider(section: &TlsSection, place: Location, problems: &mut Vec<Problem>) -> CryptoProvider {
+/// ring's cryptography, cut down to what the section allows. What Go has and ring has not is left out with a note.
+fn provider(
+    section: &TlsSection,
+    place: Location,
+    problems: &mut Vec<Problem>,
+    notes: &mut Vec<String>,
+) -> CryptoProvider {
     let mut provider = ring_provider::default_provider();
     if let Some(wanted) = section.cipher_suites.as_deref().filter(|wanted| !wanted.is_empty()) {
         let all = provider.cipher_suites;
@@ -181,6 +202,9 @@ fn provider(section: &TlsSection, place: Location, problems: &mut Vec<Problem>) 
             match all.iter().find(|suite| name_of(suite) == *name) {
                 Some(suite) if is_tls13(suite) => {}
                 Some(suite) => suites.push(*suite),
+                None if UNSUPPORTED_SUITES.contains(&name.as_str()) => {
+                    notes.push(format!("cipher suite {name} is not supported and left out"));
+                }
                 None => {
                     let names: Vec<_> = all.iter().map(name_of).collect();
                     problems.push(at(*place, format!("cipher suite {name:?} is not one of {}", names.join(", "))));
@@ -191,13 +215,20 @@ fn provider(section: &TlsSection, place: Location, problems: &mut Vec<Problem>) 
     }
     if let Some(wanted) = section.curve_preferences.as_deref().filter(|wanted| !wanted.is_empty()) {
         let mut groups = Vec::new();
+        let mut has_unknown = false;
         for Spanned { value: name, referenced: place, .. } in wanted {
             let group = CURVES.iter().find(|(curve, _)| curve == name).map(|(_, group)| *group);
             groups.extend(provider.kx_groups.iter().find(|known| Some(known.name()) == group));
-            if group.is_none() {
+            if name == UNSUPPORTED_CURVE {
+                notes.push(format!("curve {name} is not supported and left out"));
+            } else if group.is_none() {
                 let names: Vec<_> = CURVES.iter().map(|(name, _)| *name).collect();
                 problems.push(at(*place, format!("curve {name:?} is not one of {}", names.join(", "))));
+                has_unknown = true;
             }
+        }
+        if groups.is_empty() && !has_unknown {
+            problems.push(at(place, format!("no curve is left: {UNSUPPORTED_CURVE} is not supported")));
         }
         provider.kx_groups = groups;
     }
@@ -211,3 +242,12 @@ fn provider(section: &TlsSection, place: Location, problems: &mut Vec<Problem>) 
 /// The curves that ring has, by Go's names.
 const CURVES: [(&str, NamedGroup); 3] =
     [("X25519", NamedGroup::X25519), ("CurveP256", NamedGroup::secp256r1), ("CurveP384", NamedGroup::secp384r1)];
+/// The curve of Go that rustls has with no cryptography.
+const UNSUPPORTED_CURVE: &str = "CurveP521";
+/// The cipher suites of Go that rustls has not, since CBC in TLS 1.2 is weak.
+const UNSUPPORTED_SUITES: [&str; 4] = [
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+];

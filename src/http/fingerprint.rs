@@ -1,0 +1,53 @@
+//! Digests of credentials, so that nothing keeps the credentials themselves.
+
+use ring::{digest, hmac};
+
+/// The first 128 bits of a digest of credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Fingerprint(u128);
+
+impl Fingerprint {
+    /// Returns the fingerprint of the parts, which are of any length, under a key.
+    pub(super) fn keyed(key: &hmac::Key, parts: &[&[u8]]) -> Self {
+        let mut context = hmac::Context::with_key(key);
+        each_with_length(parts, |bytes| context.update(bytes));
+        Self::truncate(context.sign().as_ref())
+    }
+
+    /// Returns the fingerprint of parts of which one is long and random, which need no key.
+    pub(super) fn plain(parts: &[&[u8]]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        each_with_length(parts, |bytes| context.update(bytes));
+        Self::truncate(context.finish().as_ref())
+    }
+
+    fn truncate(digest: &[u8]) -> Self {
+        Self(digest.iter().take(16).fold(0, |bits, byte| bits << 8 | u128::from(*byte)))
+    }
+}
+
+/// Precedes each part with its length, so that no two lists of parts are the same bytes.
+fn each_with_length(parts: &[&[u8]], mut update: impl FnMut(&[u8])) {
+    for part in parts {
+        update(&(part.len() as u64).to_be_bytes());
+        update(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ring::hmac;
+
+    use super::Fingerprint;
+
+    #[test]
+    fn fingerprints_differ_by_key_by_text_and_by_where_parts_end() {
+        let key = |bytes: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, bytes);
+        let of = |parts: &[&[u8]]| Fingerprint::keyed(&key(b"1"), parts);
+        assert_eq!(of(&[b"ab", b"c"]), of(&[b"ab", b"c"]));
+        assert_ne!(of(&[b"ab", b"c"]), of(&[b"a", b"bc"]));
+        assert_ne!(of(&[b"ab", b"c"]), Fingerprint::keyed(&key(b"2"), &[b"ab", b"c"]));
+        assert_ne!(Fingerprint::plain(&[b"ab", b"c"]), Fingerprint::plain(&[b"a", b"bc"]));
+        assert_ne!(of(&[b"ab", b"c"]), Fingerprint::plain(&[b"ab", b"c"]));
+    }
+}
