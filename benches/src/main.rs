@@ -1,6 +1,7 @@
 //! Measures the exporter beside a plain reflector and the mere reading of the bytes; benches/README.md says how.
 
 mod baseline;
+mod hostile;
 mod http;
 mod measure;
 mod pods;
@@ -33,6 +34,8 @@ enum Command {
     Measure(Measure),
     /// Run for long, with a fault a minute
     Soak(Soak),
+    /// Run with the default limits against hostile tenants and clients, all at once
+    Hostile(Hostile),
     /// Serve pods until it is ended, and write target/benches/kubeconfig
     Server(Serve),
     /// A baseline: keep all pods
@@ -89,6 +92,14 @@ struct Soak {
 }
 
 #[derive(Args)]
+struct Hostile {
+    #[arg(long, default_value_t = 10)]
+    minutes: u32,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
 struct Serve {
     scenario: Scenario,
     /// How many updates a second
@@ -115,6 +126,7 @@ fn main() -> Result<()> {
         Command::Soak(Soak { scenario, minutes, updates, common }) => {
             soak::soak(&common.setup(0, updates)?, &scenario, minutes)
         }
+        Command::Hostile(Hostile { minutes, common }) => hostile::hostile(&common.setup(0, 0)?, minutes),
         Command::Server(arguments) => serve(arguments),
         Command::Reflector { kubeconfig } => in_runtime(baseline::reflector(&kubeconfig)),
         Command::Floor { kubeconfig } => in_runtime(baseline::floor(&kubeconfig)),

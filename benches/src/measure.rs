@@ -107,7 +107,8 @@ fn run(
         Subject::Reflector => (Process::baseline("reflector", kubeconfig)?, None),
         Subject::Floor => (Process::baseline("floor", kubeconfig)?, None),
         Subject::Exporter => {
-            let (process, port) = Process::exporter(&setup.exporter, kubeconfig, 2 * pods)?;
+            let series = format!("--max-container-series={}", 2 * pods);
+            let (process, port) = Process::exporter(&setup.exporter, kubeconfig, &[&series])?;
             let mut scraper = Scraper::new(port)?;
             while scraper.get("/readyz", "")? != 200 {
                 if began.elapsed() > SYNC_LIMIT {

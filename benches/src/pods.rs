@@ -156,9 +156,11 @@ fn status(image: &str, state: State<'_>) -> Value {
             "containerID": format!("containerd://{:057x}{NUMBER}", 0xc0ffee), "started": true,
         }),
         State::Errs(error) => waiting(image, "ErrImagePull", &error.replace(NAMED, image)),
-        State::BacksOff(error) => {
-            waiting(image, "ImagePullBackOff", &format!("Back-off pulling image \"{image}\": ErrImagePull: {}", error.replace(NAMED, image)))
-        }
+        State::BacksOff(error) => waiting(
+            image,
+            "ImagePullBackOff",
+            &format!("Back-off pulling image \"{image}\": ErrImagePull: {}", error.replace(NAMED, image)),
+        ),
     };
     json!({
         "observedGeneration": 1, "phase": if runs { "Running" } else { "Pending" },

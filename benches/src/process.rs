@@ -1,7 +1,7 @@
 //! Starts a program and reads what it uses.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ impl Process {
     }
 
     /// Starts the exporter and returns it with the port it listens on.
-    pub fn exporter(program: &Path, kubeconfig: &Path, series: usize) -> Result<(Self, u16)> {
+    pub fn exporter(program: &Path, kubeconfig: &Path, flags: &[&str]) -> Result<(Self, u16)> {
         let mut command = Command::new(program);
         command.arg("--kubeconfig").arg(kubeconfig).args([
             "--web.listen-address",
@@ -44,7 +44,7 @@ impl Process {
             "--log.format",
             "json",
         ]);
-        command.args(["--max-container-series", &series.to_string()]).stderr(Stdio::piped());
+        command.args(flags).stderr(Stdio::piped());
         let mut process = Self::start(&mut command)?;
         let mut log = BufReader::new(process.child.stderr.take().context("its log is piped")?);
         let mut line = String::new();
@@ -107,5 +107,47 @@ impl Drop for Process {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A limit on a process's memory, by a control group of its own that goes with this.
+pub struct MemoryLimit {
+    folder: PathBuf,
+    parent: PathBuf,
+    pid: String,
+}
+
+impl MemoryLimit {
+    /// Limits what `process` may have. Needs the right to make control groups.
+    pub fn of(process: &Process, bytes: u64) -> Result<Self> {
+        let pid = process.child.id().to_string();
+        // Version 1 has a hierarchy for memory, version 2 one for all.
+        let hierarchies = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
+        let is_there = |(parent, _): &&(&str, &str)| Path::new(parent).join("cgroup.procs").exists();
+        let (parent, file) = hierarchies.iter().find(is_there).context("there are no control groups")?;
+        let folder = Path::new(parent).join(format!("image-pull-exporter-{pid}"));
+        std::fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let limit = Self { folder, parent: PathBuf::from(parent), pid };
+        std::fs::write(limit.folder.join(file), bytes.to_string())?;
+        std::fs::write(limit.folder.join("cgroup.procs"), &limit.pid)?;
+        Ok(limit)
+    }
+
+    /// Returns how often the limit was reached: the kernel then takes back what files have, and kills if that is not enough.
+    pub fn reached(&self) -> Option<u64> {
+        let version_1 = std::fs::read_to_string(self.folder.join("memory.failcnt")).ok();
+        let version_2 = || {
+            let events = std::fs::read_to_string(self.folder.join("memory.events")).ok()?;
+            events.lines().find_map(|line| line.strip_prefix("max ")).map(str::to_owned)
+        };
+        version_1.or_else(version_2)?.trim().parse().ok()
+    }
+}
+
+impl std::ops::Drop for MemoryLimit {
+    fn drop(&mut self) {
+        // The process is gone, or goes on without a limit.
+        let _ = std::fs::write(self.parent.join("cgroup.procs"), &self.pid);
+        let _ = std::fs::remove_dir(&self.folder);
     }
 }

@@ -29,7 +29,8 @@ pub fn soak(setup: &Setup, scenario: &Scenario, minutes: u32) -> Result<()> {
     let server = Server::start(World::new(scenario.pods, scenario.percent), options)?;
     let kubeconfig = setup.folder.join("soak.kubeconfig");
     server.write_kubeconfig(&kubeconfig)?;
-    let (process, port) = Process::exporter(&setup.exporter, &kubeconfig, 2 * scenario.pods)?;
+    let series = format!("--max-container-series={}", 2 * scenario.pods);
+    let (process, port) = Process::exporter(&setup.exporter, &kubeconfig, &[&series])?;
     let mut scraper = Scraper::new(port)?;
     let mut csv = File::create(setup.folder.join("soak.csv"))?;
     writeln!(csv, "seconds,rss_kib,peak_kib,cpu_seconds,failing,ready,restarts")?;
