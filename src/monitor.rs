@@ -63,6 +63,7 @@ struct State {
     now: Timestamp,
     unknown_reasons: Once,
     undecodable: Once,
+    oversized: Once,
     unclassified: Once,
 }
 
@@ -91,6 +92,7 @@ impl Monitor {
             now: began,
             unknown_reasons: Once::default(),
             undecodable: Once::default(),
+            oversized: Once::default(),
             unclassified: Once::default(),
         };
         Self { limits, choice: Arc::default(), state: Mutex::new(state) }
@@ -221,7 +223,8 @@ impl State {
             | PodEvent::Applied(_)
             | PodEvent::Found(_)
             | PodEvent::Deleted(_)
-            | PodEvent::Undecodable(_) => {
+            | PodEvent::Undecodable(_)
+            | PodEvent::UndecodableDeletion(_) => {
                 watch.respond(now);
             }
         }
@@ -233,7 +236,7 @@ impl State {
             }
             PodEvent::Listed(pod) => {
                 self.counters.own.watch_event(WatchEvent::Listed);
-                self.read(pod).map(|pod| self.index.apply(&pod, now)).unwrap_or_default()
+                self.read(scope, pod).map(|pod| self.index.apply(&pod, now)).unwrap_or_default()
             }
             PodEvent::ListEnds => self.index.reset_end(scope, now),
             PodEvent::Resumed | PodEvent::Synced | PodEvent::Heard => Vec::new(),
@@ -243,19 +246,28 @@ impl State {
             }
             PodEvent::Applied(pod) => {
                 self.counters.own.watch_event(WatchEvent::Applied);
-                self.read(pod).map(|pod| self.index.apply(&pod, now)).unwrap_or_default()
+                self.read(scope, pod).map(|pod| self.index.apply(&pod, now)).unwrap_or_default()
             }
             PodEvent::Found(pod) => {
                 self.counters.own.watch_event(WatchEvent::Applied);
-                self.read(pod).map(|pod| self.index.apply_initial(&pod, now)).unwrap_or_default()
+                self.read(scope, pod).map(|pod| self.index.apply_initial(&pod, now)).unwrap_or_default()
             }
             PodEvent::Deleted(pod) => {
                 self.counters.own.watch_event(WatchEvent::Deleted);
-                self.read(pod).map(|pod| self.index.delete(&pod, now)).unwrap_or_default()
+                let id = pod.id().clone();
+                match self.read(scope, pod) {
+                    Some(pod) => self.index.delete(&pod, now),
+                    None => self.index.delete_unread(&id, now),
+                }
             }
-            PodEvent::Undecodable(error) => {
-                self.skip(&error);
+            PodEvent::Undecodable(problem) => {
+                self.skip(&problem);
+                self.index.keep(scope, &problem.id);
                 Vec::new()
+            }
+            PodEvent::UndecodableDeletion(problem) => {
+                self.skip(&problem);
+                self.index.delete_unread(&problem.id, now)
             }
             PodEvent::Failed(failure) => {
                 self.counters.own.watch_restart(failure.cause.as_str());
@@ -268,12 +280,37 @@ impl State {
         }
     }
 
-    /// Reads a pod if there is anything to learn from it: it waits, or it did and is remembered.
-    fn read(&mut self, pod: Sighting) -> Option<PodFacts> {
+    /// Reads a pod if there is anything to learn from it: it waits, or it did and is remembered. One that cannot be read is
+    /// kept as it was.
+    fn read(&mut self, scope: &Scope, pod: Sighting) -> Option<PodFacts> {
         if !pod.waits() && !self.index.has(pod.id()) {
             return None;
         }
-        pod.read().inspect_err(|problem| self.skip(problem)).ok()
+        let id = pod.id().clone();
+        match pod.read() {
+            Ok(pod) => {
+                self.count_exceeded(&pod);
+                Some(pod)
+            }
+            Err(problem) => {
+                self.skip(&problem);
+                self.index.keep(scope, &id);
+                None
+            }
+        }
+    }
+
+    /// Counts what a pod has beyond the limits.
+    fn count_exceeded(&mut self, pod: &PodFacts) {
+        let PodFacts { id: PodId { namespace, name, .. }, exceeded, .. } = pod;
+        if exceeded.is_none() {
+            return;
+        }
+        self.counters.own.exceeded += *exceeded;
+        if self.oversized.is_news(&format!("{namespace}/{name}")) {
+            let (texts, elements) = (exceeded.texts, exceeded.elements);
+            warn!(namespace, pod = name, texts, elements, "pod exceeds limits: texts truncated, elements omitted");
+        }
     }
 
     fn skip(&mut self, problem: &Undecodable) {

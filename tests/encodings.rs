@@ -73,9 +73,11 @@ fn a_list_says_the_same_in_both_encodings() {
     let text = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": metadata, "items": pods }).to_string();
     let binary = protobuf::pod_list(&metadata, pods.iter().map(protobuf::pod));
     let read = |encoding: Encoding, body: Bytes| {
-        let mut facts = Vec::new();
-        let page = encoding.page(&body, |pod| facts.push(read_whole(pod.expect("it is a pod")))).expect("it is a page");
-        (page, facts)
+        let (mut items, mut facts) = (encoding.items(body).expect("it is a list"), Vec::new());
+        while let Some(pod) = items.next_pod().expect("it is an item") {
+            facts.push(read_whole(pod.expect("it is a pod")));
+        }
+        (items.page().expect("it is a page"), facts)
     };
     let (page, facts) = read(Encoding::Json, text.into());
     assert_eq!((page.objects, page.version.as_str(), page.token.as_str()), (pods.len(), "900", "more"));

@@ -195,7 +195,7 @@ fn list_says_by_its_exit_code_whether_something_fails() {
     // Nobody can tell whether what could not be read fails.
     let (code, _, said) = list(&[], "{\"kind\": \"List\", \"items\": [{\"metadata\": {\"name\": \"x\"}}]}");
     assert_eq!(code, Some(2));
-    assert!(said.contains("skipped an object without metadata.name or metadata.uid"), "{said}");
+    assert!(said.contains("skipped x: metadata.name or metadata.uid is missing"), "{said}");
     let (code, printed, said) = list(&[], "");
     assert_eq!((code, printed.as_str()), (Some(2), ""));
     assert_eq!(said, "image-pull-exporter: cannot take - for a list of pods: it is empty\n");

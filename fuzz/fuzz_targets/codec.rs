@@ -12,9 +12,12 @@ fuzz_target!(|input: &[u8]| {
             if let Ok(Word::Pod { pod: Ok(pod), .. }) = encoding.word(&bytes) {
                 let _ = pod.read();
             }
-            let _ = encoding.page(&bytes, |pod| {
-                let _ = pod.map(|pod| pod.read());
-            });
+            if let Ok(mut items) = encoding.items(bytes.clone()) {
+                while let Ok(Some(pod)) = items.next_pod() {
+                    let _ = pod.map(|pod| pod.read());
+                }
+            }
+            let _ = encoding.too_large(&bytes, bytes.len());
             let _ = Encoding::status(Some(encoding), 500, &bytes);
         }
     }

@@ -4,17 +4,26 @@
 //! (apimachinery, pkg/runtime/serializer/protobuf). A watch sends bare `WatchEvent`s whose objects have the envelope.
 //! An object that makes no sense costs itself only; a frame that makes none means that something is lost.
 
-use std::borrow::Cow;
+mod list;
+mod messages;
+
 use std::time::Duration;
 
 use bytes::Bytes;
-use prost::Message;
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 
 use super::frames::Framing;
 use super::sighting::Sighting;
-use super::wire::{self, Pod, Undecodable, nullable};
+use super::wire::bounded::Text;
+use super::wire::outline::{Outline, bytes_of};
+use super::wire::protobuf::{Fields, Message};
+use super::wire::{self, Pod, Problem, Undecodable};
+use crate::pull::facts::PodId;
+use crate::pull::limits::{MAX_LABEL, MAX_MESSAGE, truncate};
+use messages::{Bookmark, StatusObject};
+
+pub use list::{Items, JsonItems};
 
 /// The media type of protobuf.
 pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
@@ -22,8 +31,6 @@ pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 pub const JSON: &str = "application/json";
 /// What an object in protobuf begins with.
 const MAGIC: &[u8] = b"k8s\0";
-/// The annotation of the bookmark that ends the initial events of a watch (KEP-3157).
-const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
 /// How the API server writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,97 +129,131 @@ impl Encoding {
         }
     }
 
-    /// Reads a page of a list, and hands its pods to `each`.
-    pub fn page(self, body: &Bytes, mut each: impl FnMut(Result<Sighting, Undecodable>)) -> Result<Page, Garbled> {
+    /// Reads what is known of an event that is too large to be held, from its beginning.
+    pub fn too_large(self, beginning: &[u8], bytes: usize) -> Word {
+        let outline = match self {
+            Self::Json => Outline::of_json_event(beginning),
+            Self::Protobuf => protobuf_outline(beginning),
+        };
+        undecodable(&outline.kind, outline.id, Problem::TooLarge { bytes })
+    }
+
+    /// Reads a page of a list item by item.
+    ///
+    /// # Errors
+    /// When it is no list.
+    pub fn items(self, body: Bytes) -> Result<Items, Garbled> {
         match self {
-            Self::Json => {
-                // One pass, and a second only where an object is broken.
-                if let Ok(list) = serde_json::from_slice::<List<Pod>>(body) {
-                    return Ok(list.read(|pod| each(pod.into_facts().map(Sighting::from))));
-                }
-                let list: List<&RawValue> = serde_json::from_slice(body).map_err(garbled)?;
-                Ok(list.read(|object| each(wire::decode(object.get()).map(Sighting::from))))
-            }
-            Self::Protobuf => {
-                let list = ProtobufList::decode(unwrapped(body)?).map_err(garbled)?;
-                let metadata = list.metadata.unwrap_or_default();
-                let page =
-                    Page { version: metadata.resource_version, token: metadata.r#continue, objects: list.items.len() };
-                list.items.iter().for_each(|object| each(Sighting::glimpse(object).and_then(|(_, pod)| pod)));
-                Ok(page)
-            }
+            Self::Json => Ok(Items::json(body)),
+            Self::Protobuf => unwrapped(&body).map(Items::protobuf),
         }
     }
 
     /// Reads the body of an error; one that is no Status is its own message.
     pub fn status(encoding: Option<Self>, code: u16, body: &Bytes) -> Status {
         let said = match encoding {
-            Some(Self::Json) => serde_json::from_slice(body).ok(),
-            Some(Self::Protobuf) => unwrapped(body).ok().and_then(|raw| StatusObject::decode(raw).ok()),
+            Some(Self::Json) => wire::lossy(body).ok(),
+            Some(Self::Protobuf) => unwrapped(body).ok().and_then(|raw| StatusObject::decode(&raw).ok()),
             None => None,
         };
         let mut status = said.map(StatusObject::read).unwrap_or_default();
         status.code = code;
         if status.message.is_empty() {
-            status.message = String::from_utf8_lossy(body).split_whitespace().collect::<Vec<_>>().join(" ");
+            let text = String::from_utf8_lossy(body).split_whitespace().collect::<Vec<_>>().join(" ");
+            status.message = truncate(&text, MAX_MESSAGE).into_owned();
         }
         status
     }
 }
 
 fn json_word(line: &Bytes) -> Result<Word, Garbled> {
-    // One pass for what comes all the time; a second for what does not.
-    if let Ok(JsonPodEvent { change, object }) = serde_json::from_slice(line) {
-        return Ok(pod_word(change, object));
+    // One pass for what comes all the time; more for what does not.
+    match wire::lossy(line) {
+        Ok(JsonPodEvent { change, object }) => Ok(pod_word(change, object)),
+        Err(error) => other_json_word(line, &error),
     }
-    let JsonEvent { kind, object } = serde_json::from_slice(line).map_err(garbled)?;
-    let json = object.get();
-    Ok(match &*kind {
-        "ADDED" | "MODIFIED" | "DELETED" => Word::Senseless(wire::decode(json).err().unwrap_or(Undecodable::Anonymous)),
-        "BOOKMARK" => serde_json::from_str::<Bookmark>(json).map_err(garbled)?.read(),
-        "ERROR" => Word::Error(serde_json::from_str::<StatusObject>(json).map_err(garbled)?.read()),
-        _ => Word::Senseless(unknown_event(&kind)),
-    })
+}
+
+/// Reads an event that is not a pod's, or whose object does not decode for this reason.
+fn other_json_word(line: &Bytes, error: &serde_json::Error) -> Result<Word, Garbled> {
+    let _: IgnoredAny = serde_json::from_slice(line).map_err(garbled)?;
+    let Outline { kind, has_object, id } = Outline::of_json_event(line);
+    match &*kind {
+        _ if !has_object => Err(garbled("an event without an object")),
+        "BOOKMARK" => wire::lossy::<JsonEvent<Bookmark>>(line).map(|event| event.object.read()).map_err(garbled),
+        "ERROR" => {
+            wire::lossy::<JsonEvent<StatusObject>>(line).map(|event| Word::Error(event.object.read())).map_err(garbled)
+        }
+        kind => Ok(undecodable(kind, id, Problem::malformed(error))),
+    }
 }
 
 fn protobuf_word(frame: &Bytes) -> Result<Word, Garbled> {
-    let event = ProtobufEvent::decode(frame.clone()).map_err(garbled)?;
-    let object = unwrapped(&event.object.unwrap_or_default().raw)?;
-    let change = match &*event.kind {
-        "ADDED" => Change::Added,
-        "MODIFIED" => Change::Modified,
-        "DELETED" => Change::Deleted,
-        "BOOKMARK" => return Ok(Bookmark::decode(object).map_err(garbled)?.read()),
-        "ERROR" => return Ok(Word::Error(StatusObject::decode(object).map_err(garbled)?.read())),
-        kind => return Ok(Word::Senseless(unknown_event(kind))),
-    };
-    Ok(match Sighting::glimpse(&object) {
-        Ok((version, pod)) => Word::Pod { change, version, pod },
-        Err(problem) => Word::Senseless(problem),
-    })
+    let (mut kind, mut extension) = (&b""[..], &b""[..]);
+    for field in Fields::of(frame) {
+        match field.map_err(garbled)? {
+            (1, value) => kind = value.bytes().map_err(garbled)?,
+            (2, value) => extension = value.bytes().map_err(garbled)?,
+            _ => {}
+        }
+    }
+    let raw = Fields::of(extension).last_bytes(1).map_err(garbled)?.unwrap_or_default();
+    let object = unwrapped(&frame.slice_ref(raw))?;
+    match kind {
+        b"BOOKMARK" => Ok(Bookmark::decode(&object).map_err(garbled)?.read()),
+        b"ERROR" => Ok(Word::Error(StatusObject::decode(&object).map_err(garbled)?.read())),
+        kind => {
+            let kind = String::from_utf8_lossy(kind);
+            Ok(match Change::named(&kind) {
+                Some(change) => {
+                    let (version, pod) = Sighting::glimpse(&object);
+                    Word::Pod { change, version, pod }
+                }
+                None => Word::Senseless(unknown_event(&kind, Outline::of_protobuf(&object).id)),
+            })
+        }
+    }
+}
+
+/// What is known of an event in protobuf, from its beginning.
+fn protobuf_outline(event: &[u8]) -> Outline {
+    let kind = bytes_of(event, 1).last().map(String::from_utf8_lossy);
+    let kind = kind.map(|kind| truncate(&kind, MAX_LABEL).into_owned()).unwrap_or_default();
+    let envelope = bytes_of(event, 2).last().and_then(|extension| bytes_of(extension, 1).last());
+    let object = envelope.and_then(|envelope| bytes_of(envelope.strip_prefix(MAGIC)?, 2).last());
+    Outline { kind, ..object.map(Outline::of_protobuf).unwrap_or_default() }
 }
 
 fn pod_word(change: Change, mut pod: Pod) -> Word {
-    let version = pod.metadata.as_mut().map(|metadata| std::mem::take(&mut metadata.resource_version));
-    Word::Pod { change, version: version.unwrap_or_default(), pod: pod.into_facts().map(Sighting::from) }
+    let version = pod.metadata.as_mut().map(|metadata| std::mem::take(&mut metadata.resource_version).whole());
+    Word::Pod { change, version: version.unwrap_or_default(), pod: Sighting::of(pod) }
 }
 
-fn unknown_event(kind: &str) -> Undecodable {
-    let problem = format!("unknown type \"{}\"", kind.chars().take(40).collect::<String>());
-    Undecodable::Malformed { name: "a watch event".to_owned(), problem }
+/// An event of this type whose object cannot be read.
+fn undecodable(kind: &str, id: PodId, problem: Problem) -> Word {
+    match Change::named(kind) {
+        Some(change) => Word::Pod { change, version: String::new(), pod: Err(Undecodable { id, problem }) },
+        None => Word::Senseless(unknown_event(kind, id)),
+    }
+}
+
+fn unknown_event(kind: &str, id: PodId) -> Undecodable {
+    let problem = format!("a watch event of unknown type \"{}\"", truncate(kind, MAX_LABEL));
+    Undecodable { id, problem: Problem::Malformed(problem) }
 }
 
 /// Takes an object out of its envelope.
 fn unwrapped(bytes: &Bytes) -> Result<Bytes, Garbled> {
-    if !bytes.starts_with(MAGIC) {
+    let Some(envelope) = bytes.strip_prefix(MAGIC) else {
         return Err(Garbled("an object without the magic bytes of Kubernetes' protobuf".to_owned()));
-    }
-    Ok(Unknown::decode(bytes.slice(MAGIC.len()..)).map_err(garbled)?.raw)
+    };
+    let raw = Fields::of(envelope).last_bytes(2).map_err(garbled)?;
+    Ok(raw.map(|raw| bytes.slice_ref(raw)).unwrap_or_default())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "so that it fits map_err")]
 fn garbled(error: impl ToString) -> Garbled {
-    Garbled(error.to_string())
+    Garbled(truncate(&error.to_string(), MAX_MESSAGE).into_owned())
 }
 
 /// A pod's event.
@@ -223,151 +264,28 @@ struct JsonPodEvent {
     object: Pod,
 }
 
-impl<'de> Deserialize<'de> for Change {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "UPPERCASE")]
-        enum Written {
-            Added,
-            Modified,
-            Deleted,
-        }
-        Ok(match Written::deserialize(deserializer)? {
-            Written::Added => Self::Added,
-            Written::Modified => Self::Modified,
-            Written::Deleted => Self::Deleted,
-        })
-    }
-}
-
 /// Any event.
 #[derive(Deserialize)]
-struct JsonEvent<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    object: &'a RawValue,
+struct JsonEvent<T> {
+    object: T,
 }
 
-/// A list in JSON.
-#[derive(Deserialize)]
-#[serde(bound(deserialize = "T: Deserialize<'de>"))]
-struct List<T> {
-    #[serde(default)]
-    metadata: ListMeta,
-    #[serde(default = "Vec::new", deserialize_with = "items")]
-    items: Vec<T>,
-}
-
-/// Go writes an empty list as null.
-fn items<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-impl<T> List<T> {
-    fn read(self, each: impl FnMut(T)) -> Page {
-        let Self { metadata, items } = self;
-        let page = Page { version: metadata.resource_version, token: metadata.r#continue, objects: items.len() };
-        items.into_iter().for_each(each);
-        page
+impl Change {
+    /// The change that an event of this type tells.
+    fn named(kind: &str) -> Option<Self> {
+        match kind {
+            "ADDED" => Some(Self::Added),
+            "MODIFIED" => Some(Self::Modified),
+            "DELETED" => Some(Self::Deleted),
+            _ => None,
+        }
     }
 }
 
-/// A list in protobuf, its objects still to be read.
-#[derive(Clone, PartialEq, Message)]
-struct ProtobufList {
-    #[prost(message, optional, tag = "1")]
-    metadata: Option<ListMeta>,
-    #[prost(bytes = "bytes", repeated, tag = "2")]
-    items: Vec<Bytes>,
-}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ListMeta {
-    #[prost(string, tag = "2")]
-    #[serde(deserialize_with = "nullable")]
-    resource_version: String,
-    #[prost(string, tag = "3")]
-    #[serde(deserialize_with = "nullable")]
-    r#continue: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ProtobufEvent {
-    #[prost(string, tag = "1")]
-    kind: String,
-    #[prost(message, optional, tag = "2")]
-    object: Option<RawExtension>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct RawExtension {
-    #[prost(bytes = "bytes", tag = "1")]
-    raw: Bytes,
-}
-
-/// `runtime.Unknown`.
-#[derive(Clone, PartialEq, Message)]
-struct Unknown {
-    #[prost(bytes = "bytes", tag = "2")]
-    raw: Bytes,
-}
-
-/// The object of a bookmark: an empty pod.
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default)]
-struct Bookmark {
-    #[prost(message, optional, tag = "1")]
-    metadata: Option<BookmarkMetadata>,
-}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct BookmarkMetadata {
-    #[prost(string, tag = "6")]
-    #[serde(deserialize_with = "nullable")]
-    resource_version: String,
-    #[prost(map = "string, string", tag = "12")]
-    #[serde(deserialize_with = "nullable")]
-    annotations: std::collections::HashMap<String, String>,
-}
-
-impl Bookmark {
-    fn read(self) -> Word {
-        let metadata = self.metadata.unwrap_or_default();
-        let ends_list = metadata.annotations.get(INITIAL_EVENTS_END).is_some_and(|value| value == "true");
-        Word::Bookmark { version: metadata.resource_version, ends_list }
-    }
-}
-
-/// `metav1.Status`.
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default)]
-struct StatusObject {
-    #[prost(string, tag = "3")]
-    #[serde(deserialize_with = "nullable")]
-    message: String,
-    #[prost(message, optional, tag = "5")]
-    details: Option<StatusDetails>,
-    #[prost(int32, tag = "6")]
-    #[serde(deserialize_with = "nullable")]
-    code: i32,
-}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct StatusDetails {
-    #[prost(int32, tag = "5")]
-    #[serde(deserialize_with = "nullable")]
-    retry_after_seconds: i32,
-}
-
-impl StatusObject {
-    fn read(self) -> Status {
-        let seconds = self.details.map_or(0, |details| details.retry_after_seconds);
-        let retry_after = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs);
-        Status { code: u16::try_from(self.code).unwrap_or(0), message: self.message, retry_after }
+impl<'de> Deserialize<'de> for Change {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let kind = Text::<MAX_LABEL>::deserialize(deserializer)?;
+        Self::named(kind.as_str()).ok_or_else(|| serde::de::Error::custom("no pod's event"))
     }
 }
 

@@ -10,6 +10,8 @@ use memchr::memchr;
 pub const MAX_OBJECT: usize = 8 * 1024 * 1024;
 /// A longer frame is none: the stream is out of step.
 const MAX_LENGTH: usize = 256 * 1024 * 1024;
+/// How much is kept of a frame that is skipped: its type and the object's name and uid come first in both encodings.
+pub const BEGINNING: usize = 4096;
 /// The length before each protobuf frame, in network order (apimachinery, pkg/util/framer/framer.go).
 const PREFIX: usize = 4;
 
@@ -27,8 +29,13 @@ pub enum Framing {
 pub enum Frame {
     /// All of it.
     Whole(Bytes),
-    /// It was too long, by so many bytes as are known of, and is skipped.
-    TooLarge(usize),
+    /// It is larger than [`MAX_OBJECT`] and is skipped.
+    TooLarge {
+        /// Its first [`BEGINNING`] bytes, which tell what it is.
+        beginning: Bytes,
+        /// Its length.
+        length: usize,
+    },
 }
 
 /// The stream is out of step: what follows cannot be read.
@@ -48,10 +55,23 @@ pub struct Frames {
     skipping: Option<Skip>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Skip {
+    beginning: BytesMut,
     left: usize,
     length: usize,
+}
+
+impl Skip {
+    /// Keeps of the next part of the frame what belongs to its beginning.
+    fn pass(&mut self, part: &[u8]) {
+        let missing = BEGINNING.saturating_sub(self.beginning.len());
+        self.beginning.extend_from_slice(part.get(..missing).unwrap_or(part));
+    }
+
+    fn frame(self) -> Frame {
+        Frame::TooLarge { beginning: self.beginning.freeze(), length: self.length }
+    }
 }
 
 impl Frames {
@@ -91,12 +111,16 @@ impl Frames {
             };
             let line = self.chunk.split_to(end);
             self.chunk.advance(1);
-            if let Some(Skip { length, .. }) = self.skipping.take() {
-                return Some(Frame::TooLarge(length.saturating_add(end)));
+            if let Some(mut skip) = self.skipping.take() {
+                skip.pass(&line);
+                skip.length = skip.length.saturating_add(end);
+                return Some(skip.frame());
             }
             let line = self.completed(line);
             if line.len() > MAX_OBJECT {
-                return Some(Frame::TooLarge(line.len()));
+                let mut skip = Skip { beginning: BytesMut::new(), left: 0, length: line.len() };
+                skip.pass(&line);
+                return Some(skip.frame());
             }
             // Blank lines are no events.
             if !line.trim_ascii().is_empty() {
@@ -108,26 +132,30 @@ impl Frames {
     /// Keeps the beginning of a line, or how long it is where that is already too much.
     fn keep_line(&mut self) {
         let chunk = std::mem::take(&mut self.chunk);
+        let length = self.partial.len().saturating_add(chunk.len());
         if let Some(skip) = &mut self.skipping {
+            skip.pass(&chunk);
             skip.length = skip.length.saturating_add(chunk.len());
-        } else if self.partial.len().saturating_add(chunk.len()) > MAX_OBJECT {
-            self.skipping = Some(Skip { left: 0, length: self.partial.len().saturating_add(chunk.len()) });
-            self.partial = BytesMut::new();
+        } else if length > MAX_OBJECT {
+            let mut skip = Skip { beginning: BytesMut::new(), left: 0, length };
+            skip.pass(&std::mem::take(&mut self.partial));
+            skip.pass(&chunk);
+            self.skipping = Some(skip);
         } else {
             self.partial.extend_from_slice(&chunk);
         }
     }
 
     fn next_delimited(&mut self) -> Result<Option<Frame>, OutOfStep> {
-        if let Some(Skip { left, length }) = self.skipping {
-            let skipped = left.min(self.chunk.len());
-            self.chunk.advance(skipped);
-            if skipped < left {
-                self.skipping = Some(Skip { left: left - skipped, length });
+        if let Some(mut skip) = self.skipping.take() {
+            let part = self.chunk.split_to(skip.left.min(self.chunk.len()));
+            skip.pass(&part);
+            skip.left -= part.len();
+            if skip.left > 0 {
+                self.skipping = Some(skip);
                 return Ok(None);
             }
-            self.skipping = None;
-            return Ok(Some(Frame::TooLarge(length)));
+            return Ok(Some(skip.frame()));
         }
         if !self.fill(PREFIX) {
             return Ok(None);
@@ -139,7 +167,7 @@ impl Frames {
         if length > MAX_OBJECT {
             // Of the frame itself nothing is held yet.
             self.consume(PREFIX);
-            self.skipping = Some(Skip { left: length, length });
+            self.skipping = Some(Skip { beginning: BytesMut::new(), left: length, length });
             return self.next_delimited();
         }
         if !self.fill(PREFIX + length) {

@@ -316,6 +316,10 @@ impl Informer {
             self.accounted_at = now;
         }
         match word {
+            Word::Pod { change: Change::Deleted, pod: Err(problem), .. } => {
+                self.events.push_back(PodEvent::UndecodableDeletion(problem));
+                true
+            }
             Word::Pod { pod: Err(problem), .. } | Word::Senseless(problem) => {
                 self.events.push_back(PodEvent::Undecodable(problem));
                 true
@@ -362,18 +366,6 @@ impl Informer {
                 false
             }
         }
-    }
-
-    /// Takes the news that an object was too large to be read.
-    pub(super) fn skipped(&mut self, bytes: usize, now: Moment) {
-        if let Some(flight) = &mut self.flight {
-            flight.heard = now;
-            flight.spoke = true;
-            if flight.kind == Kind::Watch {
-                self.accounted_at = now;
-            }
-        }
-        self.events.push_back(PodEvent::Undecodable(Undecodable::TooLarge { bytes }));
     }
 
     /// Moves the position on. Where the server is behind it, begins anew and returns false.

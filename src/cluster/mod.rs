@@ -37,8 +37,10 @@ pub enum PodEvent {
     Synced,
     /// Something was received that is about none of the pods that are watched.
     Heard,
-    /// An object made no sense and is skipped.
+    /// A pod that is there could not be decoded.
     Undecodable(wire::Undecodable),
+    /// A pod was deleted, or matches the selector no longer, and could not be decoded.
+    UndecodableDeletion(wire::Undecodable),
     /// The API server ended the watch, as it does from time to time. It goes on at once.
     Ended,
     /// A request failed or the watch broke. It goes on after a while.

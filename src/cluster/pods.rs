@@ -11,9 +11,10 @@ use http::{HeaderMap, Request, Response, header};
 use http_body_util::{BodyExt, Limited};
 use kube::Client;
 use kube::client::Body;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::codec::{Encoding, Status};
+use super::codec::{Encoding, Items, Status};
 use super::frames::{Frame, Frames};
 use super::informer::{End, Informer, Moment};
 use super::request::{Ask, Target};
@@ -29,6 +30,8 @@ const MAX_STATUS: usize = 64 * 1024;
 const WAKE_UP: Duration = Duration::from_secs(5);
 /// One that wakes up later than this was not running.
 const STALL: Duration = Duration::from_secs(5);
+/// Bytes that are decoded before other tasks have their turn: a few milliseconds' work.
+const YIELD_AFTER: usize = 256 * 1024;
 /// An error that takes longer to come is told without its text.
 const STATUS_LIMIT: Duration = Duration::from_secs(5);
 
@@ -72,7 +75,7 @@ fn events(source: Source, informer: Informer) -> impl Stream<Item = PodEvent> {
     let shard_selector = selection.shard.map(Shard::selector).unwrap_or_default();
     let target = Target { scope, field_selector, label_selector, shard_selector, compress_lists };
     // It is moved for each event.
-    let driver = Box::new(Driver { client, target, informer, began: Instant::now(), answer: None });
+    let driver = Box::new(Driver { client, target, informer, began: Instant::now(), answer: None, unyielded: 0 });
     let events = stream::unfold(driver, |mut driver| async move { Some((driver.next().await, driver)) });
     events.filter_map(move |event| future::ready(selection.of_shard(event)))
 }
@@ -83,6 +86,8 @@ struct Driver {
     informer: Informer,
     began: Instant,
     answer: Option<Answer>,
+    /// Bytes decoded since other tasks had their turn.
+    unyielded: usize,
 }
 
 /// An answer that is being read.
@@ -94,7 +99,10 @@ struct Answer {
 
 enum Reading {
     Watch(Frames),
+    /// A page that is not complete yet.
     Page(Collected),
+    /// The items of a complete page.
+    Items(Items),
 }
 
 impl Driver {
@@ -143,6 +151,15 @@ impl Driver {
 
     /// Reads on, and returns the answer if more of it may come.
     async fn read(&mut self, mut answer: Answer) -> Option<Answer> {
+        // Other tasks wait for the thread, and more may be here already than is read in a moment.
+        if self.unyielded > YIELD_AFTER {
+            self.unyielded = 0;
+            yield_now().await;
+        }
+        if let Reading::Items(items) = answer.reading {
+            let items = self.read_item(items)?;
+            return Some(Answer { reading: Reading::Items(items), ..answer });
+        }
         let (before, deadline) = (self.now(), self.informer.deadline()?);
         let wake_up = deadline.min(before + WAKE_UP);
         let part = timeout_at(self.began + wake_up, answer.body.frame()).await;
@@ -166,10 +183,11 @@ impl Driver {
             Ok(None) => match answer.reading {
                 Reading::Watch(frames) if frames.is_between() => End::Complete,
                 Reading::Watch(_) => End::Broken("the connection ended in the middle of an event".to_owned()),
-                Reading::Page(collected) => match self.finish(answer.encoding, collected) {
-                    Ok(()) => return None,
+                Reading::Page(collected) => match collected.items(answer.encoding) {
+                    Ok(items) => return Some(Answer { reading: Reading::Items(items), ..answer }),
                     Err(end) => end,
                 },
+                Reading::Items(_) => return None,
             },
         };
         self.informer.ended(end, now);
@@ -184,29 +202,41 @@ impl Driver {
                 return collected.push(&bytes).map(|()| true);
             }
             Reading::Watch(frames) => frames,
+            Reading::Items(_) => return Ok(true),
         };
+        self.unyielded += bytes.len();
         frames.push(bytes);
         while let Some(frame) = frames.next_frame().map_err(|error| End::Garbled(error.to_string()))? {
-            match frame {
-                Frame::TooLarge(bytes) => self.informer.skipped(bytes, now),
-                Frame::Whole(frame) => {
-                    let word = answer.encoding.word(&frame).map_err(|error| End::Garbled(error.to_string()))?;
-                    if !self.informer.heard(word, now) {
-                        return Ok(false);
-                    }
-                }
+            let word = match frame {
+                Frame::TooLarge { beginning, length } => answer.encoding.too_large(&beginning, length),
+                Frame::Whole(frame) => answer.encoding.word(&frame).map_err(|error| End::Garbled(error.to_string()))?,
+            };
+            if !self.informer.heard(word, now) {
+                return Ok(false);
             }
         }
         self.informer.is_left_with(!frames.is_between(), now);
         Ok(true)
     }
 
-    /// Takes a page that is complete.
-    fn finish(&mut self, encoding: Encoding, collected: Collected) -> Result<(), End> {
-        let page = encoding.page(&collected.finish()?, |pod| self.informer.listed(pod));
-        let page = page.map_err(|error| End::Garbled(error.to_string()))?;
-        self.informer.paged(page, self.now());
-        Ok(())
+    /// Takes the next item of a page, and returns the others if there are any.
+    fn read_item(&mut self, mut items: Items) -> Option<Items> {
+        let before = items.remaining();
+        let read = items.next_pod();
+        self.unyielded += before.saturating_sub(items.remaining());
+        let end = match read {
+            Ok(Some(pod)) => {
+                self.informer.listed(pod);
+                return Some(items);
+            }
+            Ok(None) => items.page(),
+            Err(error) => Err(error),
+        };
+        match end {
+            Ok(page) => self.informer.paged(page, self.now()),
+            Err(error) => self.informer.ended(End::Garbled(error.to_string()), self.now()),
+        }
+        None
     }
 }
 
@@ -292,11 +322,12 @@ impl Collected {
         }
     }
 
-    fn finish(self) -> Result<Bytes, End> {
-        match self {
-            Self::Plain(page) => Ok(page.freeze()),
-            Self::Gzip(decoder) => decoder.finish().map(|page| page.0.freeze()).map_err(|error| unpacking(&error)),
-        }
+    fn items(self, encoding: Encoding) -> Result<Items, End> {
+        let body = match self {
+            Self::Plain(page) => page.freeze(),
+            Self::Gzip(decoder) => decoder.finish().map_err(|error| unpacking(&error))?.0.freeze(),
+        };
+        encoding.items(body).map_err(|error| End::Garbled(error.to_string()))
     }
 }
 

@@ -54,14 +54,26 @@ impl Selection {
     pub(super) fn of_shard(&self, event: PodEvent) -> Option<PodEvent> {
         use PodEvent::{
             Applied, Deleted, Ended, Failed, Found, Heard, ListBegins, ListEnds, Listed, Resumed, Synced, Undecodable,
+            UndecodableDeletion,
         };
         let Some(shard) = self.shard else { return Some(event) };
         match &event {
             Listed(pod) | Found(pod) if !shard.owns(&pod.id().uid) => None,
             // Somebody else's, and yet a sign that the watch goes on.
             Applied(pod) | Deleted(pod) if !shard.owns(&pod.id().uid) => Some(Heard),
-            Listed(_) | Found(_) | Applied(_) | Deleted(_) | ListBegins | ListEnds | Resumed | Synced | Heard
-            | Undecodable(_) | Ended | Failed(_) => Some(event),
+            Listed(_)
+            | Found(_)
+            | Applied(_)
+            | Deleted(_)
+            | ListBegins
+            | ListEnds
+            | Resumed
+            | Synced
+            | Heard
+            | Undecodable(_)
+            | UndecodableDeletion(_)
+            | Ended
+            | Failed(_) => Some(event),
         }
     }
 }

@@ -5,18 +5,30 @@
 //! to its end anyway.
 
 use bytes::Bytes;
-use prost::Message;
 
-use super::wire::{self, Pod, Undecodable};
+use super::wire::bounded::Text;
+use super::wire::protobuf::{Fields, Invalid, Message, Value, message};
+use super::wire::{self, Pod, Problem, Undecodable};
 use crate::pull::facts::{PodFacts, PodId, State};
+use crate::pull::limits::{MAX_LABEL, MAX_NAME};
 
 /// A pod that was seen.
 #[derive(Debug, PartialEq)]
 pub enum Sighting {
     /// All of it is read.
     Read(Box<PodFacts>),
+    /// All of it is decoded, as JSON has to be.
+    Decoded(Decoded),
     /// It was glimpsed only.
     Glimpsed(Glimpsed),
+}
+
+/// A decoded pod.
+#[derive(Debug, PartialEq)]
+pub struct Decoded {
+    id: PodId,
+    waits: bool,
+    pod: Box<Pod>,
 }
 
 /// What a glimpse tells.
@@ -28,22 +40,33 @@ pub struct Glimpsed {
 }
 
 impl Sighting {
-    /// Glimpses a pod in protobuf; returns its resourceVersion too.
+    /// Glimpses a pod in protobuf; returns its resourceVersion too, which is empty where it has none.
     ///
     /// # Errors
     /// When it is no pod, or one that cannot be told from others. What is wrong with the rest of it comes out when it is
     /// read.
-    pub(super) fn glimpse(object: &Bytes) -> Result<(String, Result<Self, Undecodable>), Undecodable> {
-        let pod = Glimpse::decode(object.clone()).map_err(|error| wire::malformed_protobuf(object, &error))?;
-        let GlimpsedMetadata { name, namespace, uid, resource_version } = pod.metadata.unwrap_or_default();
-        if name.is_empty() || uid.is_empty() {
-            return Ok((resource_version, Err(Undecodable::Anonymous)));
+    pub(super) fn glimpse(object: &Bytes) -> (String, Result<Self, Undecodable>) {
+        match Glimpse::decode(object) {
+            Ok(Glimpse { metadata, waits }) => {
+                let GlimpsedMetadata { name, namespace, uid, resource_version } = metadata.unwrap_or_default();
+                let id = PodId { namespace: namespace.into(), name: name.into(), uid: uid.into() };
+                let pod = if id.name.is_empty() || id.uid.is_empty() {
+                    Err(Undecodable { id, problem: Problem::Anonymous })
+                } else {
+                    Ok(Self::Glimpsed(Glimpsed { id, waits, object: object.clone() }))
+                };
+                (resource_version.whole(), pod)
+            }
+            Err(error) => (String::new(), Err(wire::malformed_protobuf(object, error))),
         }
-        let status = pod.status.unwrap_or_default();
-        let mut statuses = status.containers.iter().chain(&status.init_containers).chain(&status.ephemeral_containers);
-        let waits = statuses.any(|status| status.state.as_ref().is_some_and(|state| state.waiting.is_some()));
-        let id = PodId { namespace, name, uid };
-        Ok((resource_version, Ok(Self::Glimpsed(Glimpsed { id, waits, object: object.clone() }))))
+    }
+
+    /// Takes a pod that is decoded.
+    ///
+    /// # Errors
+    /// When it cannot be told from others.
+    pub(super) fn of(pod: Pod) -> Result<Self, Undecodable> {
+        Ok(Self::Decoded(Decoded { id: pod.id()?, waits: pod.waits(), pod: Box::new(pod) }))
     }
 
     /// Which pod it is.
@@ -51,6 +74,7 @@ impl Sighting {
     pub fn id(&self) -> &PodId {
         match self {
             Self::Read(pod) => &pod.id,
+            Self::Decoded(pod) => &pod.id,
             Self::Glimpsed(pod) => &pod.id,
         }
     }
@@ -60,6 +84,7 @@ impl Sighting {
     pub fn waits(&self) -> bool {
         match self {
             Self::Read(pod) => pod.containers.iter().any(|container| matches!(container.state, State::Waiting { .. })),
+            Self::Decoded(pod) => pod.waits,
             Self::Glimpsed(pod) => pod.waits,
         }
     }
@@ -71,9 +96,10 @@ impl Sighting {
     pub fn read(self) -> Result<PodFacts, Undecodable> {
         match self {
             Self::Read(pod) => Ok(*pod),
-            Self::Glimpsed(Glimpsed { object, .. }) => Pod::decode(object.clone())
-                .map_err(|error| wire::malformed_protobuf(&object, &error))
-                .and_then(Pod::into_facts),
+            Self::Decoded(Decoded { pod, .. }) => pod.into_facts(),
+            Self::Glimpsed(Glimpsed { object, .. }) => {
+                Pod::decode(&object).map_err(|error| wire::malformed_protobuf(&object, error)).and_then(Pod::into_facts)
+            }
         }
     }
 }
@@ -85,44 +111,54 @@ impl From<PodFacts> for Sighting {
 }
 
 /// A pod, less what a glimpse passes over.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Debug, Default)]
 struct Glimpse {
-    #[prost(message, optional, tag = "1")]
     metadata: Option<GlimpsedMetadata>,
-    #[prost(message, optional, tag = "3")]
-    status: Option<GlimpsedStatus>,
+    waits: bool,
 }
 
-#[derive(Clone, PartialEq, Message)]
+impl Message for Glimpse {
+    fn read_field(&mut self, number: u32, value: Value<'_>) -> Result<(), Invalid> {
+        match number {
+            1 => self.metadata.get_or_insert_default().read_message(value.bytes()?),
+            3 => {
+                for field in Fields::of(value.bytes()?) {
+                    // The statuses of containers, init containers and ephemeral containers.
+                    if let (8 | 10 | 13, Value::Bytes(status)) = field? {
+                        self.waits = self.waits || has(status, &[STATE, WAITING])?;
+                    }
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `state` of a container status.
+const STATE: u32 = 2;
+/// `waiting` of a container's state.
+const WAITING: u32 = 1;
+
+/// Whether a message has a field in a field in … of these numbers.
+fn has(message: &[u8], path: &[u32]) -> Result<bool, Invalid> {
+    let Some((wanted, path)) = path.split_first() else { return Ok(true) };
+    for field in Fields::of(message) {
+        if let (number, Value::Bytes(inner)) = field?
+            && number == *wanted
+            && has(inner, path)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[derive(Debug, Default)]
 struct GlimpsedMetadata {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "3")]
-    namespace: String,
-    #[prost(string, tag = "5")]
-    uid: String,
-    #[prost(string, tag = "6")]
-    resource_version: String,
+    name: Text<MAX_NAME>,
+    namespace: Text<MAX_LABEL>,
+    uid: Text<MAX_LABEL>,
+    resource_version: Text<MAX_LABEL>,
 }
-
-#[derive(Clone, PartialEq, Message)]
-struct GlimpsedStatus {
-    #[prost(message, repeated, tag = "8")]
-    containers: Vec<GlimpsedContainer>,
-    #[prost(message, repeated, tag = "10")]
-    init_containers: Vec<GlimpsedContainer>,
-    #[prost(message, repeated, tag = "13")]
-    ephemeral_containers: Vec<GlimpsedContainer>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct GlimpsedContainer {
-    #[prost(message, optional, tag = "2")]
-    state: Option<GlimpsedState>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct GlimpsedState {
-    #[prost(message, optional, tag = "1")]
-    waiting: Option<()>,
-}
+message!(GlimpsedMetadata { 1 => name, 3 => namespace, 5 => uid, 6 => resource_version });

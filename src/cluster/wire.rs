@@ -1,33 +1,51 @@
 //! Holds the few fields of Kubernetes' objects that are used, as both of its encodings have them.
 //!
-//! One type with two derives serves JSON and protobuf, so that a pod is the same whichever way it came. Every field is
+//! One type serves JSON (serde) and protobuf ([`protobuf`]), so that a pod is the same whichever way it came. Its texts and
+//! lists are [`bounded`], so that no pod costs more than a fixed amount of memory once it is decoded. Every field is
 //! optional, and null is the same as absent: an API server may leave out anything. What has the wrong type altogether does
 //! not decode, and whoever called counts it. The numbers are those of k8s.io/api/core/v1/generated.proto and
 //! k8s.io/apimachinery/pkg/apis/meta/v1/generated.proto; the test against the published messages holds them to it.
 
+pub(super) mod bounded;
 mod facts;
+pub(super) mod outline;
+pub(super) mod protobuf;
 
 use std::fmt;
 
-use prost::Message;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::pull::facts::PodFacts;
+use crate::pull::facts::{PodFacts, PodId};
+use crate::pull::limits::{
+    MAX_CONTAINERS, MAX_IMAGE_VOLUMES, MAX_LABEL, MAX_MESSAGE, MAX_MOUNTS, MAX_NAME, MAX_PULL_SECRETS, MAX_REFERENCE,
+    truncate,
+};
+use bounded::{Element, Few, Text};
+use outline::Outline;
+use protobuf::{Field, Fields, Invalid, Message, Value, message};
 
-/// Why an object is of no use.
+/// Maximum length of the description of what is wrong with an object, which may quote the object.
+const MAX_PROBLEM: usize = 512;
+
+/// An object that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Undecodable {
+#[error("{}: {problem}", name_of(.id))]
+pub struct Undecodable {
+    /// Which pod it is, as far as that could be read; empty where it could not.
+    pub id: PodId,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// Why an object cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
     /// It is not what the API defines.
-    #[error("{name}: {problem}")]
-    Malformed {
-        /// The object's namespace and name, as far as they could be read.
-        name: String,
-        /// What is wrong, with the place where that is known.
-        problem: String,
-    },
-    /// It has no name or no uid.
-    #[error("an object without metadata.name or metadata.uid")]
+    #[error("{0}")]
+    Malformed(String),
+    /// It cannot be told from other pods.
+    #[error("metadata.name or metadata.uid is missing")]
     Anonymous,
     /// It is larger than anything etcd takes.
     #[error("an object of {bytes} bytes")]
@@ -37,52 +55,46 @@ pub enum Undecodable {
     },
 }
 
+impl Problem {
+    /// Describes an error of a decoder.
+    pub(super) fn malformed(error: &impl ToString) -> Self {
+        Self::Malformed(truncate(&error.to_string(), MAX_PROBLEM).into_owned())
+    }
+}
+
+/// The namespace and name of a pod for a person.
+fn name_of(id: &PodId) -> String {
+    match (id.namespace.as_str(), id.name.as_str()) {
+        (_, "") => "a nameless object".to_owned(),
+        ("", name) => name.to_owned(),
+        (namespace, name) => format!("{namespace}/{name}"),
+    }
+}
+
 /// Reads the facts out of a pod's JSON.
 ///
 /// # Errors
 /// When the text is no pod, or one that cannot be told from others.
-pub fn decode(json: &str) -> Result<PodFacts, Undecodable> {
-    let pod: Pod = serde_json::from_str(json).map_err(|error| malformed(json, &error))?;
-    pod.into_facts()
+pub fn decode(json: &[u8]) -> Result<PodFacts, Undecodable> {
+    lossy::<Pod>(json).map_err(|error| malformed(json, &error))?.into_facts()
+}
+
+/// Reads JSON. Replaces invalid UTF-8, as Go's decoder does.
+pub(super) fn lossy<T: for<'a> Deserialize<'a>>(json: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(json).or_else(|error| match String::from_utf8_lossy(json) {
+        std::borrow::Cow::Owned(text) => serde_json::from_str(&text),
+        std::borrow::Cow::Borrowed(_) => Err(error),
+    })
 }
 
 /// Says what is wrong with an object whose JSON is no pod.
-pub(super) fn malformed(json: &str, error: &serde_json::Error) -> Undecodable {
-    named(serde_json::from_str(json).unwrap_or_default(), error)
+fn malformed(json: &[u8], error: &serde_json::Error) -> Undecodable {
+    Undecodable { id: Outline::of_json(json).id, problem: Problem::malformed(error) }
 }
 
 /// Says what is wrong with an object whose protobuf is no pod.
-pub(super) fn malformed_protobuf(bytes: &[u8], error: &prost::DecodeError) -> Undecodable {
-    named(Named::decode(bytes).unwrap_or_default(), error)
-}
-
-fn named(named: Named, problem: &impl ToString) -> Undecodable {
-    let metadata = named.metadata.unwrap_or_default();
-    let name = match (metadata.namespace.as_str(), metadata.name.as_str()) {
-        (_, "") => "a nameless object".to_owned(),
-        ("", name) => name.to_owned(),
-        (namespace, name) => format!("{namespace}/{name}"),
-    };
-    Undecodable::Malformed { name, problem: problem.to_string() }
-}
-
-/// The part of an object that tells what it is, where the rest does not decode.
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default)]
-struct Named {
-    #[prost(message, optional, tag = "1")]
-    metadata: Option<NamedMetadata>,
-}
-
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default)]
-struct NamedMetadata {
-    #[prost(string, tag = "1")]
-    #[serde(deserialize_with = "nullable")]
-    name: String,
-    #[prost(string, tag = "3")]
-    #[serde(deserialize_with = "nullable")]
-    namespace: String,
+pub(super) fn malformed_protobuf(object: &[u8], error: Invalid) -> Undecodable {
+    Undecodable { id: Outline::of_protobuf(object).id, problem: Problem::malformed(&error) }
 }
 
 /// Reads null as the default, as the API server's own decoder does.
@@ -92,351 +104,364 @@ pub(super) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Reads a list, of which null is no less than an empty one, and neither is an element that is null.
-fn list<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    let elements: Option<Vec<Option<T>>> = Option::deserialize(deserializer)?;
-    Ok(elements.unwrap_or_default().into_iter().map(Option::unwrap_or_default).collect())
-}
-
 /// A pod.
-#[derive(Clone, PartialEq, Message, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(super) struct Pod {
-    #[prost(message, optional, tag = "1")]
     pub(super) metadata: Option<Metadata>,
-    #[prost(message, optional, tag = "2")]
     spec: Option<Spec>,
-    #[prost(message, optional, tag = "3")]
     status: Option<Status>,
 }
+message!(Pod { 1 => metadata, 2 => spec, 3 => status });
 
 /// The metadata of a pod.
-#[derive(Clone, PartialEq, Message, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Metadata {
-    #[prost(string, tag = "1")]
-    #[serde(deserialize_with = "nullable")]
-    name: String,
-    #[prost(string, tag = "3")]
-    #[serde(deserialize_with = "nullable")]
-    namespace: String,
-    #[prost(string, tag = "5")]
-    #[serde(deserialize_with = "nullable")]
-    uid: String,
-    #[prost(string, tag = "6")]
-    #[serde(deserialize_with = "nullable")]
-    pub(super) resource_version: String,
-    #[prost(message, optional, tag = "8")]
+    name: Text<MAX_NAME>,
+    namespace: Text<MAX_LABEL>,
+    uid: Text<MAX_LABEL>,
+    pub(super) resource_version: Text<MAX_LABEL>,
     creation_timestamp: Option<Time>,
-    #[prost(message, optional, tag = "9")]
     deletion_timestamp: Option<Time>,
-    #[prost(message, repeated, tag = "11")]
-    #[serde(deserialize_with = "template_hash")]
-    labels: Vec<Label>,
-    #[prost(message, repeated, tag = "13")]
-    #[serde(deserialize_with = "list")]
-    owner_references: Vec<OwnerReference>,
+    labels: Labels,
+    owner_references: Few<OwnerReference, 1>,
 }
-
-#[derive(Clone, PartialEq, Message)]
-struct Label {
-    #[prost(string, tag = "1")]
-    key: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
+message!(Metadata {
+    1 => name,
+    3 => namespace,
+    5 => uid,
+    6 => resource_version,
+    8 => creation_timestamp,
+    9 => deletion_timestamp,
+    11 => labels,
+    13 => owner_references,
+});
 
 /// The label that a Deployment's ReplicaSets end their names with.
 const TEMPLATE_HASH: &str = "pod-template-hash";
 
-/// Reads the one label that is used out of an object of labels.
-fn template_hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Label>, D::Error> {
-    struct Labels;
-    impl<'de> Visitor<'de> for Labels {
-        type Value = Vec<Label>;
+/// The one label that is used.
+#[derive(Debug, Default, PartialEq)]
+struct Labels {
+    template_hash: Text<MAX_LABEL>,
+}
+
+impl Field for Labels {
+    fn read(&mut self, value: Value<'_>) -> Result<(), Invalid> {
+        read_entry(value, TEMPLATE_HASH, &mut self.template_hash)
+    }
+
+    fn exceeded(&self) -> bounded::Exceeded {
+        self.template_hash.exceeded()
+    }
+}
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self { template_hash: entry(deserializer, TEMPLATE_HASH)? })
+    }
+}
+
+/// Reads an entry of a map of texts, and keeps its value if it has this key.
+pub(super) fn read_entry<const MAX: usize>(
+    entry: Value<'_>,
+    wanted: &str,
+    text: &mut Text<MAX>,
+) -> Result<(), Invalid> {
+    let entry = Fields::of(entry.bytes()?);
+    if entry.clone().last_bytes(1)? == Some(wanted.as_bytes()) {
+        text.read(Value::Bytes(entry.last_bytes(2)?.unwrap_or_default()))?;
+    }
+    Ok(())
+}
+
+/// Reads the value of this key out of a map of texts.
+pub(super) fn entry<'de, D: Deserializer<'de>, const MAX: usize>(
+    deserializer: D,
+    wanted: &'static str,
+) -> Result<Text<MAX>, D::Error> {
+    struct Entries<const MAX: usize>(&'static str);
+    impl<'de, const MAX: usize> Visitor<'de> for Entries<MAX> {
+        type Value = Text<MAX>;
 
         fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("labels")
+            formatter.write_str("a map of texts")
         }
 
-        fn visit_map<A: MapAccess<'de>>(self, mut labels: A) -> Result<Self::Value, A::Error> {
-            let mut kept = Vec::new();
-            while let Some(IsTemplateHash(is_wanted)) = labels.next_key()? {
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut text = Text::default();
+            while let Some(is_wanted) = entries.next_key_seed(IsKey(self.0))? {
                 if is_wanted {
-                    let value: Option<String> = labels.next_value()?;
-                    kept.push(Label { key: TEMPLATE_HASH.to_owned(), value: value.unwrap_or_default() });
+                    text = entries.next_value()?;
                 } else {
-                    labels.next_value::<IgnoredAny>()?;
+                    entries.next_value::<IgnoredAny>()?;
                 }
             }
-            Ok(kept)
+            Ok(text)
         }
 
         fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(Vec::new())
+            Ok(Text::default())
         }
     }
-    deserializer.deserialize_any(Labels)
+    deserializer.deserialize_any(Entries(wanted))
 }
 
-/// Whether a label's name is the one wanted; nothing is copied to find out.
-struct IsTemplateHash(bool);
+/// Compares a key; nothing is copied to find out.
+struct IsKey(&'static str);
 
-impl<'de> Deserialize<'de> for IsTemplateHash {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Name;
-        impl Visitor<'_> for Name {
-            type Value = IsTemplateHash;
+impl<'de> DeserializeSeed<'de> for IsKey {
+    type Value = bool;
 
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("the name of a label")
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-                Ok(IsTemplateHash(name == TEMPLATE_HASH))
-            }
-        }
-        deserializer.deserialize_str(Name)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
     }
 }
 
-#[derive(Clone, PartialEq, Message, Deserialize)]
+impl Visitor<'_> for IsKey {
+    type Value = bool;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
+        Ok(key == self.0)
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct OwnerReference {
-    #[prost(string, tag = "1")]
-    #[serde(deserialize_with = "nullable")]
-    kind: String,
-    #[prost(string, tag = "3")]
-    #[serde(deserialize_with = "nullable")]
-    name: String,
-    #[prost(bool, tag = "6")]
+    kind: Text<MAX_LABEL>,
+    name: Text<MAX_NAME>,
     #[serde(deserialize_with = "nullable")]
     controller: bool,
 }
+message!(OwnerReference { 1 => kind, 3 => name, 6 => controller });
 
-#[derive(Clone, PartialEq, Message, Deserialize)]
+impl Element for OwnerReference {
+    fn is_used(&self) -> bool {
+        self.controller
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Spec {
-    #[prost(message, repeated, tag = "1")]
-    #[serde(deserialize_with = "list")]
-    volumes: Vec<Volume>,
-    #[prost(message, repeated, tag = "2")]
-    #[serde(deserialize_with = "list")]
-    containers: Vec<Container>,
-    #[prost(string, tag = "8")]
-    #[serde(deserialize_with = "nullable")]
-    service_account_name: String,
-    #[prost(string, tag = "10")]
-    #[serde(deserialize_with = "nullable")]
-    node_name: String,
-    #[prost(message, repeated, tag = "15")]
-    #[serde(deserialize_with = "list")]
-    image_pull_secrets: Vec<PullSecret>,
-    #[prost(message, repeated, tag = "20")]
-    #[serde(deserialize_with = "list")]
-    init_containers: Vec<Container>,
-    #[prost(message, repeated, tag = "34")]
-    #[serde(deserialize_with = "list")]
-    ephemeral_containers: Vec<EphemeralContainer>,
+    volumes: Few<Volume, MAX_IMAGE_VOLUMES>,
+    containers: Few<Container, MAX_CONTAINERS>,
+    service_account_name: Text<MAX_NAME>,
+    node_name: Text<MAX_NAME>,
+    image_pull_secrets: Few<PullSecret, MAX_PULL_SECRETS>,
+    init_containers: Few<Container, MAX_CONTAINERS>,
+    ephemeral_containers: Few<EphemeralContainer, MAX_CONTAINERS>,
 }
+message!(Spec {
+    1 => volumes,
+    2 => containers,
+    8 => service_account_name,
+    10 => node_name,
+    15 => image_pull_secrets,
+    20 => init_containers,
+    34 => ephemeral_containers,
+});
 
 /// What is in it is none of our business.
-#[derive(Clone, PartialEq, Message, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct PullSecret {
-    #[prost(string, tag = "1")]
-    #[serde(deserialize_with = "nullable")]
-    name: String,
+    name: Text<MAX_NAME>,
 }
+message!(PullSecret { 1 => name });
 
-#[derive(Clone, PartialEq, Message, Deserialize)]
+impl Element for PullSecret {}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Container {
-    #[prost(string, tag = "1")]
-    #[serde(deserialize_with = "nullable")]
-    name: String,
-    #[prost(string, tag = "2")]
-    #[serde(deserialize_with = "nullable")]
-    image: String,
-    #[prost(message, repeated, tag = "9")]
-    #[serde(deserialize_with = "list")]
-    volume_mounts: Vec<VolumeMount>,
-    #[prost(string, tag = "14")]
-    #[serde(deserialize_with = "nullable")]
-    image_pull_policy: String,
-    #[prost(string, tag = "24")]
-    #[serde(deserialize_with = "nullable")]
-    restart_policy: String,
+    name: Text<MAX_LABEL>,
+    image: Text<MAX_REFERENCE>,
+    volume_mounts: Few<VolumeMount, MAX_MOUNTS>,
+    image_pull_policy: Text<MAX_LABEL>,
+    restart_policy: Text<MAX_LABEL>,
 }
+message!(Container { 1 => name, 2 => image, 9 => volume_mounts, 14 => image_pull_policy, 24 => restart_policy });
+
+impl Element for Container {}
 
 /// A container that JSON writes like any other, and protobuf in a message of its own.
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(from = "Container")]
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(transparent)]
 struct EphemeralContainer {
-    #[prost(message, optional, tag = "1")]
-    common: Option<Container>,
+    common: Container,
 }
 
-impl From<Container> for EphemeralContainer {
-    fn from(container: Container) -> Self {
-        Self { common: Some(container) }
+impl Message for EphemeralContainer {
+    fn read_field(&mut self, number: u32, value: Value<'_>) -> Result<(), Invalid> {
+        if number == 1 { self.common.read_message(value.bytes()?) } else { Ok(()) }
+    }
+
+    fn exceeded(&self) -> bounded::Exceeded {
+        self.common.exceeded()
     }
 }
 
-#[derive(Clone, PartialEq, Message, Deserialize)]
+impl Element for EphemeralContainer {}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct VolumeMount {
-    #[prost(string, tag = "1")]
-    #[serde(deserialize_with = "nullable")]
-    name: String,
+    name: Text<MAX_LABEL>,
 }
+message!(VolumeMount { 1 => name });
 
-#[derive(Clone, PartialEq, Message, Deserialize)]
-#[serde(default, from = "FlatVolume")]
-struct Volume {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(message, optional, tag = "2")]
-    source: Option<VolumeSource>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct VolumeSource {
-    #[prost(message, optional, tag = "30")]
-    image: Option<ImageVolume>,
-}
-
-/// A volume as JSON writes it, its source beside its name.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct FlatVolume {
-    #[serde(deserialize_with = "nullable")]
-    name: String,
-    image: Option<ImageVolume>,
-}
-
-impl From<FlatVolume> for Volume {
-    fn from(FlatVolume { name, image }: FlatVolume) -> Self {
-        Self { name, source: Some(VolumeSource { image }) }
+impl Element for VolumeMount {
+    fn is_used(&self) -> bool {
+        !self.name.is_empty()
     }
 }
 
-#[derive(Clone, PartialEq, Message, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct Volume {
+    name: Text<MAX_LABEL>,
+    image: Option<ImageVolume>,
+}
+
+impl Message for Volume {
+    fn read_field(&mut self, number: u32, value: Value<'_>) -> Result<(), Invalid> {
+        match number {
+            1 => self.name.read(value),
+            // JSON writes the source beside the name, and protobuf in a message of its own.
+            2 => match Fields::of(value.bytes()?).last_bytes(30)? {
+                Some(image) => self.image.read(Value::Bytes(image)),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn exceeded(&self) -> bounded::Exceeded {
+        [self.name.exceeded(), self.image.exceeded()].into_iter().sum()
+    }
+}
+
+impl Element for Volume {
+    fn is_used(&self) -> bool {
+        self.image.is_some()
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ImageVolume {
-    #[prost(string, tag = "1")]
-    #[serde(deserialize_with = "nullable")]
-    reference: String,
-    #[prost(string, tag = "2")]
-    #[serde(deserialize_with = "nullable")]
-    pull_policy: String,
+    reference: Text<MAX_REFERENCE>,
+    pull_policy: Text<MAX_LABEL>,
 }
+message!(ImageVolume { 1 => reference, 2 => pull_policy });
 
-#[derive(Clone, PartialEq, Message, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Status {
-    #[prost(string, tag = "1")]
-    #[serde(deserialize_with = "nullable")]
-    phase: String,
-    #[prost(message, repeated, tag = "2")]
-    #[serde(deserialize_with = "list")]
-    conditions: Vec<Condition>,
-    #[prost(message, optional, tag = "7")]
+    phase: Text<MAX_LABEL>,
+    conditions: Few<Condition, { CONDITIONS.len() }>,
     start_time: Option<Time>,
-    #[prost(message, repeated, tag = "8")]
-    #[serde(deserialize_with = "list")]
-    container_statuses: Vec<ContainerStatus>,
-    #[prost(message, repeated, tag = "10")]
-    #[serde(deserialize_with = "list")]
-    init_container_statuses: Vec<ContainerStatus>,
-    #[prost(message, repeated, tag = "13")]
-    #[serde(deserialize_with = "list")]
-    ephemeral_container_statuses: Vec<ContainerStatus>,
+    container_statuses: Few<ContainerStatus, MAX_CONTAINERS>,
+    init_container_statuses: Few<ContainerStatus, MAX_CONTAINERS>,
+    ephemeral_container_statuses: Few<ContainerStatus, MAX_CONTAINERS>,
 }
+message!(Status {
+    1 => phase,
+    2 => conditions,
+    7 => start_time,
+    8 => container_statuses,
+    10 => init_container_statuses,
+    13 => ephemeral_container_statuses,
+});
 
-#[derive(Clone, PartialEq, Message, Deserialize)]
+/// The conditions whose time is used.
+const CONDITIONS: [&str; 3] = ["PodScheduled", "PodReadyToStartContainers", "Initialized"];
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Condition {
-    #[prost(string, tag = "1")]
-    #[serde(rename = "type", deserialize_with = "nullable")]
-    kind: String,
-    #[prost(string, tag = "2")]
-    #[serde(deserialize_with = "nullable")]
-    status: String,
-    #[prost(message, optional, tag = "4")]
+    #[serde(rename = "type")]
+    kind: Text<MAX_LABEL>,
+    status: Text<MAX_LABEL>,
     last_transition_time: Option<Time>,
 }
+message!(Condition { 1 => kind, 2 => status, 4 => last_transition_time });
 
-#[derive(Clone, PartialEq, Message, Deserialize)]
+impl Element for Condition {
+    fn is_used(&self) -> bool {
+        CONDITIONS.contains(&self.kind.as_str()) && self.status.as_str() == "True"
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ContainerStatus {
-    #[prost(string, tag = "1")]
-    #[serde(deserialize_with = "nullable")]
-    name: String,
-    #[prost(message, optional, tag = "2")]
+    name: Text<MAX_LABEL>,
     state: Option<ContainerState>,
-    #[prost(message, optional, tag = "3")]
     last_state: Option<ContainerState>,
-    #[prost(int64, tag = "5")]
     #[serde(deserialize_with = "nullable")]
     restart_count: i64,
 }
+message!(ContainerStatus { 1 => name, 2 => state, 3 => last_state, 5 => restart_count });
 
-#[derive(Clone, PartialEq, Message, Deserialize)]
+impl Element for ContainerStatus {}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct ContainerState {
-    #[prost(message, optional, tag = "1")]
     waiting: Option<Waiting>,
-    #[prost(message, optional, tag = "2")]
     running: Option<Running>,
-    #[prost(message, optional, tag = "3")]
     terminated: Option<Terminated>,
 }
+message!(ContainerState { 1 => waiting, 2 => running, 3 => terminated });
 
-#[derive(Clone, PartialEq, Message, Deserialize)]
+/// Reason and message have the same limit: a free text that is in both shall stay the same in both.
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct Waiting {
-    #[prost(string, tag = "1")]
-    #[serde(deserialize_with = "nullable")]
-    reason: String,
-    #[prost(string, tag = "2")]
-    #[serde(deserialize_with = "nullable")]
-    message: String,
+    reason: Text<MAX_MESSAGE>,
+    message: Text<MAX_MESSAGE>,
 }
+message!(Waiting { 1 => reason, 2 => message });
 
-#[derive(Clone, PartialEq, Message, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Running {
-    #[prost(message, optional, tag = "1")]
     started_at: Option<Time>,
 }
+message!(Running { 1 => started_at });
 
-#[derive(Clone, PartialEq, Message, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Terminated {
-    #[prost(string, tag = "3")]
-    #[serde(deserialize_with = "nullable")]
-    reason: String,
-    #[prost(message, optional, tag = "6")]
+    reason: Text<MAX_LABEL>,
     finished_at: Option<Time>,
 }
+message!(Terminated { 3 => reason, 6 => finished_at });
 
 /// An instant. Go's zero time, which protobuf writes as an empty message, and one that is none of ours to judge read as
 /// unknown.
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Time {
-    #[prost(int64, tag = "1")]
     seconds: i64,
-    #[prost(int32, tag = "2")]
-    nanos: i32,
+    nanos: i64,
 }
+message!(Time { 1 => seconds, 2 => nanos });
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Ok(text
-            .parse::<jiff::Timestamp>()
-            .map_or_else(|_| Self::default(), |at| Self { seconds: at.as_second(), nanos: at.subsec_nanosecond() }))
+        let text = Text::<MAX_LABEL>::deserialize(deserializer)?;
+        Ok(text.as_str().parse::<jiff::Timestamp>().map_or_else(
+            |_| Self::default(),
+            |at| Self { seconds: at.as_second(), nanos: at.subsec_nanosecond().into() },
+        ))
     }
 }
 

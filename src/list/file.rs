@@ -1,8 +1,9 @@
 //! Reads pods from a file: a list as `kubectl get pods -o json` or `-o yaml` prints it, or a single pod.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 
+use crate::cluster::codec::JsonItems;
 use crate::cluster::wire::{self, Undecodable};
 use crate::pull::facts::PodFacts;
 
@@ -25,24 +26,23 @@ pub enum BadFile {
     NoPods(String),
 }
 
-/// Every pod of a file, or why it does not decode. Objects of other kinds among them are no business of ours.
+/// Hands `each` pod of a file over, or why it does not decode. Objects of other kinds among them are no business of ours.
 ///
 /// # Errors
 /// When the text holds no list at all, or one of anything but pods.
-pub fn pods(text: &str) -> Result<Vec<Result<PodFacts, Undecodable>>, BadFile> {
+pub fn pods(text: &str, each: impl FnMut(Result<PodFacts, Undecodable>)) -> Result<(), BadFile> {
     // Windows' editors and shells begin a file with this mark.
     let text = text.trim_start_matches('\u{feff}').trim();
     match text.chars().next() {
         None => Err(BadFile::Empty),
-        Some('{') => pods_of_json(text),
-        Some(_) => pods_of_json(&json_of_yaml(text)?),
+        Some('{') => pods_of_json(text, each),
+        Some(_) => pods_of_json(&json_of_yaml(text)?, each),
     }
 }
 
 #[derive(Deserialize)]
-struct Document<'a> {
-    #[serde(borrow)]
-    items: Option<Vec<&'a RawValue>>,
+struct Document {
+    items: Option<IgnoredAny>,
 }
 
 /// What an object says it is. One in a `PodList` says nothing.
@@ -52,33 +52,38 @@ struct Kind {
     kind: Option<String>,
 }
 
-fn pods_of_json(text: &str) -> Result<Vec<Result<PodFacts, Undecodable>>, BadFile> {
-    let document: Document<'_> = serde_json::from_str(text)?;
-    let Some(items) = document.items else {
-        let object: &RawValue = serde_json::from_str(text)?;
-        return match kind(object).as_deref() {
-            Some("Pod") => Ok(vec![wire::decode(object.get())]),
+fn pods_of_json(text: &str, mut each: impl FnMut(Result<PodFacts, Undecodable>)) -> Result<(), BadFile> {
+    let document: Document = serde_json::from_str(text)?;
+    if document.items.is_none() {
+        return match kind(text).as_deref() {
+            Some("Pod") => {
+                each(wire::decode(text.as_bytes()));
+                Ok(())
+            }
             Some(other) => Err(BadFile::NoPods(format!("a {other}"))),
             None => Err(BadFile::NoPods("an object without a kind".to_owned())),
         };
-    };
-    let kinds: Vec<Option<String>> = items.iter().map(|object| kind(object)).collect();
-    let is_pod = |kind: &Option<String>| kind.as_deref().is_none_or(|kind| kind == "Pod");
-    if let Some(Some(other)) = kinds.first()
-        && !kinds.iter().any(is_pod)
-    {
-        return Err(BadFile::NoPods(format!("a list of {other}")));
     }
-    Ok(items
-        .into_iter()
-        .zip(&kinds)
-        .filter(|(_, kind)| is_pod(kind))
-        .map(|(object, _)| wire::decode(object.get()))
-        .collect())
+    let (mut has_pods, mut stranger) = (false, None);
+    let mut items = JsonItems::of(text);
+    while let Some(item) = items.next_item()? {
+        let object = text.get(item).unwrap_or_default();
+        match kind(object) {
+            Some(other) if other != "Pod" => stranger = stranger.or(Some(other)),
+            Some(_) | None => {
+                has_pods = true;
+                each(wire::decode(object.as_bytes()));
+            }
+        }
+    }
+    match stranger {
+        Some(other) if !has_pods => Err(BadFile::NoPods(format!("a list of {other}"))),
+        Some(_) | None => Ok(()),
+    }
 }
 
-fn kind(object: &RawValue) -> Option<String> {
-    serde_json::from_str::<Kind>(object.get()).unwrap_or_default().kind
+fn kind(object: &str) -> Option<String> {
+    serde_json::from_str::<Kind>(object).unwrap_or_default().kind
 }
 
 /// The same document in JSON, so that one decoder serves both.

@@ -74,6 +74,9 @@ impl Looking {
     fn pod(&mut self, pod: &PodFacts, now: Timestamp) {
         if is_wanted(&self.namespaces, &pod.id.namespace) {
             self.pods += 1;
+            if pod.exceeded.elements > 0 {
+                self.skip(&format!("{} parts of {}/{}", pod.exceeded.elements, pod.id.namespace, pod.id.name));
+            }
             // What it counts is of no interest to one look.
             let _ = self.index.apply(pod, now);
         }
@@ -109,12 +112,10 @@ fn is_wanted(wanted: &[String], name: &str) -> bool {
 pub fn look_at_file(text: &str, filter: &Filter, now: Timestamp) -> Result<Look, file::BadFile> {
     let mut looking = Looking::new(&[Scope::Cluster], &filter.namespaces);
     looking.index.reset_begin(&Scope::Cluster);
-    for pod in file::pods(text)? {
-        match pod {
-            Ok(pod) => looking.pod(&pod, now),
-            Err(problem) => looking.skip(&problem),
-        }
-    }
+    file::pods(text, |pod| match pod {
+        Ok(pod) => looking.pod(&pod, now),
+        Err(problem) => looking.skip(&problem),
+    })?;
     let _ = looking.index.reset_end(&Scope::Cluster, now);
     Ok(looking.finish(filter, now))
 }
@@ -135,7 +136,7 @@ pub async fn look_at_cluster(client: Client, filter: &Filter, now: impl Fn() -> 
                     Ok(pod) => looking.pod(&pod, now()),
                     Err(problem) => looking.skip(&problem),
                 },
-                PodEvent::Undecodable(problem) => looking.skip(&problem),
+                PodEvent::Undecodable(problem) | PodEvent::UndecodableDeletion(problem) => looking.skip(&problem),
                 PodEvent::Failed(failure) => bail!("{}{}", redact(&failure.error), hint(failure.cause, &scope)),
                 PodEvent::ListEnds => {
                     let _ = looking.index.reset_end(&scope, now());

@@ -305,6 +305,12 @@ pub static FAMILIES: &[Family] = &[
         counted::undecodable,
     ),
     counter(
+        "image_pull_exporter_pod_limits_exceeded_total",
+        "Texts that were truncated and list elements that were omitted because a failing pod exceeds the limits of what is read, by which.",
+        &["limit"],
+        counted::limits_exceeded,
+    ),
+    counter(
         "image_pull_exporter_duplicate_containers_total",
         "Container statuses that were skipped because another one of the pod has the same name.",
         &[],

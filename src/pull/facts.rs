@@ -1,6 +1,12 @@
 //! What the rest of the program tells the pure middle about a pod.
+//!
+//! Every text and list here is within the [limits](super::limits): the decoder sees to that.
 
-use super::image::PullPolicy;
+use std::iter::Sum;
+use std::ops::AddAssign;
+use std::sync::Arc;
+
+use super::image::{ImageReference, PullPolicy};
 use super::time::Timestamp;
 
 /// The kinds of containers a pod has.
@@ -121,6 +127,41 @@ pub struct PodFacts {
     pub initialized: Option<Timestamp>,
     /// Every container that has a status: init, then app, then ephemeral ones, each in the order of the status.
     pub containers: Vec<ContainerFacts>,
+    /// What the pod has beyond the [limits](super::limits).
+    pub exceeded: Exceeded,
+}
+
+/// What a pod has beyond the [limits](super::limits), and the decoder left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Texts that were truncated.
+    pub texts: u64,
+    /// Containers, statuses, volumes, mounts and the like that were not read.
+    pub elements: u64,
+}
+
+impl Exceeded {
+    /// Whether the pod is within the limits.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl Sum for Exceeded {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |mut sum, one| {
+            sum += one;
+            sum
+        })
+    }
+}
+
+impl AddAssign for Exceeded {
+    fn add_assign(&mut self, other: Self) {
+        self.texts += other.texts;
+        self.elements += other.elements;
+    }
 }
 
 /// One container of a pod: its status, joined by name with its spec.
@@ -146,9 +187,17 @@ pub struct ContainerFacts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageFacts {
     /// The reference as written in the spec.
-    pub reference: String,
+    pub reference: Arc<ImageReference>,
     /// When the kubelet pulls it.
     pub policy: PullPolicy,
+}
+
+impl ImageFacts {
+    /// An image by its reference.
+    #[must_use]
+    pub fn new(reference: &str, policy: PullPolicy) -> Self {
+        Self { reference: Arc::new(ImageReference::parse(reference)), policy }
+    }
 }
 
 /// `state` of a container status.

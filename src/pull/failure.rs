@@ -11,7 +11,7 @@ use super::backoff::BackOff;
 use super::cause::{Cause, FailingHost, Reading, is_bare_backoff, is_same_error, read};
 use super::effect::{FailureEvent, Outcome};
 use super::facts::{ContainerFacts, ImageFacts, PodFacts, State};
-use super::image::{ImageReference, PullPolicy, image_named_in, same_image};
+use super::image::{ImageReference, PullPolicy, image_named_in};
 use super::pool::Pools;
 use super::provenance::Provenance;
 use super::reason::{Reason, Stage, stage_of};
@@ -22,8 +22,6 @@ use super::time::Timestamp;
 
 /// A restart that is not held back fails and shows within two syncs of the kubelet (15 s were recorded).
 const RESTART_SHOWS: Duration = Duration::from_secs(30);
-/// How much of an error text is kept.
-const MESSAGE_LIMIT: usize = 4096;
 
 /// One failure, while it lasts.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +34,7 @@ pub struct Failure {
     pub policy: PullPolicy,
     /// The last image reason.
     pub reason: Reason,
-    /// The last error text, cut at 4 KiB. It may hold secrets: redact it before it leaves the process.
+    /// The last error text. It may hold secrets: redact it before it leaves the process.
     pub message: Arc<str>,
     /// What that text says is wrong.
     pub cause: Cause,
@@ -114,15 +112,14 @@ impl Failure {
         } else {
             Since::found(pod, container, position > 0, now, provenance.not_before())
         };
-        let reference = ImageReference::parse(&image.reference);
-        let Reading { cause, host } = read(reason.as_str(), message, &reference);
+        let Reading { cause, host } = read(reason.as_str(), message, &image.reference);
         let mut failure = Self {
             since,
-            registry: pools.texts.share(reference.registry()),
-            image: pools.images.share(Arc::new(reference)),
+            registry: pools.texts.share(image.reference.registry()),
+            image: pools.images.share(Arc::clone(&image.reference)),
             policy: image.policy,
             reason,
-            message: pools.texts.share(cut(message)),
+            message: pools.texts.share(message),
             cause,
             cause_since: CauseSince::shown(provenance, now),
             replaced: Replaced::default(),
@@ -154,7 +151,7 @@ impl Failure {
         pools: &mut Pools,
     ) -> (Transition, Vec<FailureEvent>) {
         let mut events = Vec::new();
-        if !container.images.iter().any(|image| image.reference == self.image.raw()) {
+        if !container.images.iter().any(|image| image.reference.raw() == self.image.raw()) {
             return (Transition::Ends(End::shown(Outcome::ImageChanged, provenance, now)), events);
         }
         // The kubelet was restarted, and shows the run before the failure again.
@@ -316,7 +313,7 @@ impl Failure {
     /// Keeps the newest error text. Returns the cause that it tells, where it may be another than before. A kubelet before
     /// 1.32 says nothing while it waits (kubernetes/kubernetes#127918); what its last attempt said holds until the next.
     fn take_message(&mut self, reason: Reason, message: &str, pools: &mut Pools) -> Option<Cause> {
-        let (before, other_text) = (self.reason, *self.message != *cut(message));
+        let (before, other_text) = (self.reason, *self.message != *message);
         // Every attempt and every back-off after it: nearly all that ever changes.
         let only_turns = before.tells_no_cause() && reason.tells_no_cause() && is_same_error(&self.message, message);
         self.reason = reason;
@@ -325,7 +322,7 @@ impl Failure {
             return None;
         }
         if other_text {
-            self.message = pools.texts.share(cut(message));
+            self.message = pools.texts.share(message);
         }
         // An error outside an attempt is over, and the kubelet waits after the attempt before it.
         if is_bare {
@@ -366,9 +363,9 @@ impl Failure {
     ) -> bool {
         let message = message_of(&container.state);
         let other = failing_image(container, message)
-            .filter(|(_, image)| image.reference != self.image.raw() && image_named_in(message).is_some());
+            .filter(|(_, image)| image.reference.raw() != self.image.raw() && image_named_in(message).is_some());
         let Some((_, image)) = other else { return false };
-        self.image = pools.images.share(Arc::new(ImageReference::parse(&image.reference)));
+        self.image = pools.images.share(Arc::clone(&image.reference));
         self.policy = image.policy;
         self.message = Arc::default();
         (self.cause, self.host) = (Cause::Unknown, None);
@@ -383,7 +380,7 @@ impl Stale {
     /// Whether a container's state is this left-over.
     #[must_use]
     pub fn shows_in(&self, state: &State) -> bool {
-        stage_of(state) == Stage::NoImage(self.reason) && *self.message == *cut(message_of(state))
+        stage_of(state) == Stage::NoImage(self.reason) && *self.message == *message_of(state)
     }
 }
 
@@ -405,17 +402,12 @@ fn message_of(state: &State) -> &str {
 /// names, else the container's own. `None` when it names another one, which the spec had before.
 fn failing_image<'a>(container: &'a ContainerFacts, message: &str) -> Option<(usize, &'a ImageFacts)> {
     let own = || container.images.first().map(|image| (0, image));
-    let Some(named) = image_named_in(message) else { return own() };
-    let needed = container.images.iter().enumerate().find(|(_, image)| same_image(&image.reference, named));
+    let Some(named) = image_named_in(message).map(ImageReference::parse) else { return own() };
+    let needed = container.images.iter().enumerate().find(|(_, image)| image.reference.is_same_image(&named));
     // The kubelet escapes what it quotes, so a text that is no reference may be the container's own, garbled.
-    needed.or_else(|| ImageReference::parse(named).problem().and_then(|_| own()))
+    needed.or_else(|| named.problem().and_then(|_| own()))
 }
 
 fn shared(host: &FailingHost, pools: &mut Pools) -> FailingHost {
     FailingHost { name: pools.texts.share(&*host.name), kind: host.kind }
-}
-
-/// At most [`MESSAGE_LIMIT`] bytes of `message`, whole characters only.
-fn cut(message: &str) -> &str {
-    message.get(..message.floor_char_boundary(MESSAGE_LIMIT)).unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 
 use super::effect::{Effect, FailureEvent};
 use super::facts::{ContainerFacts, ContainerKind, ImageFacts, Phase, PodFacts, PodId, Scope, State};
-use super::image::PullPolicy;
+use super::image::{ImageReference, PullPolicy};
 use super::index::{Index, Mirror, Settings};
 use super::time::Timestamp;
 
@@ -53,7 +53,10 @@ impl PodFacts {
         self.containers.push(ContainerFacts {
             name: name.to_owned(),
             kind,
-            images: vec![ImageFacts { reference: image.to_owned(), policy: PullPolicy::IfNotPresent }],
+            images: vec![ImageFacts {
+                reference: ImageReference::parse(image).into(),
+                policy: PullPolicy::IfNotPresent,
+            }],
             restarts: 0,
             state: State::Absent,
             last_run_ended: None,
@@ -68,7 +71,7 @@ impl PodFacts {
 
     /// The container mounts an image volume.
     pub(super) fn image_volume(self, image: &str) -> Self {
-        let image = ImageFacts { reference: image.to_owned(), policy: PullPolicy::Always };
+        let image = ImageFacts { reference: ImageReference::parse(image).into(), policy: PullPolicy::Always };
         self.change(|container| container.images.push(image))
     }
 
@@ -79,13 +82,13 @@ impl PodFacts {
 
     /// An attempt to pull the container's own image failed.
     pub(super) fn err_image_pull(self) -> Self {
-        let message = not_found(&self.last().images[0].reference);
+        let message = not_found(self.last().images[0].reference.raw());
         self.waits("ErrImagePull", &message)
     }
 
     /// The kubelet waits before it pulls the container's own image again.
     pub(super) fn image_pull_back_off(self) -> Self {
-        let message = back_off(&self.last().images[0].reference);
+        let message = back_off(self.last().images[0].reference.raw());
         self.waits("ImagePullBackOff", &message)
     }
 

@@ -6,6 +6,7 @@ mod day;
 #[cfg(test)]
 mod tests;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ pub struct Point {
 /// A failure that ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
-    /// The pod as it was before, with the failure in it.
+    /// The pod as it was before, with the failure in it and no other container.
     pub pod: Arc<TrackedPod>,
     /// The container's name.
     pub container: String,
@@ -80,16 +81,16 @@ pub struct Past {
 pub struct History {
     max_ended: usize,
     ended: VecDeque<Arc<Ended>>,
-    open: BTreeMap<Arc<PodId>, Vec<Timeline>>,
+    /// How the open failures of each pod go, by container.
+    open: BTreeMap<Arc<PodId>, BTreeMap<String, Timeline>>,
     /// What all timelines take.
     bytes: usize,
     day: day::Day,
     forgotten: Forgotten,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Timeline {
-    container: String,
     points: VecDeque<Point>,
 }
 
@@ -113,8 +114,7 @@ impl History {
             FailureEvent::Ended { outcome, at, pod, .. } => {
                 self.day.failure_ends(now);
                 self.forget(subject);
-                let container = subject.container.clone();
-                self.remember(Ended { pod: Arc::clone(pod), container, at: *at, outcome: *outcome });
+                self.remember(subject, pod, *outcome, *at);
             }
             FailureEvent::BackedOff(_) | FailureEvent::Unclassified(_) => {}
         }
@@ -130,7 +130,7 @@ impl History {
     #[must_use]
     pub fn timelines(&self, pod: &PodId) -> Vec<(String, Vec<Point>)> {
         let of_pod = self.open.get(pod).into_iter().flatten();
-        of_pod.map(|timeline| (timeline.container.clone(), timeline.points.iter().cloned().collect())).collect()
+        of_pod.map(|(container, timeline)| (container.clone(), timeline.points.iter().cloned().collect())).collect()
     }
 
     /// What was forgotten so far.
@@ -143,14 +143,16 @@ impl History {
         if self.bytes + TIMELINE_BYTES > MAX_BYTES {
             return;
         }
-        self.bytes += TIMELINE_BYTES;
-        let timeline = Timeline { container: subject.container.clone(), points: VecDeque::new() };
-        self.open.entry(Arc::clone(&subject.pod)).or_default().push(timeline);
+        let of_pod = self.open.entry(Arc::clone(&subject.pod)).or_default();
+        if let Entry::Vacant(place) = of_pod.entry(subject.container.clone()) {
+            place.insert(Timeline::default());
+            self.bytes += TIMELINE_BYTES;
+        }
     }
 
     fn point(&mut self, subject: &Subject, stage: Stage, text: &Arc<str>, now: Timestamp) {
-        let of_pod = self.open.get_mut(&*subject.pod).into_iter().flatten();
-        let Some(timeline) = of_pod.into_iter().find(|timeline| timeline.container == subject.container) else {
+        let of_pod = self.open.get_mut(&*subject.pod);
+        let Some(timeline) = of_pod.and_then(|of_pod| of_pod.get_mut(&subject.container)) else {
             self.forgotten.points += 1;
             return;
         };
@@ -169,24 +171,33 @@ impl History {
     /// Forgets how a failure went.
     fn forget(&mut self, subject: &Subject) {
         let Some(of_pod) = self.open.get_mut(&*subject.pod) else { return };
-        let Some(position) = of_pod.iter().position(|timeline| timeline.container == subject.container) else { return };
-        let gone = of_pod.swap_remove(position);
+        let Some(gone) = of_pod.remove(&subject.container) else { return };
         if of_pod.is_empty() {
             self.open.remove(&*subject.pod);
         }
         self.bytes -= TIMELINE_BYTES + gone.bytes();
     }
 
-    fn remember(&mut self, ended: Ended) {
+    fn remember(&mut self, subject: &Subject, pod: &Arc<TrackedPod>, outcome: Outcome, at: Timestamp) {
         if self.max_ended == 0 {
             return;
         }
-        self.ended.push_back(Arc::new(ended));
+        let container = subject.container.clone();
+        self.ended.push_back(Arc::new(Ended { pod: alone(pod, &container), container, at, outcome }));
         if self.ended.len() > self.max_ended {
             self.ended.pop_front();
             self.forgotten.failures += 1;
         }
     }
+}
+
+/// The pod without its other containers: each of many that end one after the other would keep all of them.
+fn alone(pod: &Arc<TrackedPod>, container: &str) -> Arc<TrackedPod> {
+    if pod.containers.len() <= 1 {
+        return Arc::clone(pod);
+    }
+    let containers = pod.containers.iter().filter(|own| *own.name == *container && own.failure.is_some());
+    Arc::new(pod.with_containers(containers.cloned().collect()))
 }
 
 impl Timeline {

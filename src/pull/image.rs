@@ -12,6 +12,7 @@ mod tests;
 
 use std::borrow::Cow;
 
+use super::limits::MAX_REFERENCE;
 use super::redact::redact;
 
 pub use named::image_named_in;
@@ -111,6 +112,24 @@ impl ImageReference {
         self.problem
     }
 
+    /// Says whether both name the same image once normalized; see [`same_image`].
+    pub fn is_same_image(&self, other: &Self) -> bool {
+        self.raw == other.raw
+            || (self.problem.is_none()
+                && other.problem.is_none()
+                && (self.registry(), self.repository(), self.version())
+                    == (other.registry(), other.repository(), other.version()))
+    }
+
+    /// Returns the policy the API server writes into a container that names none.
+    ///
+    /// `Always` when the parsed tag is `latest`, implied or not, even beside a digest; a reference that does not parse
+    /// has no tag (Kubernetes pkg/apis/core/v1/defaults.go `SetDefaults_Container`, pkg/util/parsers).
+    pub fn default_pull_policy(&self) -> PullPolicy {
+        let latest = self.implies_latest() || (self.problem.is_none() && self.tag == "latest");
+        if latest { PullPolicy::Always } else { PullPolicy::IfNotPresent }
+    }
+
     /// What is pulled at the end: a digest beats a tag (containerd `ParseDockerRef`), no tag means `latest`.
     fn version(&self) -> &str {
         match (self.digest.as_str(), self.tag.as_str()) {
@@ -126,13 +145,7 @@ impl ImageReference {
 /// `nginx` is `docker.io/library/nginx:latest`, and `app:1@sha256:…` is `app@sha256:…` because runtimes print it so
 /// (recorded from containerd 1.6). Texts that are no references are the same only if they are equal.
 pub fn same_image(a: &str, b: &str) -> bool {
-    if a == b {
-        return true;
-    }
-    let (a, b) = (ImageReference::parse(a), ImageReference::parse(b));
-    a.problem.is_none()
-        && b.problem.is_none()
-        && (a.registry(), a.repository(), a.version()) == (b.registry(), b.repository(), b.version())
+    a == b || ImageReference::parse(a).is_same_image(&ImageReference::parse(b))
 }
 
 /// When a pod lets the kubelet ask the registry.
@@ -165,14 +178,9 @@ impl PullPolicy {
     }
 }
 
-/// Returns the policy the API server writes into a container that names none.
-///
-/// `Always` when the parsed tag is `latest`, implied or not, even beside a digest; a reference that does not parse
-/// has no tag (Kubernetes pkg/apis/core/v1/defaults.go `SetDefaults_Container`, pkg/util/parsers).
+/// Returns the policy the API server writes into a container of this image that names none.
 pub fn default_pull_policy(image: &str) -> PullPolicy {
-    let image = ImageReference::parse(image);
-    let latest = image.implies_latest() || (image.problem.is_none() && image.tag == "latest");
-    if latest { PullPolicy::Always } else { PullPolicy::IfNotPresent }
+    ImageReference::parse(image).default_pull_policy()
 }
 
 /// A reference cut at its separators, nothing checked.
@@ -227,6 +235,8 @@ fn whole_problem(raw: &str) -> Option<Problem> {
         Some(Problem::Scheme)
     } else if raw.len() == 64 && raw.bytes().all(is_lower_hex) {
         Some(Problem::HexName)
+    } else if raw.len() > MAX_REFERENCE {
+        Some(Problem::TooLong)
     } else {
         None
     }

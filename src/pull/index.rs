@@ -4,7 +4,7 @@
 //! begin, list each pod, end, which also says what vanished). Readers get a [`Snapshot`], which never changes.
 //! Invariant: at most one open failure per container (pod uid, kind and name).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::effect::{Effect, FailureEvent, Outcome, Subject};
@@ -52,6 +52,15 @@ impl Settings {
             (_, true) => Outcome::Unknown,
             (true, false) => Outcome::PodFinished,
             (false, false) => Outcome::PodDeleted,
+        }
+    }
+
+    /// How they end where nobody saw the pod leave. A deletion has no other trace then: a pod that may have left the watch
+    /// otherwise has done one or the other.
+    const fn end_of_unseen_pod(&self) -> Outcome {
+        match self.end_of_pod_that_left() {
+            Outcome::PodDeleted => Outcome::PodDeleted,
+            _ => Outcome::Unknown,
         }
     }
 }
@@ -123,7 +132,7 @@ impl Index {
 
     /// Applies a pod as a list or a watch event shows it.
     pub fn apply(&mut self, pod: &PodFacts, now: Timestamp) -> Vec<Effect> {
-        let provenance = self.provenance(pod);
+        let provenance = self.provenance(&pod.id.namespace);
         self.put(pod, provenance, now)
     }
 
@@ -137,7 +146,48 @@ impl Index {
         let Some(entry) = self.pods.remove(&pod.id) else { return Vec::new() };
         self.published = None;
         let outcome = end_of_pod(pod).unwrap_or_else(|| self.settings.end_of_pod_that_left());
-        end_all(&entry.pod, End::shown(outcome, self.provenance(pod), now))
+        end_all(&entry.pod, End::shown(outcome, self.provenance(&pod.id.namespace), now))
+    }
+
+    /// Takes a pod of `scope` that exists and whose status is not known: its failures go on. `id` is empty where it is not
+    /// known; a relist with a pod of which neither name nor uid is known ends no failure, since it may be that pod's.
+    pub fn keep(&mut self, scope: &Scope, id: &PodId) {
+        if let Some(watch) = self.watch_mut(scope).filter(|_| id.name.is_empty() && id.uid.is_empty()) {
+            watch.list_unidentified();
+        }
+        for id in self.known_as(id) {
+            if let Some(entry) = self.pods.get_mut(&id) {
+                entry.unlisted = false;
+            }
+        }
+    }
+
+    /// Takes a pod that left the watch and of which nothing but a part of its identity is known. Does nothing where several
+    /// pods fit.
+    pub fn delete_unread(&mut self, id: &PodId, now: Timestamp) -> Vec<Effect> {
+        let [id] = &*self.known_as(id) else { return Vec::new() };
+        let Some(entry) = self.pods.remove(id) else { return Vec::new() };
+        self.published = None;
+        end_all(
+            &entry.pod,
+            End::shown(self.settings.end_of_unseen_pod(), self.provenance(&entry.pod.id.namespace), now),
+        )
+    }
+
+    /// The remembered pods that this may be, as far as it is known.
+    fn known_as(&self, id: &PodId) -> Vec<Arc<PodId>> {
+        let PodId { namespace, name, uid } = id;
+        if let Some((known, _)) = self.pods.get_key_value(id) {
+            return vec![Arc::clone(known)];
+        }
+        if name.is_empty() && uid.is_empty() {
+            return Vec::new();
+        }
+        let fits = |part: &str, known: &str| part.is_empty() || part == known;
+        let all = self.pods.keys();
+        all.filter(|known| fits(namespace, &known.namespace) && fits(name, &known.name) && fits(uid, &known.uid))
+            .cloned()
+            .collect()
     }
 
     /// Begins a relist of `scope`: what is not listed before it ends has vanished.
@@ -152,15 +202,11 @@ impl Index {
 
     /// Ends a relist of `scope`.
     pub fn reset_end(&mut self, scope: &Scope, now: Timestamp) -> Vec<Effect> {
-        // A deletion has no other trace here: a pod that may have left the watch otherwise has done one or the other.
-        let outcome = match self.settings.end_of_pod_that_left() {
-            Outcome::PodDeleted => Outcome::PodDeleted,
-            _ => Outcome::Unknown,
-        };
-        let end = End { outcome, at: now, is_exact: false };
+        let end = End { outcome: self.settings.end_of_unseen_pod(), at: now, is_exact: false };
         let mut effects = Vec::new();
+        let is_certain = self.watch_mut(scope).is_none_or(|watch| watch.is_identified());
         self.pods.retain(|id, entry| {
-            let vanished = entry.unlisted && scope.covers(&id.namespace);
+            let vanished = is_certain && entry.unlisted && scope.covers(&id.namespace);
             if vanished {
                 effects.extend(end_all(&entry.pod, end));
             }
@@ -173,8 +219,8 @@ impl Index {
         effects
     }
 
-    fn provenance(&self, pod: &PodFacts) -> Provenance {
-        let watch = self.watches.iter().find(|watch| watch.scope().covers(&pod.id.namespace));
+    fn provenance(&self, namespace: &str) -> Provenance {
+        let watch = self.watches.iter().find(|watch| watch.scope().covers(namespace));
         watch.map_or(Provenance::Initial, WatchState::provenance)
     }
 
@@ -185,20 +231,22 @@ impl Index {
             return effects;
         }
         let id = old.as_ref().map_or_else(|| Arc::new(facts.id.clone()), |old| Arc::clone(&old.id));
-        let mut containers = old.as_ref().map(|old| old.containers.clone()).unwrap_or_default();
+        let remembered = old.iter().flat_map(|old| &old.containers);
+        let mut remembered: BTreeMap<_, _> = remembered.map(|old| ((old.kind, &*old.name), old)).collect();
+        let mut names = HashSet::with_capacity(facts.containers.len());
         let mut next: Vec<TrackedContainer> = Vec::new();
         for container in &facts.containers {
-            if next.iter().any(|other| other.kind == container.kind && *other.name == *container.name) {
+            let name = (container.kind, container.name.as_str());
+            if !names.insert(name) {
                 effects.push(Effect::DuplicateContainer(Arc::clone(&id)));
                 continue;
             }
-            let position = containers.iter().position(|old| old.kind == container.kind && *old.name == *container.name);
-            let before = position.map(|position| containers.swap_remove(position));
+            let before = remembered.remove(&name).cloned();
             let step = Step { id: &id, old: old.as_ref(), pod: facts, container, provenance, now };
             let mirrored = self.mirrored(container).map(|reason| self.pools.texts.share(reason));
             next.push(step.take(before, mirrored, &mut self.pools, &mut effects));
         }
-        for gone in containers {
+        for gone in remembered.into_values() {
             let outcome = end_of_pod(facts).unwrap_or(Outcome::Unknown);
             if let (Some(failure), Some(old)) = (&gone.failure, &old) {
                 let end = End::shown(outcome, provenance, now);

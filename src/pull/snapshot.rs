@@ -67,6 +67,21 @@ impl TrackedPod {
         let is_stale = failure.is_retried() && seen_until.since(self.last_change) > STALE_AFTER;
         is_stale.then_some(self.last_change)
     }
+
+    /// The pod with these containers in place of its own.
+    pub(super) fn with_containers(&self, containers: Vec<TrackedContainer>) -> Self {
+        let Self { id, node, service_account, pull_secrets, owner, last_change, batch, .. } = self;
+        Self {
+            id: Arc::clone(id),
+            node: Arc::clone(node),
+            service_account: Arc::clone(service_account),
+            pull_secrets: Arc::clone(pull_secrets),
+            owner: Arc::clone(owner),
+            last_change: *last_change,
+            batch: *batch,
+            containers,
+        }
+    }
 }
 
 /// A container that cannot get its image, or that waits for a reason that is mirrored.

@@ -15,6 +15,8 @@ pub struct WatchState {
     failure: Option<String>,
     listed: u64,
     listing: u64,
+    /// Whether each pod of the last list begun is known by name or uid.
+    is_identified: bool,
 }
 
 /// What the next event of a pod says about the time of its change.
@@ -38,6 +40,7 @@ impl WatchState {
             failure: None,
             listed: 0,
             listing: 0,
+            is_identified: true,
         }
     }
 
@@ -136,6 +139,17 @@ impl WatchState {
     pub(super) fn begin_list(&mut self) {
         self.progress = Progress::Listing;
         self.listing = 0;
+        self.is_identified = true;
+    }
+
+    /// Records that a pod is neither known by name nor by uid.
+    pub(super) fn list_unidentified(&mut self) {
+        self.is_identified &= self.progress != Progress::Listing;
+    }
+
+    /// Whether each pod of the last list begun is known by name or uid.
+    pub(super) const fn is_identified(&self) -> bool {
+        self.is_identified
     }
 
     pub(super) fn end_list(&mut self, now: Timestamp) {

@@ -139,10 +139,14 @@ impl<'a> Player<'a> {
         let monitor = self.monitor.get_or_insert_with(|| begun(self.options, now));
         let event = match record.kind.as_str() {
             "BOOKMARK" | "ERROR" => return Ok(true),
-            "ADDED" | "MODIFIED" | "DELETED" => match wire::decode(record.object.get()) {
+            "ADDED" | "MODIFIED" | "DELETED" => match wire::decode(record.object.get().as_bytes()) {
                 Ok(pod) => event(&record.kind, pod, &mut self.known),
                 Err(problem) => {
-                    monitor.take(&Scope::Cluster, PodEvent::Undecodable(problem.clone()), now);
+                    let event = match record.kind.as_str() {
+                        "DELETED" => PodEvent::UndecodableDeletion(problem.clone()),
+                        _ => PodEvent::Undecodable(problem.clone()),
+                    };
+                    monitor.take(&Scope::Cluster, event, now);
                     return Err(Error::Object { line, problem });
                 }
             },

@@ -128,5 +128,5 @@ impl Drop for Site {
 }
 
 fn facts(pod: &Value) -> PodFacts {
-    wire::decode(&pod.to_string()).expect("it is a pod")
+    wire::decode(pod.to_string().as_bytes()).expect("it is a pod")
 }

@@ -1,36 +1,71 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::pull::facts::{PodFacts, PodId};
+use crate::pull::facts::PodFacts;
 
 fn json(text: &str) -> Result<Word, Garbled> {
     Encoding::Json.word(&Bytes::copy_from_slice(text.as_bytes()))
 }
 
-fn enveloped(message: &impl Message) -> Bytes {
-    let unknown = Unknown { raw: message.encode_to_vec().into() };
-    [MAGIC, &unknown.encode_to_vec()].concat().into()
+/// A field of a text, bytes or a message.
+fn field(number: u8, value: impl AsRef<[u8]>) -> Vec<u8> {
+    let value = value.as_ref();
+    let mut field = vec![number << 3 | 2];
+    let mut length = value.len();
+    while length > 127 {
+        field.push(0x80 | (length & 0x7f) as u8);
+        length >>= 7;
+    }
+    field.push(length as u8);
+    [&field, value].concat()
 }
 
-fn protobuf(kind: &str, message: &impl Message) -> Result<Word, Garbled> {
-    let event = ProtobufEvent { kind: kind.to_owned(), object: Some(RawExtension { raw: enveloped(message) }) };
-    Encoding::Protobuf.word(&event.encode_to_vec().into())
+fn enveloped(object: &[u8]) -> Vec<u8> {
+    [MAGIC, &field(2, object)].concat()
 }
 
+fn event(kind: &str, object: &[u8]) -> Vec<u8> {
+    [field(1, kind), field(2, field(1, enveloped(object)))].concat()
+}
+
+fn protobuf(kind: &str, object: &[u8]) -> Result<Word, Garbled> {
+    Encoding::Protobuf.word(&event(kind, object).into())
+}
+
+/// The pod of [`POD`].
+fn protobuf_pod() -> Vec<u8> {
+    field(1, [field(1, "web"), field(3, "shop"), field(5, "u"), field(6, "7")].concat())
+}
+
+fn protobuf_bookmark(version: &str, ends_list: &str) -> Vec<u8> {
+    let annotation = |key: &str, value: &str| field(12, [field(1, key), field(2, value)].concat());
+    field(1, [field(6, version), annotation("a", "true"), annotation(END, ends_list)].concat())
+}
+
+const END: &str = "k8s.io/initial-events-end";
 const POD: &str = r#"{"metadata":{"namespace":"shop","name":"web","uid":"u","resourceVersion":"7"}}"#;
 
-fn pod() -> Sighting {
-    let name = |name: &str| name.to_owned();
-    PodFacts { id: PodId { namespace: name("shop"), name: name("web"), uid: name("u") }, ..PodFacts::default() }.into()
+fn id() -> PodId {
+    PodId { namespace: "shop".to_owned(), name: "web".to_owned(), uid: "u".to_owned() }
+}
+
+fn facts() -> PodFacts {
+    PodFacts { id: id(), ..PodFacts::default() }
+}
+
+/// The pod of an event, read to its end, and the event's change and version.
+fn read(word: Result<Word, Garbled>) -> (Change, String, Result<PodFacts, Undecodable>) {
+    let Ok(Word::Pod { change, version, pod }) = word else { panic!("{word:?} is a pod's event") };
+    (change, version, pod.and_then(Sighting::read))
 }
 
 #[test]
 fn a_pod_is_read_whatever_comes_first() {
     for (kind, change) in [("ADDED", Change::Added), ("MODIFIED", Change::Modified), ("DELETED", Change::Deleted)] {
-        let expected = Word::Pod { change, version: "7".to_owned(), pod: Ok(pod()) };
-        assert_eq!(json(&format!(r#"{{"type":"{kind}","object":{POD}}}"#)), Ok(expected));
-        let expected = Word::Pod { change, version: "7".to_owned(), pod: Ok(pod()) };
-        assert_eq!(json(&format!(r#"{{"object":{POD},"type":"{kind}"}}"#)), Ok(expected));
+        let expected = (change, "7".to_owned(), Ok(facts()));
+        assert_eq!(read(json(&format!(r#"{{"type":"{kind}","object":{POD}}}"#))), expected);
+        assert_eq!(read(json(&format!(r#"{{"object":{POD},"type":"{kind}"}}"#))), expected);
+        assert_eq!(read(protobuf(kind, &protobuf_pod())), expected);
     }
 }
 
@@ -45,10 +80,10 @@ fn a_bookmark_says_whether_it_ends_the_beginning() {
         let expected = Word::Bookmark { version: "9".to_owned(), ends_list };
         assert_eq!(json(&format!(r#"{{"type":"BOOKMARK","object":{object}}}"#)), Ok(expected));
     }
-    let annotations = [(INITIAL_EVENTS_END.to_owned(), "true".to_owned())].into();
-    let metadata = BookmarkMetadata { resource_version: "9".to_owned(), annotations };
-    let expected = Word::Bookmark { version: "9".to_owned(), ends_list: true };
-    assert_eq!(protobuf("BOOKMARK", &Bookmark { metadata: Some(metadata) }), Ok(expected));
+    for (value, ends_list) in [("true", true), ("false", false)] {
+        let expected = Word::Bookmark { version: "9".to_owned(), ends_list };
+        assert_eq!(protobuf("BOOKMARK", &protobuf_bookmark("9", value)), Ok(expected));
+    }
 }
 
 #[test]
@@ -58,37 +93,79 @@ fn an_error_says_what_and_for_how_long() {
         r#"{"kind":"Status","status":"Failure","message":"busy","code":429,"details":{"retryAfterSeconds":3}}"#;
     let seconds = Some(Duration::from_secs(3));
     assert_eq!(json(&format!(r#"{{"type":"ERROR","object":{object}}}"#)), Ok(expected(seconds)));
-    let details = Some(StatusDetails { retry_after_seconds: 3 });
-    let status = StatusObject { message: "busy".to_owned(), details, code: 429 };
-    assert_eq!(protobuf("ERROR", &status), Ok(expected(seconds)));
-    let status = StatusObject { details: Some(StatusDetails { retry_after_seconds: -3 }), ..status };
-    assert_eq!(protobuf("ERROR", &status), Ok(expected(None)));
+    // Field 5 of the details, in a varint: 3, and -3.
+    for (wait, seconds) in [(&[3_u8][..], seconds), (&[0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], None)]
+    {
+        let details = [&[5 << 3], wait].concat();
+        let status = [field(3, "busy"), field(5, details), vec![6 << 3, 0xad, 3]].concat();
+        assert_eq!(protobuf("ERROR", &status), Ok(expected(seconds)));
+    }
 }
 
 #[test]
-fn an_object_that_is_no_pod_costs_itself_only() {
-    let broken = r#"{"metadata":{"namespace":"shop","name":"web"},"spec":{"containers":{}}}"#;
-    for (line, named) in [
-        (format!(r#"{{"type":"ADDED","object":{broken}}}"#), "shop/web"),
-        (r#"{"type":"ADDED","object":"text"}"#.to_owned(), "a nameless object"),
-        (format!(r#"{{"type":"GROWN","object":{POD}}}"#), "unknown type \"GROWN\""),
+fn an_object_that_is_no_pod_costs_itself_only_and_is_named() {
+    let broken = r#"{"metadata":{"namespace":"shop","name":"web","uid":"u"},"spec":{"containers":{}}}"#;
+    for (object, id, named) in [
+        (broken, id(), "shop/web: invalid type: map, expected a list"),
+        (r#""text""#, PodId::default(), "a nameless object: invalid type"),
+        ("{}", PodId::default(), "a nameless object: metadata.name or metadata.uid is missing"),
     ] {
-        let Ok(Word::Senseless(problem)) = json(&line) else { panic!("{line} is senseless") };
-        assert!(problem.to_string().contains(named), "{problem}");
+        let (change, _, pod) = read(json(&format!(r#"{{"type":"DELETED","object":{object}}}"#)));
+        let problem = pod.unwrap_err();
+        assert_eq!((change, &problem.id), (Change::Deleted, &id));
+        assert!(problem.to_string().starts_with(named), "{problem}");
     }
-    let Ok(Word::Pod { pod: Err(Undecodable::Anonymous), .. }) = json(r#"{"type":"ADDED","object":{}}"#) else {
-        panic!("a pod without a name is none")
+    let grown = json(&format!(r#"{{"type":"GROWN","object":{POD}}}"#));
+    let Ok(Word::Senseless(problem)) = grown else { panic!("{grown:?}") };
+    assert_eq!(problem.to_string(), "shop/web: a watch event of unknown type \"GROWN\"");
+    assert!(matches!(protobuf("GROWN", &protobuf_pod()), Ok(Word::Senseless(problem)) if problem.id == id()));
+    // Metadata whose name is a number, and a pod that is cut off behind its metadata.
+    let (_, _, pod) = read(protobuf("DELETED", &field(1, [1 << 3, 7])));
+    assert_eq!(pod.unwrap_err().id, PodId::default());
+    let (_, _, pod) = read(protobuf("DELETED", &[protobuf_pod(), vec![2 << 3 | 2, 127]].concat()));
+    assert_eq!(pod.unwrap_err().id, id());
+}
+
+#[test]
+fn an_event_that_is_too_large_is_known_by_its_beginning() {
+    let long = "x".repeat(10_000);
+    let in_json =
+        format!(r#"{{"type":"DELETED","object":{{"kind":"Pod",{},"spec":"{long}"}}}}"#, &POD[1..POD.len() - 1]);
+    let in_protobuf = event("DELETED", &[protobuf_pod(), field(2, long)].concat());
+    for (encoding, event) in [(Encoding::Json, in_json.as_bytes()), (Encoding::Protobuf, &in_protobuf)] {
+        let (change, _, pod) = read(Ok(encoding.too_large(&event[..4096], 9_000_000)));
+        let expected = Undecodable { id: id(), problem: Problem::TooLarge { bytes: 9_000_000 } };
+        assert_eq!((change, pod), (Change::Deleted, Err(expected)));
+        let word = encoding.too_large(&[], 9_000_000);
+        assert!(matches!(word, Word::Senseless(_)), "{word:?}");
+    }
+}
+
+#[test]
+fn invalid_utf_8_is_replaced_and_costs_nothing_else() {
+    let name = |name: &[u8]| {
+        [br#"{"type":"ADDED","object":{"metadata":{"namespace":"shop","uid":"u","name":""#, name, br#""}}}"#].concat()
     };
-    // A message whose metadata is a number.
-    let wrong = Bookmark { metadata: None };
-    assert!(matches!(protobuf("GROWN", &wrong), Ok(Word::Senseless(_))));
-    let event = ProtobufEvent {
-        kind: "ADDED".to_owned(),
-        object: Some(RawExtension {
-            raw: [MAGIC, &Unknown { raw: vec![0x08, 7].into() }.encode_to_vec()].concat().into(),
-        }),
-    };
-    assert!(matches!(Encoding::Protobuf.word(&event.encode_to_vec().into()), Ok(Word::Senseless(_))));
+    let (_, _, pod) = read(Encoding::Json.word(&name(b"w\xff").into()));
+    assert_eq!(pod.unwrap().id, PodId { name: "w\u{fffd}".to_owned(), ..id() });
+    let page = [br#"{"metadata":{"resourceVersion":"9"},"items":[{"metadata":{"name":"\xff"#.as_slice()].concat();
+    let page = [&page[..page.len() - 4], b"\xff\",\"uid\":\"a\"}},", POD.as_bytes(), b"]}"].concat();
+    let (read, pods) = page_of(Encoding::Json, &page.into()).expect("it is a page");
+    assert_eq!((read.objects, read.version.as_str()), (2, "9"));
+    let names: Vec<&str> = pods.iter().map(|pod| pod.as_ref().unwrap().id.name.as_str()).collect();
+    assert_eq!(names, ["\u{fffd}", "web"]);
+}
+
+#[test]
+fn what_the_api_server_says_of_itself_is_bounded() {
+    let long = "9".repeat(100_000);
+    let expected = Word::Bookmark { version: String::new(), ends_list: false };
+    assert_eq!(protobuf("BOOKMARK", &protobuf_bookmark(&long, "false")), Ok(expected), "a version that is cut is none");
+    let Ok(Word::Error(status)) = protobuf("ERROR", &field(3, &long)) else { panic!("it is an error") };
+    assert!(status.message.len() < MAX_MESSAGE + 20);
+    let list = enveloped(&field(1, [field(2, "9"), field(3, &long)].concat()));
+    assert!(page_of(Encoding::Protobuf, &list.into()).is_err(), "a token that is cut is none");
+    assert!(Encoding::status(None, 500, &long.into()).message.len() < MAX_MESSAGE + 20);
 }
 
 #[test]
@@ -101,42 +178,60 @@ fn what_is_no_event_at_all_is_garbled() {
     }
 }
 
-fn page(encoding: Encoding, body: &Bytes) -> Result<(Page, Vec<Result<Sighting, Undecodable>>), Garbled> {
+/// The pods of a page, read to their end.
+fn page_of(encoding: Encoding, body: &Bytes) -> Result<(Page, Vec<Result<PodFacts, Undecodable>>), Garbled> {
+    let mut items = encoding.items(body.clone())?;
     let mut pods = Vec::new();
-    let page = encoding.page(body, |pod| pods.push(pod))?;
-    Ok((page, pods))
+    while let Some(pod) = items.next_pod()? {
+        pods.push(pod.and_then(Sighting::read));
+    }
+    Ok((items.page()?, pods))
 }
 
 #[test]
 fn a_page_is_read_and_a_broken_object_in_it_costs_itself_only() {
     let metadata = r#""metadata":{"resourceVersion":"9","continue":"more"}"#;
     let expected = |objects| Page { version: "9".to_owned(), token: "more".to_owned(), objects };
-    let body = format!(r#"{{"kind":"PodList",{metadata},"items":[{POD},{{"metadata":7}},{POD}]}}"#);
-    let (read, pods) = page(Encoding::Json, &body.into()).expect("it is a page");
-    assert_eq!(read, expected(3));
-    assert_eq!((&pods[0], &pods[2]), (&Ok(pod()), &Ok(pod())));
-    assert!(matches!(&pods[1], Err(Undecodable::Malformed { .. })));
-    for items in ["[]", "null"] {
+    for body in [
+        format!(r#"{{"kind":"PodList",{metadata},"items":[{POD},{{"metadata":7}},{POD}]}}"#),
+        format!("\n{{ \"items\" : [ {POD} , {{\"metadata\":7}} ,\t{POD} ] , {metadata} , \"x\":[1,{{}}] }}\n"),
+    ] {
+        let (read, pods) = page_of(Encoding::Json, &body.into()).expect("it is a page");
+        assert_eq!(read, expected(3));
+        assert_eq!((&pods[0], &pods[2]), (&Ok(facts()), &Ok(facts())));
+        assert!(matches!(&pods[1], Err(Undecodable { problem: Problem::Malformed(_), .. })));
+    }
+    for items in ["[]", "null", "[ ]"] {
         let body = format!(r#"{{{metadata},"items":{items}}}"#);
-        assert_eq!(page(Encoding::Json, &body.into()), Ok((expected(0), Vec::new())));
+        assert_eq!(page_of(Encoding::Json, &body.into()), Ok((expected(0), Vec::new())));
     }
 
-    let good: Pod = serde_json::from_str(POD).expect("it is a pod");
-    let list = ProtobufList {
-        metadata: Some(ListMeta { resource_version: "9".to_owned(), r#continue: "more".to_owned() }),
-        items: vec![good.encode_to_vec().into(), vec![0x0a, 0xff].into()],
-    };
-    let (read, pods) = page(Encoding::Protobuf, &enveloped(&list)).expect("it is a page");
+    let metadata = field(1, [field(2, "9"), field(3, "more")].concat());
+    let list = enveloped(&[metadata, field(2, protobuf_pod()), field(2, [0x0a, 0xff])].concat());
+    let (read, pods) = page_of(Encoding::Protobuf, &list.into()).expect("it is a page");
     assert_eq!(read, expected(2));
-    let [Ok(glimpsed), Err(_)] = &*pods else { panic!("one of them is a pod: {pods:?}") };
-    assert_eq!((glimpsed.id(), glimpsed.waits()), (pod().id(), false));
+    assert!(matches!(&*pods, [Ok(pod), Err(_)] if *pod == facts()), "{pods:?}");
 }
 
 #[test]
 fn half_a_page_is_none() {
-    for body in ["", r#"{"items":[{"metadata":{"#, "<html>502</html>"] {
-        assert!(page(Encoding::Json, &body.into()).is_err(), "{body}");
-        assert!(page(Encoding::Protobuf, &body.into()).is_err(), "{body}");
+    for body in [
+        "",
+        "[]",
+        r#"{"items":[{"metadata":{"#,
+        r#"{"items":[{}"#,
+        r#"{"items":[{},]}"#,
+        r#"{"items":[{} {}]}"#,
+        r#"{"items":[]"#,
+        r#"{"items":[]}}"#,
+        r#"{"items":7}"#,
+        r#"{"items":{}}"#,
+        r#"{"items":[],}"#,
+        r#"{"metadata":7,"items":[]}"#,
+        "<html>502</html>",
+    ] {
+        assert!(page_of(Encoding::Json, &body.into()).is_err(), "{body}");
+        assert!(page_of(Encoding::Protobuf, &body.into()).is_err(), "{body}");
     }
 }
 
@@ -169,7 +264,8 @@ proptest! {
         let bytes: Bytes = if in_envelope { [MAGIC, &bytes].concat().into() } else { bytes.into() };
         for encoding in [Encoding::Json, Encoding::Protobuf] {
             drop(encoding.word(&bytes));
-            drop(encoding.page(&bytes, drop));
+            drop(encoding.too_large(&bytes, bytes.len()));
+            drop(page_of(encoding, &bytes));
             drop(Encoding::status(Some(encoding), 500, &bytes));
         }
     }

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Frames, or how long they were where that was too much; and whether the stream may end there.
-type Read = (Vec<Result<Vec<u8>, usize>>, bool);
+/// Frames, or how long they were where that was too much, and their beginning; and whether the stream may end there.
+type Read = (Vec<Result<Vec<u8>, (usize, Vec<u8>)>>, bool);
 
 /// Everything that comes of the chunks.
 fn read(framing: Framing, chunks: &[&[u8]]) -> Result<Read, OutOfStep> {
@@ -14,7 +14,7 @@ fn read(framing: Framing, chunks: &[&[u8]]) -> Result<Read, OutOfStep> {
         while let Some(frame) = frames.next_frame()? {
             read.push(match frame {
                 Frame::Whole(bytes) => Ok(bytes.to_vec()),
-                Frame::TooLarge(length) => Err(length),
+                Frame::TooLarge { beginning, length } => Err((length, beginning.to_vec())),
             });
         }
     }
@@ -40,15 +40,16 @@ fn lines_are_cut_at_their_ends_and_blank_ones_are_none() {
 
 #[test]
 fn an_object_that_is_too_long_is_skipped_and_the_next_is_read() {
-    let long = vec![b'x'; MAX_OBJECT + 1];
+    let long: Vec<u8> = (0..=MAX_OBJECT).map(|place| b'a' + (place % 23) as u8).collect();
+    let skipped = || Err((MAX_OBJECT + 1, long[..BEGINNING].to_vec()));
     for (framing, write) in
         [(Framing::Lines, line as fn(&[u8]) -> Vec<u8>), (Framing::LengthDelimited, delimited as fn(&[u8]) -> Vec<u8>)]
     {
         let stream = [write(b"a"), write(&long), write(b"b")].concat();
-        for size in [stream.len(), 1_000_003, 65_536] {
+        for size in [stream.len(), 1_000_003, 65_536, 1000] {
             let chunks: Vec<&[u8]> = stream.chunks(size).collect();
             let (read, between) = read(framing, &chunks).expect("it is in step");
-            assert_eq!(read, [Ok(b"a".to_vec()), Err(MAX_OBJECT + 1), Ok(b"b".to_vec())]);
+            assert_eq!(read, [Ok(b"a".to_vec()), skipped(), Ok(b"b".to_vec())]);
             assert!(between);
         }
     }

@@ -2,6 +2,7 @@
 
 use super::flight::STALL_LIMIT;
 use super::*;
+use crate::cluster::wire::Problem;
 use crate::pull::facts::{PodFacts, PodId};
 
 mod lists;
@@ -112,6 +113,7 @@ fn said(event: &PodEvent) -> &'static str {
         PodEvent::Deleted(_) => "deleted",
         PodEvent::Heard => "heard",
         PodEvent::Undecodable(_) => "undecodable",
+        PodEvent::UndecodableDeletion(_) => "undecodable deletion",
         PodEvent::Ended => "restart: ended",
         PodEvent::Failed(failure) => failure.cause.as_str(),
     }
@@ -379,10 +381,12 @@ fn a_change_without_a_version_counts_and_nobody_can_go_on_from_it() {
 #[test]
 fn broken_objects_cost_nothing_else_and_garbage_costs_the_view() {
     let mut lab = Lab::current();
-    assert!(lab.word(Word::Senseless(Undecodable::Anonymous)));
-    lab.informer.skipped(9_000_000, lab.now);
+    let broken = || Undecodable { id: PodId::default(), problem: Problem::Anonymous };
+    let word = |change| Word::Pod { change, version: String::new(), pod: Err(broken()) };
+    assert!(lab.word(Word::Senseless(broken())));
+    assert!(lab.word(word(Change::Modified)) && lab.word(word(Change::Deleted)));
     assert!(lab.word(change(Change::Modified, "101")));
-    assert_eq!(lab.told(), ["undecodable", "undecodable", "applied"]);
+    assert_eq!(lab.told(), ["undecodable", "undecodable", "undecodable deletion", "applied"]);
     lab.end(End::Garbled("a frame of 1 byte".to_owned()));
     assert_eq!(lab.told(), ["decode"]);
     assert_eq!(lab.ask(), Ask::WatchList);

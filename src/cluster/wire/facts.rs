@@ -1,37 +1,66 @@
 //! Turns a decoded pod into what the pure middle is told.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::bounded::Few;
+use super::protobuf::Message;
 use super::{
-    Condition, Container, ContainerState, ContainerStatus, Pod, Spec, Status, TEMPLATE_HASH, Time, Undecodable, Volume,
-    Waiting,
+    Container, ContainerState, ContainerStatus, Pod, Problem, Spec, Status, Time, Undecodable, Volume, Waiting,
 };
 use crate::pull::facts::{ContainerFacts, ContainerKind, ImageFacts, Owner, Phase, PodFacts, PodId, State};
-use crate::pull::image::{PullPolicy, default_pull_policy};
+use crate::pull::image::{ImageReference, PullPolicy};
+use crate::pull::limits::MAX_CONTAINERS;
 use crate::pull::time::Timestamp;
 
 impl Pod {
+    /// Returns which pod it is.
+    ///
+    /// # Errors
+    /// When it cannot be told from others.
+    pub(in crate::cluster) fn id(&self) -> Result<PodId, Undecodable> {
+        let id = self.metadata.as_ref().map(|metadata| PodId {
+            namespace: metadata.namespace.as_str().to_owned(),
+            name: metadata.name.as_str().to_owned(),
+            uid: metadata.uid.as_str().to_owned(),
+        });
+        let id = id.unwrap_or_default();
+        if id.name.is_empty() || id.uid.is_empty() {
+            return Err(Undecodable { id, problem: Problem::Anonymous });
+        }
+        Ok(id)
+    }
+
+    /// Whether a container of it waits, be it for its image or for something else.
+    pub(in crate::cluster) fn waits(&self) -> bool {
+        self.status.iter().any(|status| {
+            let lists =
+                [&status.container_statuses, &status.init_container_statuses, &status.ephemeral_container_statuses];
+            let mut states = lists.into_iter().flat_map(Few::iter).filter_map(|status| status.state.as_ref());
+            states.any(|state| state.waiting.is_some())
+        })
+    }
+
     /// Returns what is known of the pod.
     ///
     /// # Errors
     /// When it cannot be told from others.
     pub(in crate::cluster) fn into_facts(self) -> Result<PodFacts, Undecodable> {
+        let (id, exceeded) = (self.id()?, self.exceeded());
         let Self { metadata, spec, status } = self;
         let (metadata, spec, status) =
             (metadata.unwrap_or_default(), spec.unwrap_or_default(), status.unwrap_or_default());
-        if metadata.name.is_empty() || metadata.uid.is_empty() {
-            return Err(Undecodable::Anonymous);
-        }
-        let template_hash = metadata.labels.into_iter().find(|label| label.key == TEMPLATE_HASH);
-        let controller = metadata.owner_references.into_iter().find(|owner| owner.controller).unwrap_or_default();
+        let controller = metadata.owner_references.into_iter().next().unwrap_or_default();
         let condition = |kind: &str| {
-            let met = |condition: &&Condition| condition.kind == kind && condition.status == "True";
-            status.conditions.iter().find(met).and_then(|condition| instant(condition.last_transition_time.as_ref()))
+            let met = status.conditions.iter().find(|condition| condition.kind.as_str() == kind);
+            met.and_then(|condition| instant(condition.last_transition_time.as_ref()))
         };
         Ok(PodFacts {
-            id: PodId { namespace: metadata.namespace, name: metadata.name, uid: metadata.uid },
+            id,
             owner: Owner {
-                kind: controller.kind,
-                name: controller.name,
-                template_hash: template_hash.map(|label| label.value).unwrap_or_default(),
+                kind: controller.kind.into(),
+                name: controller.name.into(),
+                template_hash: metadata.labels.template_hash.into(),
             },
             phase: match status.phase.as_str() {
                 "Succeeded" | "Failed" => Phase::Finished,
@@ -44,40 +73,48 @@ impl Pod {
             sandbox_ready: condition("PodReadyToStartContainers"),
             initialized: condition("Initialized"),
             containers: containers(&spec, status),
-            node: spec.node_name,
-            service_account: spec.service_account_name,
-            pull_secrets: spec.image_pull_secrets.into_iter().map(|secret| secret.name).collect(),
+            node: spec.node_name.into(),
+            service_account: spec.service_account_name.into(),
+            pull_secrets: spec.image_pull_secrets.into_iter().map(|secret| secret.name.into()).collect(),
+            exceeded,
         })
     }
 }
 
 fn instant(time: Option<&Time>) -> Option<Timestamp> {
     let Time { seconds, nanos } = *time?;
-    let millis = seconds.checked_mul(1000)?.checked_add(i64::from(nanos / 1_000_000))?;
+    let millis = seconds.checked_mul(1000)?.checked_add(nanos / 1_000_000)?;
     (millis != 0).then(|| Timestamp::from_unix_millis(millis))
 }
 
 /// Every container that the status or the spec names, in the order of the status.
 fn containers(spec: &Spec, status: Status) -> Vec<ContainerFacts> {
-    let ephemeral = spec.ephemeral_containers.iter().filter_map(|container| container.common.as_ref());
-    let lists = [
+    let volumes = ImageVolumes::of(&spec.volumes);
+    let ephemeral = spec.ephemeral_containers.iter().map(|container| &container.common);
+    let lists: [(Vec<&Container>, Few<ContainerStatus, MAX_CONTAINERS>, ContainerKind); 3] = [
         (spec.init_containers.iter().collect(), status.init_container_statuses, ContainerKind::Init),
         (spec.containers.iter().collect(), status.container_statuses, ContainerKind::App),
-        (ephemeral.collect::<Vec<_>>(), status.ephemeral_container_statuses, ContainerKind::Ephemeral),
+        (ephemeral.collect(), status.ephemeral_container_statuses, ContainerKind::Ephemeral),
     ];
     let mut facts = Vec::new();
     for (specs, statuses, kind) in lists {
-        let first = facts.len();
-        for status in statuses {
-            let container = specs.iter().copied().find(|container| container.name == status.name);
-            facts.push(container_facts(container, &spec.volumes, kind, status));
+        let mut by_name: HashMap<&str, (&Container, bool)> = HashMap::with_capacity(specs.len());
+        for container in &specs {
+            // Of two with the same name the first counts.
+            by_name.entry(container.name.as_str()).or_insert((container, false));
         }
-        for container in specs {
-            let has_status = facts.iter().skip(first).any(|known| known.name == container.name);
-            if !has_status {
-                let status = ContainerStatus { name: container.name.clone(), ..ContainerStatus::default() };
-                facts.push(container_facts(Some(container), &spec.volumes, kind, status));
-            }
+        for status in statuses {
+            let container = by_name.get_mut(status.name.as_str()).map(|(container, has_status)| {
+                *has_status = true;
+                *container
+            });
+            facts.push(container_facts(container, &volumes, kind, status));
+        }
+        for container in &specs {
+            let Some((_, has_status @ false)) = by_name.get_mut(container.name.as_str()) else { continue };
+            *has_status = true;
+            let status = ContainerStatus { name: container.name.clone(), ..ContainerStatus::default() };
+            facts.push(container_facts(Some(container), &volumes, kind, status));
         }
     }
     facts
@@ -85,15 +122,15 @@ fn containers(spec: &Spec, status: Status) -> Vec<ContainerFacts> {
 
 fn container_facts(
     container: Option<&Container>,
-    volumes: &[Volume],
+    volumes: &ImageVolumes<'_>,
     kind: ContainerKind,
     status: ContainerStatus,
 ) -> ContainerFacts {
-    let restartable = container.is_some_and(|container| container.restart_policy == "Always");
+    let restartable = container.is_some_and(|container| container.restart_policy.as_str() == "Always");
     ContainerFacts {
-        name: status.name,
+        name: status.name.into(),
         kind: if kind == ContainerKind::Init && restartable { ContainerKind::Sidecar } else { kind },
-        images: container.map(|container| images(container, volumes)).unwrap_or_default(),
+        images: container.map(|container| volumes.images(container)).unwrap_or_default(),
         restarts: u32::try_from(status.restart_count).unwrap_or(0),
         last_run_ended: status
             .last_state
@@ -103,32 +140,60 @@ fn container_facts(
     }
 }
 
-fn images(container: &Container, volumes: &[Volume]) -> Vec<ImageFacts> {
-    let mounted = container.volume_mounts.iter().filter_map(|mount| {
-        let volume = volumes.iter().find(|volume| volume.name == mount.name)?;
-        let image = volume.source.as_ref()?.image.as_ref()?;
-        Some(image_facts(&image.reference, &image.pull_policy))
-    });
-    let own = image_facts(&container.image, &container.image_pull_policy);
-    std::iter::once(own).chain(mounted).collect()
+/// The image volumes of a pod, whose references all containers share.
+struct ImageVolumes<'a> {
+    images: Vec<ImageFacts>,
+    /// The place of each in `images`.
+    by_name: HashMap<&'a str, usize>,
+}
+
+impl<'a> ImageVolumes<'a> {
+    fn of<const MAX: usize>(volumes: &'a Few<Volume, MAX>) -> Self {
+        let (mut images, mut by_name) = (Vec::new(), HashMap::new());
+        for volume in volumes.iter() {
+            let Some(image) = &volume.image else { continue };
+            by_name.entry(volume.name.as_str()).or_insert(images.len());
+            images.push(image_facts(image.reference.as_str(), image.pull_policy.as_str()));
+        }
+        Self { images, by_name }
+    }
+
+    /// Returns the images that a container needs, each volume's once. Takes it to mount every volume where its mounts exceed
+    /// the limit, since an image that is not known to be needed cannot be seen to fail.
+    fn images(&self, container: &Container) -> Vec<ImageFacts> {
+        let mut images = vec![image_facts(container.image.as_str(), container.image_pull_policy.as_str())];
+        if !container.volume_mounts.is_whole() {
+            images.extend(self.images.iter().cloned());
+        } else if !self.images.is_empty() {
+            let mut mounted = vec![false; self.images.len()];
+            for mount in container.volume_mounts.iter() {
+                let Some(place) = self.by_name.get(mount.name.as_str()) else { continue };
+                let (Some(mounted), Some(image)) = (mounted.get_mut(*place), self.images.get(*place)) else { continue };
+                if !std::mem::replace(mounted, true) {
+                    images.push(image.clone());
+                }
+            }
+        }
+        images
+    }
 }
 
 fn image_facts(reference: &str, policy: &str) -> ImageFacts {
-    let written = PullPolicy::ALL.iter().find(|known| known.as_str() == policy);
-    ImageFacts {
-        reference: reference.to_owned(),
-        policy: written.copied().unwrap_or_else(|| default_pull_policy(reference)),
-    }
+    let reference = ImageReference::parse(reference);
+    let policy = PullPolicy::parse(policy).unwrap_or_else(|| reference.default_pull_policy());
+    ImageFacts { reference: Arc::new(reference), policy }
 }
 
 fn state(state: ContainerState) -> State {
     match state {
-        ContainerState { waiting: Some(Waiting { reason, message }), .. } => State::Waiting { reason, message },
+        ContainerState { waiting: Some(Waiting { reason, message }), .. } => {
+            State::Waiting { reason: reason.into(), message: message.into() }
+        }
         ContainerState { running: Some(running), .. } => {
             State::Running { started: instant(running.started_at.as_ref()) }
         }
         ContainerState { terminated: Some(terminated), .. } => {
-            State::Terminated { reason: terminated.reason, finished: instant(terminated.finished_at.as_ref()) }
+            State::Terminated { reason: terminated.reason.into(), finished: instant(terminated.finished_at.as_ref()) }
         }
         ContainerState { waiting: None, running: None, terminated: None } => State::Absent,
     }

@@ -2,12 +2,12 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::pull::facts::{ContainerFacts, ContainerKind, ImageFacts, Owner, Phase, PodId, State};
+use crate::pull::facts::{ContainerFacts, ContainerKind, Exceeded, ImageFacts, Owner, Phase, State};
 use crate::pull::image::PullPolicy;
 use crate::pull::time::Timestamp;
 
 fn decode_text(text: &str) -> Result<PodFacts, Undecodable> {
-    decode(text)
+    decode(text.as_bytes())
 }
 
 fn decode_value(value: &Value) -> Result<PodFacts, Undecodable> {
@@ -68,7 +68,7 @@ fn a_pod_is_read_with_everything_that_is_used() {
     let facts = decode_value(&pod()).unwrap();
     let id = PodId { namespace: "shop".to_owned(), name: "web".to_owned(), uid: "u1".to_owned() };
     let owner = Owner { kind: "ReplicaSet".to_owned(), name: "web-abc".to_owned(), template_hash: "abc".to_owned() };
-    let image = |reference: &str, policy| ImageFacts { reference: reference.to_owned(), policy };
+    let image = |reference: &str, policy| ImageFacts::new(reference, policy);
     let container = |name: &str, kind, images| ContainerFacts {
         name: name.to_owned(),
         kind,
@@ -102,6 +102,7 @@ fn a_pod_is_read_with_everything_that_is_used() {
         sandbox_ready: Some(at(43)),
         initialized: None,
         containers,
+        exceeded: Exceeded::default(),
     };
     assert_eq!(facts, expected);
 }
@@ -111,9 +112,12 @@ fn a_pod_without_a_name_or_uid_cannot_be_told_from_others() {
     for metadata in
         [json!({}), json!(null), json!({ "name": "web" }), json!({ "uid": "u1" }), json!({ "name": "", "uid": "u1" })]
     {
-        assert_eq!(decode_value(&json!({ "metadata": metadata })), Err(Undecodable::Anonymous));
+        let problem = decode_value(&json!({ "metadata": metadata })).unwrap_err();
+        assert_eq!(problem.problem, Problem::Anonymous);
+        let known = |key: &str| metadata.get(key).and_then(Value::as_str).unwrap_or_default();
+        assert_eq!((problem.id.name.as_str(), problem.id.uid.as_str()), (known("name"), known("uid")));
     }
-    assert_eq!(decode_text("{}"), Err(Undecodable::Anonymous));
+    assert_eq!(decode_text("{}").unwrap_err().problem, Problem::Anonymous);
 }
 
 #[test]

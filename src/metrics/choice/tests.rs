@@ -61,7 +61,7 @@ fn failing(name: &str) -> ContainerFacts {
     ContainerFacts {
         name: name.to_owned(),
         kind: ContainerKind::App,
-        images: vec![ImageFacts { reference: "nginx:nope".to_owned(), policy: PullPolicy::Always }],
+        images: vec![ImageFacts::new("nginx:nope", PullPolicy::Always)],
         restarts: 0,
         state: State::Waiting { reason: "ErrImagePull".to_owned(), message: String::new() },
         last_run_ended: None,

@@ -24,6 +24,7 @@ use registries::{ByRegistry, Registries};
 use uses::Uses;
 
 use crate::pull::effect::{FailureEvent, Outcome, Subject};
+use crate::pull::facts::Exceeded;
 use crate::pull::time::Timestamp;
 
 /// How much is counted by name.
@@ -72,6 +73,8 @@ pub struct OwnCounters {
     pub relists: u64,
     /// Objects that were skipped.
     pub undecodable: u64,
+    /// What pods had beyond the limits.
+    pub exceeded: Exceeded,
     /// Container statuses that were skipped.
     pub duplicates: u64,
     /// Waiting reasons that no table has.
@@ -91,6 +94,7 @@ impl OwnCounters {
             watch_restarts: watch_causes.iter().map(|cause| (*cause, 0)).collect(),
             relists: 0,
             undecodable: 0,
+            exceeded: Exceeded::default(),
             duplicates: 0,
             unknown_reasons: 0,
             unclassified: 0,

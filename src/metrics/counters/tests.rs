@@ -78,7 +78,7 @@ fn ended() -> FailureEvent {
     let container = ContainerFacts {
         name: "app".to_owned(),
         kind: ContainerKind::App,
-        images: vec![ImageFacts { reference: "nginx".to_owned(), policy: PullPolicy::Always }],
+        images: vec![ImageFacts::new("nginx", PullPolicy::Always)],
         restarts: 0,
         state: State::Waiting { reason: "ErrImagePull".to_owned(), message: String::new() },
         last_run_ended: None,

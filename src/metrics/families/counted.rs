@@ -90,6 +90,12 @@ pub(super) fn undecodable(shown: &Shown<'_>, series: &mut Series<'_>) {
     own(shown, series, &[], shown.view.counted.own.undecodable);
 }
 
+pub(super) fn limits_exceeded(shown: &Shown<'_>, series: &mut Series<'_>) {
+    let exceeded = shown.view.counted.own.exceeded;
+    own(shown, series, &["element"], exceeded.elements);
+    own(shown, series, &["text"], exceeded.texts);
+}
+
 pub(super) fn duplicates(shown: &Shown<'_>, series: &mut Series<'_>) {
     own(shown, series, &[], shown.view.counted.own.duplicates);
 }

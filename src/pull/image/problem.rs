@@ -21,7 +21,7 @@ pub enum Problem {
     EmptyComponent,
     /// A character, or a sequence, that a repository cannot hold.
     BadComponent,
-    /// A repository of more than 255 characters.
+    /// A repository of more than 255 characters, or a reference longer than any.
     TooLong,
     /// A colon without a tag.
     EmptyTag,
@@ -63,7 +63,7 @@ impl fmt::Display for Problem {
             Self::BadComponent => {
                 "the repository may hold only a-z, 0-9 and, between those, single dots, one or two underscores or hyphens"
             }
-            Self::TooLong => "the repository is longer than 255 characters",
+            Self::TooLong => "the repository is longer than 255 characters, or the reference longer than any can be",
             Self::EmptyTag => "there is no tag after the colon, as when a template's variable is empty",
             Self::BadTag => "a tag is at most 128 of a-z, A-Z, 0-9, _, . and -, and starts with none of the last two",
             Self::BadDigest => "a digest is sha256: and 64 lower case hexadecimal digits (or sha384:, sha512: and theirs)",

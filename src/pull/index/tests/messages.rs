@@ -25,8 +25,8 @@ fn a_back_off_without_a_cause_keeps_what_the_attempt_said() {
 }
 
 #[test]
-fn an_endless_text_is_news_once() {
-    let web = pod("web").image("nginx:nope").waits("ErrImagePull", &"☃".repeat(2000));
+fn the_longest_text_is_news_once() {
+    let web = pod("web").image("nginx:nope").waits("ErrImagePull", &"☃".repeat(1365));
     let mut story = Story::new();
     story.apply(1, &web).apply(2, &web).apply(3, &web);
     assert_eq!(unclassified(&story), ["1 web/app unclassified 4095 bytes"]);

@@ -1,0 +1,171 @@
+//! Texts and lists that keep no more than they may hold, in JSON and in protobuf.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+
+use super::protobuf::{Field, Invalid, Message, Value};
+use crate::pull::limits::truncate;
+
+pub(in crate::cluster) use crate::pull::facts::Exceeded;
+
+/// A text of at most `MAX` bytes, a longer one [truncated](truncate) to that. Null is the empty text. Invalid UTF-8 is
+/// replaced, as Go's decoder does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::cluster) struct Text<const MAX: usize> {
+    text: String,
+    is_truncated: bool,
+}
+
+impl<const MAX: usize> Text<MAX> {
+    fn of(text: &str) -> Self {
+        Self { is_truncated: text.len() > MAX, text: truncate(text, MAX).into_owned() }
+    }
+
+    pub(in crate::cluster) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(in crate::cluster) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Returns a text that is of no use unless it is whole: the empty one where it was truncated.
+    pub(in crate::cluster) fn whole(self) -> String {
+        if self.is_truncated { String::new() } else { self.text }
+    }
+}
+
+impl<const MAX: usize> From<Text<MAX>> for String {
+    fn from(text: Text<MAX>) -> Self {
+        text.text
+    }
+}
+
+impl<const MAX: usize> Field for Text<MAX> {
+    fn read(&mut self, value: Value<'_>) -> Result<(), Invalid> {
+        *self = Self::of(&String::from_utf8_lossy(value.bytes()?));
+        Ok(())
+    }
+
+    fn exceeded(&self) -> Exceeded {
+        Exceeded { texts: u64::from(self.is_truncated), elements: 0 }
+    }
+}
+
+impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<const MAX: usize>;
+        impl<const MAX: usize> Visitor<'_> for Reader<MAX> {
+            type Value = Text<MAX>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a string")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text::of(text))
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Text::default())
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// An element of a list.
+pub(in crate::cluster) trait Element {
+    /// Whether anything reads it. What nothing reads takes no place in the list.
+    fn is_used(&self) -> bool {
+        true
+    }
+}
+
+/// The first `MAX` elements of a list that are used, and the number of the others. Null is the empty list, and an element
+/// that is null the default.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::cluster) struct Few<T, const MAX: usize> {
+    elements: Vec<T>,
+    omitted: u64,
+}
+
+impl<T, const MAX: usize> Default for Few<T, MAX> {
+    fn default() -> Self {
+        Self { elements: Vec::new(), omitted: 0 }
+    }
+}
+
+impl<T: Element, const MAX: usize> Few<T, MAX> {
+    fn push(&mut self, element: T) {
+        if !element.is_used() {
+            return;
+        }
+        if self.elements.len() < MAX {
+            self.elements.push(element);
+        } else {
+            self.omitted += 1;
+        }
+    }
+}
+
+impl<T, const MAX: usize> Few<T, MAX> {
+    pub(in crate::cluster) fn iter(&self) -> std::slice::Iter<'_, T> {
+        self.elements.iter()
+    }
+
+    /// Whether all elements are there.
+    pub(in crate::cluster) fn is_whole(&self) -> bool {
+        self.omitted == 0
+    }
+}
+
+impl<T, const MAX: usize> IntoIterator for Few<T, MAX> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.elements.into_iter()
+    }
+}
+
+impl<T: Message + Element, const MAX: usize> Field for Few<T, MAX> {
+    fn read(&mut self, value: Value<'_>) -> Result<(), Invalid> {
+        self.push(T::decode(value.bytes()?)?);
+        Ok(())
+    }
+
+    fn exceeded(&self) -> Exceeded {
+        let inside: Exceeded = self.elements.iter().map(Message::exceeded).sum();
+        Exceeded { elements: inside.elements + self.omitted, ..inside }
+    }
+}
+
+impl<'de, T: Default + Element + Deserialize<'de>, const MAX: usize> Deserialize<'de> for Few<T, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T, const MAX: usize>(PhantomData<T>);
+        impl<'de, T: Default + Element + Deserialize<'de>, const MAX: usize> Visitor<'de> for Reader<T, MAX> {
+            type Value = Few<T, MAX>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut few = Few::default();
+                while let Some(element) = list.next_element::<Option<T>>()? {
+                    few.push(element.unwrap_or_default());
+                }
+                Ok(few)
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Few::default())
+            }
+        }
+        deserializer.deserialize_any(Reader(PhantomData))
+    }
+}

@@ -1,0 +1,270 @@
+//! Reads protobuf messages field by field (protobuf.dev/programming-guides/encoding).
+//!
+//! A generated decoder copies whatever a message holds before anybody can look at its size. This one borrows every field,
+//! so that the types of [`bounded`](super::bounded) keep only what they may hold.
+
+use super::bounded::Exceeded;
+
+/// A message that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid protobuf: {0}")]
+pub(in crate::cluster) struct Invalid(&'static str);
+
+/// The value of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cluster) enum Value<'a> {
+    /// A varint.
+    Number(u64),
+    /// A text, bytes or a message.
+    Bytes(&'a [u8]),
+    /// Four or eight bytes, which no field that is read has.
+    Fixed,
+}
+
+/// The fields of a message in the order they were written, each with its number. Ends after an error.
+#[derive(Clone, Debug)]
+pub(in crate::cluster) struct Fields<'a> {
+    rest: &'a [u8],
+    /// Whether the end of the message may be missing.
+    is_prefix: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of a whole message.
+    pub(in crate::cluster) fn of(message: &'a [u8]) -> Self {
+        Self { rest: message, is_prefix: false }
+    }
+
+    /// The fields of the beginning of a message, the last of which may be cut off.
+    pub(in crate::cluster) fn of_prefix(message: &'a [u8]) -> Self {
+        Self { rest: message, is_prefix: true }
+    }
+
+    /// Returns what is not read yet.
+    pub(in crate::cluster) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Returns the bytes of the last field of this number, if there is one.
+    pub(in crate::cluster) fn last_bytes(self, wanted: u32) -> Result<Option<&'a [u8]>, Invalid> {
+        let mut found = None;
+        for field in self {
+            match field? {
+                (number, Value::Bytes(bytes)) if number == wanted => found = Some(bytes),
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
+    fn field(&mut self) -> Result<(u32, Value<'a>), Invalid> {
+        let key = self.varint()?;
+        let number = u32::try_from(key >> 3).map_err(|_| Invalid("a field number out of range"))?;
+        if number == 0 {
+            return Err(Invalid("a field number of 0"));
+        }
+        let value = match key & 7 {
+            0 => Value::Number(self.varint()?),
+            1 => self.bytes(8).map(|_| Value::Fixed)?,
+            2 => {
+                let length = self.varint()?;
+                Value::Bytes(self.bytes(usize::try_from(length).unwrap_or(usize::MAX))?)
+            }
+            5 => self.bytes(4).map(|_| Value::Fixed)?,
+            _ => return Err(Invalid("an unknown wire type")),
+        };
+        Ok((number, value))
+    }
+
+    fn varint(&mut self) -> Result<u64, Invalid> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = self.rest.split_first().ok_or(Invalid("it ends within a number"))?;
+            self.rest = rest;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        Err(Invalid("a number of more than 64 bits"))
+    }
+
+    fn bytes(&mut self, length: usize) -> Result<&'a [u8], Invalid> {
+        let length = if self.is_prefix { length.min(self.rest.len()) } else { length };
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(Invalid("it ends within a field"))?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Result<(u32, Value<'a>), Invalid>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let field = self.field();
+        if field.is_err() {
+            self.rest = &[];
+        }
+        Some(field)
+    }
+}
+
+impl<'a> Value<'a> {
+    /// Returns the bytes of a text or message.
+    pub(in crate::cluster) fn bytes(self) -> Result<&'a [u8], Invalid> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::Number(_) | Self::Fixed => Err(Invalid("a field of the wrong type")),
+        }
+    }
+
+    fn number(self) -> Result<u64, Invalid> {
+        match self {
+            Self::Number(number) => Ok(number),
+            Self::Bytes(_) | Self::Fixed => Err(Invalid("a field of the wrong type")),
+        }
+    }
+}
+
+/// A message that is read field by field.
+pub(in crate::cluster) trait Message: Default {
+    /// Reads a field. Ignores one of an unknown number.
+    fn read_field(&mut self, number: u32, value: Value<'_>) -> Result<(), Invalid>;
+
+    /// Returns what its fields left out.
+    fn exceeded(&self) -> Exceeded {
+        Exceeded::default()
+    }
+
+    /// Reads every field of a message.
+    fn read_message(&mut self, message: &[u8]) -> Result<(), Invalid> {
+        for field in Fields::of(message) {
+            let (number, value) = field?;
+            self.read_field(number, value)?;
+        }
+        Ok(())
+    }
+
+    /// Decodes a message.
+    fn decode(message: &[u8]) -> Result<Self, Invalid> {
+        let mut decoded = Self::default();
+        decoded.read_message(message)?;
+        Ok(decoded)
+    }
+}
+
+/// A field of a message.
+pub(in crate::cluster) trait Field {
+    /// Reads a value; one more of a list, the last one of anything else.
+    fn read(&mut self, value: Value<'_>) -> Result<(), Invalid>;
+
+    /// Returns what it left out.
+    fn exceeded(&self) -> Exceeded {
+        Exceeded::default()
+    }
+}
+
+impl<M: Message> Field for Option<M> {
+    fn read(&mut self, value: Value<'_>) -> Result<(), Invalid> {
+        self.get_or_insert_default().read_message(value.bytes()?)
+    }
+
+    fn exceeded(&self) -> Exceeded {
+        self.as_ref().map(Message::exceeded).unwrap_or_default()
+    }
+}
+
+impl Field for bool {
+    fn read(&mut self, value: Value<'_>) -> Result<(), Invalid> {
+        *self = value.number()? != 0;
+        Ok(())
+    }
+}
+
+impl Field for i64 {
+    fn read(&mut self, value: Value<'_>) -> Result<(), Invalid> {
+        *self = value.number()?.cast_signed();
+        Ok(())
+    }
+}
+
+/// Implements [`Message`] for a struct, given the number of each of its fields.
+macro_rules! message {
+    ($name:ident { $($number:literal => $field:ident),* $(,)? }) => {
+        impl $crate::cluster::wire::protobuf::Message for $name {
+            fn read_field(
+                &mut self,
+                number: u32,
+                value: $crate::cluster::wire::protobuf::Value<'_>,
+            ) -> Result<(), $crate::cluster::wire::protobuf::Invalid> {
+                match number {
+                    $($number => $crate::cluster::wire::protobuf::Field::read(&mut self.$field, value),)*
+                    _ => Ok(()),
+                }
+            }
+
+            fn exceeded(&self) -> $crate::cluster::wire::bounded::Exceeded {
+                [$($crate::cluster::wire::protobuf::Field::exceeded(&self.$field)),*].into_iter().sum()
+            }
+        }
+    };
+}
+pub(in crate::cluster) use message;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn all(message: &[u8]) -> Vec<Result<(u32, Value<'_>), Invalid>> {
+        Fields::of(message).collect()
+    }
+
+    #[test]
+    fn fields_are_read_in_order() {
+        let message = b"\x08\x96\x01\x12\x02hi\x1d\x00\x00\x00\x00\x21\x00\x00\x00\x00\x00\x00\x00\x00\x12\x00";
+        let expected = [
+            (1, Value::Number(150)),
+            (2, Value::Bytes(b"hi")),
+            (3, Value::Fixed),
+            (4, Value::Fixed),
+            (2, Value::Bytes(b"")),
+        ];
+        assert_eq!(all(message), expected.map(Ok));
+    }
+
+    #[test]
+    fn an_invalid_field_is_an_error_and_the_end() {
+        for message in [
+            &b"\x12\x03hi"[..],
+            b"\x08",
+            b"\x08\x80",
+            b"\x02\x00",
+            b"\x0b\x0c",
+            b"\x1d\x00",
+            b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+            b"\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+        ] {
+            let fields = all(message);
+            assert!(matches!(&*fields, [Err(_)]), "{message:?}: {fields:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_field_of_a_prefix_may_be_cut_off() {
+        let fields: Vec<_> = Fields::of_prefix(b"\x0a\x01a\x12\x05hi").collect();
+        assert_eq!(fields, [Ok((1, Value::Bytes(b"a"))), Ok((2, Value::Bytes(b"hi")))]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_do_harm(message in prop::collection::vec(any::<u8>(), 0..100)) {
+            prop_assert!(all(&message).len() <= message.len());
+            prop_assert!(Fields::of_prefix(&message).count() <= message.len());
+        }
+    }
+}
