@@ -5,7 +5,6 @@ pub mod environment;
 pub mod mistakes;
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ pub use cluster::ClusterArgs;
 
 use crate::cluster::client::Place;
 use crate::explain;
-use crate::http::{self, ExternalUrl, Prefix, TelemetryPath};
+use crate::http::{self, ExternalUrl, ListenAddress, Prefix, TelemetryPath};
 use crate::list;
 use crate::log;
 use crate::metrics::exposition::Format;
@@ -228,15 +227,19 @@ impl From<ExplainFormat> for explain::Output {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Web")]
 pub struct WebArgs {
-    /// Address to listen on; without a host, on every interface
+    /// Address to listen on: HOST:PORT, unix:///PATH, or :PORT for every interface, IPv4 and IPv6. Repeatable, or separated
+    /// by commas
     #[arg(
         long = "web.listen-address",
         value_name = "ADDRESS",
         env = "IMAGE_PULL_EXPORTER_WEB_LISTEN_ADDRESS",
-        default_value = ":10137",
-        value_parser = listen_address
+        value_delimiter = ',',
+        default_value = ":10137"
     )]
-    pub listen_address: SocketAddr,
+    pub listen_addresses: Vec<ListenAddress>,
+    /// Listen on the sockets that systemd passes (socket activation) instead of --web.listen-address
+    #[arg(id = "web.systemd-socket", long = "web.systemd-socket", env = "IMAGE_PULL_EXPORTER_WEB_SYSTEMD_SOCKET")]
+    pub systemd_socket: bool,
     /// Path of the metrics
     #[arg(
         long = "web.telemetry-path",
@@ -316,11 +319,12 @@ pub struct LogArgs {
         long = "log.level",
         value_name = "LEVEL",
         env = "IMAGE_PULL_EXPORTER_LOG_LEVEL",
-        value_enum
+        value_enum,
+        ignore_case = true
     )]
     pub level: Option<LogLevel>,
     /// How to log
-    #[arg(id = "log.format", long = "log.format", value_name = "FORMAT", env = "IMAGE_PULL_EXPORTER_LOG_FORMAT", value_enum, default_value_t = LogFormat::Logfmt)]
+    #[arg(id = "log.format", long = "log.format", value_name = "FORMAT", env = "IMAGE_PULL_EXPORTER_LOG_FORMAT", value_enum, ignore_case = true, default_value_t = LogFormat::Logfmt)]
     pub format: LogFormat,
 }
 
@@ -465,17 +469,6 @@ impl ListArgs {
 fn cause() -> impl TypedValueParser<Value = Cause> {
     PossibleValuesParser::new(Cause::ALL.iter().map(|cause| cause.as_str()))
         .try_map(|name| Cause::ALL.iter().copied().find(|cause| cause.as_str() == name).ok_or("no such cause"))
-}
-
-fn listen_address(text: &str) -> Result<SocketAddr, String> {
-    let (host, port) = text.rsplit_once(':').ok_or("an address is HOST:PORT or :PORT")?;
-    let port: u16 = port.parse().map_err(|_| format!("\"{port}\" is no port"))?;
-    match host {
-        "" => Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
-        "localhost" => Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
-        "[::]" => Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))),
-        _ => text.parse().map_err(|_| format!("\"{host}\" is no IP address (IPv6 in brackets)")),
-    }
 }
 
 fn speed(text: &str) -> Result<f64, String> {

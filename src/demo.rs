@@ -33,6 +33,8 @@ const STALE_AFTER: Duration = Duration::from_secs(300);
 /// When the script is wrong, something could not be started, or a task ended that should not have.
 pub async fn run(args: &DemoArgs, log_level: log::Level) -> Result<()> {
     let DemoArgs { script, speed, seed, web, metrics, log: _ } = args;
+    let passed = serve::sockets_of_systemd(web)?;
+    let signals = serve::Signals::new()?;
     let script = match script {
         None => Script::parse(DEMO).context("the built-in script")?,
         Some(path) => {
@@ -41,8 +43,7 @@ pub async fn run(args: &DemoArgs, log_level: log::Level) -> Result<()> {
         }
     };
     let web_server = WebServer::new(web, log_level)?;
-    let stop = serve::stop_signal()?;
-    let listener = serve::listen(web.listen_address).await?;
+    let listeners = serve::listen(web, passed)?;
 
     let (clock, epoch) = clocks(script.end(), *speed);
     let jiff_epoch = jiff::Timestamp::from_millisecond(epoch.unix_millis()).context("the clock shows no date")?;
@@ -72,7 +73,7 @@ pub async fn run(args: &DemoArgs, log_level: log::Level) -> Result<()> {
         stale_after: STALE_AFTER,
         clock,
     };
-    let served = serve::serve(listener, watched, web_server, metrics, &mut tasks, stop).await;
+    let served = serve::serve(listeners, watched, web_server, metrics, &mut tasks, signals).await;
     server.shutdown().await.context("the simulated API server broke")?;
     served
 }

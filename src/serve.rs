@@ -1,16 +1,15 @@
 //! Watches a cluster and serves what fails: starts every task, and ends when the first of them does.
 
 use std::future::{Future, pending};
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum as _;
 use futures::StreamExt;
 use kube::Client;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -21,7 +20,7 @@ use crate::cluster::pods::{self, Source};
 use crate::cluster::selection::Selection;
 use crate::cluster::{PodEvent, client};
 use crate::http::web_config::{Reloading, Reloads};
-use crate::http::{self, NotReady, Refusals, Reviewer, Scrape, Sight, Site};
+use crate::http::{self, Limits, Listeners, NotReady, Refusals, Reviewer, Sight, Site, WriteBody};
 use crate::log;
 use crate::metrics::exposition::{Exposition, Format};
 use crate::metrics::families;
@@ -56,6 +55,8 @@ pub struct Watched {
 /// When something could not be started, or a task ended that should not have.
 pub async fn run(args: &ServeArgs, log_level: log::Level) -> Result<()> {
     let ServeArgs { web, auth_filter, config_check, cluster, metrics, log: _ } = args;
+    let signals = Signals::new()?;
+    let passed = sockets_of_systemd(web)?;
     // All are tried before any is complained about: whoever has made two mistakes wants to hear of both.
     let client = client::connect(&cluster.place.place()).await.map_err(anyhow::Error::from);
     let (selection, web_server) = (cluster.selection(), WebServer::new(web, log_level));
@@ -83,8 +84,7 @@ pub async fn run(args: &ServeArgs, log_level: log::Level) -> Result<()> {
         stale_after: cluster.stale_after,
         clock: Clock::System,
     };
-    let listener = listen(web.listen_address).await?;
-    serve(listener, watched, web_server, metrics, &mut JoinSet::new(), stop_signal()?).await
+    serve(listen(web, passed)?, watched, web_server, metrics, &mut JoinSet::new(), signals).await
 }
 
 /// How to serve, checked.
@@ -139,37 +139,51 @@ impl WebServer {
     }
 }
 
-/// Binds the address to serve on.
+/// Takes the sockets that systemd passes, if they are asked for. To be called first: it changes the environment.
 ///
 /// # Errors
-/// When it is taken or not ours.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} (see --web.listen-address)"))
+/// When there are none.
+pub fn sockets_of_systemd(web: &WebArgs) -> Result<Option<Listeners>> {
+    web.systemd_socket
+        .then(Listeners::from_systemd)
+        .transpose()
+        .map_err(|error| anyhow!("--web.systemd-socket: {error}"))
 }
 
-/// Serves `watched` on `listener` until `stop` is ready. `tasks` may hold further tasks, none of which should end.
+/// Binds the addresses to serve on, where systemd has passed no sockets.
 ///
 /// # Errors
-/// When a task ended before `stop`.
+/// When one is taken or not ours.
+pub fn listen(web: &WebArgs, passed: Option<Listeners>) -> Result<Listeners> {
+    let bind = || Listeners::bind(&web.listen_addresses);
+    passed.map_or_else(bind, Ok).map_err(|error| anyhow!("{error} (see --web.listen-address)"))
+}
+
+/// Serves `watched` on `listeners` until a signal ends it. `tasks` may hold further tasks, none of which should end.
+///
+/// # Errors
+/// When a task ended before that.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: Listeners,
     watched: Watched,
     web: WebServer,
     metrics: &MetricsArgs,
     tasks: &mut JoinSet<()>,
-    stop: impl Future<Output = ()>,
+    signals: Signals,
 ) -> Result<()> {
     let Watched { client, scopes, selection, compress_lists, stale_after, clock } = watched;
-    let WebServer { config, reloading, history } = web;
+    let WebServer { mut config, reloading, history } = web;
+    config.limits = limits(scopes.len());
     let settings = Settings {
         finished_pods_hidden: !selection.finished,
         pods_selected_by_label: !selection.labels.is_empty(),
         ..metrics.settings()
     };
     let monitor = Arc::new(Monitor::new(settings, &scopes, metrics.limits(), clock.now()).remembering(history));
-    let address = listener.local_addr().context("cannot tell the address listened on")?;
     let tls = config.web.borrow().has_tls();
-    info!(%address, tls, version = crate::build::VERSION, revision = crate::build::REVISION, "serving");
+    for address in listeners.addresses() {
+        info!(address, tls, version = crate::build::VERSION, revision = crate::build::REVISION, "serving");
+    }
 
     for scope in scopes {
         let source =
@@ -182,6 +196,18 @@ pub async fn serve(
         reloads: reloading.as_ref().map(Reloading::reloads),
         ..Exporter::new(monitor, clock, stale_after)
     });
+    let Signals { stop, mut hangup } = signals;
+    let reload_now = reloading.as_ref().map(Reloading::reload_now);
+    tasks.spawn(async move {
+        while hangup.recv().await.is_some() {
+            if let Some(reload_now) = &reload_now {
+                reload_now.notify_one();
+            } else {
+                info!("SIGHUP: there is no --web.config.file to read again");
+            }
+        }
+        pending::<()>().await;
+    });
     if let Some(reloading) = reloading {
         tasks.spawn(reloading.run(|| Clock::System.now()));
     }
@@ -189,7 +215,7 @@ pub async fn serve(
     server.spawn(async move {
         // An error means that the sender is gone, which is as good an order to stop.
         let stopped = async move { drop(stopped.changed().await) };
-        http::serve(listener, site, config, stopped).await;
+        http::serve(listeners, site, config, stopped).await;
     });
 
     tokio::select! {
@@ -204,6 +230,16 @@ pub async fn serve(
     Ok(())
 }
 
+/// Returns the limits of the server, within what the process may open.
+fn limits(watches: usize) -> Limits {
+    let (limits, files) = (Limits::default(), process::max_files());
+    let within = limits.within_files(files.unwrap_or(usize::MAX), watches);
+    if within.connections < limits.connections {
+        warn!(files, connections = within.connections, "fewer connections than usual: the process may open few files");
+    }
+    within
+}
+
 /// Hands every event of a watch to the monitor.
 async fn follow(scope: Scope, events: impl futures::Stream<Item = PodEvent>, monitor: Arc<Monitor>, clock: Clock) {
     let mut events = std::pin::pin!(events);
@@ -212,22 +248,34 @@ async fn follow(scope: Scope, events: impl futures::Stream<Item = PodEvent>, mon
     }
 }
 
-/// Ready when the process is told to stop, by SIGTERM or Ctrl-C.
-///
-/// # Errors
-/// When signals cannot be received.
-pub fn stop_signal() -> Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot receive SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot receive SIGINT")?;
-    Ok(async move {
-        let told = tokio::select! {
-            told = terminate.recv() => told,
-            told = interrupt.recv() => told,
+/// The signals that the process handles.
+pub struct Signals {
+    /// Ready when SIGTERM or SIGINT (Ctrl-C) comes.
+    stop: Pin<Box<dyn Future<Output = ()>>>,
+    /// SIGHUP: read the web configuration again.
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Begins to receive them. From then on SIGHUP does not end the process.
+    ///
+    /// # Errors
+    /// When signals cannot be received.
+    pub fn new() -> Result<Self> {
+        let mut terminate = signal(SignalKind::terminate()).context("cannot receive SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot receive SIGINT")?;
+        let hangup = signal(SignalKind::hangup()).context("cannot receive SIGHUP")?;
+        let stop = async move {
+            let told = tokio::select! {
+                told = terminate.recv() => told,
+                told = interrupt.recv() => told,
+            };
+            if told.is_none() {
+                pending::<()>().await;
+            }
         };
-        if told.is_none() {
-            pending::<()>().await;
-        }
-    })
+        Ok(Self { stop: Box::pin(stop), hangup })
+    }
 }
 
 /// What the HTTP server shows.
@@ -238,6 +286,8 @@ pub struct Exporter {
     started: Timestamp,
     refusals: Arc<Refusals>,
     reloads: Option<Reloads>,
+    /// Held while a scrape picks what it shows, which takes memory for every failing container.
+    picking: Arc<Mutex<()>>,
 }
 
 impl Exporter {
@@ -251,6 +301,7 @@ impl Exporter {
             started: process::started(Clock::System.now()),
             refusals: Arc::default(),
             reloads: None,
+            picking: Arc::default(),
         }
     }
 }
@@ -263,17 +314,22 @@ impl Exporter {
 }
 
 impl Site for Exporter {
-    fn scrape(&self, format: Format) -> Result<Scrape, NotReady> {
+    fn scrape(&self, format: Format) -> Result<WriteBody, NotReady> {
         let mut view = self.monitor.view().ok_or_else(|| self.not_listed())?;
         view.process = Some((self.started, Process::read()));
         view.log_lines_dropped = log::dropped().to_vec();
         let reload = self.reloads.as_ref().map(Reloads::latest);
         let reload = reload.map(|reload| (reload.is_successful, reload.succeeded));
         view.web = Some(Web { refused: self.refusals.counts().to_vec(), reload });
+        let picking = Arc::clone(&self.picking);
         Ok(Box::new(move |sink| {
+            let one_at_a_time = picking.lock();
+            let shown = Shown::of(&view);
+            drop(one_at_a_time);
             let mut exposition = Exposition::streamed(format, sink);
-            families::write(&Shown::of(&view), &mut exposition);
+            families::write(&shown, &mut exposition);
             exposition.finish();
+            Ok(())
         }))
     }
 

@@ -3,12 +3,15 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use common::cluster::Cluster;
 use common::{NOT_FOUND, PATIENCE, Program, eventually, get, pod, sum, timed};
+use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 const ERR: Option<(&str, &str)> = Some(("ErrImagePull", NOT_FOUND));
 /// Prometheus gives up on a scrape after ten seconds.
@@ -51,6 +54,127 @@ fn a_thousand_idle_connections_keep_no_scrape_waiting() {
     }
     check_watch(&cluster, &program, 11);
     drop((idle, hesitant));
+}
+
+#[test]
+fn a_process_that_may_open_few_files_answers_scrapes_beside_a_crowd() {
+    let cluster = Cluster::new("files");
+    cluster.store.put(pod("shop", "web", ERR));
+    let program = Program::start_with_files(64, &cluster.flags());
+    program.wait_ready();
+    // More than it may open, half of them in the middle of a request.
+    let idle: Vec<TcpStream> = (0..300)
+        .map(|number| {
+            let mut stream = TcpStream::connect(("127.0.0.1", program.port)).expect("the program accepts");
+            let request: &[u8] = if number % 2 == 0 { b"" } else { b"GET /metrics HTTP/1.1\r\nHost: " };
+            // Some were closed to make room for others.
+            let _ = stream.write_all(request);
+            stream
+        })
+        .collect();
+    for _ in 0..10 {
+        let metrics = program.metrics();
+        assert_eq!(sum(&metrics, "image_pull_failing{"), 1.0);
+        // It keeps some for its other work.
+        let (open, most) = (sum(&metrics, "process_open_fds"), sum(&metrics, "process_max_fds"));
+        assert!(most == 64.0 && open < most - 8.0, "{open} of {most}");
+    }
+    // The watch goes on, and so does a new one.
+    check_watch(&cluster, &program, 2);
+    drop(idle);
+}
+
+/// Reads a response at 512 B/s until it is cut off, again and again.
+fn read_slowly(port: u16, path: &'static str, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        let mut stream = connect_narrowly(port);
+        if stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).is_err() {
+            continue;
+        }
+        let mut bytes = [0; 128];
+        while !stop.load(Ordering::Relaxed) {
+            match stream.read(&mut bytes) {
+                Ok(0) | Err(_) => break,
+                Ok(_) => thread::sleep(Duration::from_millis(250)),
+            }
+        }
+    }
+}
+
+/// A connection for which the kernel keeps little of what is not read.
+fn connect_narrowly(port: u16) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are sockets");
+    socket.set_recv_buffer_size(16 * 1024).expect("its buffer can be set");
+    socket.connect(&SocketAddr::from(([127, 0, 0, 1], port)).into()).expect("the program accepts");
+    socket.into()
+}
+
+#[test]
+fn sixteen_slow_readers_keep_no_scrape_and_no_page_waiting() {
+    let (cluster, program) = crowd("slow", 10_000);
+    let (port, stop) = (program.port, AtomicBool::new(false));
+    thread::scope(|scope| {
+        let slow: Vec<_> = (0..16).map(|_| scope.spawn(|| read_slowly(port, "/metrics", &stop))).collect();
+        let slow_pages = scope.spawn(|| read_slowly(port, "/?limit=1000", &stop));
+        // Each takes a part of its turn with the slow ones, who come back as soon as they are cut off.
+        for _ in 0..5 {
+            let (metrics, took) = timed(|| program.metrics());
+            assert_eq!(sum(&metrics, "image_pull_failing{"), 10_000.0);
+            assert!(took < SCRAPE_TIMEOUT, "{took:?}");
+            assert_eq!(get(port, "/", "").expect("it answers").status, 200);
+        }
+        stop.store(true, Ordering::Relaxed);
+        drop((slow, slow_pages));
+        let cut_off = sum(&program.metrics(), "image_pull_exporter_http_refusals_total{reason=\"slow_reader\"");
+        assert!(cut_off >= 5.0, "{cut_off} cut off");
+    });
+    check_watch(&cluster, &program, 10_001);
+}
+
+#[test]
+fn scrapes_pages_and_json_of_a_hundred_thousand_failing_containers_fit_into_the_memory_limit() {
+    let cluster = Cluster::new("memory");
+    for number in 0..10_000 {
+        let namespace = format!("team-{}", number % 500);
+        let mut failing = pod(&namespace, &format!("pod-{number}"), ERR);
+        failing["spec"]["nodeName"] = format!("node-{}", number % 2000).into();
+        for list in ["/spec/containers", "/status/containerStatuses"] {
+            let containers = failing.pointer_mut(list).and_then(Value::as_array_mut).expect("a pod has containers");
+            let first = containers[0].clone();
+            containers.extend((1..10).map(|number| {
+                let mut container = first.clone();
+                container["name"] = format!("app-{number}").into();
+                container
+            }));
+        }
+        cluster.store.put(failing);
+    }
+    let program = cluster.start(&[]);
+    // Each is classified, by a program that is not optimized.
+    program.wait_ready_within(4 * PATIENCE);
+    let (port, before) = (program.port, program.peak_kib());
+    let answers: Vec<_> = ["/metrics", "/?limit=1000", "/api/v1/failures?limit=1000"]
+        .iter()
+        .flat_map(|path| (0..16).map(move |_| (*path, thread::spawn(move || get(port, path, "").expect("it answers")))))
+        .collect();
+    let mut pages = 0;
+    for (path, answer) in answers {
+        let answer = answer.join().expect("it was answered");
+        match (path, answer.status) {
+            ("/metrics", 200) => {
+                // As many as have series of their own.
+                let shown = sum(&answer.text(), "image_pull_failing{");
+                assert!((9_000.0..=10_000.0).contains(&shown), "{shown}");
+            }
+            (_, 200) => pages += 1,
+            // Two at a time are not made within the time limit by a program that is not optimized.
+            (path, status) => assert!(path != "/metrics" && status == 503, "{path}: {status}"),
+        }
+    }
+    assert!(pages >= 4, "{pages} pages");
+    let peak = program.peak_kib();
+    assert!(peak < 128 * 1024, "{peak} KiB, {before} KiB before");
+    check_watch(&cluster, &program, 100_001);
 }
 
 #[test]

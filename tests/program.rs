@@ -114,7 +114,7 @@ fn a_broken_record_is_named_by_its_line_and_skipped_on_request() {
 #[test]
 fn a_wrong_command_line_ends_with_2_and_says_why() {
     for (arguments, why) in [
-        (&["--web.listen-address", "nowhere"][..], "an address is HOST:PORT or :PORT"),
+        (&["--web.listen-address", "nowhere"][..], "an address is HOST:PORT, :PORT or unix:///PATH"),
         (&["--web.telemetry-path", "metrics"], "must begin with \"/\""),
         (&["replay", "--at", "-1", "x"], "unexpected argument"),
         (&["replay", "/nonexistent"], "cannot open /nonexistent"),

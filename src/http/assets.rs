@@ -1,12 +1,11 @@
 //! Serves the files that come with the program: style, script, icon, and the runbooks, which are wanted most when
 //! nothing else can be reached.
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
-use super::answer::{Answer, answer, etag_of};
-use super::router::Shared;
+use super::answer::file;
 
 /// Names a file and its content for each runbook.
 macro_rules! runbooks {
@@ -37,33 +36,24 @@ pub(super) const RUNBOOKS: &[(&str, &str)] = runbooks![
 ];
 
 /// The style sheet, in a file of its own because the content security policy forbids styles in the page.
-pub(super) async fn style(State(shared): State<Shared>, headers: HeaderMap) -> Response {
-    file(shared, headers, "text/css; charset=utf-8", include_str!("page/style.css")).await
+pub(super) async fn style(headers: HeaderMap) -> Response {
+    file(headers, "text/css; charset=utf-8", include_bytes!("page/style.css")).await
 }
 
 /// The script, in a file of its own for the same reason.
-pub(super) async fn script(State(shared): State<Shared>, headers: HeaderMap) -> Response {
-    file(shared, headers, "text/javascript; charset=utf-8", include_str!("page/script.js")).await
+pub(super) async fn script(headers: HeaderMap) -> Response {
+    file(headers, "text/javascript; charset=utf-8", include_bytes!("page/script.js")).await
 }
 
 /// The icon.
-pub(super) async fn icon(State(shared): State<Shared>, headers: HeaderMap) -> Response {
-    file(shared, headers, "image/svg+xml", include_str!("page/favicon.svg")).await
+pub(super) async fn icon(headers: HeaderMap) -> Response {
+    file(headers, "image/svg+xml", include_bytes!("page/favicon.svg")).await
 }
 
 /// A runbook. Browsers show plain text, and offer Markdown for download.
-pub(super) async fn runbook(State(shared): State<Shared>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+pub(super) async fn runbook(Path(name): Path<String>, headers: HeaderMap) -> Response {
     match RUNBOOKS.iter().find(|(known, _)| *known == name) {
-        Some((_, text)) => file(shared, headers, "text/plain; charset=utf-8", text).await,
+        Some((_, text)) => file(headers, "text/plain; charset=utf-8", text.as_bytes()).await,
         None => (StatusCode::NOT_FOUND, "not found\n").into_response(),
     }
-}
-
-async fn file(shared: Shared, headers: HeaderMap, content_type: &'static str, content: &'static str) -> Response {
-    let make = move |_: &_| {
-        let bytes = content.as_bytes().to_vec();
-        let etag = etag_of(&bytes);
-        Answer::new(StatusCode::OK, content_type, bytes).tagged(etag)
-    };
-    answer(shared, headers, make).await
 }

@@ -5,35 +5,38 @@ mod answer;
 mod api;
 mod assets;
 mod bearer;
+mod body;
 mod client_address;
+mod connection;
+mod connection_limit;
 mod encoding;
 mod fair_queue;
 mod fingerprint;
 mod health;
 mod lifecycle;
+mod listener;
 mod metrics;
 mod page;
 mod password;
 mod path;
-mod patience;
 mod problem;
 mod rate;
 mod recent;
 mod refusals;
+mod response_slots;
 mod router;
-mod seats;
 mod selection;
 mod server;
 pub mod web_config;
+mod write_timeout;
 
 #[cfg(test)]
 mod tests;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::metrics::exposition::Format;
@@ -44,6 +47,7 @@ use crate::pull::snapshot::{Failing, Snapshot};
 use crate::pull::time::Timestamp;
 
 pub use bearer::{Asked, Reviewer, Verdict};
+pub use listener::{BadListenAddress, ListenAddress, Listeners};
 pub use path::{BadPath, ExternalUrl, Prefix, TelemetryPath};
 pub use refusals::Refusals;
 pub use router::router;
@@ -55,7 +59,7 @@ use web_config::{Current, WebConfig};
 /// `ready` and `live` are called on a thread that other tasks need, so they must not block; the others may take their time.
 pub trait Site: Send + Sync + 'static {
     /// Returns what writes the exposition of this instant.
-    fn scrape(&self, format: Format) -> Result<Scrape, NotReady>;
+    fn scrape(&self, format: Format) -> Result<WriteBody, NotReady>;
 
     /// Returns what there is to see.
     fn look(&self) -> Result<Sight, NotReady>;
@@ -70,8 +74,8 @@ pub trait Site: Send + Sync + 'static {
     fn live(&self) -> Result<(), String>;
 }
 
-/// Writes an exposition into a sink, which takes its time; dropping the sink ends it.
-pub type Scrape = Box<dyn FnOnce(Box<dyn Write + Send>) + Send>;
+/// Writes a body into a sink, which takes its time. Dropping the sink ends the body, and an error breaks it off.
+pub type WriteBody = Box<dyn FnOnce(Box<dyn Write + Send>) -> io::Result<()> + Send>;
 
 /// What a person sees who looks.
 #[derive(Clone, Debug, Default)]
@@ -95,6 +99,11 @@ impl Sight {
     /// What fails of the pods with this name.
     fn failures_of(&self, namespace: &str, name: &str) -> impl Iterator<Item = Failing<'_>> {
         self.snapshot.failures().filter(move |(pod, _, _)| pod.id.namespace == namespace && pod.id.name == name)
+    }
+
+    /// Whether anything of the pods with this name fails or failed.
+    fn has_story(&self, namespace: &str, name: &str) -> bool {
+        self.failures_of(namespace, name).next().is_some() || self.ended_of(namespace, name).next().is_some()
     }
 
     /// What failed of the pods with this name.
@@ -153,41 +162,62 @@ impl Default for Config {
 /// What one client, or all of them together, may take from the server.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// From the moment the server waits for a request until the last byte of its header, so a connection may not stay idle
-    /// for longer either: hyper has one timer for both.
+    /// From the begin of a connection or the first byte of a request until the last byte of its header.
     pub header: Duration,
+    /// From the end of a response to the first byte of the next request. Longer than scrapers wait from scrape to scrape.
+    pub idle: Duration,
     /// From the header of a request to that of its response.
     pub request: Duration,
-    /// From the moment a client stops reading its response until it has read all of it.
+    /// How long a client may take to read 32 KiB of a large response.
+    pub stall: Duration,
+    /// How long a client may keep the server waiting altogether, until it has read its response.
     pub response: Duration,
     /// From the order to stop until connections are cut.
     pub drain: Duration,
-    /// How many connections are served at a time. For another, the oldest idle one is closed; where none is, it waits in the
-    /// kernel's queue.
+    /// How many connections are served at a time. For each beyond that an idle one is closed; where none is, it waits in
+    /// the kernel's queue. As many again may be open while those that were closed end.
     pub connections: usize,
-    /// How many scrapes are written at a time, each until its client has read it. Others wait.
+    /// How many scrapes are written at a time, each until its client has read it. Others wait, and end those whose clients
+    /// read slowly.
     pub scrapes: usize,
     /// The same of pages and JSON, so that people who look do not keep Prometheus waiting.
     pub looks: usize,
+}
+
+/// The file descriptors that the server leaves to the rest of the process: standard streams, the runtime, listeners,
+/// connections to the API server, configuration files.
+const OTHER_FILES: usize = 32;
+
+impl Limits {
+    /// Lowers the number of connections to what a process may have that may open so many files. `watches` is the number
+    /// of connections that the watch of the cluster takes.
+    #[must_use]
+    pub fn within_files(self, files: usize, watches: usize) -> Self {
+        let left = files.saturating_sub(OTHER_FILES + 2 * watches);
+        // Even where nothing is left, scrapes are tried.
+        Self { connections: self.connections.min(left / 2).max(2), ..self }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             header: Duration::from_secs(5),
+            idle: Duration::from_secs(180),
             request: Duration::from_secs(30),
+            stall: Duration::from_secs(10),
             response: Duration::from_secs(30),
             drain: Duration::from_secs(5),
             connections: 256,
             scrapes: 8,
-            looks: 4,
+            looks: 2,
         }
     }
 }
 
 /// Serves a site until `shutdown` is ready, then lets requests in flight finish. Every task it starts has ended when it
 /// returns.
-pub async fn serve(listener: TcpListener, site: Arc<dyn Site>, config: Config, shutdown: impl Future<Output = ()>) {
+pub async fn serve(listeners: Listeners, site: Arc<dyn Site>, config: Config, shutdown: impl Future<Output = ()>) {
     let router = router(site, &config);
-    serve_router(listener, router, config, shutdown).await;
+    serve_router(listeners, router, config, shutdown).await;
 }

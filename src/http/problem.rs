@@ -18,7 +18,12 @@ pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
 /// An answer that says what is wrong.
 pub(super) fn problem(status: StatusCode, detail: &str) -> Answer {
+    Answer::new(status, CONTENT_TYPE, body(status, detail))
+}
+
+/// Its body.
+pub(super) fn body(status: StatusCode, detail: &str) -> Vec<u8> {
     let title = status.canonical_reason().unwrap_or_default();
     let problem = Problem { r#type: "about:blank", title, status: status.as_u16(), detail };
-    Answer::new(status, CONTENT_TYPE, serde_json::to_vec(&problem).unwrap_or_default())
+    serde_json::to_vec(&problem).unwrap_or_default()
 }

@@ -26,11 +26,12 @@ pub struct Refusals {
     busy: AtomicU64,
     unavailable: AtomicU64,
     tls_handshake: AtomicU64,
+    slow_reader: AtomicU64,
 }
 
 impl Refusals {
     /// Returns the numbers, with the values of the label `reason`.
-    pub fn counts(&self) -> [(&'static str, u64); 6] {
+    pub fn counts(&self) -> [(&'static str, u64); 7] {
         [
             ("unauthenticated", &self.unauthenticated),
             ("forbidden", &self.forbidden),
@@ -38,6 +39,7 @@ impl Refusals {
             ("busy", &self.busy),
             ("unavailable", &self.unavailable),
             ("tls_handshake", &self.tls_handshake),
+            ("slow_reader", &self.slow_reader),
         ]
         .map(|(reason, count)| (reason, count.load(Ordering::Relaxed)))
     }
@@ -51,6 +53,11 @@ impl Refusals {
             Refusal::Unavailable => &self.unavailable,
         };
         count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a response that was cut off because its client read it too slowly.
+    pub(super) fn count_slow_reader(&self) {
+        self.slow_reader.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a connection whose TLS handshake failed or took too long.

@@ -7,21 +7,21 @@ use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Redirect};
 use axum::routing::{MethodRouter, get};
-use tokio::sync::Semaphore;
 
 use super::access::{self, Access};
 use super::bearer::Bearers;
 use super::page::Frame;
+use super::response_slots::ResponseSlots;
 use super::{Config, Site, api, assets, health, lifecycle, metrics, page, problem};
 
 /// What the handlers share.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) site: Arc<dyn Site>,
-    /// One permit for each scrape that may be in memory.
-    pub(super) scrapes: Arc<Semaphore>,
-    /// The same for everything else that may be large.
-    pub(super) looks: Arc<Semaphore>,
+    /// Limits how many scrapes are written at a time.
+    pub(super) scrapes: Arc<ResponseSlots>,
+    /// The same of pages and JSON.
+    pub(super) looks: Arc<ResponseSlots>,
     /// What every page has.
     pub(super) frame: Arc<Frame>,
 }
@@ -57,8 +57,8 @@ pub fn router(site: Arc<dyn Site>, config: &Config) -> Router {
     };
     let shared = Shared {
         site,
-        scrapes: Arc::new(Semaphore::new(limits.scrapes)),
-        looks: Arc::new(Semaphore::new(limits.looks)),
+        scrapes: ResponseSlots::new(limits.scrapes),
+        looks: ResponseSlots::new(limits.looks),
         frame: Arc::new(frame),
     };
     let bearers = config.reviewer.clone().map(|reviewer| Arc::new(Bearers::new(reviewer)));
@@ -92,8 +92,7 @@ pub fn router(site: Arc<dyn Site>, config: &Config) -> Router {
 /// Refuses a request, in words for a script where a script asks.
 fn refuse(uri: &Uri, status: StatusCode, why: &str) -> axum::response::Response {
     if uri.path().contains("/api/") {
-        let answer = problem::problem(status, why);
-        return (answer.status, [(header::CONTENT_TYPE, answer.content_type)], answer.body).into_response();
+        return (status, [(header::CONTENT_TYPE, problem::CONTENT_TYPE)], problem::body(status, why)).into_response();
     }
     (status, format!("{why}\n")).into_response()
 }

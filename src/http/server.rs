@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,17 +13,17 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use super::patience::Patient;
-use super::seats::{Seat, Seats};
-use super::{Config, Limits};
+use super::Config;
+use super::connection::{Connection, End};
+use super::connection_limit::ConnectionLimit;
+use super::listener::{Accepted, Listeners, Stream};
+use super::write_timeout::TimedStream;
 
 /// The most bytes of a request's header, which no known client comes near.
 const HEADER_BYTES: usize = 16 * 1024;
@@ -37,31 +36,46 @@ const LEAVING: Duration = Duration::from_secs(1);
 
 /// Serves a router until `shutdown` is ready, then lets requests in flight finish. Every task it starts has ended when it
 /// returns.
-pub async fn serve_router(listener: TcpListener, router: Router, config: Config, shutdown: impl Future<Output = ()>) {
+pub async fn serve_router(
+    mut listeners: Listeners,
+    router: Router,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) {
     let limits = config.limits;
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
-    let mut seats = Seats::default();
+    let mut limit = ConnectionLimit::new(limits.connections);
     let mut pause = Duration::ZERO;
     let mut shutdown = pin!(shutdown);
     let mut newcomer = None;
     loop {
-        // Those that were told to go take a moment.
-        let has_room = |seats: &mut Seats, taken| {
-            taken < limits.connections || (taken < 2 * limits.connections && seats.make_room())
-        };
-        if let Some((stream, peer)) = newcomer.take_if(|_| has_room(&mut seats, connections.len())) {
-            let peer = Peer { address: Some(canonical(peer)), seat: seats.take() };
-            connections.spawn(connection(stream, router.clone(), config.clone(), peer, stopping.clone()));
+        if let Some(Accepted { stream, peer }) = newcomer.take_if(|_| limit.has_room(connections.len())) {
+            let server = Server { router: router.clone(), config: config.clone(), connection: limit.open(peer) };
+            connections.spawn(server.serve(stream, stopping.clone()));
         }
         tokio::select! {
             () = &mut shutdown => break,
             Some(ended) = connections.join_next() => log_panic(ended),
-            () = seats.freed(), if newcomer.is_some() => {}
-            accepted = accept(&listener, &mut pause), if newcomer.is_none() => newcomer = Some(accepted),
+            () = limit.freed(), if newcomer.is_some() => {}
+            accepted = accept(&mut listeners, pause), if newcomer.is_none() => match accepted {
+                Ok(accepted) => {
+                    pause = Duration::ZERO;
+                    newcomer = Some(accepted);
+                }
+                Err(error) if is_of_the_peer(&error) => {}
+                Err(error) => {
+                    if pause.is_zero() {
+                        tracing::warn!(%error, "cannot accept connections");
+                    }
+                    pause = (pause * 2).clamp(PAUSES.0, PAUSES.1);
+                    // One that ends leaves a file descriptor.
+                    limit.close_idle();
+                }
+            },
         }
     }
-    drop(listener);
+    drop(listeners);
     stop.send_replace(());
     let drained = timeout(limits.drain, async {
         while let Some(ended) = connections.join_next().await {
@@ -74,27 +88,15 @@ pub async fn serve_router(listener: TcpListener, router: Router, config: Config,
     }
 }
 
-/// Returns the next connection.
+/// Returns the next connection, after a pause.
 ///
-/// When the process has no file descriptor left, `accept` fails at once and again: so pause, ever longer. The caller may
-/// drop this future because a connection has ended; trying again right then is what is wanted.
-async fn accept(listener: &TcpListener, pause: &mut Duration) -> (TcpStream, SocketAddr) {
-    loop {
-        match listener.accept().await {
-            Ok(accepted) => {
-                *pause = Duration::ZERO;
-                return accepted;
-            }
-            Err(error) if is_of_the_peer(&error) => {}
-            Err(error) => {
-                if pause.is_zero() {
-                    tracing::warn!(%error, "cannot accept connections");
-                }
-                *pause = (*pause * 2).clamp(PAUSES.0, PAUSES.1);
-                sleep(*pause).await;
-            }
-        }
+/// When the process has no file descriptor left, `accept` fails at once and again. The caller may drop this future because
+/// a connection has ended; trying again right then is what is wanted.
+async fn accept(listeners: &mut Listeners, pause: Duration) -> io::Result<Accepted> {
+    if !pause.is_zero() {
+        sleep(pause).await;
     }
+    listeners.accept().await
 }
 
 /// Returns whether a connection was gone before it was accepted, which says nothing about the next.
@@ -103,93 +105,88 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// The other end of a connection.
-struct Peer {
-    /// Its address, which requests carry as the extension [`ConnectInfo`]. `None` on a Unix socket.
-    address: Option<SocketAddr>,
-    seat: Arc<Seat>,
+/// What it takes to serve one connection.
+struct Server {
+    router: Router,
+    config: Config,
+    connection: Arc<Connection>,
 }
 
-/// Returns an IPv4 address for one that is written as IPv6, as a socket for both shows it: `::ffff:10.0.0.1`.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-async fn connection(stream: TcpStream, router: Router, config: Config, peer: Peer, mut stopping: watch::Receiver<()>) {
-    // Otherwise the end of a response may wait for the peer to acknowledge its beginning.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
-    }
-    let stream = Patient::new(stream, config.limits.response);
-    // What holds now holds for this connection to its end.
-    let web = config.web.borrow().clone();
-    let Some(tls) = &web.tls else {
-        return http(stream, router, config.limits, &peer, stopping).await;
-    };
-    let handshake = tokio::select! {
-        handshake = timeout(config.limits.header, tls.accept(stream)) => handshake,
-        () = peer.seat.leave() => return,
-        _ = stopping.changed() => return,
-    };
-    match handshake {
-        Ok(Ok(stream)) => http(stream, router, config.limits, &peer, stopping).await,
-        failed => {
-            config.refusals.count_handshake();
-            let why = failed.map_or_else(
-                |_| "it takes too long".to_owned(),
-                |failed| failed.err().map_or_else(String::new, |error| error.to_string()),
-            );
-            tracing::debug!(why, "TLS handshake failed");
+impl Server {
+    /// Serves a connection until one side has enough.
+    async fn serve(self, stream: Box<dyn Stream>, mut stopping: watch::Receiver<()>) {
+        // What holds now holds for this connection to its end.
+        let web = self.config.web.borrow().clone();
+        let Some(tls) = &web.tls else { return self.http(stream, stopping).await };
+        let handshake = tokio::select! {
+            handshake = timeout(self.config.limits.header, tls.accept(stream)) => handshake,
+            () = self.connection.closed() => return,
+            _ = stopping.changed() => return,
+        };
+        match handshake {
+            Ok(Ok(stream)) => self.http(Box::new(stream), stopping).await,
+            failed => {
+                self.config.refusals.count_handshake();
+                let why = failed.map_or_else(
+                    |_| "it takes too long".to_owned(),
+                    |failed| failed.err().map_or_else(String::new, |error| error.to_string()),
+                );
+                tracing::debug!(why, "TLS handshake failed");
+            }
         }
     }
-}
 
-/// Serves requests on a connection until one side has enough.
-async fn http<S>(stream: S, router: Router, limits: Limits, peer: &Peer, mut stopping: watch::Receiver<()>)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let service = service_fn(|request| answer(&router, request, limits.request, peer));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header)
-        .max_header_size(HEADER_BYTES)
-        .max_buf_size(2 * HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        _ = stopping.changed() => {
-            // Ends an idle connection at once, any other after its response.
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    /// Serves requests.
+    async fn http(&self, stream: Box<dyn Stream>, mut stopping: watch::Receiver<()>) {
+        let Self { config, connection: state, .. } = self;
+        state.on_open();
+        let stream = TimedStream::new(stream, config.limits.response, Some(Arc::clone(state)));
+        let service = service_fn(|request| self.answer(request));
+        let connection = http1::Builder::new()
+            // It limits the time between two requests as well. `Connection::expired` tells the two apart.
+            .header_read_timeout(None)
+            .max_header_size(HEADER_BYTES)
+            .max_buf_size(2 * HEADER_BYTES)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            _ = stopping.changed() => {
+                // Ends an idle connection at once, any other after its response.
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            end = state.ends(&config.limits) => match end {
+                End::Close => {
+                    connection.as_mut().graceful_shutdown();
+                    // A client that has sent half a header is idle too.
+                    timeout(LEAVING, connection).await.unwrap_or(Ok(()))
+                }
+                End::CutOff => {
+                    config.refusals.count_slow_reader();
+                    tracing::debug!(peer = ?state.peer(), "response cut off: the client reads too slowly");
+                    return;
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "connection failed");
         }
-        () = peer.seat.leave() => {
-            connection.as_mut().graceful_shutdown();
-            // A client that has sent half a header is idle too.
-            timeout(LEAVING, connection).await.unwrap_or(Ok(()))
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "connection failed");
     }
-}
 
-async fn answer(
-    router: &Router,
-    mut request: Request<Incoming>,
-    limit: Duration,
-    peer: &Peer,
-) -> Result<Response, Infallible> {
-    let busy = peer.seat.begin();
-    if let Some(address) = peer.address {
-        request.extensions_mut().insert(ConnectInfo(address));
+    async fn answer(&self, mut request: Request<Incoming>) -> Result<Response, Infallible> {
+        let in_flight = self.connection.begin();
+        if let Some(address) = self.connection.peer() {
+            request.extensions_mut().insert(ConnectInfo(address));
+        }
+        request.extensions_mut().insert(Arc::clone(&self.connection));
+        let answer = TowerToHyperService::new(self.router.clone()).call(request);
+        let answered = match timeout(self.config.limits.request, answer).await {
+            Ok(response) => response,
+            Err(_) => Ok((StatusCode::SERVICE_UNAVAILABLE, "request timed out\n").into_response()),
+        };
+        answered.map(|response| in_flight.until_sent(response))
     }
-    let answered = match timeout(limit, TowerToHyperService::new(router.clone()).call(request)).await {
-        Ok(response) => response,
-        Err(_) => Ok((StatusCode::SERVICE_UNAVAILABLE, "this takes too long\n").into_response()),
-    };
-    answered.map(|response| busy.until_sent(response))
 }
 
 fn log_panic(ended: Result<(), JoinError>) {

@@ -34,7 +34,7 @@ enum Scrape {
 struct Probe(Scrape);
 
 impl Site for Probe {
-    fn scrape(&self, format: Format) -> Result<super::Scrape, NotReady> {
+    fn scrape(&self, format: Format) -> Result<super::WriteBody, NotReady> {
         let body = match &self.0 {
             Scrape::Repeat(times) => format!("{format:?}").repeat(*times),
             Scrape::NotReady => return Err(NotReady("the first list is not complete".to_owned())),
@@ -51,6 +51,7 @@ impl Site for Probe {
             // In pieces, as a real one. An error means that the client has gone.
             let _ = body.as_bytes().chunks(64 << 10).try_for_each(|piece| sink.write_all(piece));
             assert!(!breaks, "it breaks off");
+            Ok(())
         }))
     }
 
@@ -109,7 +110,7 @@ impl Server {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap().into();
                 let shutdown = async { drop(stopped.await) };
                 serve_router(listener, router(&config), config, shutdown).await;
             });

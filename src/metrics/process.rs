@@ -1,6 +1,7 @@
 //! Reads what this process uses, as every Prometheus client library reports it.
 
 use std::fs;
+use std::str::FromStr;
 
 use crate::pull::time::Timestamp;
 
@@ -29,7 +30,7 @@ impl Process {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-        let kibibytes = |name: &str| number_after(&status, name).unwrap_or_default() * 1024.0;
+        let kibibytes = |name: &str| number_after::<f64>(&status, name).unwrap_or_default() * 1024.0;
         Self {
             cpu_seconds: cpu_ticks(&stat).unwrap_or_default() / TICKS_PER_SECOND,
             open_fds: fs::read_dir("/proc/self/fd").map_or(0.0, |fds| fds.count() as f64),
@@ -40,7 +41,14 @@ impl Process {
     }
 }
 
-fn number_after(text: &str, name: &str) -> Option<f64> {
+/// Returns how many files this process may open; `None` without a limit.
+#[must_use]
+pub fn max_files() -> Option<usize> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    number_after(&limits, "Max open files")
+}
+
+fn number_after<N: FromStr>(text: &str, name: &str) -> Option<N> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }

@@ -92,6 +92,7 @@ impl<'a> Shown<'a> {
         let all = failing.len();
         let mut places = choice.iter();
         failing.retain(|_| places.next().copied().unwrap_or(true));
+        failing.shrink_to_fit();
         let truncated = all - failing.len();
         Self { view, failing, choice, truncated, pairs: view.counted.pairs() }
     }

@@ -42,7 +42,12 @@ impl Cluster {
 
     /// The program, watching it.
     pub fn start(&self, flags: &[&str]) -> Program {
-        Program::start(&[&["--kubeconfig", self.kubeconfig.to_str().expect("a path is text")], flags].concat())
+        Program::start(&[&self.flags(), flags].concat())
+    }
+
+    /// The flags that make the program watch it.
+    pub fn flags(&self) -> [&str; 2] {
+        ["--kubeconfig", self.kubeconfig.to_str().expect("a path is text")]
     }
 
     pub fn stop(&mut self) {

@@ -20,13 +20,19 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Waits until `condition` holds; fails the test after [`PATIENCE`] with what it last said.
 #[track_caller]
-pub fn eventually(mut condition: impl FnMut() -> Result<(), String>) {
+pub fn eventually(condition: impl FnMut() -> Result<(), String>) {
+    within(PATIENCE, condition);
+}
+
+/// The same with another limit.
+#[track_caller]
+pub fn within(limit: Duration, mut condition: impl FnMut() -> Result<(), String>) {
     #[expect(clippy::disallowed_methods, reason = "a deadline for a real process")]
     let began = Instant::now();
     loop {
         match condition() {
             Ok(()) => return,
-            Err(why) => assert!(began.elapsed() < PATIENCE, "still not so: {why}"),
+            Err(why) => assert!(began.elapsed() < limit, "still not so: {why}"),
         }
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -127,11 +133,29 @@ impl Program {
 
     /// Starts it with environment variables.
     pub fn start_with(port: u16, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_image-pull-exporter"))
-            .args(arguments)
-            .envs(variables.iter().copied())
-            .args(["--web.listen-address", &format!("127.0.0.1:{port}"), "--log.format", "json"])
-            .stdin(Stdio::null())
+        let mut command = Command::new(env!("CARGO_BIN_EXE_image-pull-exporter"));
+        command.args(arguments).envs(variables.iter().copied());
+        command.args(["--web.listen-address", &format!("127.0.0.1:{port}")]).stdin(Stdio::null());
+        Self::spawn(command)
+    }
+
+    /// Starts it with at most so many open files.
+    pub fn start_with_files(files: u32, arguments: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {files} && exec \"$@\""), "sh"]);
+        command.arg(env!("CARGO_BIN_EXE_image-pull-exporter")).args(arguments);
+        command.args(["--web.listen-address", "127.0.0.1:0"]).stdin(Stdio::null());
+        Self::spawn(command)
+    }
+
+    /// Starts a command that becomes the program, and waits until it says on which port it serves.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .args(["--log.format", "json"])
+            // Memory as with musl, for which the program is shipped: one heap for all threads, and what is large is returned
+            // at once. glibc's heap of each thread keeps what the largest response has taken.
+            .env("MALLOC_ARENA_MAX", "1")
+            .env("MALLOC_MMAP_THRESHOLD_", "131072")
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
@@ -140,8 +164,10 @@ impl Program {
             let mut line = String::new();
             assert!(log.read_line(&mut line).expect("the log is text") > 0, "it ended before it served");
             let line: Value = serde_json::from_str(&line).expect("the log is JSON");
-            if let Some(address) = line.pointer("/fields/address").and_then(Value::as_str) {
-                break address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("an address has a port");
+            let address = line.pointer("/fields/address").and_then(Value::as_str);
+            // A Unix socket has none.
+            if let Some(port) = address.and_then(|address| address.rsplit(':').next()?.parse().ok()) {
+                break port;
             }
         };
         // What nobody reads would stop the program once the pipe is full.
@@ -158,7 +184,12 @@ impl Program {
 
     /// Waits until it is ready.
     pub fn wait_ready(&self) {
-        eventually(|| match get(self.port, "/readyz", "") {
+        self.wait_ready_within(PATIENCE);
+    }
+
+    /// The same with another limit.
+    pub fn wait_ready_within(&self, limit: Duration) {
+        within(limit, || match get(self.port, "/readyz", "") {
             Ok(response) if response.status == 200 => Ok(()),
             Ok(response) => Err(response.text()),
             Err(error) => Err(error.to_string()),
@@ -177,10 +208,15 @@ impl Program {
         self.child.kill().expect("it runs");
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let killed = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(killed.expect("kill runs").success());
+    }
+
     /// Sends SIGTERM and returns the exit code.
     pub fn terminate(mut self) -> Option<i32> {
-        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        assert!(killed.expect("kill runs").success());
+        self.signal("TERM");
         self.child.wait().expect("the program ends").code()
     }
 }

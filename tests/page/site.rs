@@ -43,7 +43,7 @@ impl Site {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it starts");
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("it is a listener");
-                http::serve(listener, shown, Config::default(), async { drop(stopped.await) }).await;
+                http::serve(listener.into(), shown, Config::default(), async { drop(stopped.await) }).await;
             });
         });
         Self { monitor, began, port, stop: Some(stop), thread: Some(thread) }

@@ -1,6 +1,6 @@
 //! Defines what the JSON looks like. Fields may be added; none is renamed, taken away or given another meaning.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::super::selection::Selection;
 use super::super::{Sight, Site};
@@ -8,58 +8,79 @@ use crate::present::outage::{Outage, Reach, outages};
 use crate::present::past::{EndedFailure, FiveMinutes, Status};
 use crate::present::{FailingContainer, rfc3339, rfc3339_where_known};
 use crate::pull::advice::summary;
+use crate::pull::history::Ended;
 use crate::pull::replaced::CauseSince;
 use crate::pull::snapshot::Failing;
 use crate::pull::time::Timestamp;
 
 /// What fails: in the shape of `list -o json`, a part at a time.
 #[derive(Serialize)]
-pub(super) struct Failures {
+pub(super) struct Failures<'a> {
     #[serde(serialize_with = "rfc3339")]
     time: Timestamp,
     synced: bool,
     pods: u64,
     total: usize,
     next: Option<String>,
-    failing: Vec<FailingContainer>,
+    failing: Each<Vec<Failing<'a>>, &'a Sight>,
 }
 
-impl Failures {
-    pub(super) fn of(sight: &Sight, selection: &Selection, url: &str) -> Self {
+/// A list whose items are made one at a time, when they are written.
+struct Each<I, C> {
+    items: I,
+    /// What else it takes to make one.
+    context: C,
+}
+
+impl Serialize for Each<Vec<Failing<'_>>, &Sight> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Sight { now, .. } = *self.context;
+        let failing = |failing: &Failing<'_>| FailingContainer::of(*failing, now, self.context.seen_until());
+        serializer.collect_seq(self.items.iter().map(failing))
+    }
+}
+
+impl Serialize for Each<Vec<&Ended>, ()> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.items.iter().filter_map(|ended| EndedFailure::of(ended)))
+    }
+}
+
+impl<'a> Failures<'a> {
+    pub(super) fn of(sight: &'a Sight, selection: &Selection, url: &str) -> Self {
         let all = selection.pick(sight.snapshot.failures());
-        let shown =
-            selection.slice(&all).iter().map(|failing| FailingContainer::of(*failing, sight.now, sight.seen_until()));
         Self {
             time: sight.now,
             synced: sight.watch.synced,
             pods: sight.watch.listed_pods,
             total: all.len(),
             next: next(selection, all.len(), url),
-            failing: shown.collect(),
+            failing: Each { items: selection.slice(&all).to_vec(), context: sight },
         }
     }
 }
 
 /// What failed, the newest end first.
 #[derive(Serialize)]
-pub(super) struct History {
+pub(super) struct History<'a> {
     #[serde(serialize_with = "rfc3339")]
     time: Timestamp,
     total: usize,
     next: Option<String>,
-    ended: Vec<EndedFailure>,
+    ended: Each<Vec<&'a Ended>, ()>,
 }
 
-impl History {
-    pub(super) fn of(sight: &Sight, selection: &Selection, url: &str) -> Self {
+impl<'a> History<'a> {
+    pub(super) fn of(sight: &'a Sight, selection: &Selection, url: &str) -> Self {
         let is_wanted = |failing: Failing<'_>| !selection.pick(std::iter::once(failing)).is_empty();
-        let ended = sight.past.ended.iter().filter(|ended| ended.failing().is_some_and(is_wanted));
+        let ended =
+            sight.past.ended.iter().map(AsRef::as_ref).filter(|ended: &&Ended| ended.failing().is_some_and(is_wanted));
         let all: Vec<_> = ended.collect();
         Self {
             time: sight.now,
             total: all.len(),
             next: next(selection, all.len(), url),
-            ended: selection.slice(&all).iter().filter_map(|ended| EndedFailure::of(ended)).collect(),
+            ended: Each { items: selection.slice(&all).to_vec(), context: () },
         }
     }
 }
@@ -143,14 +164,14 @@ impl Summary {
 
 /// The story of one pod, or of several that had its name.
 #[derive(Serialize)]
-pub(super) struct Story {
+pub(super) struct Story<'a> {
     #[serde(serialize_with = "rfc3339")]
     time: Timestamp,
     synced: bool,
-    namespace: String,
-    pod: String,
-    failing: Vec<OpenStory>,
-    ended: Vec<EndedFailure>,
+    namespace: &'a str,
+    pod: &'a str,
+    failing: Each<Vec<Failing<'a>>, (&'a dyn Site, &'a Sight)>,
+    ended: Each<Vec<&'a Ended>, ()>,
 }
 
 #[derive(Serialize)]
@@ -160,31 +181,30 @@ struct OpenStory {
     statuses: Vec<Status>,
 }
 
-impl Story {
-    /// The story as it stands; `None` where there is none to tell.
-    pub(super) fn of(sight: &Sight, namespace: &str, name: &str, site: &dyn Site) -> Option<Self> {
-        let open = |failing: Failing<'_>| {
-            let (pod, container, _) = failing;
+impl Serialize for Each<Vec<Failing<'_>>, (&dyn Site, &Sight)> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (site, sight) = self.context;
+        serializer.collect_seq(self.items.iter().map(|failing| {
+            let (pod, container, _) = *failing;
             let timelines = site.timelines(&pod.id);
             let of_container = timelines.iter().find(|(of, _)| **of == *container.name);
             let statuses = of_container.map(|(_, points)| points.iter().map(Status::of).collect());
-            OpenStory {
-                failure: FailingContainer::of(failing, sight.now, sight.seen_until()),
-                statuses: statuses.unwrap_or_default(),
-            }
-        };
-        let failing: Vec<OpenStory> = sight.failures_of(namespace, name).map(open).collect();
-        let ended: Vec<EndedFailure> = sight.ended_of(namespace, name).filter_map(EndedFailure::of).collect();
-        if failing.is_empty() && ended.is_empty() {
-            return None;
-        }
-        Some(Self {
+            let failure = FailingContainer::of(*failing, sight.now, sight.seen_until());
+            OpenStory { failure, statuses: statuses.unwrap_or_default() }
+        }))
+    }
+}
+
+impl<'a> Story<'a> {
+    /// The story as it stands.
+    pub(super) fn of(sight: &'a Sight, namespace: &'a str, name: &'a str, site: &'a dyn Site) -> Self {
+        Self {
             time: sight.now,
             synced: sight.watch.synced,
-            namespace: namespace.to_owned(),
-            pod: name.to_owned(),
-            failing,
-            ended,
-        })
+            namespace,
+            pod: name,
+            failing: Each { items: sight.failures_of(namespace, name).collect(), context: (site, sight) },
+            ended: Each { items: sight.ended_of(namespace, name).collect(), context: () },
+        }
     }
 }

@@ -7,12 +7,14 @@ mod row;
 mod view;
 mod words;
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use super::answer::{Answer, answer};
+use super::answer::{Answer, Client, answer};
 use super::router::Shared;
 use super::selection::{PAGE, Selection};
 use super::{Sight, Site};
@@ -42,44 +44,54 @@ struct Message<'a> {
 }
 
 /// Everything that fails, as far as the query selects it.
-pub(super) async fn index(State(shared): State<Shared>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+pub(super) async fn index(
+    State(shared): State<Shared>,
+    client: Client,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
     let frame = shared.frame.clone();
-    let make = move |site: &dyn Site| match Selection::parse(&query.unwrap_or_default(), PAGE) {
+    let make = move |site: &Arc<dyn Site>| match Selection::parse(&query.unwrap_or_default(), PAGE) {
         Err(error) => message(&frame, StatusCode::BAD_REQUEST, "This link makes no sense", &error.to_string()),
         Ok(selection) => looked(&frame, site, |sight| {
-            let html = view::Index::of(&frame, sight, &selection, site).render();
-            html.map(|html| page(StatusCode::OK, html))
+            let (frame, site) = (frame.clone(), Arc::clone(site));
+            Answer::written(CONTENT_TYPE, move |sink| {
+                view::Index::of(&frame, &sight, &selection, &*site).write_into(sink)
+            })
         }),
     };
-    answer(shared, headers, make).await
+    answer(shared, client, headers, make).await
 }
 
 /// The whole story of one pod.
 pub(super) async fn pod(
     State(shared): State<Shared>,
+    client: Client,
     Path((namespace, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
     let frame = shared.frame.clone();
-    let make = move |site: &dyn Site| {
-        looked(&frame, site, |sight| match pod::Story::of(&frame, sight, (&namespace, &name), site) {
-            Some(story) => story.render().map(|html| page(StatusCode::OK, html)),
-            None => Ok(message(&frame, StatusCode::NOT_FOUND, "Nothing to tell of this pod", NO_STORY)),
+    let make = move |site: &Arc<dyn Site>| {
+        looked(&frame, site, |sight| {
+            if !sight.has_story(&namespace, &name) {
+                return message(&frame, StatusCode::NOT_FOUND, "Nothing to tell of this pod", NO_STORY);
+            }
+            let (frame, site) = (frame.clone(), Arc::clone(site));
+            Answer::written(CONTENT_TYPE, move |sink| {
+                pod::Story::of(&frame, &sight, (&namespace, &name), &*site).write_into(sink)
+            })
         })
     };
-    answer(shared, headers, make).await
+    answer(shared, client, headers, make).await
 }
 
 const NO_STORY: &str = "No container of it fails to get its image, and no failure of it is remembered. \
                         The exporter remembers the last failures that ended since it was started.";
 
 /// Makes a page of what there is to see.
-fn looked(frame: &Frame, site: &dyn Site, make: impl FnOnce(&Sight) -> askama::Result<Answer>) -> Answer {
+fn looked(frame: &Frame, site: &Arc<dyn Site>, make: impl FnOnce(Sight) -> Answer) -> Answer {
     match site.look() {
-        Ok(sight) => make(&sight).unwrap_or_else(|error| {
-            tracing::error!(%error, "page failed");
-            page(StatusCode::INTERNAL_SERVER_ERROR, String::new())
-        }),
+        Ok(sight) => make(sight),
         Err(reason) => {
             let text = format!("There is nothing to see yet: {reason}. This page tries again every few seconds.");
             let mut answer = message(frame, StatusCode::SERVICE_UNAVAILABLE, "Starting", &text).and_retry();
@@ -90,9 +102,6 @@ fn looked(frame: &Frame, site: &dyn Site, make: impl FnOnce(&Sight) -> askama::R
 }
 
 fn message(frame: &Frame, status: StatusCode, title: &str, text: &str) -> Answer {
-    page(status, Message { frame, title, text }.render().unwrap_or_default())
-}
-
-fn page(status: StatusCode, html: String) -> Answer {
+    let html = Message { frame, title, text }.render().unwrap_or_default();
     Answer::new(status, CONTENT_TYPE, html.into_bytes())
 }

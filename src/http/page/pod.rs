@@ -13,6 +13,7 @@ use crate::pull::advice;
 use crate::pull::cause::Cause;
 use crate::pull::history::Point;
 use crate::pull::redact::redact;
+use crate::pull::snapshot::Failing;
 use crate::pull::time::Timestamp;
 
 /// The whole story of one pod, or of several that had its name.
@@ -24,7 +25,9 @@ pub(super) struct Story<'a> {
     now: String,
     namespace: &'a str,
     name: &'a str,
-    open: Vec<Open>,
+    open: Vec<Failing<'a>>,
+    sight: &'a Sight,
+    site: &'a dyn Site,
     ended: Vec<Past>,
 }
 
@@ -50,17 +53,33 @@ struct Told {
 }
 
 impl<'a> Story<'a> {
-    /// The story as it stands; `None` where there is none to tell.
+    /// The story as it stands.
     pub(super) fn of(
         frame: &'a Frame,
-        sight: &Sight,
+        sight: &'a Sight,
         (namespace, name): (&'a str, &'a str),
-        site: &dyn Site,
-    ) -> Option<Self> {
+        site: &'a dyn Site,
+    ) -> Self {
         let now = sight.now;
-        let open = |failing| {
-            let (_, _, failure) = failing;
-            let row = Row::of(failing, sight, site);
+        Self {
+            frame,
+            now_millis: now.unix_millis(),
+            now: words::clock(now),
+            namespace,
+            name,
+            open: sight.failures_of(namespace, name).collect(),
+            sight,
+            site,
+            ended: sight.ended_of(namespace, name).filter_map(|ended| Past::of(ended, now)).collect(),
+        }
+    }
+
+    /// The open failures, each made when the page comes to it.
+    fn stories(&self) -> impl Iterator<Item = Open> {
+        let now = self.sight.now;
+        self.open.iter().map(move |failing| {
+            let (_, _, failure) = *failing;
+            let row = Row::of(*failing, self.sight, self.site);
             let cause: Cause = failure.cause;
             Open {
                 title: words::title(cause),
@@ -71,18 +90,6 @@ impl<'a> Story<'a> {
                 statuses: told(&row.points, now),
                 row,
             }
-        };
-        let open: Vec<Open> = sight.failures_of(namespace, name).map(open).collect();
-        let ended: Vec<Past> = sight.ended_of(namespace, name).filter_map(|ended| Past::of(ended, now)).collect();
-        let is_known = !open.is_empty() || !ended.is_empty();
-        is_known.then(|| Self {
-            frame,
-            now_millis: now.unix_millis(),
-            now: words::clock(now),
-            namespace,
-            name,
-            open,
-            ended,
         })
     }
 }

@@ -47,7 +47,7 @@ pub(super) struct Index<'a> {
     groups: Vec<Choice>,
     is_all: bool,
     form: Form,
-    outages: Vec<Shown>,
+    outages: Vec<Shown<'a>>,
     pager: Pager,
     day: Day,
     most_at: String,
@@ -76,7 +76,7 @@ struct Choice {
 }
 
 /// One outage.
-struct Shown {
+struct Shown<'a> {
     id: String,
     title: String,
     group: &'static str,
@@ -93,7 +93,24 @@ struct Shown {
     check_first: &'static str,
     runbook: &'static str,
     is_open: bool,
-    rows: Vec<Row>,
+    rows: Rows<'a>,
+}
+
+/// The lines of an outage, each made when the page comes to it.
+struct Rows<'a> {
+    failures: Vec<Failing<'a>>,
+    sight: &'a Sight,
+    site: &'a dyn Site,
+}
+
+impl Rows<'_> {
+    fn len(&self) -> usize {
+        self.failures.len()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Row> {
+        self.failures.iter().map(|failing| Row::of(*failing, self.sight, self.site))
+    }
 }
 
 /// Where in the list this page is.
@@ -124,7 +141,7 @@ pub(super) struct Past {
 }
 
 impl<'a> Index<'a> {
-    pub(super) fn of(frame: &'a Frame, sight: &Sight, selection: &Selection, site: &dyn Site) -> Self {
+    pub(super) fn of(frame: &'a Frame, sight: &'a Sight, selection: &Selection, site: &'a dyn Site) -> Self {
         let now = sight.now;
         let all: Vec<Failing<'_>> = sight.snapshot.failures().collect();
         let picked = selection.pick(all.iter().copied());
@@ -219,23 +236,23 @@ fn sort(outages: &mut [Outage<'_>], sort: Sort) {
 }
 
 /// The outages of this page, each with the failures that are on it.
-fn shown(outages: &[Outage<'_>], selection: &Selection, sight: &Sight, site: &dyn Site) -> Vec<Shown> {
+fn shown<'a>(outages: &[Outage<'a>], selection: &Selection, sight: &'a Sight, site: &'a dyn Site) -> Vec<Shown<'a>> {
     let (mut skip, mut left) = (selection.offset, selection.limit);
     let mut shown = Vec::new();
     for outage in outages {
-        let rows: Vec<Failing<'_>> = outage.failures.iter().skip(skip).take(left).copied().collect();
+        let failures: Vec<Failing<'a>> = outage.failures.iter().skip(skip).take(left).copied().collect();
         skip = skip.saturating_sub(outage.failures.len());
-        left -= rows.len();
-        if !rows.is_empty() {
-            let rows = rows.into_iter().map(|failing| Row::of(failing, sight, site)).collect();
+        left -= failures.len();
+        if !failures.is_empty() {
+            let rows = Rows { failures, sight, site };
             shown.push(Shown::of(outage, rows, sight.now, outages.len() == 1));
         }
     }
     shown
 }
 
-impl Shown {
-    fn of(outage: &Outage<'_>, rows: Vec<Row>, now: Timestamp, is_open: bool) -> Self {
+impl<'a> Shown<'a> {
+    fn of(outage: &Outage<'a>, rows: Rows<'a>, now: Timestamp, is_open: bool) -> Self {
         let Outage { cause, registry, reach, .. } = outage;
         let group = cause.group();
         let place = match (reach.namespaces, outage.failures.first()) {

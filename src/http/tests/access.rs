@@ -95,7 +95,7 @@ fn a_bearer_token_opens_what_its_holder_may_have() {
     let away = ask("/metrics", "cursed");
     assert_eq!((away.status, away.text()), (503, "the API server cannot be asked about this token\n"));
     let counts: Vec<u64> = refusals.counts().into_iter().map(|(_, count)| count).collect();
-    assert_eq!(counts, [2, 1, 0, 0, 1, 0]);
+    assert_eq!(counts, [2, 1, 0, 0, 1, 0, 0]);
     server.join();
 }
 

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use super::file::Read;
 use super::{BadWebConfig, Problem, WebConfig};
@@ -30,6 +30,7 @@ pub struct Reloading {
     checks: Arc<Checks>,
     /// Whether bearer tokens are reviewed, which passwords would replace.
     reviews_tokens: bool,
+    now: Arc<Notify>,
 }
 
 /// How the latest reload went, shared with whoever tells.
@@ -66,7 +67,7 @@ impl Reloading {
         let acted = Arc::new(Read::of(path));
         let current = watch::Sender::new(Arc::new(acted.check(&checks)?));
         let reloads = Reloads(Arc::new(Mutex::new(Reload { is_successful: true, succeeded: now })));
-        Ok(Self { path: path.to_owned(), acted, current, reloads, checks, reviews_tokens: false })
+        Ok(Self { path: path.to_owned(), acted, current, reloads, checks, reviews_tokens: false, now: Arc::default() })
     }
 
     /// Refuses passwords in a reload, since bearer tokens are reviewed and both want the Authorization header.
@@ -84,17 +85,22 @@ impl Reloading {
         self.reloads.clone()
     }
 
+    /// Returns what makes it read the file at once when it is notified, and act on it, changed or not.
+    pub fn reload_now(&self) -> Arc<Notify> {
+        Arc::clone(&self.now)
+    }
+
     /// Reloads, for ever.
     pub async fn run(mut self, now: impl Fn() -> Timestamp) {
         let mut found = Arc::clone(&self.acted);
         loop {
-            sleep(EVERY).await;
+            let is_asked = timeout(EVERY, self.now.notified()).await.is_ok();
             let path = self.path.clone();
             // A file system may hang.
             let Ok(read) = spawn_blocking(move || Arc::new(Read::of(&path))).await else { continue };
             let is_settled = read.is_same(&found);
             found = read;
-            if is_settled && !found.is_same(&self.acted) {
+            if is_asked || (is_settled && !found.is_same(&self.acted)) {
                 self.acted = Arc::clone(&found);
                 self.act(now());
             }

@@ -1,0 +1,291 @@
+//! Binds the sockets to serve on and accepts connections from all of them.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net as unix;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::task::Poll;
+use std::{fs, net};
+
+use listenfd::ListenFd;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+
+/// The most connections that wait in the kernel to be accepted.
+const BACKLOG: i32 = 1024;
+/// The kernel's send buffer of a connection, which it doubles. Unlimited, a client that does not read its response could
+/// keep 4 MiB of it there, which counts towards the memory limit of the container.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// The mode of a Unix socket: its owner and group may connect.
+const UNIX_MODE: u32 = 0o660;
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// A port of one address. `[::]` stands for every address of both families.
+    Tcp(SocketAddr),
+    /// A port of every address, `:PORT`: of both families, or of IPv4 alone where the system has no IPv6.
+    AnyTcp(u16),
+    /// A Unix socket, `unix:///PATH`.
+    Unix(PathBuf),
+}
+
+/// Why a text is not an address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadListenAddress {
+    /// It has no port.
+    #[error("an address is HOST:PORT, :PORT or unix:///PATH")]
+    Form,
+    /// Its port is not a number from 0 to 65535.
+    #[error("\"{0}\" is no port")]
+    Port(String),
+    /// Its host is not an IP address.
+    #[error("\"{0}\" is no IP address (IPv6 in brackets)")]
+    Host(String),
+    /// Its path is not absolute.
+    #[error("the path of a Unix socket must be absolute: unix:///PATH")]
+    Path,
+}
+
+impl FromStr for ListenAddress {
+    type Err = BadListenAddress;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            let path = Path::new(path.strip_prefix("//").unwrap_or(path));
+            let is_file = path.is_absolute() && path.file_name().is_some();
+            return is_file.then(|| Self::Unix(path.to_owned())).ok_or(BadListenAddress::Path);
+        }
+        let (host, port) = text.rsplit_once(':').ok_or(BadListenAddress::Form)?;
+        let port: u16 = port.parse().map_err(|_| BadListenAddress::Port(port.to_owned()))?;
+        match host {
+            "" => Ok(Self::AnyTcp(port)),
+            "localhost" => Ok(Self::Tcp((Ipv4Addr::LOCALHOST, port).into())),
+            _ => text.parse().map(Self::Tcp).map_err(|_| BadListenAddress::Host(host.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::AnyTcp(port) => write!(f, ":{port}"),
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+        }
+    }
+}
+
+/// A stream of bytes to a client.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// An accepted connection.
+pub(super) struct Accepted {
+    pub(super) stream: Box<dyn Stream>,
+    /// The client's address; `None` on a Unix socket.
+    pub(super) peer: Option<SocketAddr>,
+}
+
+/// The sockets to serve on.
+pub struct Listeners {
+    all: Vec<Listener>,
+    /// The listener that is asked first, so that a flood on one does not starve the others.
+    first: usize,
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, SocketFile),
+}
+
+/// The file of a Unix socket, which is removed when the socket is closed. A socket of systemd's is systemd's to remove.
+struct SocketFile {
+    path: PathBuf,
+    is_ours: bool,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if self.is_ours
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::debug!(%error, path = %self.path.display(), "cannot remove the socket");
+        }
+    }
+}
+
+impl Listeners {
+    /// Binds all addresses.
+    ///
+    /// # Errors
+    /// When one is taken or not ours, with the address.
+    pub fn bind(addresses: &[ListenAddress]) -> Result<Self, String> {
+        let bind = |address: &ListenAddress| {
+            let bound = match address {
+                ListenAddress::Tcp(address) => bind_tcp(*address),
+                ListenAddress::AnyTcp(port) => bind_any(*port, bind_tcp),
+                ListenAddress::Unix(path) => bind_unix(path),
+            };
+            bound.map_err(|error| format!("cannot listen on {address}: {error}"))
+        };
+        let all = addresses.iter().map(bind).collect::<Result<_, _>>()?;
+        Ok(Self { all, first: 0 })
+    }
+
+    /// Takes the sockets that systemd passes in `LISTEN_FDS`. Call it before the process has a second thread: it removes
+    /// the variables from the environment.
+    ///
+    /// # Errors
+    /// When there is none, or one is not a stream socket.
+    pub fn from_systemd() -> Result<Self, String> {
+        let mut passed = ListenFd::from_env();
+        let all: Result<Vec<Listener>, String> = (0..passed.len()).map(|index| take(&mut passed, index)).collect();
+        match all {
+            Ok(all) if all.is_empty() => Err("systemd passed no socket (LISTEN_FDS, LISTEN_PID)".to_owned()),
+            Ok(all) => Ok(Self { all, first: 0 }),
+            Err(error) => Err(format!("cannot use a socket of systemd: {error}")),
+        }
+    }
+
+    /// Returns what each socket listens on, for the log.
+    pub fn addresses(&self) -> Vec<String> {
+        let address = |listener: &Listener| match listener {
+            Listener::Tcp(listener) => {
+                listener.local_addr().map_or_else(|_| String::new(), |address| address.to_string())
+            }
+            Listener::Unix(_, file) => ListenAddress::Unix(file.path.clone()).to_string(),
+        };
+        self.all.iter().map(address).collect()
+    }
+
+    /// Waits for a connection on any of the sockets.
+    pub(super) async fn accept(&mut self) -> io::Result<Accepted> {
+        poll_fn(|context| {
+            for offset in 0..self.all.len() {
+                let index = (self.first + offset) % self.all.len();
+                let accepted = match self.all.get(index) {
+                    Some(Listener::Tcp(listener)) => listener.poll_accept(context).map_ok(|(stream, peer)| {
+                        prepare(&stream);
+                        Accepted { stream: Box::new(stream), peer: Some(canonical(peer)) }
+                    }),
+                    Some(Listener::Unix(listener, _)) => listener
+                        .poll_accept(context)
+                        .map_ok(|(stream, _)| Accepted { stream: Box::new(stream), peer: None }),
+                    None => Poll::Pending,
+                };
+                if accepted.is_ready() {
+                    self.first = index + 1;
+                    return accepted;
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(listener: TcpListener) -> Self {
+        Self { all: vec![Listener::Tcp(listener)], first: 0 }
+    }
+}
+
+/// Binds a port of every address, of IPv4 alone where the system has no IPv6.
+fn bind_any(port: u16, bind: impl Fn(SocketAddr) -> io::Result<Listener>) -> io::Result<Listener> {
+    match bind((Ipv6Addr::UNSPECIFIED, port).into()) {
+        // EAFNOSUPPORT has no kind of its own in std.
+        Err(error)
+            if error.kind() == ErrorKind::AddrNotAvailable
+                || error.kind() == ErrorKind::Unsupported
+                || is_no_family(&error) =>
+        {
+            tracing::info!(%error, "no IPv6: listening on IPv4 alone");
+            bind((Ipv4Addr::UNSPECIFIED, port).into())
+        }
+        bound => bound,
+    }
+}
+
+/// Returns whether the system does not have the address family of a socket: EAFNOSUPPORT, 97 on every Linux.
+fn is_no_family(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(97)
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED) {
+        // Otherwise /proc/sys/net/ipv6/bindv6only decides.
+        socket.set_only_v6(false)?;
+    }
+    // A restart must not wait for the connections of the process before it.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    tcp(socket.into())
+}
+
+fn tcp(listener: net::TcpListener) -> io::Result<Listener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener).map(Listener::Tcp)
+}
+
+/// Binds a Unix socket in place of one that nobody listens on any more.
+fn bind_unix(path: &Path) -> io::Result<Listener> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    if is_socket {
+        match unix::UnixStream::connect(path) {
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path)?,
+            Ok(_) | Err(_) => return Err(ErrorKind::AddrInUse.into()),
+        }
+    }
+    let listener = unix::UnixListener::bind(path)?;
+    // Until then, the umask lets no more than the owner connect.
+    fs::set_permissions(path, fs::Permissions::from_mode(UNIX_MODE))?;
+    unix_listener(listener, SocketFile { path: path.to_owned(), is_ours: true })
+}
+
+fn unix_listener(listener: unix::UnixListener, file: SocketFile) -> io::Result<Listener> {
+    listener.set_nonblocking(true)?;
+    Ok(Listener::Unix(UnixListener::from_std(listener)?, file))
+}
+
+/// Takes one socket of systemd's.
+fn take(passed: &mut ListenFd, index: usize) -> Result<Listener, String> {
+    let taken = match passed.take_tcp_listener(index) {
+        Ok(listener) => listener.map(tcp),
+        Err(no_tcp) => passed
+            .take_unix_listener(index)
+            // The first error names the file descriptor, too.
+            .map_err(|_| no_tcp.to_string().replace("tcp socket", "TCP or Unix stream socket"))?
+            .map(|listener| {
+                let address = listener.local_addr()?;
+                let path = address.as_pathname().unwrap_or_else(|| Path::new("")).to_owned();
+                unix_listener(listener, SocketFile { path, is_ours: false })
+            }),
+    };
+    taken.ok_or_else(|| "taken twice".to_owned())?.map_err(|error| error.to_string())
+}
+
+/// Sets the options of a connection.
+fn prepare(stream: &tokio::net::TcpStream) {
+    // Otherwise the end of a response may wait for the peer to acknowledge its beginning.
+    let no_delay = stream.set_nodelay(true);
+    if let Err(error) = no_delay.and_then(|()| SockRef::from(stream).set_send_buffer_size(SEND_BUFFER_BYTES)) {
+        tracing::debug!(%error, "cannot set the options of a connection");
+    }
+}
+
+/// Returns the IPv4 address of a client that a socket for both families shows as IPv6: `::ffff:10.0.0.1`.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

@@ -1,0 +1,143 @@
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{GRACE, ResponseSlots, Slot};
+use crate::http::Limits;
+use crate::http::connection::{Connection, End};
+
+/// One client's connection.
+fn connection(client: u8) -> Arc<Connection> {
+    let peer: SocketAddr = (Ipv4Addr::new(10, 0, 0, client), 1).into();
+    Arc::new(Connection::new(Some(peer), Arc::new(Notify::new())))
+}
+
+/// Takes a slot for a request on a connection of its own.
+async fn acquire(slots: &Arc<ResponseSlots>, client: u8) -> (Arc<Connection>, Slot) {
+    let connection = connection(client);
+    (Arc::clone(&connection), slots.acquire(Some(connection)).await)
+}
+
+fn is_cut_off(connection: &Connection) -> bool {
+    connection.ends(&Limits::default()).now_or_never() == Some(End::CutOff)
+}
+
+/// Reads a response, a chunk each time, until it is cut off.
+async fn read(connection: Arc<Connection>, slot: Slot, every: Duration) {
+    let _request = connection.begin();
+    let chunks = async {
+        loop {
+            slot.reading().on_ready();
+            sleep(every).await;
+            slot.reading().on_taken();
+        }
+    };
+    // Without a limit of its own, so that only another request can end it.
+    let limits = Limits { stall: Duration::MAX / 4, response: Duration::MAX / 4, ..Limits::default() };
+    tokio::select! {
+        () = chunks => {}
+        end = connection.ends(&limits) => assert_eq!(end, End::CutOff),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_wait_in_turn_while_all_slots_are_taken() {
+    let slots = ResponseSlots::new(2);
+    let first = acquire(&slots, 1).await;
+    let _second = acquire(&slots, 1).await;
+    let (mut third, mut fourth) = (Box::pin(acquire(&slots, 1)), Box::pin(acquire(&slots, 1)));
+    assert!((&mut third).now_or_never().is_none() && (&mut fourth).now_or_never().is_none());
+    drop(first);
+    let (_, slot) = third.await;
+    assert!((&mut fourth).now_or_never().is_none());
+    drop(slot);
+    fourth.await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_given_up_does_not_keep_its_turn() {
+    let slots = ResponseSlots::new(1);
+    let held = acquire(&slots, 1).await;
+    let (mut gone, mut next) = (Box::pin(acquire(&slots, 1)), Box::pin(acquire(&slots, 1)));
+    assert!((&mut gone).now_or_never().is_none() && (&mut next).now_or_never().is_none());
+    drop(gone);
+    drop(held);
+    let (_, slot) = next.await;
+    drop(slot);
+    // Given up after it was granted.
+    let held = acquire(&slots, 1).await;
+    let mut gone = Box::pin(acquire(&slots, 1));
+    assert!((&mut gone).now_or_never().is_none());
+    drop(held);
+    drop(gone);
+    acquire(&slots, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_slowest_response_is_ended_for_a_request_that_waits_and_no_other() {
+    let slots = ResponseSlots::new(3);
+    let begin = Instant::now();
+    let mut readers = tokio::task::JoinSet::new();
+    let mut connections = Vec::new();
+    // Chunks of 32 KiB: one a minute is 512 B/s, and one in 100 ms is a slow network.
+    for every in [Duration::from_millis(100), Duration::from_secs(60), Duration::from_millis(100)] {
+        let (connection, slot) = acquire(&slots, 1).await;
+        connections.push(Arc::clone(&connection));
+        readers.spawn(read(connection, slot, every));
+    }
+    let _served = acquire(&slots, 1).await;
+    assert!(begin.elapsed() < 2 * GRACE, "{:?}", begin.elapsed());
+    assert_eq!(readers.len(), 3);
+    assert!(readers.join_next().now_or_never().is_some_and(|ended| ended.is_some()), "the slow one has ended");
+    // The others read well: a request waits for them.
+    assert!(timeout(100 * GRACE, acquire(&slots, 1)).await.is_err());
+    assert_eq!(readers.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_number_of_slow_clients_keeps_a_scraper_waiting_for_seconds_at_most() {
+    let slots = ResponseSlots::new(8);
+    let mut readers = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let slots = Arc::clone(&slots);
+        readers.spawn(async move {
+            loop {
+                let (connection, slot) = acquire(&slots, 1).await;
+                // 512 B/s.
+                read(connection, slot, Duration::from_secs(64)).await;
+            }
+        });
+    }
+    sleep(GRACE / 2).await;
+    for _ in 0..20 {
+        let begin = Instant::now();
+        let (connection, slot) = acquire(&slots, 2).await;
+        // Its turn comes before that of those who hold slots already.
+        assert!(begin.elapsed() <= 2 * GRACE, "{:?}", begin.elapsed());
+        assert!(!is_cut_off(&connection));
+        drop(slot);
+        sleep(GRACE * 5).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_every_slot_gives_some_to_another_however_well_it_reads() {
+    let slots = ResponseSlots::new(4);
+    let mut readers = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let (connection, slot) = acquire(&slots, 1).await;
+        readers.spawn(read(connection, slot, Duration::from_millis(500)));
+    }
+    sleep(2 * GRACE).await;
+    let begin = Instant::now();
+    let _first = acquire(&slots, 2).await;
+    assert!(begin.elapsed() <= GRACE);
+    let second = timeout(100 * GRACE, acquire(&slots, 2)).await;
+    // Three against one, then two against two.
+    assert!(second.is_ok());
+    assert!(timeout(100 * GRACE, acquire(&slots, 2)).await.is_err());
+}
