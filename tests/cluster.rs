@@ -266,6 +266,76 @@ fn one_broken_object_costs_nothing_else() {
     });
 }
 
+/// A watch event in JSON as the API server writes it, its type first.
+fn event(kind: &str, object: &serde_json::Value) -> String {
+    format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n")
+}
+
+#[test]
+fn a_deletion_that_does_not_decode_or_is_too_large_leaves_no_ghost() {
+    run(async {
+        let lab = Lab::new(store_of(&[("a", ERR), ("b", ERR), ("c", ERR)])).await;
+        lab.server().faults().refuse_protobuf(true);
+        lab.expect_failing(&["a", "b", "c"]).await;
+        let mut broken = pod("shop", "a", ERR);
+        broken["spec"] = json!(7);
+        lab.server().faults().inject(event("DELETED", &broken).as_bytes());
+        lab.expect_failing(&["b", "c"]).await;
+        let mut large = pod("shop", "b", ERR);
+        large["spec"]["nodeName"] = json!("x".repeat(9 * 1024 * 1024));
+        lab.server().faults().inject(event("DELETED", &large).as_bytes());
+        lab.expect_failing(&["c"]).await;
+        assert_eq!(lab.count("image_pull_exporter_undecodable_objects_total"), 2.0);
+        assert_eq!(lab.count("image_pull_exporter_relists_total"), 1.0);
+    });
+}
+
+#[test]
+fn a_failing_pod_that_does_not_decode_in_a_relist_goes_on_failing() {
+    for protobuf in [false, true] {
+        run(async {
+            let lab = Lab::new(store_of(&[("a", ERR), ("b", ERR)])).await;
+            lab.server().faults().refuse_protobuf(!protobuf);
+            lab.expect_failing(&["a", "b"]).await;
+            lab.server().faults().drop_watches(Drop::Abrupt);
+            // The simulated server's protobuf cannot be wrong but by its size.
+            let mut broken = pod("shop", "a", ERR);
+            let wrong = if protobuf { json!("x".repeat(9 * 1024 * 1024)) } else { json!(7) };
+            broken["spec"]["nodeName"] = wrong;
+            lab.store.put(broken);
+            lab.store.delete("shop", "b");
+            lab.store.put(pod("shop", "c", ERR));
+            lab.store.compact();
+            lab.server().faults().error_in_watches(Refusal::Gone);
+            lab.expect_failing(&["a", "c"]).await;
+            assert_eq!(lab.count("image_pull_exporter_relists_total"), 2.0);
+            assert_eq!(lab.count("image_pull_failures_started_total"), 3.0);
+            // And it recovers like any other.
+            lab.store.put(pod("shop", "a", None));
+            lab.expect_failing(&["c"]).await;
+        });
+    }
+}
+
+#[test]
+fn invalid_utf_8_costs_no_other_pod() {
+    run(async {
+        let lab = Lab::new(store_of(&[("a", ERR)])).await;
+        lab.server().faults().refuse_protobuf(true);
+        lab.expect_failing(&["a"]).await;
+        let mut odd = pod("shop", "odd", ERR);
+        odd["spec"]["nodeName"] = json!("HERE");
+        let line = event("ADDED", &odd).into_bytes();
+        let place = line.windows(4).position(|window| window == b"HERE").expect("it is there");
+        let line = [&line[..place], b"\xff\xfe", &line[place + 4..]].concat();
+        lab.server().faults().inject(&line);
+        lab.store.put(pod("shop", "b", ERR));
+        lab.expect_failing(&["a", "b", "odd"]).await;
+        assert_eq!(lab.count("image_pull_exporter_relists_total"), 1.0);
+        assert_eq!(lab.count("image_pull_exporter_undecodable_objects_total"), 0.0);
+    });
+}
+
 #[test]
 fn a_broken_line_in_the_stream_is_survived() {
     run(async {

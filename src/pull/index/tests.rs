@@ -2,6 +2,7 @@ mod causes;
 mod messages;
 mod properties;
 mod relists;
+mod unread;
 
 use super::*;
 use crate::pull::fixture::{Story, at, back_off, not_found, pod};
