@@ -45,8 +45,13 @@ fn main() -> ExitCode {
         // Whoever reads our output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let lines = format!("{error:#}");
-            log::write_last(&lines.lines().map(|line| format!("image-pull-exporter: {line}\n")).collect::<String>());
+            let mut lines = String::new();
+            for line in format!("{error:#}").lines() {
+                lines.push_str("image-pull-exporter: ");
+                lines.push_str(line);
+                lines.push('\n');
+            }
+            log::write_last(&lines);
             ExitCode::from(FAILED)
         }
     }

@@ -1,0 +1,107 @@
+//! Names that come and go: series, scrapes and memory are bounded whatever a cluster invents.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::cluster::Cluster;
+use common::{eventually, pod, samples, sum};
+use image_pull_exporter::cluster::PodEvent;
+use image_pull_exporter::metrics::exposition::{Exposition, Format};
+use image_pull_exporter::metrics::families;
+use image_pull_exporter::metrics::view::Shown;
+use image_pull_exporter::monitor::{Limits, Monitor};
+use image_pull_exporter::pull::facts::{ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, Scope, State};
+use image_pull_exporter::pull::image::{ImageReference, PullPolicy};
+use image_pull_exporter::pull::index::Settings;
+use image_pull_exporter::pull::time::Timestamp;
+
+fn scrape(monitor: &Monitor) -> String {
+    let view = monitor.view().expect("the cluster is listed");
+    let mut exposition = Exposition::new(Format::OpenMetrics, 0);
+    families::write(&Shown::of(&view), &mut exposition);
+    String::from_utf8(exposition.finish()).expect("the exposition is text")
+}
+
+/// A pod whose container cannot get its image.
+fn failing(namespace: &str, name: &str, image: &str) -> PodFacts {
+    let container = ContainerFacts {
+        name: "app".to_owned(),
+        kind: ContainerKind::App,
+        images: vec![ImageFacts { reference: Arc::new(ImageReference::parse(image)), policy: PullPolicy::Always }],
+        restarts: 0,
+        state: State::Waiting { reason: "ErrImagePull".to_owned(), message: format!("no {image}: not found") },
+        last_run_ended: None,
+    };
+    let id = PodId { namespace: namespace.to_owned(), name: name.to_owned(), uid: format!("{namespace}/{name}") };
+    PodFacts { id, containers: vec![container], ..PodFacts::default() }
+}
+
+#[test]
+fn weeks_of_new_names_end_with_the_series_they_began_with() {
+    const PODS_AN_HOUR: u32 = 24;
+    let limits = Limits { max_registries: 10, max_containers: 50, max_pairs: 40 };
+    let mut now = Timestamp::from_unix_millis(1_800_000_000_000);
+    let monitor = Monitor::new(Settings::default(), &[Scope::Cluster], limits, now).remembering(100);
+    for event in [PodEvent::ListBegins, PodEvent::ListEnds, PodEvent::Synced] {
+        monitor.take(&Scope::Cluster, event, now);
+    }
+    let mut sizes = Vec::new();
+    for hour in 0..21 * 24 {
+        for number in 0..PODS_AN_HOUR {
+            // Every hour brings namespaces, registries and images that nobody has seen and nobody sees again.
+            let (namespace, registry) =
+                (format!("ci-{hour}-{}", number % 6), format!("r{hour}-{}.example", number % 4));
+            let web = failing(&namespace, &format!("web-{number}"), &format!("{registry}/app:{hour}-{number}"));
+            monitor.take(&Scope::Cluster, PodEvent::Applied(web.clone().into()), now);
+            now = now.after(Duration::from_secs(3600) / PODS_AN_HOUR);
+            monitor.take(&Scope::Cluster, PodEvent::Deleted(web.into()), now);
+        }
+        if hour % 6 == 5 {
+            let text = scrape(&monitor);
+            sizes.push((samples(&text).len(), text.len()));
+        }
+    }
+    let most = |scrapes: &[(usize, usize)]| {
+        let series = scrapes.iter().map(|scrape| scrape.0).max().unwrap_or_default();
+        (series, scrapes.iter().map(|scrape| scrape.1).max().unwrap_or_default())
+    };
+    // Four scrapes a day: the first week and the last.
+    let ((series_then, bytes_then), (series, bytes)) = (most(&sizes[..28]), most(&sizes[56..]));
+    assert!(
+        series <= series_then + series_then / 20 && bytes <= bytes_then + bytes_then / 20,
+        "{series} and {bytes}, {series_then} and {bytes_then} then"
+    );
+    assert!(series < 1000, "{series}");
+    // Every event was counted under its own name or another.
+    let all = sum(&scrape(&monitor), "image_pull_exporter_watch_events_total{type=\"applied\"}");
+    assert_eq!(all, f64::from(PODS_AN_HOUR * 21 * 24));
+}
+
+#[test]
+fn namespaces_that_are_gone_leave_a_bounded_scrape() {
+    let cluster = Cluster::new("memory-namespaces");
+    let program = cluster.start(&["--max-counter-pairs", "200"]);
+    program.wait_ready();
+    let namespaces = 3000;
+    for number in 0..namespaces {
+        let namespace = format!("ci-{number}");
+        cluster.store.put(pod(&namespace, "web", Some(("ErrImagePull", common::NOT_FOUND))));
+        cluster.store.delete(&namespace, "web");
+    }
+    let mut metrics = String::new();
+    eventually(|| {
+        metrics = program.metrics();
+        let ended = sum(&metrics, "image_pull_failures_ended_total");
+        if ended == f64::from(namespaces) { Ok(()) } else { Err(format!("{ended} ended")) }
+    });
+    assert_eq!(sum(&metrics, "image_pull_failures_started_total"), f64::from(namespaces));
+    assert_eq!(sum(&metrics, "image_pull_failures_started_total{namespace=\"_other\""), f64::from(namespaces - 200));
+    let pairs =
+        samples(&metrics).iter().filter(|(series, _)| series.starts_with("image_pull_failures_started")).count();
+    assert_eq!(pairs, 201);
+    assert!(metrics.len() < 300 * 1024, "{} bytes", metrics.len());
+    let peak = program.peak_kib();
+    assert!(peak < 128 * 1024, "{peak} KiB");
+}
