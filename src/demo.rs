@@ -66,7 +66,7 @@ pub async fn run(args: &DemoArgs, log_level: log::Level) -> Result<()> {
         pending::<()>().await;
     });
     let watched = Watched {
-        client,
+        connection: client.into(),
         scopes: vec![Scope::Cluster],
         selection: Selection::default(),
         compress_lists: false,

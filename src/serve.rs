@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum as _;
 use futures::StreamExt;
-use kube::Client;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -16,9 +15,10 @@ use tracing::{info, warn};
 
 use crate::cli::{LogLevel, MetricsArgs, ServeArgs, WebArgs};
 use crate::clock::Clock;
+use crate::cluster::PodEvent;
+use crate::cluster::client::{self, Connection};
 use crate::cluster::pods::{self, Source};
 use crate::cluster::selection::Selection;
-use crate::cluster::{PodEvent, client};
 use crate::http::web_config::{Reloading, Reloads};
 use crate::http::{self, Limits, Listeners, NotReady, Refusals, Reviewer, Sight, Site, WriteBody};
 use crate::log;
@@ -35,8 +35,8 @@ use crate::review::TokenReviewer;
 
 /// What to watch, and with what clock.
 pub struct Watched {
-    /// The client of the cluster.
-    pub client: Client,
+    /// The way to the cluster.
+    pub connection: Connection,
     /// What of it to watch.
     pub scopes: Vec<Scope>,
     /// Which pods of each scope to watch.
@@ -77,7 +77,7 @@ pub async fn run(args: &ServeArgs, log_level: log::Level) -> Result<()> {
         return Ok(());
     }
     let watched = Watched {
-        client,
+        connection: client,
         scopes: Scope::of_namespaces(&cluster.namespaces),
         selection,
         compress_lists: cluster.compress_lists,
@@ -171,7 +171,7 @@ pub async fn serve(
     tasks: &mut JoinSet<()>,
     signals: Signals,
 ) -> Result<()> {
-    let Watched { client, scopes, selection, compress_lists, stale_after, clock } = watched;
+    let Watched { connection, scopes, selection, compress_lists, stale_after, clock } = watched;
     let WebServer { mut config, reloading, history } = web;
     config.limits = limits(scopes.len());
     let settings = Settings {
@@ -186,8 +186,12 @@ pub async fn serve(
     }
 
     for scope in scopes {
-        let source =
-            Source { client: client.clone(), scope: scope.clone(), selection: selection.clone(), compress_lists };
+        let source = Source {
+            connection: connection.clone(),
+            scope: scope.clone(),
+            selection: selection.clone(),
+            compress_lists,
+        };
         tasks.spawn(follow(scope, pods::watch(source), Arc::clone(&monitor), clock));
     }
     let (stopping, mut stopped) = watch::channel(());

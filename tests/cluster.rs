@@ -50,8 +50,12 @@ impl Lab {
         for scope in scopes {
             let (client, monitor, scope) = (client.clone(), Arc::clone(&monitor), scope.clone());
             watch.spawn(async move {
-                let source =
-                    Source { client, scope: scope.clone(), selection: Selection::default(), compress_lists: false };
+                let source = Source {
+                    connection: client.into(),
+                    scope: scope.clone(),
+                    selection: Selection::default(),
+                    compress_lists: false,
+                };
                 let mut events = std::pin::pin!(pods::watch(source));
                 while let Some(event) = events.next().await {
                     monitor.take(&scope, event, Clock::System.now());

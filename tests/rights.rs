@@ -9,6 +9,7 @@ use std::time::Duration;
 use common::cluster::Cluster;
 use common::prometheus::Prometheus;
 use common::{NOT_FOUND, PATIENCE, Program, eventually, get, pod, sum, timed};
+use image_pull_exporter::sim::api::Drop;
 use serde_json::Value;
 
 const EXPORTER: &str = "system:serviceaccount:image-pull-exporter:image-pull-exporter";
@@ -69,10 +70,9 @@ fn the_shipped_roles_are_enough_for_their_namespaces() {
 fn what_is_missing_is_told_precisely() {
     let cluster = enforcing("missing");
     let look = || {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_image-pull-exporter"));
-        let output = command.args(["list", "--kubeconfig"]).arg(&cluster.kubeconfig).output().expect("it starts");
-        assert_eq!(output.status.code(), Some(2));
-        String::from_utf8(output.stderr).expect("it is text")
+        let (code, error) = look(&cluster);
+        assert_eq!(code, Some(2));
+        error
     };
     assert!(look().contains("the credentials are not accepted"), "{}", look());
     let watch_only = serde_json::json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["watch"] }]);
@@ -81,14 +81,17 @@ fn what_is_missing_is_told_precisely() {
     assert!(said.contains(&format!("User \"{EXPORTER}\" cannot list resource \"pods\"")), "{said}");
     assert!(said.contains("grant the verbs list and watch on pods"), "{said}");
     // The server waits for the right, and takes it when it comes.
+    cluster.server().access().revoke("exporter");
+    cluster.server().access().grant("exporter", EXPORTER, None, &Value::Null);
     let program = cluster.start(&[]);
+    let url = format!("at http://{}/api/v1/pods", cluster.server().address());
     let quotes = |path: &str, wanted: &str| {
         eventually(|| match get(program.port, path, "").map(|answer| (answer.status, answer.text())) {
-            Ok((503, text)) if text.contains(wanted) => Ok(()),
+            Ok((503, text)) if text.contains(wanted) && text.contains(&url) => Ok(()),
             other => Err(format!("{other:?}")),
         });
     };
-    quotes("/readyz", "cannot list resource \"pods\"");
+    quotes("/readyz", "cannot watch resource \"pods\"");
     quotes("/metrics", "(403) (grant the verbs list and watch on pods)");
     cluster.server().access().revoke("exporter");
     quotes("/readyz", "(401) (the credentials are not accepted)");
@@ -128,6 +131,95 @@ fn a_namespace_that_may_not_be_seen_holds_back_no_other() {
     assert_eq!(sum(&metrics, "image_pull_exporter_watch_synced"), 1.0);
     assert_eq!(body("/readyz"), "ok\n");
     assert!(!body("/").contains("Some namespaces are missing"));
+}
+
+/// Runs `list` against the cluster; returns its code and what it complains of.
+fn look(cluster: &Cluster) -> (Option<i32>, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_image-pull-exporter"));
+    command.args(["list", "--kubeconfig"]).arg(&cluster.kubeconfig).stdin(std::process::Stdio::null());
+    let output = command.output().expect("it starts");
+    (output.status.code(), String::from_utf8(output.stderr).expect("it is text"))
+}
+
+/// Waits until this many restarts of the watch have this cause, or more.
+fn await_restarts(program: &Program, cause: &str, count: f64) {
+    eventually(|| {
+        match sum(&program.metrics(), &format!("image_pull_exporter_watch_restarts_total{{cause=\"{cause}\"")) {
+            found if found >= count => Ok(()),
+            found => Err(format!("{found} {cause}")),
+        }
+    });
+}
+
+fn await_failing(program: &Program, failing: f64) {
+    eventually(|| match sum(&program.metrics(), "image_pull_failing{") {
+        found if found == failing => Ok(()),
+        found => Err(format!("{found} fail")),
+    });
+}
+
+#[test]
+fn a_token_file_is_read_again_and_an_empty_one_is_no_token() {
+    let cluster = enforcing("token-file");
+    bind_exporter(&cluster);
+    let file = cluster.kubeconfig.with_extension("token");
+    let write = |token: &str| std::fs::write(&file, token).expect("the token can be written");
+    write("exporter\n");
+    cluster.set_user(&format!("{{tokenFile: '{}'}}", file.display()));
+    let program = cluster.start(&[]);
+    program.wait_ready();
+    // The next one is valid, and the one before no longer.
+    bind(&cluster, "second", EXPORTER, None, ("base/cluster-role.yaml", "image-pull-exporter"));
+    write("second\n");
+    cluster.server().access().revoke("exporter");
+    cluster.server().faults().drop_watches(Drop::Abrupt);
+    cluster.store.put(pod("shop", "more", Some(("ErrImagePull", NOT_FOUND))));
+    await_failing(&program, 4.0);
+    assert_eq!(sum(&program.metrics(), "image_pull_exporter_watch_restarts_total{cause=\"unauthorized\""), 0.0);
+    // Without a token, everything would be forbidden to `system:anonymous`.
+    write("\n");
+    cluster.server().access().revoke("second");
+    cluster.server().faults().drop_watches(Drop::Abrupt);
+    await_restarts(&program, "credentials", 1.0);
+    let (code, error) = look(&cluster);
+    assert!(code == Some(2) && error.contains("token is empty") && !error.contains("grant"), "{code:?} {error}");
+    // It comes back without a restart.
+    bind(&cluster, "third", EXPORTER, None, ("base/cluster-role.yaml", "image-pull-exporter"));
+    write("third");
+    cluster.store.put(pod("shop", "most", Some(("ErrImagePull", NOT_FOUND))));
+    await_failing(&program, 5.0);
+    std::fs::remove_file(file).expect("it was written");
+}
+
+#[test]
+fn a_credential_plugin_that_fails_has_a_cause_of_its_own_and_its_secrets_are_not_shown() {
+    let cluster = enforcing("plugin");
+    bind_exporter(&cluster);
+    let (script, broken) = (cluster.kubeconfig.with_extension("sh"), cluster.kubeconfig.with_extension("broken"));
+    let expired = r#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"exporter","expirationTimestamp":"2020-01-01T00:00:00Z"}}"#;
+    let plugin = format!(
+        "if [ -e '{}' ]; then echo 'access denied: token=hunter2-hunter2' >&2; echo '{expired}'; exit 7; fi\necho '{expired}'\n",
+        broken.display()
+    );
+    std::fs::write(&script, plugin).expect("the plugin can be written");
+    let user = "exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: IfAvailable, command: sh, args: ";
+    cluster.set_user(&format!("{{{user}['{}']}}}}", script.display()));
+    let program = cluster.start(&[]);
+    program.wait_ready();
+    std::fs::write(&broken, "").expect("it can be written");
+    cluster.server().faults().drop_watches(Drop::Clean);
+    await_restarts(&program, "credentials", 1.0);
+    assert_eq!(sum(&program.metrics(), "image_pull_exporter_watch_restarts_total{cause=\"connection\""), 0.0);
+    let (code, error) = look(&cluster);
+    assert!(
+        code == Some(2) && error.contains("plugin of the kubeconfig failed (exit status: 7): access denied"),
+        "{error}"
+    );
+    assert!(!error.contains("hunter2") && !error.contains("exporter\",\"exp"), "{error}");
+    std::fs::remove_file(&broken).expect("it was written");
+    cluster.store.put(pod("shop", "more", Some(("ErrImagePull", NOT_FOUND))));
+    await_failing(&program, 4.0);
+    std::fs::remove_file(script).expect("it was written");
 }
 
 /// A cluster with an exporter that asks the API server about tokens, of whom `prometheus` may get the metrics and

@@ -5,7 +5,7 @@ mod common;
 use std::process::Command;
 
 use common::{NOT_FOUND, Program, eventually, pod, sum, tls::Identity};
-use image_pull_exporter::sim::api::{Connect, SharedStore};
+use image_pull_exporter::sim::api::{Connect, Drop, SharedStore};
 
 const ERR: Option<(&str, &str)> = Some(("ErrImagePull", NOT_FOUND));
 
@@ -32,6 +32,33 @@ async fn a_cluster_is_watched_over_tls_though_a_connection_hangs_in_its_handshak
     });
     drop(silent);
     assert_eq!(program.terminate(), Some(0));
+    server.shutdown().await.expect("it ends well");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_authority_is_trusted_without_a_restart_once_it_works() {
+    let (old, new, store) = (Identity::default(), Identity::default(), store());
+    let server = old.serve(store.clone()).await;
+    let (address, kubeconfig) = (server.address(), old.kubeconfig(&server, "new-authority"));
+    let program = Program::start(&["--kubeconfig", kubeconfig.to_str().expect("it is text")]);
+    program.wait_ready();
+    let fail = |failing: f64| {
+        eventually(|| match sum(&program.metrics(), "image_pull_failing{") {
+            found if found == failing => Ok(()),
+            found => Err(format!("{found} fail")),
+        });
+    };
+    fail(1.0);
+    // The file comes first, and with it alone nobody could be trusted.
+    new.replace_authority("new-authority");
+    server.faults().drop_watches(Drop::Abrupt);
+    store.put(pod("shop", "api", ERR));
+    fail(2.0);
+    server.shutdown().await.expect("it ends well");
+    let server = new.serve_at(address, store.clone()).await;
+    store.put(pod("shop", "db", ERR));
+    fail(3.0);
+    assert_eq!(sum(&program.metrics(), "image_pull_exporter_watch_synced"), 1.0);
     server.shutdown().await.expect("it ends well");
 }
 

@@ -1,14 +1,24 @@
 //! Connects to the API server: from inside the cluster, or as kubectl would.
 
+mod config;
+mod connection;
+mod credentials;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::KubeconfigError;
 use kube::{Client, Config};
+use tokio::time::timeout;
 
 use super::chain;
+use crate::pull::redact::redact;
+pub use connection::Connection;
+pub(super) use credentials::problem;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum time for a credential plugin to make a client, and for a new client to get its first response.
+const TRIAL_LIMIT: Duration = Duration::from_secs(10);
 
 /// Where the cluster is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,19 +33,31 @@ pub struct Place {
 #[derive(Debug, thiserror::Error)]
 pub enum NoClient {
     /// The kubeconfig is missing or broken, or names what it lacks.
-    #[error("cannot use the kubeconfig: {}", chain(.0))]
+    #[error("cannot use the kubeconfig: {}", redact(&chain(.0)))]
     Kubeconfig(KubeconfigError),
+    /// A file that the configuration names cannot be read.
+    #[error("cannot read {}: {}", .0.display(), .1)]
+    File(PathBuf, std::io::Error),
+    /// The file for the token has none: without one, requests would be anonymous.
+    #[error("the token file {} is empty", .0.display())]
+    EmptyToken(PathBuf),
     /// The connection cannot be prepared.
-    #[error("cannot prepare the connection to the API server: {}", chain(.0))]
+    #[error("cannot prepare the connection to the API server: {}", describe(.0))]
     Client(kube::Error),
+    /// A credential plugin does not end.
+    #[error("the credential plugin of the kubeconfig has not finished after {} s", TRIAL_LIMIT.as_secs())]
+    Late,
+    /// The API server does not respond to a new client, or says 401.
+    #[error("the API server cannot be reached with the new configuration: {0}")]
+    Refused(String),
 }
 
-/// A client for the cluster at `place`.
+/// A connection to the cluster at `place`, which follows changes of its files.
 ///
 /// # Errors
 /// When the configuration is unusable. Whether the API server answers is not tried.
-pub async fn connect(place: &Place) -> Result<Client, NoClient> {
-    client(config(place).await.map_err(NoClient::Kubeconfig)?).map_err(NoClient::Client)
+pub async fn connect(place: &Place) -> Result<Connection, NoClient> {
+    Connection::open(place).await
 }
 
 /// A client for a configuration, which makes one attempt at each request.
@@ -49,15 +71,16 @@ pub fn client(mut config: Config) -> Result<Client, kube::Error> {
     Client::try_from(config)
 }
 
-async fn config(place: &Place) -> Result<Config, KubeconfigError> {
-    let options = KubeConfigOptions { context: place.context.clone(), ..KubeConfigOptions::default() };
-    if let Some(path) = &place.kubeconfig {
-        return Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options).await;
+/// The same on another thread, since a credential plugin may be run.
+async fn build(config: Config) -> Result<Client, NoClient> {
+    let building = tokio::task::spawn_blocking(move || client(config));
+    match timeout(TRIAL_LIMIT, building).await {
+        Ok(Ok(built)) => built.map_err(NoClient::Client),
+        Ok(Err(error)) => Err(NoClient::Client(kube::Error::Service(error.into()))),
+        Err(_) => Err(NoClient::Late),
     }
-    if place.context.is_none()
-        && let Ok(config) = Config::incluster()
-    {
-        return Ok(config);
-    }
-    Config::from_kubeconfig(&options).await
+}
+
+fn describe(error: &kube::Error) -> String {
+    problem(error).unwrap_or_else(|| redact(&chain(error)).into_owned())
 }

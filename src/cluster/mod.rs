@@ -60,6 +60,8 @@ pub enum WatchCause {
     Timeout,
     /// What it sent makes no sense.
     Decode,
+    /// There are no credentials: a credential plugin failed, or a token file is empty.
+    Credentials,
     /// The credentials are not accepted.
     Unauthorized,
     /// A right is missing.
@@ -80,12 +82,13 @@ pub enum WatchCause {
 
 impl WatchCause {
     /// Every one of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Ended,
         Self::Closed,
         Self::Connection,
         Self::Timeout,
         Self::Decode,
+        Self::Credentials,
         Self::Unauthorized,
         Self::Forbidden,
         Self::Gone,
@@ -105,6 +108,7 @@ impl WatchCause {
             Self::Connection => "connection",
             Self::Timeout => "timeout",
             Self::Decode => "decode",
+            Self::Credentials => "credentials",
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::Gone => "gone",

@@ -14,6 +14,7 @@ use kube::client::Body;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use super::client::{self, Connection};
 use super::codec::{Encoding, Items, Status};
 use super::frames::{Frame, Frames};
 use super::informer::{End, Informer, Moment};
@@ -38,8 +39,8 @@ const STATUS_LIMIT: Duration = Duration::from_secs(5);
 /// What to watch.
 #[derive(Clone)]
 pub struct Source {
-    /// The client of the cluster.
-    pub client: Client,
+    /// The way to the cluster.
+    pub connection: Connection,
     /// What of it.
     pub scope: Scope,
     /// Which pods of it.
@@ -69,19 +70,22 @@ fn seed() -> u64 {
 }
 
 fn events(source: Source, informer: Informer) -> impl Stream<Item = PodEvent> {
-    let Source { client, scope, selection, compress_lists } = source;
+    let Source { connection, scope, selection, compress_lists } = source;
     let (field_selector, label_selector) = (selection.field_selector(), selection.labels.clone());
     let informer = if selection.shard.is_some() { informer.of_shard() } else { informer };
     let shard_selector = selection.shard.map(Shard::selector).unwrap_or_default();
     let target = Target { scope, field_selector, label_selector, shard_selector, compress_lists };
     // It is moved for each event.
-    let driver = Box::new(Driver { client, target, informer, began: Instant::now(), answer: None, unyielded: 0 });
+    let (began, url) = (Instant::now(), String::new());
+    let driver = Box::new(Driver { connection, target, informer, began, answer: None, unyielded: 0, url });
     let events = stream::unfold(driver, |mut driver| async move { Some((driver.next().await, driver)) });
     events.filter_map(move |event| future::ready(selection.of_shard(event)))
 }
 
 struct Driver {
-    client: Client,
+    connection: Connection,
+    /// What was asked for last, without its query.
+    url: String,
     target: Target,
     informer: Informer,
     began: Instant,
@@ -108,8 +112,14 @@ enum Reading {
 impl Driver {
     async fn next(&mut self) -> PodEvent {
         loop {
-            if let Some(event) = self.informer.event() {
-                return event;
+            match self.informer.event() {
+                Some(PodEvent::Failed(mut failure)) => {
+                    failure.error = format!("{} at {}", failure.error, self.url);
+                    self.connection.doubt();
+                    return PodEvent::Failed(failure);
+                }
+                Some(event) => return event,
+                None => {}
             }
             self.answer = match self.answer.take() {
                 // Large, rare, and else a part of every future that reads.
@@ -133,7 +143,7 @@ impl Driver {
         let answered = match request {
             Ok(request) => {
                 let deadline = self.began + self.informer.deadline().unwrap_or_default();
-                send(&self.client, request, deadline).await
+                self.send(request, deadline).await
             }
             Err(error) => Err(End::Broken(error.to_string())),
         };
@@ -147,6 +157,17 @@ impl Driver {
                 None
             }
         }
+    }
+
+    async fn send(&mut self, request: Request<Body>, deadline: Instant) -> Result<Response<Body>, End> {
+        let current = timeout_at(deadline, self.connection.current()).await.map_err(|_| End::Late)?;
+        let current = current.map_err(|error| End::NoCredentials(error.to_string()))?;
+        self.url = format!("{}{}", current.url, request.uri().path());
+        let response = send(&current.client, request, deadline).await;
+        if matches!(&response, Err(End::Refused(status)) if status.code == 401) {
+            self.connection.reject();
+        }
+        response
     }
 
     /// Reads on, and returns the answer if more of it may come.
@@ -243,9 +264,9 @@ impl Driver {
 /// Sends a request and returns the response to it, if it says yes before `deadline`.
 async fn send(client: &Client, request: Request<Body>, deadline: Instant) -> Result<Response<Body>, End> {
     let response = timeout_at(deadline, client.send(request)).await.map_err(|_| End::Late)?;
-    let response = response.map_err(|error| match error {
-        kube::Error::Auth(error) => End::NoCredentials(chain(&error)),
-        error => End::Broken(chain(&error)),
+    let response = response.map_err(|error| match client::problem(&error) {
+        Some(problem) => End::NoCredentials(problem),
+        None => End::Broken(chain(&error)),
     })?;
     if response.status().is_success() { Ok(response) } else { Err(End::Refused(refusal(response).await)) }
 }

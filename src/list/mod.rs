@@ -7,9 +7,9 @@ use std::io::{self, Write};
 
 use anyhow::{Context, Result, bail};
 use futures::StreamExt;
-use kube::Client;
 use serde::Serialize;
 
+use crate::cluster::client::Connection;
 use crate::cluster::pods::{self, Source};
 use crate::cluster::selection::Selection;
 use crate::cluster::{PodEvent, WatchCause};
@@ -124,11 +124,16 @@ pub fn look_at_file(text: &str, filter: &Filter, now: Timestamp) -> Result<Look,
 ///
 /// # Errors
 /// When a list cannot be had; it is not tried again, since somebody waits for an answer.
-pub async fn look_at_cluster(client: Client, filter: &Filter, now: impl Fn() -> Timestamp) -> Result<Look> {
+pub async fn look_at_cluster(
+    connection: impl Into<Connection>,
+    filter: &Filter,
+    now: impl Fn() -> Timestamp,
+) -> Result<Look> {
+    let connection = connection.into();
     let scopes = Scope::of_namespaces(&filter.namespaces);
     let mut looking = Looking::new(&scopes, &filter.namespaces);
     for scope in scopes {
-        let mut events = std::pin::pin!(pods::list(source(&client, &scope)));
+        let mut events = std::pin::pin!(pods::list(source(&connection, &scope)));
         loop {
             match events.next().await.context("the list ended early")? {
                 PodEvent::ListBegins => looking.index.reset_begin(&scope),
@@ -156,8 +161,13 @@ pub async fn look_at_cluster(client: Client, filter: &Filter, now: impl Fn() -> 
     Ok(looking.finish(filter, now()))
 }
 
-fn source(client: &Client, scope: &Scope) -> Source {
-    Source { client: client.clone(), scope: scope.clone(), selection: Selection::default(), compress_lists: false }
+fn source(connection: &Connection, scope: &Scope) -> Source {
+    Source {
+        connection: connection.clone(),
+        scope: scope.clone(),
+        selection: Selection::default(),
+        compress_lists: false,
+    }
 }
 
 /// Whoever may not list the pods of a cluster may list those of a namespace.

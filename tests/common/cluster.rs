@@ -27,13 +27,19 @@ impl Cluster {
             ApiServer::start(listener, store.clone(), BOOKMARK_EVERY).expect("the API server starts")
         });
         let kubeconfig = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.kubeconfig"));
+        let cluster = Self { runtime, server: Some(server), store, kubeconfig };
+        cluster.set_user("{token: exporter}");
+        cluster
+    }
+
+    /// Writes the kubeconfig with this user, in YAML.
+    pub fn set_user(&self, user: &str) {
         let config = format!(
             "{{apiVersion: v1, kind: Config, current-context: x, contexts: [{{name: x, context: {{cluster: x, user: x}}}}], \
-             clusters: [{{name: x, cluster: {{server: 'http://{}'}}}}], users: [{{name: x, user: {{token: exporter}}}}]}}",
-            server.address()
+             clusters: [{{name: x, cluster: {{server: 'http://{}'}}}}], users: [{{name: x, user: {user}}}]}}",
+            self.server().address()
         );
-        std::fs::write(&kubeconfig, config).expect("the kubeconfig can be written");
-        Self { runtime, server: Some(server), store, kubeconfig }
+        std::fs::write(&self.kubeconfig, config).expect("the kubeconfig can be written");
     }
 
     pub fn server(&self) -> &ApiServer {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use image_pull_exporter::sim::api::{ApiServer, BOOKMARK_EVERY, SharedStore};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
@@ -34,10 +34,22 @@ impl Default for Identity {
 impl Identity {
     /// Serves a store on a free port of loopback.
     pub async fn serve(&self, store: SharedStore) -> ApiServer {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        self.serve_at("127.0.0.1:0", store).await
+    }
+
+    /// Serves a store on this address.
+    pub async fn serve_at(&self, address: impl ToSocketAddrs, store: SharedStore) -> ApiServer {
+        let listener = TcpListener::bind(address).await.expect("the port of loopback is free");
         let acceptor = self.acceptor.clone();
         ApiServer::start_secure(listener, store, BOOKMARK_EVERY, move |socket| acceptor.accept(socket))
             .expect("the API server starts")
+    }
+
+    /// Writes what trusts it into the file that the kubeconfig of this name is for, in one step, as a kubelet does.
+    pub fn replace_authority(&self, name: &str) {
+        let file = |suffix| PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{suffix}"));
+        std::fs::write(file("draft"), &self.pem).expect("the file can be written");
+        std::fs::rename(file("draft"), file("pem")).expect("it can be renamed");
     }
 
     /// Writes a kubeconfig for a server; `name` sets it apart from those of other tests.

@@ -66,8 +66,12 @@ impl Lab {
         let mut watch = JoinSet::new();
         let told = Arc::clone(&monitor);
         watch.spawn(async move {
-            let source =
-                Source { client, scope: scope.clone(), selection: Selection::default(), compress_lists: false };
+            let source = Source {
+                connection: client.into(),
+                scope: scope.clone(),
+                selection: Selection::default(),
+                compress_lists: false,
+            };
             let mut events = std::pin::pin!(pods::watch_seeded(source, seed));
             while let Some(event) = events.next().await {
                 told.take(&scope, event, now(began));

@@ -17,7 +17,7 @@ impl Informer {
         match end {
             End::Complete => self.closed(now),
             End::Broken(error) => self.fail(WatchCause::Connection, format!("{doing}: {error}"), None, now),
-            End::NoCredentials(error) => self.fail(WatchCause::Unauthorized, format!("{doing}: {error}"), None, now),
+            End::NoCredentials(error) => self.fail(WatchCause::Credentials, format!("{doing}: {error}"), None, now),
             End::Refused(status) => self.refused(&status, doing, now),
             End::Garbled(error) => {
                 self.fail(WatchCause::Decode, format!("{doing}: {error}"), None, now);
