@@ -182,6 +182,11 @@ impl Driver {
             return Some(Answer { reading: Reading::Items(items), ..answer });
         }
         let (before, deadline) = (self.now(), self.informer.deadline()?);
+        // A timeout does not fire while there is always more to read.
+        if before >= deadline && !self.informer.is_patient(before) {
+            self.informer.ended(End::Late, before);
+            return None;
+        }
         let wake_up = deadline.min(before + WAKE_UP);
         let part = timeout_at(self.began + wake_up, answer.body.frame()).await;
         let now = self.now();

@@ -3,7 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures::{FutureExt, StreamExt, stream};
+use image_pull_exporter::cluster::PodEvent;
+use image_pull_exporter::cluster::pods::{self, Source};
+use image_pull_exporter::cluster::selection::Selection;
 use image_pull_exporter::list::{Filter, look_at_cluster};
+use image_pull_exporter::pull::facts::Scope;
 use image_pull_exporter::pull::time::Timestamp;
 use image_pull_exporter::sim::api::{BOOKMARK_EVERY, Drop, Fault, Faults, Refusal, SharedStore, Verb};
 use tokio::time::sleep;
@@ -425,6 +430,38 @@ fn initial_events_without_end_are_reported() {
             reports = faults(&lab);
         }
         assert!(lab.requests() - begun <= 10, "{} requests", lab.requests() - begun);
+    });
+}
+
+/// Initial events without end, each a second after the one before and all of them ready to be read.
+fn flood() -> http::Response<axum::body::Body> {
+    let line = format!("{}\n", serde_json::json!({ "type": "ADDED", "object": crate::common::pod("shop", "a", None) }));
+    let events = stream::repeat_with(move || {
+        // It moves the clock when it is polled first, and would only wait after that.
+        let _ = tokio::time::advance(Duration::from_secs(1)).now_or_never();
+        Ok::<_, std::convert::Infallible>(line.clone())
+    });
+    let response = http::Response::builder().header("content-type", "application/json");
+    response.body(axum::body::Body::from_stream(events)).expect("it is a response")
+}
+
+#[test]
+fn initial_events_that_come_faster_than_they_are_read_are_reported() {
+    run(async {
+        let service = tower::service_fn(|_: http::Request<kube::client::Body>| async {
+            Ok::<_, std::convert::Infallible>(flood())
+        });
+        let began = tokio::time::Instant::now();
+        let source = Source {
+            connection: kube::Client::new(service, "default").into(),
+            scope: Scope::Cluster,
+            selection: Selection::default(),
+            compress_lists: false,
+        };
+        let mut events = std::pin::pin!(pods::watch_seeded(source, 1));
+        while !matches!(events.next().await, Some(PodEvent::Failed(_))) {
+            assert!(began.elapsed() <= BLIND, "nothing is reported");
+        }
     });
 }
 
