@@ -224,14 +224,14 @@ fn a_credential_plugin_that_fails_has_a_cause_of_its_own_and_its_secrets_are_not
 
 /// A cluster with an exporter that asks the API server about tokens, of whom `prometheus` may get the metrics and
 /// `visitor` nothing.
-fn filtering(name: &str) -> (Cluster, Program) {
+fn filtering(name: &str, flags: &[&str]) -> (Cluster, Program) {
     let cluster = enforcing(name);
     bind_exporter(&cluster);
     let file = "components/auth-filter/cluster-role.yaml";
     bind(&cluster, "exporter", EXPORTER, None, (file, "image-pull-exporter-auth-filter"));
     bind(&cluster, "prometheus", "prometheus", None, (file, "image-pull-exporter-metrics-reader"));
     cluster.server().access().grant("visitor", "visitor", None, &Value::Null);
-    let program = cluster.start(&["--auth-filter"]);
+    let program = cluster.start(&[&["--auth-filter"], flags].concat());
     program.wait_ready();
     (cluster, program)
 }
@@ -243,7 +243,7 @@ fn ask(program: &Program, path: &str, token: &str) -> u16 {
 
 #[test]
 fn only_those_whom_the_api_server_lets_get_the_metrics() {
-    let (mut cluster, program) = filtering("filter");
+    let (mut cluster, program) = filtering("filter", &[]);
     assert_eq!(get(program.port, "/metrics", "").expect("it answers").status, 401);
     assert_eq!(ask(&program, "/metrics", "nobody"), 401);
     assert_eq!(ask(&program, "/metrics", "visitor"), 403);
@@ -265,6 +265,23 @@ fn only_those_whom_the_api_server_lets_get_the_metrics() {
 }
 
 #[test]
+fn passwords_do_not_replace_the_review_of_tokens_in_a_reload() {
+    let config = concat!(env!("CARGO_TARGET_TMPDIR"), "/rights-reload.yml");
+    std::fs::write(config, "").expect("it can be written");
+    let (_cluster, program) = filtering("reload", &["--web.config.file", config]);
+    assert_eq!(ask(&program, "/metrics", "prometheus"), 200);
+    let hash = bcrypt::hash("open sesame", 4).expect("it can be hashed");
+    std::fs::write(config, format!("basic_auth_users: {{alice: {hash}}}\n")).expect("it can be written");
+    eventually(|| {
+        let metrics = get(program.port, "/metrics", "Authorization: Bearer prometheus\r\n").expect("it answers");
+        assert_eq!(metrics.status, 200);
+        let is_loaded = sum(&metrics.text(), "image_pull_exporter_config_last_reload_successful");
+        if is_loaded == 0.0 { Ok(()) } else { Err("not read again".to_owned()) }
+    });
+    std::fs::remove_file(config).expect("it is there");
+}
+
+#[test]
 fn without_the_right_to_ask_nobody_is_let_in() {
     let cluster = enforcing("blind");
     bind_exporter(&cluster);
@@ -281,7 +298,7 @@ fn without_the_right_to_ask_nobody_is_let_in() {
 
 #[test]
 fn ten_thousand_bad_tokens_let_nobody_in_and_slow_nobody_else() {
-    let (cluster, program) = filtering("tokens");
+    let (cluster, program) = filtering("tokens", &[]);
     assert_eq!(ask(&program, "/metrics", "prometheus"), 200);
     let before = cluster.server().faults().requests().other;
     let guessed = AtomicUsize::new(0);
@@ -318,7 +335,7 @@ fn ten_thousand_bad_tokens_let_nobody_in_and_slow_nobody_else() {
 
 #[test]
 fn a_token_that_is_new_is_let_in_while_64_connections_guess() {
-    let (_cluster, program) = filtering("new-token");
+    let (_cluster, program) = filtering("new-token", &[]);
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         for guesser in 0..64 {

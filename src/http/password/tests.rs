@@ -3,10 +3,11 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::join_all;
 use proptest::prelude::*;
 
-use super::{BadHash, Checked, Checks, ClientAddress, Hash, Users, duration};
+use super::{BadHash, Checked, Checks, ClientAddress, Fingerprint, Hash, Users, duration};
 
 const HERE: ClientAddress = ClientAddress::V4(Ipv4Addr::LOCALHOST);
 const ELSEWHERE: ClientAddress = ClientAddress::V4(Ipv4Addr::new(10, 0, 0, 1));
@@ -80,10 +81,10 @@ async fn a_right_password_that_is_new_is_let_in_however_many_guess() {
 async fn a_known_password_does_not_wait_for_guesses() {
     let users = users([("alice", "right")]);
     assert_eq!(users.check(HERE, "alice", "right").await, Checked::Right);
-    let slot = users.checks.quick.enter(HERE, super::Fingerprint::plain(&[])).await;
+    let slot = users.checks.quick.enter(HERE, Fingerprint::plain(&[])).await;
     for _ in 0..100 {
         // It is ready at once, while the only slot is taken.
-        let checked = futures::FutureExt::now_or_never(users.check(HERE, "alice", "right"));
+        let checked = users.check(HERE, "alice", "right").now_or_never();
         assert_eq!(checked, Some(Checked::Right));
     }
     drop(slot);
@@ -100,8 +101,8 @@ async fn a_reload_forgets_no_password_whose_hash_stays() {
     assert_eq!(before.check(HERE, "carol", "right").await, Checked::Wrong);
     let after = users_of([("alice", alice.clone()), ("bob", hash("other", 4)), ("carol", hash("right", 4))], &checks);
     // Nothing can be checked anew.
-    let slot = checks.quick.enter(HERE, super::Fingerprint::plain(&[])).await.unwrap();
-    let now = |name| futures::FutureExt::now_or_never(after.check(HERE, name, "right"));
+    let slot = checks.quick.enter(HERE, Fingerprint::plain(&[])).await.unwrap();
+    let now = |name| after.check(HERE, name, "right").now_or_never();
     assert_eq!(now("alice"), Some(Checked::Right));
     assert_eq!((now("bob"), now("carol")), (None, None));
     drop(slot);
@@ -117,9 +118,9 @@ async fn a_wrong_password_that_comes_again_costs_nothing() {
     let users = users([("alice", "right")]);
     assert_eq!(users.check(HERE, "alice", "wrong").await, Checked::Wrong);
     assert_eq!(users.check(HERE, "mallory", "wrong").await, Checked::Wrong);
-    let slot = users.checks.quick.enter(HERE, super::Fingerprint::plain(&[])).await;
+    let slot = users.checks.quick.enter(HERE, Fingerprint::plain(&[])).await;
     for name in ["alice", "mallory"] {
-        let checked = futures::FutureExt::now_or_never(users.check(HERE, name, "wrong"));
+        let checked = users.check(HERE, name, "wrong").now_or_never();
         assert_eq!(checked, Some(Checked::Wrong), "{name}");
     }
     drop(slot);
@@ -128,11 +129,12 @@ async fn a_wrong_password_that_comes_again_costs_nothing() {
 #[tokio::test]
 async fn a_check_goes_on_when_its_client_goes_away() {
     let users = users([("alice", "right")]);
-    let mut request = Box::pin(users.check(HERE, "alice", "right"));
-    assert!(futures::FutureExt::now_or_never(&mut request).is_none());
-    drop(request);
-    // The next one waits for the first, and has its result.
-    assert_eq!(users.check(HERE, "alice", "right").await, Checked::Right);
+    // Begins the check.
+    let _ = users.check(HERE, "alice", "right").now_or_never();
+    // Its end makes room for the next check.
+    let slot = users.checks.quick.enter(HERE, Fingerprint::plain(&[])).await;
+    assert_eq!(users.check(HERE, "alice", "right").now_or_never(), Some(Checked::Right));
+    drop(slot);
 }
 
 #[tokio::test]
@@ -140,8 +142,8 @@ async fn quick_checks_do_not_wait_for_slow_ones() {
     let slow = "$2y$18$Hyzz4NMdcPm4KcSpxh8kgO1I8hCPQM5CFHyClxeyUQN5FQaPnR2Oe".parse().unwrap();
     let users = users_of([("alice", hash("right", 4)), ("bob", slow)], &Checks::new().unwrap());
     let mut guess = Box::pin(users.check(HERE, "bob", "guess"));
-    let slot = users.checks.slow.enter(HERE, super::Fingerprint::plain(&[])).await;
-    assert!(futures::FutureExt::now_or_never(&mut guess).is_none());
+    let slot = users.checks.slow.enter(HERE, Fingerprint::plain(&[])).await;
+    assert!((&mut guess).now_or_never().is_none());
     assert_eq!(users.check(HERE, "alice", "right").await, Checked::Right);
     drop((guess, slot));
     let notes = users.notes();

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
 use tokio_rustls::rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use tokio_rustls::rustls::{
@@ -80,7 +80,7 @@ pub(super) fn verifier(
     }
     let is_of_system = ca.is_none();
     let roots = match ca {
-        Some(ca) => configured_roots(ca, place)?,
+        Some(ca) => configured_roots(ca, place, provider, notes)?,
         None => system_roots(auth, place, notes)?,
     };
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
@@ -95,12 +95,34 @@ pub(super) fn verifier(
     Ok(Arc::new(Named { chain, names }))
 }
 
-fn configured_roots(ca: Vec<CertificateDer<'static>>, place: Location) -> Result<RootCertStore, Problem> {
+fn configured_roots(
+    ca: Vec<CertificateDer<'static>>,
+    place: Location,
+    provider: &CryptoProvider,
+    notes: &mut Vec<String>,
+) -> Result<RootCertStore, Problem> {
+    let unusable = |why: &str| at(place, format!("the client CA cannot be used: {why}"));
     let mut roots = RootCertStore::empty();
     for certificate in ca {
-        roots.add(certificate).map_err(|error| at(place, format!("the client CA cannot be used: {error}")))?;
+        roots.add(certificate).map_err(|error| unusable(&error.to_string()))?;
+    }
+    let count = roots.len();
+    roots.roots.retain(|root| is_supported(root, provider));
+    if roots.is_empty() {
+        return Err(unusable("only RSA, ECDSA with P-256 or P-384, and Ed25519 are supported"));
+    }
+    if roots.len() < count {
+        notes.push(format!("{} client CAs have keys that are not supported and are left out", count - roots.len()));
     }
     Ok(roots)
+}
+
+/// Returns whether signatures by the key of a root certificate can be verified.
+fn is_supported(root: &TrustAnchor<'_>, provider: &CryptoProvider) -> bool {
+    // Behind the tag and the length, which is one byte for every algorithm there is.
+    let algorithm = root.subject_public_key_info.get(2..).unwrap_or_default();
+    let known = provider.signature_verification_algorithms.all.iter();
+    known.map(|known| known.public_key_alg_id()).any(|known| algorithm.starts_with(known.as_ref()))
 }
 
 fn system_roots(auth: ClientAuth, place: Location, notes: &mut Vec<String>) -> Result<RootCertStore, Problem> {

@@ -43,6 +43,31 @@ impl Drop for Folder {
     }
 }
 
+/// A certificate and its key with the curve P-521, made for this test.
+const P521_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----
+MIICBzCCAWigAwIBAgIUUQSjVQdeaL805Z5aNuI5zqNEETYwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJcDUyMSB0ZXN0MCAXDTI2MTEyNTA4NDk0N1oYDzIxMjYxMTAx
+MDg0OTQ3WjAUMRIwEAYDVQQDDAlwNTIxIHRlc3QwgZswEAYHKoZIzj0CAQYFK4EE
+ACMDgYYABAHB6qgUBYuWNH2Wzpp+1CUdLz8LIcRdpVf4mNjgztQhJ2BYEk+jEFaq
+vrzfLpy8DigrAAzmgLMAD09PEjcA0XobcwH/ywACjyhaJ23sI7dNVcZbteFytfhg
+owIjsP2rONJLAMOLLFogutcLtK3R4GII0cm7HSHmm9Zk5L24HpxEr+5h9KNTMFEw
+HQYDVR0OBBYEFLdSCpVpcftHL6I0VhC+pfgCIjakMB8GA1UdIwQYMBaAFLdSCpVp
+cftHL6I0VhC+pfgCIjakMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDgYwA
+MIGIAkIBZMcecQfM/Nyw+HVwpuNGoVkXJRu8tp4j2NPpSw4idzQVZ98PZ6je/AUv
+7L2kvLlVthJIzDizCBK2vA799Z+0vWACQgGEOAQRdwjMTGPC724cSZeAnk9VU5hw
+e4ih2B6BAHNT6WkqF5xgt7Jlikyvna6ihtmSrYienAJJeCtmlp90hXbPZQ==
+-----END CERTIFICATE-----
+";
+const P521_KEY: &str = "-----BEGIN PRIVATE KEY-----
+MIHuAgEAMBAGByqGSM49AgEGBSuBBAAjBIHWMIHTAgEBBEIAFTG0quT/YU6zMZIL
+70i5yAyOjyCHa+IvCsqeJP/9gnbyFAFp75IaWbxrC940dyujXg2Ip5uTDujkCiy5
+nCWLtCKhgYkDgYYABAHB6qgUBYuWNH2Wzpp+1CUdLz8LIcRdpVf4mNjgztQhJ2BY
+Ek+jEFaqvrzfLpy8DigrAAzmgLMAD09PEjcA0XobcwH/ywACjyhaJ23sI7dNVcZb
+teFytfhgowIjsP2rONJLAMOLLFogutcLtK3R4GII0cm7HSHmm9Zk5L24HpxEr+5h
+9A==
+-----END PRIVATE KEY-----
+";
+
 const HASH: &str = "$2y$04$DZ7pAw50zLjj1gkI93iKp.5QZwQh86mCQZQSYMvFWoXElgMFXPg.m";
 const TLS: &str = "tls_server_config: {cert_file: tls.crt, key_file: tls.key";
 
@@ -147,6 +172,27 @@ fn what_go_has_and_rustls_has_not_is_left_out_with_a_note() {
     assert!(config.has_tls());
     let notes = config.notes();
     assert!(notes.len() == 2 && notes.iter().all(|note| note.ends_with("is not supported and left out")), "{notes:?}");
+}
+
+#[test]
+fn keys_that_are_not_supported_are_told_so() {
+    let folder = Folder::new("p521");
+    fs::write(folder.0.join("p521.crt"), P521_CERTIFICATE).unwrap();
+    fs::write(folder.0.join("p521.key"), P521_KEY).unwrap();
+    folder.refuses(
+        "tls_server_config: {cert_file: p521.crt, key_file: p521.key}",
+        "the private key is not of a supported kind, which are ECDSA with P-256 or P-384, Ed25519, or RSA with 2048 to",
+    );
+    let verifying = "client_auth_type: RequireAndVerifyClientCert, client_ca_file";
+    folder.refuses(
+        &format!("{TLS}, {verifying}: p521.crt}}"),
+        "the client CA cannot be used: only RSA, ECDSA with P-256 or P-384, and Ed25519 are supported",
+    );
+    let both = fs::read_to_string(folder.0.join("tls.crt")).unwrap() + P521_CERTIFICATE;
+    fs::write(folder.0.join("both.crt"), both).unwrap();
+    let config = folder.load(&format!("{TLS}, {verifying}: both.crt}}")).unwrap();
+    assert_eq!(config.notes(), ["1 client CAs have keys that are not supported and are left out"]);
+    assert!(folder.load(&format!("{TLS}, {verifying}: tls.crt}}")).unwrap().notes().is_empty());
 }
 
 #[test]

@@ -152,6 +152,11 @@ pub(super) fn check(section: &Spanned<TlsSection>, named: &Named, problems: &mut
     let verifier = ca.and_then(|ca| client::verifier(auth, ca, sans, *place, &provider, &mut notes));
     let (cert, key, verifier) = (keep(cert, problems), keep(key, problems), keep(verifier, problems));
     let (cert, key, verifier) = (cert??, key??, verifier?);
+    if let Err(error) = provider.key_provider.load_private_key(key.clone_key()) {
+        let kinds = "ECDSA with P-256 or P-384, Ed25519, or RSA with 2048 to 4096 bits";
+        problems.push(wrong(format!("the private key is not of a supported kind, which are {kinds}: {error}")));
+        return None;
+    }
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions(section));
     let config = builder
         .and_then(|builder| builder.with_client_cert_verifier(verifier).with_single_cert(cert, key))
@@ -227,10 +232,11 @@ fn provider(
                 has_unknown = true;
             }
         }
-        if groups.is_empty() && !has_unknown {
+        if !groups.is_empty() {
+            provider.kx_groups = groups;
+        } else if !has_unknown {
             problems.push(at(place, format!("no curve is left: {UNSUPPORTED_CURVE} is not supported")));
         }
-        provider.kx_groups = groups;
     }
     let has_tls12 = provider.cipher_suites.iter().any(|suite| suite.tls13().is_none());
     if !has_tls12 && section.max_version == Some(Version::Tls12) {
