@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::pull::advice::{Advice, Context, advice};
+use crate::pull::advice::{Advice, Context, advice, without_text};
 use crate::pull::cause::{Hop, hops};
+use crate::pull::failure::Failure;
 use crate::pull::image::ImageReference;
 use crate::pull::image::suspect::{Part, suspect};
 use crate::pull::redact::redact;
@@ -58,6 +59,8 @@ pub struct FailingContainer {
     pub cause: &'static str,
     /// Whose move it is.
     pub cause_group: &'static str,
+    /// Whether the cause is inferred from another container's error text, since the kubelet gave none.
+    pub cause_inferred: bool,
     /// When that cause began, or was first seen.
     #[serde(serialize_with = "rfc3339")]
     pub cause_since: Timestamp,
@@ -104,17 +107,15 @@ impl FailingContainer {
     pub fn of((pod, container, failure): Failing<'_>, now: Timestamp, seen_until: Timestamp) -> Self {
         let image = &failure.image;
         let workload = workload(&pod.id, &pod.owner);
-        let advice = advice(
-            failure.cause,
-            &Context {
-                namespace: &pod.id.namespace,
-                pod: &pod.id.name,
-                container: &container.name,
-                node: &pod.node,
-                service_account: &pod.service_account,
-                image,
-            },
-        );
+        let context = Context {
+            namespace: &pod.id.namespace,
+            pod: &pod.id.name,
+            container: &container.name,
+            node: &pod.node,
+            service_account: &pod.service_account,
+            image,
+        };
+        let advice = if is_without_error(failure) { without_text(&context) } else { advice(failure.cause(), &context) };
         Self {
             namespace: pod.id.namespace.clone(),
             pod: pod.id.name.clone(),
@@ -129,17 +130,18 @@ impl FailingContainer {
             repository: known(image.repository()),
             tag: known(image.tag()),
             digest: known(image.digest()),
-            suspect: suspect(failure.cause, image).map(Part::as_str),
+            suspect: suspect(failure.cause(), image).map(Part::as_str),
             pull_policy: failure.policy.as_str(),
             pull_secrets: pod.pull_secrets.to_vec(),
             reason: failure.reason.as_str(),
-            cause: failure.cause.as_str(),
-            cause_group: failure.cause.group().as_str(),
-            cause_since: failure.cause_since.at,
-            cause_since_basis: failure.cause_since.basis(),
+            cause: failure.cause().as_str(),
+            cause_group: failure.cause().group().as_str(),
+            cause_inferred: failure.is_cause_inferred(),
+            cause_since: failure.cause_since().at,
+            cause_since_basis: failure.cause_since().basis(),
             cause_seconds: failure.cause_lasted(now).as_secs(),
-            failing_host: failure.host.as_ref().map(|host| host.name.to_string()),
-            failing_host_kind: failure.host.as_ref().map(|host| host.kind.as_str()),
+            failing_host: failure.host().map(|host| host.name.to_string()),
+            failing_host_kind: failure.host().map(|host| host.kind.as_str()),
             hops: HopTold::all(&failure.message, image),
             message: redact(&failure.message).into_owned(),
             since: failure.since.at,
@@ -153,6 +155,12 @@ impl FailingContainer {
             advice: steps(advice),
         }
     }
+}
+
+/// Whether there is neither an error text nor another container's to go by.
+#[must_use]
+pub fn is_without_error(failure: &Failure) -> bool {
+    failure.shows_no_error() && !failure.is_cause_inferred()
 }
 
 /// One host that was asked for an image, and what came of it.

@@ -162,7 +162,7 @@ fn listed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
             let seconds = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
             let (name, value) = match name.as_str() {
                 "suspect" | "pull_secrets" | "reason" | "message" | "summary" | "advice" | "failing_seconds"
-                | "cause_seconds" | "failing_host" | "failing_host_kind" | "hops" => continue,
+                | "cause_seconds" | "failing_host" | "failing_host_kind" | "hops" | "cause_inferred" => continue,
                 "cause_since_basis" => {
                     assert_eq!(value, "found", "nobody watched");
                     continue;

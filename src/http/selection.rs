@@ -120,8 +120,8 @@ impl Selection {
         let is_among = |wanted: &[String], name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
         is_among(&self.namespaces, &pod.id.namespace)
             && is_among(&self.registries, failure.image.registry())
-            && (self.causes.is_empty() || self.causes.contains(&failure.cause))
-            && (self.groups.is_empty() || self.groups.contains(&failure.cause.group()))
+            && (self.causes.is_empty() || self.causes.contains(&failure.cause()))
+            && (self.groups.is_empty() || self.groups.contains(&failure.cause().group()))
             && (text.is_empty() || says(failing, text))
     }
 
@@ -169,7 +169,7 @@ impl Selection {
 /// it could be guessed letter by letter.
 fn says((pod, container, failure): Failing<'_>, text: &str) -> bool {
     let workload = workload(&pod.id, &pod.owner);
-    let names = [&*pod.id.namespace, &pod.id.name, workload.name, &container.name, &pod.node, failure.cause.as_str()];
+    let names = [&*pod.id.namespace, &pod.id.name, workload.name, &container.name, &pod.node, failure.cause().as_str()];
     let says = |shown: &str| shown.to_lowercase().contains(text);
     names.into_iter().any(says) || says(&failure.image.redacted()) || says(&redact(&failure.message))
 }

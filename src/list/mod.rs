@@ -89,7 +89,7 @@ impl Looking {
     fn finish(mut self, filter: &Filter, now: Timestamp) -> Look {
         let snapshot = self.index.snapshot().unwrap_or_default();
         let wanted = snapshot.failures().filter(|(_, _, failure)| {
-            (filter.causes.is_empty() || filter.causes.contains(&failure.cause))
+            (filter.causes.is_empty() || filter.causes.contains(&failure.cause()))
                 && is_wanted(&filter.registries, failure.image.registry())
         });
         Look {

@@ -44,7 +44,7 @@ pub(super) fn short(
             group.len().to_string(),
             // The age of the failure, not that of its present cause.
             age(Duration::from_secs(longest)),
-            first.cause.to_owned(),
+            cause(first.cause, group.iter().all(|one| one.cause_inferred)),
             attempts(most_attempts),
             next_attempt(group.iter().filter_map(|one| one.next_attempt).min(), now),
         ];
@@ -73,7 +73,7 @@ pub(super) fn wide(
             one.reason.to_owned(),
             age(Duration::from_secs(one.failing_seconds)),
             one.since_basis.to_owned(),
-            one.cause.to_owned(),
+            cause(one.cause, one.cause_inferred),
             one.cause_group.to_owned(),
             one.failing_host.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
             attempts(one),
@@ -99,6 +99,11 @@ pub(super) fn wide(
         "NEXT",
     ];
     Table { heads, flexible: 0..0, lines: lines.collect() }.write(terminal, out)
+}
+
+/// A cause, and whether it is another container's.
+fn cause(cause: &str, is_inferred: bool) -> String {
+    if is_inferred { format!("{cause} (inferred)") } else { cause.to_owned() }
 }
 
 /// The workload as kubectl takes it.

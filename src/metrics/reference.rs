@@ -12,6 +12,8 @@ const HEAD: &str = r#"<!-- Generated from src/metrics/families.rs; `UPDATE=1 tes
 Every family that `/metrics` serves. *Stable*: name, type and labels change only in a major version.
 Series of a failing container exist only while it fails: absence means no. Counters and histograms start at zero when the
 exporter starts. Histograms are classic in the text formats; in protobuf they are native too.
+Where the kubelet gave no error text, `cause` and `cause_group` of a failing container are those of another container with the same image,
+if one has a text. Failed attempts are counted under the cause that their own text tells.
 
 A failure that changes its cause has one start and, one after the other, several cause starts. A cause that returns after at most two failed
 attempts with other causes has lasted all the while: a registry whose errors alternate between a timeout and a refused connection has one

@@ -71,8 +71,8 @@ impl Reach {
             nodes: nodes.len(),
             registries: registries.len(),
             since: failures.iter().map(|(_, _, failure)| failure.since.at).min(),
-            cause_since: failures.iter().map(|(_, _, failure)| failure.cause_since).min_by_key(|since| since.at),
-            newest_cause: failures.iter().map(|(_, _, failure)| failure.cause_since.at).max(),
+            cause_since: failures.iter().map(|(_, _, failure)| failure.cause_since()).min_by_key(|since| since.at),
+            newest_cause: failures.iter().map(|(_, _, failure)| failure.cause_since().at).max(),
             next_attempt: failures.iter().filter_map(|(_, _, failure)| failure.next_attempt()).min(),
         }
     }
@@ -83,7 +83,7 @@ impl Reach {
 pub fn outages<'a>(failures: impl IntoIterator<Item = Failing<'a>>) -> Vec<Outage<'a>> {
     let mut by_cause: BTreeMap<(Cause, &str), Vec<Failing<'a>>> = BTreeMap::new();
     for failing @ (_, _, failure) in failures {
-        by_cause.entry((failure.cause, failure.image.registry())).or_default().push(failing);
+        by_cause.entry((failure.cause(), failure.image.registry())).or_default().push(failing);
     }
     let outage = |((cause, registry), failures): ((Cause, &'a str), Vec<Failing<'a>>)| {
         let reach = Reach::of(&failures);

@@ -39,7 +39,15 @@ pub struct Advice {
 
 /// Returns what to do about a cause in a place.
 pub fn advice(cause: Cause, context: &Context<'_>) -> Advice {
-    let text = texts::for_cause(cause);
+    of_text(texts::for_cause(cause), context)
+}
+
+/// Returns what to do about a failure of which the kubelet gave no error text.
+pub fn without_text(context: &Context<'_>) -> Advice {
+    of_text(&texts::NO_TEXT, context)
+}
+
+fn of_text(text: &texts::Text, context: &Context<'_>) -> Advice {
     let places = places(context);
     Advice {
         summary: text.summary,
@@ -52,6 +60,9 @@ pub fn advice(cause: Cause, context: &Context<'_>) -> Advice {
 pub fn summary(cause: Cause) -> &'static str {
     texts::for_cause(cause).summary
 }
+
+/// What is wrong where the kubelet gave no error text, and what to look at first.
+pub const WITHOUT_TEXT: (&str, &str) = (texts::NO_TEXT.summary, texts::NO_TEXT.check_first);
 
 /// Returns what to look at first, wherever it is.
 pub fn check_first(cause: Cause) -> &'static str {

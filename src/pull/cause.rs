@@ -204,6 +204,11 @@ impl Cause {
         }
     }
 
+    /// Returns its place among the causes from the most to the least actionable.
+    pub(super) fn rank(self) -> usize {
+        MOST_ACTIONABLE.iter().position(|cause| *cause == self).unwrap_or(MOST_ACTIONABLE.len())
+    }
+
     /// Returns whose move it is.
     pub fn group(self) -> CauseGroup {
         match self {
@@ -372,5 +377,5 @@ fn best<'a>(errors: impl IntoIterator<Item = &'a str>, is_mirrors: bool) -> Opti
         let rule = rules::first_match(error)?;
         Some(Decision { rule, error, is_mirrors })
     });
-    known.min_by_key(|decision| MOST_ACTIONABLE.iter().position(|cause| *cause == decision.rule.cause))
+    known.min_by_key(|decision| decision.rule.cause.rank())
 }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backoff::BackOff;
-use super::cause::{Cause, FailingHost, Reading, is_bare_backoff, is_same_error, read};
+use super::cause::{Cause, FailingHost, Reading, is_bare_backoff, is_same_error, read, tells_nothing};
 use super::effect::{FailureEvent, Outcome};
 use super::facts::{ContainerFacts, ImageFacts, PodFacts, State};
 use super::image::{ImageReference, PullPolicy, image_named_in};
+use super::inference::Inferred;
 use super::pool::Pools;
 use super::provenance::Provenance;
 use super::reason::{Reason, Stage, stage_of};
@@ -37,11 +38,13 @@ pub struct Failure {
     /// The last error text. It may hold secrets: redact it before it leaves the process.
     pub message: Arc<str>,
     /// What that text says is wrong.
-    pub cause: Cause,
+    pub(super) cause: Cause,
     /// When that cause began.
-    pub cause_since: CauseSince,
+    pub(super) cause_since: CauseSince,
     /// The host that failed, where that text names one; often not the image's registry.
-    pub host: Option<FailingHost>,
+    pub(super) host: Option<FailingHost>,
+    /// What another container's text says, where this one has none.
+    pub(super) inferred: Option<Arc<Inferred>>,
     /// Failed attempts seen.
     pub attempts: u32,
     /// The registry that it is counted under, from begin to end.
@@ -124,6 +127,7 @@ impl Failure {
             cause_since: CauseSince::shown(provenance, now),
             replaced: Replaced::default(),
             host: host.as_ref().map(|host| shared(host, pools)),
+            inferred: None,
             attempts: 0,
             stage,
             backoff: if provenance.is_observed() && is_first_attempt(reason, container, now) {
@@ -226,10 +230,47 @@ impl Failure {
         }
     }
 
+    /// What keeps the container from its image, as its error text tells, or that of another container if it has none.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        self.inferred.as_ref().map_or(self.cause, |inferred| inferred.cause)
+    }
+
+    /// Whether the cause is inferred from another container's error text.
+    #[must_use]
+    pub fn is_cause_inferred(&self) -> bool {
+        self.inferred.is_some()
+    }
+
+    /// When that cause began, or was first seen.
+    #[must_use]
+    pub fn cause_since(&self) -> CauseSince {
+        let later =
+            self.inferred.as_ref().map(|inferred| inferred.since).filter(|since| since.at > self.cause_since.at);
+        later.unwrap_or(self.cause_since)
+    }
+
+    /// The host that failed, where the text names one; often not the image's registry.
+    #[must_use]
+    pub fn host(&self) -> Option<&FailingHost> {
+        self.inferred.as_ref().map_or(self.host.as_ref(), |inferred| inferred.host.as_ref())
+    }
+
+    /// Whether the kubelet gave no error text, so that nothing but another container can tell the cause.
+    #[must_use]
+    pub fn shows_no_error(&self) -> bool {
+        self.cause == Cause::Unknown && tells_nothing(&self.message)
+    }
+
+    /// Whether its own error text tells the cause of a failed pull.
+    pub(super) fn tells_cause_of_pull(&self) -> bool {
+        self.cause != Cause::Unknown && (self.reason.is_attempt() || self.reason == Reason::ImagePullBackOff)
+    }
+
     /// How long its present cause has lasted at `now`; a lower bound unless the cause was seen to begin.
     #[must_use]
     pub fn cause_lasted(&self, now: Timestamp) -> Duration {
-        now.since(self.cause_since.at)
+        now.since(self.cause_since().at)
     }
 
     /// When the last failed attempt showed; `None` when none was seen.
@@ -339,6 +380,7 @@ impl Failure {
 
     /// Follows the cause that a status tells.
     fn take_cause(&mut self, cause: Cause, provenance: Provenance, now: Timestamp) {
+        self.inferred = None;
         if cause != self.cause {
             let returns = self.replaced.replace(self.cause, self.cause_since, cause);
             self.cause_since = returns.unwrap_or_else(|| CauseSince::shown(provenance, now));
@@ -347,7 +389,7 @@ impl Failure {
     }
 
     fn mention_unknown_cause(&self, events: &mut Vec<FailureEvent>) {
-        if self.cause == Cause::Unknown && !is_bare_backoff(&self.message) {
+        if self.cause == Cause::Unknown && !self.shows_no_error() {
             events.push(FailureEvent::Unclassified(self.message.to_string()));
         }
     }
@@ -368,7 +410,7 @@ impl Failure {
         self.image = pools.images.share(Arc::clone(&image.reference));
         self.policy = image.policy;
         self.message = Arc::default();
-        (self.cause, self.host) = (Cause::Unknown, None);
+        (self.cause, self.host, self.inferred) = (Cause::Unknown, None, None);
         self.cause_since = CauseSince::shown(provenance, now);
         self.replaced = Replaced::default();
         self.backoff = BackOff::found();

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::effect::{Effect, FailureEvent, Outcome, Subject};
 use super::facts::{ContainerFacts, ContainerKind, Phase, PodFacts, PodId, Scope, State};
 use super::failure::{End, Failure, Transition};
+use super::inference::KnownCauses;
 use super::pool::Pools;
 use super::provenance::Provenance;
 use super::reason::{Stage, stage_of};
@@ -109,8 +110,36 @@ impl Index {
         if !self.is_visible {
             return None;
         }
+        if self.published.is_none() {
+            self.infer_causes();
+        }
         let pods = || self.pods.values().map(|entry| Arc::clone(&entry.pod)).collect();
         Some(Arc::clone(self.published.get_or_insert_with(|| Arc::new(Snapshot { pods: pods() }))))
+    }
+
+    /// Gives each failure without an error text the cause of another container, where there is one.
+    fn infer_causes(&mut self) {
+        let known = KnownCauses::of(self.pods.values().map(|entry| &*entry.pod));
+        if known.is_empty() {
+            return;
+        }
+        let mut changes = Vec::new();
+        for (id, entry) in &self.pods {
+            for (position, container) in entry.pod.containers.iter().enumerate() {
+                let Some(failure) = &container.failure else { continue };
+                let inferred = known.infer(&entry.pod, failure);
+                if inferred.as_ref() != failure.inferred.as_deref() {
+                    changes.push((Arc::clone(id), position, inferred));
+                }
+            }
+        }
+        for (id, position, inferred) in changes {
+            let Some(entry) = self.pods.get_mut(&id) else { continue };
+            let container = Arc::make_mut(&mut entry.pod).containers.get_mut(position);
+            if let Some(failure) = container.and_then(|container| container.failure.as_mut()) {
+                failure.inferred = inferred.map(Arc::new);
+            }
+        }
     }
 
     /// Whether anything is remembered of a pod, so that whatever it does next is of interest.

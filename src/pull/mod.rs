@@ -15,6 +15,7 @@ mod fixture;
 pub mod history;
 pub mod image;
 pub mod index;
+pub mod inference;
 pub mod limits;
 mod pool;
 pub mod provenance;

@@ -8,8 +8,8 @@ use super::row::Row;
 use super::view::Past;
 use super::words;
 use crate::present::past::word;
-use crate::present::{self, age};
-use crate::pull::advice;
+use crate::present::{self, age, is_without_error};
+use crate::pull::advice::{self, WITHOUT_TEXT};
 use crate::pull::cause::Cause;
 use crate::pull::history::Point;
 use crate::pull::redact::redact;
@@ -80,12 +80,12 @@ impl<'a> Story<'a> {
         self.open.iter().map(move |failing| {
             let (_, _, failure) = *failing;
             let row = Row::of(*failing, self.sight, self.site);
-            let cause: Cause = failure.cause;
+            let cause: Cause = failure.cause();
             Open {
                 title: words::title(cause),
                 mover: words::mover(cause.group()),
                 problem: failure.image.problem().map(|problem| problem.to_string()).unwrap_or_default(),
-                summary: advice::summary(cause),
+                summary: if is_without_error(failure) { WITHOUT_TEXT.0 } else { advice::summary(cause) },
                 runbook: words::runbook(cause, cause.group()),
                 statuses: told(&row.points, now),
                 row,

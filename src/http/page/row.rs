@@ -75,11 +75,11 @@ impl Row {
         };
         Self {
             id: format!("{}/{}", pod.id.uid, container.name),
-            image: Image::of(&told.image, failure.cause, &failure.image),
+            image: Image::of(&told.image, failure.cause(), &failure.image),
             since: words::clock(failure.since.at),
             since_millis: failure.since.at.unix_millis(),
             age: words::ago(failure.since.at, now),
-            cause_since: words::cause_since(failure.cause_since, now),
+            cause_since: words::cause_since(failure.cause_since(), now),
             attempts,
             wait: Wait::of(failure.last_attempt(), failure.next_attempt(), now),
             timeline_label: timeline.as_ref().map(|timeline| label(timeline, now)).unwrap_or_default(),

@@ -13,8 +13,8 @@ use super::row::{Image, Row};
 use super::words;
 use crate::metrics::view::{NamespaceWatch, Watch};
 use crate::present::outage::{Outage, Reach, outages};
-use crate::present::{self, age};
-use crate::pull::advice;
+use crate::present::{self, age, is_without_error};
+use crate::pull::advice::{self, WITHOUT_TEXT};
 use crate::pull::cause::{Cause, CauseGroup};
 use crate::pull::history::Ended;
 use crate::pull::redact::redact;
@@ -259,6 +259,9 @@ impl<'a> Shown<'a> {
             (1, Some((pod, _, _))) => format!("in {}", pod.id.namespace),
             (namespaces, _) => format!("in {}", words::count(namespaces, "namespace")),
         };
+        let is_without_text = outage.failures.iter().all(|(_, _, failure)| is_without_error(failure));
+        let (summary, check_first) =
+            if is_without_text { WITHOUT_TEXT } else { (advice::summary(*cause), advice::check_first(*cause)) };
         let since = reach.cause_since.map_or(now, |since| since.at);
         Self {
             id: format!("{} {registry}", cause.as_str()),
@@ -275,8 +278,8 @@ impl<'a> Shown<'a> {
             age: words::ago(since, now),
             since_millis: since.unix_millis(),
             is_age_exact: reach.cause_since.is_some_and(|since| since.observed),
-            summary: advice::summary(*cause),
-            check_first: advice::check_first(*cause),
+            summary,
+            check_first,
             runbook: words::runbook(*cause, group),
             is_open,
             rows,
@@ -287,7 +290,7 @@ impl<'a> Shown<'a> {
 /// The groups of causes, with how much fails in each.
 fn groups(all: &[Failing<'_>], selection: &Selection) -> Vec<Choice> {
     let choice = |group: &CauseGroup| {
-        let count = all.iter().filter(|(_, _, failure)| failure.cause.group() == *group).count();
+        let count = all.iter().filter(|(_, _, failure)| failure.cause().group() == *group).count();
         let only = Selection { groups: vec![*group], offset: 0, causes: Vec::new(), ..selection.clone() };
         Choice {
             value: group.as_str().to_owned(),
@@ -305,7 +308,7 @@ impl Form {
         let namespaces = choices(all.iter().map(|(pod, _, _)| &*pod.id.namespace), &selection.namespaces);
         let registries = choices(all.iter().map(|(_, _, failure)| failure.image.registry()), &selection.registries);
         let wanted: Vec<String> = selection.causes.iter().map(|cause| cause.as_str().to_owned()).collect();
-        let mut causes = choices(all.iter().map(|(_, _, failure)| failure.cause.as_str()), &wanted);
+        let mut causes = choices(all.iter().map(|(_, _, failure)| failure.cause().as_str()), &wanted);
         for choice in &mut causes {
             let cause = Cause::ALL.iter().find(|cause| cause.as_str() == choice.value);
             choice.label = cause.map(|cause| words::title(*cause)).unwrap_or_default();
@@ -365,8 +368,8 @@ impl Past {
             workload: format!("{}/{}", workload.kind, workload.name),
             pod: pod.id.name.clone(),
             container: container.name.to_string(),
-            image: Image::of(&failure.image.redacted(), failure.cause, &failure.image),
-            cause: words::title(failure.cause),
+            image: Image::of(&failure.image.redacted(), failure.cause(), &failure.image),
+            cause: words::title(failure.cause()),
             ended: words::clock(ended.at),
             ended_ago: words::ago(ended.at, now),
             began: words::clock(failure.since.at),

@@ -57,7 +57,7 @@ pub(super) fn since(shown: &Shown<'_>, series: &mut Series<'_>) {
 }
 
 pub(super) fn cause_since(shown: &Shown<'_>, series: &mut Series<'_>) {
-    each(shown, series, |(_, _, failure)| Some(failure.cause_since.at.unix_seconds()), |_| None);
+    each(shown, series, |(_, _, failure)| Some(failure.cause_since().at.unix_seconds()), |_| None);
 }
 
 pub(super) fn attempts(shown: &Shown<'_>, series: &mut Series<'_>) {
@@ -102,8 +102,8 @@ pub(super) fn info(shown: &Shown<'_>, series: &mut Series<'_>) {
             image.tag(),
             image.digest(),
             failure.policy.as_str(),
-            failure.cause.as_str(),
-            failure.cause.group().as_str(),
+            failure.cause().as_str(),
+            failure.cause().group().as_str(),
             &*pod.node,
             workload.kind,
             workload.name,
@@ -116,7 +116,7 @@ pub(super) fn info(shown: &Shown<'_>, series: &mut Series<'_>) {
 pub(super) fn containers(shown: &Shown<'_>, series: &mut Series<'_>) {
     let mut counts = BTreeMap::new();
     for (_, _, failure) in shown.view.snapshot.failures() {
-        *counts.entry(failure.cause).or_insert(0) += 1;
+        *counts.entry(failure.cause()).or_insert(0) += 1;
     }
     for cause in Cause::ALL {
         series.put(&[cause.as_str()], f64::from(counts.get(cause).copied().unwrap_or(0_u32)));

@@ -34,6 +34,14 @@ const UNKNOWN: Text = Text {
     commands: &[DESCRIBE, ON_NODE],
 };
 
+/// What is said where there is no error text to go by.
+pub(super) const NO_TEXT: Text = Text {
+    cause: Cause::Unknown,
+    summary: "The kubelet gave no error text.",
+    check_first: "The pod's event \"Failed to pull image\" has the text for an hour; the next attempt writes it into the status, within five minutes.",
+    commands: &["kubectl -n {namespace} get events --field-selector involvedObject.name={pod},reason=Failed", DESCRIBE],
+};
+
 const TEXTS: &[Text] = &[
     Text {
         cause: Cause::ImageNotFound,

@@ -49,7 +49,12 @@ pub(super) const MANIFEST: &[Rule] = &[
         ProxyFailure,
         "containerd, docker",
         "containerd/containerd#7400; containerd/nerdctl#3264; kubernetes-sigs/cri-tools#1137",
-        &["media type text/html", "unknown type: text/html", "unexpected content type text/html"],
+        &[
+            "media type text/html",
+            "unknown type: text/html",
+            "unexpected content type text/html",
+            "unexpected content-type*text/html",
+        ],
     ),
     // An encrypted image where nothing is set up to decrypt it.
     Rule::new(
@@ -171,6 +176,7 @@ pub(super) const POLICY: &[Rule] = &[
             "signature verification failed",
             "image verification failed",
             "signature key validation failed",
+            "security validate failed",
             "no matching signatures",
             "failed to verify signature",
             "rekor set",
@@ -234,6 +240,7 @@ pub(super) const POLICY: &[Rule] = &[
             "following policies violated",
             "blocked by xray",
             "blocked by jfrog",
+            "conflict in its include/exclude patterns",
             "is quarantined",
             "been quarantined",
             "image quarantined",
@@ -264,6 +271,7 @@ pub(super) const POLICY: &[Rule] = &[
             "policy violation",
             "restricted by your organization",
             "denied one or more images",
+            "images rejected by webhook backend",
             "admission webhook * denied the request",
         ],
     ),

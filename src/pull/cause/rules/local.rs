@@ -71,7 +71,12 @@ pub(super) const KUBELET: &[Rule] = &[
         NodeStorageError,
         "kubelet, docker credential helpers",
         "Kubernetes pkg/credentialprovider/plugin/plugin.go; docker-credential-helpers; siderolabs/talos#11086",
-        &["executable file not found", "error execing credential provider plugin", "plugin binary executable"],
+        &[
+            "executable file not found",
+            "error execing credential provider plugin",
+            "plugin binary executable",
+            "fork/exec",
+        ],
     )
     .unless(&["no such host", "i/o timeout", "connection refused", "deadline exceeded"]),
     Rule::new(

@@ -12,27 +12,31 @@ pub(super) const FULL: &[Rule] = &[Rule::new(
 )];
 
 /// Limits: asked before authorization, because a limited token endpoint says `failed to authorize` too.
-pub(super) const LIMITS: &[Rule] = &[Rule::new(
-    RateLimited,
-    "Docker Hub, ECR, GAR, ACR, Harbor, containerd, CRI-O",
-    "docker/hub-feedback#2429 and #1907; containers/image docker/errors.go; recording r429; Harbor middleware/repoproxy",
-    &[
-        "#429",
-        "toomanyrequests",
-        "too many requests",
-        "too_many_requests",
-        "rate limit",
-        "rate limited",
-        "rate exceeded",
-        "throttlingexception",
-        "hap429",
-        "quota exceeded",
-        "quota has been exceeded",
-        "exceeded your pull traffic quota",
-        "slow down",
-        "reduce your request rate",
-    ],
-)];
+pub(super) const LIMITS: &[Rule] = &[
+    // A proxy project keeps what it pulls, and its quota is reached; Harbor calls that denied.
+    Rule::new(RegistryError, "Harbor", "Harbor pkg/quota/types/errors.go", &["will exceed the configured upper limit"]),
+    Rule::new(
+        RateLimited,
+        "Docker Hub, ECR, GAR, ACR, Harbor, containerd, CRI-O",
+        "docker/hub-feedback#2429 and #1907; containers/image docker/errors.go; recording r429; Harbor middleware/repoproxy",
+        &[
+            "#429",
+            "toomanyrequests",
+            "too many requests",
+            "too_many_requests",
+            "rate limit",
+            "rate limited",
+            "rate exceeded",
+            "throttlingexception",
+            "hap429",
+            "quota exceeded",
+            "quota has been exceeded",
+            "exceeded your pull traffic quota",
+            "slow down",
+            "reduce your request rate",
+        ],
+    ),
+];
 
 /// The registry answered, and the answer was that it cannot.
 pub(super) const ERRORS: &[Rule] = &[Rule::new(
@@ -82,6 +86,7 @@ pub(super) const ERRORS: &[Rule] = &[Rule::new(
         "no realm specified for token auth challenge",
         "in header not a valid digest",
         "missing \"content-length\"",
+        "missing or empty content-type header",
         "missing content-length",
         "content range requests ignored",
         "unhandled content range",

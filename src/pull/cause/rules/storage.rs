@@ -22,6 +22,8 @@ pub(super) const FAULTS: &[Rule] = &[
             "no free blocks",
             "disk is full",
             "out of disk space",
+            "out of space",
+            "out of data space",
         ],
     ),
     // Even a socket fails so: the node has run out, not the network.
@@ -130,7 +132,6 @@ pub(super) const FAULTS: &[Rule] = &[
             "stat /*: permission denied",
             "lstat /*: permission denied",
             "link /*: permission denied",
-            "fork/exec /*: permission denied",
         ],
     )
     .unless(&["*policy.json", "dial tcp", "*/certs.d/"]),
@@ -252,6 +253,7 @@ pub(super) const STEPS: &[Rule] = &[
             "decryptlayer failed",
             "decrypting layer",
             "keyprovider protocol",
+            "failed to decrypt",
         ],
     ),
     // What starts containers from layers that are not on the node yet.
