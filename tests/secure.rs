@@ -58,6 +58,29 @@ fn tls_is_all_that_is_spoken_where_it_is_set() {
 }
 
 #[test]
+fn http2_is_spoken_over_tls_unless_the_file_says_no() {
+    let authority = Authority::new("http2");
+    authority.sign("server", &["localhost"]);
+    let ca = authority.path("ca.crt");
+    let version = |program: &Program, flag: &str| {
+        let flags = ["--cacert", &ca, flag, "--output", "/dev/null", "--write-out", "%{http_version} %{http_code}\n"];
+        let url = format!("https://localhost:{}/metrics", program.port);
+        let output = Command::new("curl").args(["--silent", "--max-time", "20"]).args(flags).arg(url).output();
+        String::from_utf8_lossy(&output.expect("curl runs").stdout).trim().to_owned()
+    };
+    let program = demo(&authority.write("web.yml", TLS));
+    eventually(|| match [version(&program, "--http2"), version(&program, "--http1.1")] {
+        versions if versions == ["2 200", "1.1 200"] => Ok(()),
+        versions => Err(versions.join(", ")),
+    });
+    let program = demo(&authority.write("web.yml", &format!("{TLS}http_server_config:\n  http2: false\n")));
+    eventually(|| match version(&program, "--http2") {
+        version if version == "1.1 200" => Ok(()),
+        version => Err(version),
+    });
+}
+
+#[test]
 fn each_kind_of_client_authentication_lets_in_whom_it_should() {
     let (authority, other) = (Authority::new("clients"), Authority::new("clients-other"));
     authority.sign("server", &["localhost"]);

@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::pin::pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,7 +11,8 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
@@ -26,7 +27,13 @@ use super::listener::{Accepted, Listeners, Stream};
 use super::write_timeout::TimedStream;
 
 /// The most bytes of a request's header, which no known client comes near.
-const HEADER_BYTES: usize = 16 * 1024;
+const HEADER_BYTES: u32 = 16 * 1024;
+
+/// The most requests at a time on one connection of HTTP/2. A browser sends four for the page.
+const STREAMS: u32 = 32;
+
+/// The most streams that a client of HTTP/2 may reset before they are served.
+const RESETS: usize = 32;
 
 /// The first and the longest pause after a connection could not be accepted.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -106,10 +113,10 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 }
 
 /// What it takes to serve one connection.
-struct Server {
-    router: Router,
-    config: Config,
-    connection: Arc<Connection>,
+pub(super) struct Server {
+    pub(super) router: Router,
+    pub(super) config: Config,
+    pub(super) connection: Arc<Connection>,
 }
 
 impl Server {
@@ -117,14 +124,17 @@ impl Server {
     async fn serve(self, stream: Box<dyn Stream>, mut stopping: watch::Receiver<()>) {
         // What holds now holds for this connection to its end.
         let web = self.config.web.borrow().clone();
-        let Some(tls) = &web.tls else { return self.http(stream, stopping).await };
+        let Some(tls) = &web.tls else { return self.http1(stream, stopping).await };
         let handshake = tokio::select! {
             handshake = timeout(self.config.limits.header, tls.accept(stream)) => handshake,
             () = self.connection.closed() => return,
             _ = stopping.changed() => return,
         };
         match handshake {
-            Ok(Ok(stream)) => self.http(Box::new(stream), stopping).await,
+            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+                Arc::new(self).http2(Box::new(stream), stopping).await;
+            }
+            Ok(Ok(stream)) => self.http1(Box::new(stream), stopping).await,
             failed => {
                 self.config.refusals.count_handshake();
                 let why = failed.map_or_else(
@@ -136,29 +146,61 @@ impl Server {
         }
     }
 
-    /// Serves requests.
-    async fn http(&self, stream: Box<dyn Stream>, mut stopping: watch::Receiver<()>) {
+    /// Serves requests of HTTP/1.1.
+    async fn http1(&self, stream: Box<dyn Stream>, stopping: watch::Receiver<()>) {
+        let begins_request = Some(Arc::clone(&self.connection));
+        let stream = TimedStream::new(stream, self.config.limits.response, begins_request);
+        let connection = http1::Builder::new()
+            // It limits the time between two requests as well. `Connection::ends` tells the two apart.
+            .header_read_timeout(None)
+            .max_header_size(HEADER_BYTES as usize)
+            .max_buf_size(2 * HEADER_BYTES as usize)
+            .serve_connection(TokioIo::new(stream), service_fn(|request| self.answer(request)));
+        self.drive(connection, http1::Connection::graceful_shutdown, stopping).await;
+    }
+
+    /// Serves requests of HTTP/2, with the limits of HTTP/1.1.
+    pub(super) async fn http2(self: Arc<Self>, stream: Box<dyn Stream>, stopping: watch::Receiver<()>) {
+        let stream = TimedStream::new(stream, self.config.limits.response, None);
+        let server = Arc::clone(&self);
+        let service = service_fn(move |request| {
+            let server = Arc::clone(&server);
+            async move { server.answer(request).await }
+        });
+        let connection = http2::Builder::new(Streams::default())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(HEADER_BYTES)
+            .max_send_buf_size(2 * HEADER_BYTES as usize)
+            // No request has a body of more than some bytes.
+            .initial_stream_window_size(HEADER_BYTES)
+            .initial_connection_window_size(4 * HEADER_BYTES)
+            // Streams that the client resets before they are served, and those that broke its limits: more end the connection.
+            .max_pending_accept_reset_streams(RESETS)
+            .max_local_error_reset_streams(RESETS)
+            .serve_connection(TokioIo::new(stream), service);
+        self.drive(connection, http2::Connection::graceful_shutdown, stopping).await;
+    }
+
+    /// Drives a connection to its end.
+    async fn drive<C: Future<Output = hyper::Result<()>>>(
+        &self,
+        connection: C,
+        shut_down: impl Fn(Pin<&mut C>),
+        mut stopping: watch::Receiver<()>,
+    ) {
         let Self { config, connection: state, .. } = self;
         state.on_open();
-        let stream = TimedStream::new(stream, config.limits.response, Some(Arc::clone(state)));
-        let service = service_fn(|request| self.answer(request));
-        let connection = http1::Builder::new()
-            // It limits the time between two requests as well. `Connection::expired` tells the two apart.
-            .header_read_timeout(None)
-            .max_header_size(HEADER_BYTES)
-            .max_buf_size(2 * HEADER_BYTES)
-            .serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = &mut connection => ended,
             _ = stopping.changed() => {
-                // Ends an idle connection at once, any other after its response.
-                connection.as_mut().graceful_shutdown();
+                // Ends an idle connection at once, any other after its responses.
+                shut_down(connection.as_mut());
                 connection.await
             }
             end = state.ends(&config.limits) => match end {
                 End::Close => {
-                    connection.as_mut().graceful_shutdown();
+                    shut_down(connection.as_mut());
                     // A client that has sent half a header is idle too.
                     timeout(LEAVING, connection).await.unwrap_or(Ok(()))
                 }
@@ -186,6 +228,20 @@ impl Server {
             Err(_) => Ok((StatusCode::SERVICE_UNAVAILABLE, "request timed out\n").into_response()),
         };
         answered.map(|response| in_flight.until_sent(response))
+    }
+}
+
+/// Runs the streams of an HTTP/2 connection, and ends those that are left when the connection ends.
+#[derive(Clone, Default)]
+struct Streams(Arc<Mutex<JoinSet<()>>>);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(ended) = streams.try_join_next() {
+            log_panic(ended);
+        }
+        streams.spawn(stream);
     }
 }
 

@@ -1,6 +1,7 @@
 mod access;
 mod answers;
 mod connections;
+mod http2;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -31,9 +31,8 @@ struct File {
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct HttpSection {
-    /// Read for the sake of files that have it: this server speaks HTTP/1.1, which every scraper does.
-    #[serde(rename = "http2")]
-    _http2: Option<bool>,
+    /// Whether to offer HTTP/2; if nothing is said, it is offered.
+    http2: Option<bool>,
     headers: Option<Headers>,
 }
 
@@ -100,7 +99,9 @@ impl Read {
         let mut problems = Vec::new();
         let headers = file.http_server_config.as_ref().and_then(|section| section.headers.as_ref());
         let headers = headers.map(|headers| headers.check(&mut problems)).unwrap_or_default();
-        let tls = file.tls_server_config.as_ref().and_then(|tls| tls::check(tls, &self.named, &mut problems));
+        let has_http2 = file.http_server_config.as_ref().and_then(|section| section.http2).unwrap_or(true);
+        let tls =
+            file.tls_server_config.as_ref().and_then(|tls| tls::check(tls, &self.named, has_http2, &mut problems));
         let users = file.basic_auth_users.as_ref().and_then(|users| check_users(users, checks, &mut problems));
         let rate = file.rate_limit.as_ref().and_then(|section| section.check(&mut problems));
         let protection = Protection {

@@ -118,7 +118,12 @@ pub(super) struct Tls {
 }
 
 /// Checks the section; `None` when it sets nothing, or when something is wrong, which `problems` has then.
-pub(super) fn check(section: &Spanned<TlsSection>, named: &Named, problems: &mut Vec<Problem>) -> Option<Tls> {
+pub(super) fn check(
+    section: &Spanned<TlsSection>,
+    named: &Named,
+    has_http2: bool,
+    problems: &mut Vec<Problem>,
+) -> Option<Tls> {
     let Spanned { value: section, referenced: place, .. } = section;
     let wrong = |text: String| at(*place, text);
     for (name, inline, file) in [
@@ -163,7 +168,8 @@ pub(super) fn check(section: &Spanned<TlsSection>, named: &Named, problems: &mut
         .map_err(|error| wrong(format!("the certificate or its key cannot be used: {error}")));
     let mut config = keep(config, problems)?;
     config.ignore_client_order = section.prefer_server_cipher_suites.unwrap_or(true);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let protocols: &[&[u8]] = if has_http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Some(Tls {
         acceptor: TlsAcceptor::from(Arc::new(config)),
         clients: auth.clients(named.client_ca.is_some()),

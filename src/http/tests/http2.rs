@@ -1,0 +1,154 @@
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{Request, Version};
+use bytes::Bytes;
+use h2::client::{Connection as Driver, SendRequest};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::{LONG, Probe, Scrape};
+use crate::http::connection::Connection;
+use crate::http::server::Server;
+use crate::http::{Config, Limits, Refusals, router};
+
+/// A server of HTTP/2, without the TLS before it.
+struct Served {
+    tasks: JoinSet<()>,
+    stop: watch::Sender<()>,
+    refusals: Arc<Refusals>,
+}
+
+fn serve(scrape: Scrape, limits: Limits) -> (Served, DuplexStream) {
+    let (refusals, (stop, stopping)) = (Arc::<Refusals>::default(), watch::channel(()));
+    let config = Config { limits, refusals: Arc::clone(&refusals), ..Config::default() };
+    let router: Router = router(Arc::new(Probe(scrape)), &config);
+    let peer = (Ipv4Addr::LOCALHOST, 1).into();
+    let connection = Arc::new(Connection::new(Some(peer), Arc::new(Notify::new())));
+    let (client, stream) = duplex(64 * 1024);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(Arc::new(Server { router, config, connection }).http2(Box::new(stream), stopping));
+    (Served { tasks, stop, refusals }, client)
+}
+
+impl Served {
+    async fn connect(&mut self, stream: DuplexStream) -> SendRequest<Bytes> {
+        let (requests, driver): (_, Driver<DuplexStream, Bytes>) = h2::client::handshake(stream).await.unwrap();
+        self.tasks.spawn(async move { drop(driver.await) });
+        requests.ready().await.unwrap()
+    }
+
+    /// Waits until the connection has ended on both sides.
+    async fn ended(mut self) {
+        let ended = timeout(LONG, async { while self.tasks.join_next().await.is_some() {} });
+        assert!(ended.await.is_ok(), "the connection goes on");
+    }
+
+    fn slow_readers(&self) -> u64 {
+        self.refusals.counts().iter().find(|(reason, _)| *reason == "slow_reader").unwrap().1
+    }
+}
+
+fn get(path: &str) -> Request<()> {
+    Request::get(format!("https://localhost{path}")).version(Version::HTTP_2).body(()).unwrap()
+}
+
+#[tokio::test]
+async fn requests_are_answered_side_by_side_until_the_server_stops() {
+    let (mut served, stream) = serve(Scrape::Repeat(20_000), Limits::default());
+    let mut requests = served.connect(stream).await;
+    let answers: Vec<_> =
+        ["/metrics", "/livez"].map(|path| requests.send_request(get(path), true).unwrap().0).into_iter().collect();
+    for (answer, expected) in answers.into_iter().zip([80_000, 3]) {
+        let answer = answer.await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.version()), (200, Version::HTTP_2));
+        let mut body = answer.into_body();
+        let mut length = 0;
+        while let Some(chunk) = body.data().await {
+            let chunk = chunk.unwrap();
+            length += chunk.len();
+            body.flow_control().release_capacity(chunk.len()).unwrap();
+        }
+        assert_eq!(length, expected);
+    }
+    served.stop.send_replace(());
+    served.ended().await;
+}
+
+#[tokio::test]
+async fn a_client_that_withholds_its_window_is_cut_off() {
+    let limits = Limits { stall: Duration::from_millis(50), ..Limits::default() };
+    let (mut served, stream) = serve(Scrape::Repeat(1 << 20), limits);
+    let mut requests = served.connect(stream).await;
+    let (answer, _) = requests.send_request(get("/metrics"), true).unwrap();
+    // It reads what its window allows, and never opens it again.
+    let mut body = answer.await.unwrap().into_body();
+    let cut_off = async {
+        while let Some(chunk) = body.data().await {
+            if chunk.is_err() {
+                return true;
+            }
+        }
+        false
+    };
+    assert_eq!(timeout(LONG, cut_off).await, Ok(true));
+    assert_eq!(served.slow_readers(), 1);
+    drop(requests);
+    served.ended().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_without_a_request_is_closed_in_time() {
+    let limits = Limits::default();
+    let (mut served, stream) = serve(Scrape::Repeat(1), limits);
+    let mut requests = served.connect(stream).await;
+    let begin = tokio::time::Instant::now();
+    let (answer, _) = requests.send_request(get("/livez"), true).unwrap();
+    assert_eq!(answer.await.unwrap().status(), 200);
+    timeout(2 * limits.idle, async { while served.tasks.join_next().await.is_some() {} }).await.unwrap();
+    assert!(begin.elapsed() >= limits.idle && begin.elapsed() < limits.idle + limits.header);
+}
+
+#[tokio::test]
+async fn the_settings_bound_streams_and_headers() {
+    let (mut served, stream) = serve(Scrape::Repeat(1), Limits::default());
+    let mut requests = served.connect(stream).await;
+    let (answer, _) = requests.send_request(get("/livez"), true).unwrap();
+    assert_eq!(answer.await.unwrap().status(), 200);
+    assert_eq!(requests.current_max_send_streams(), 32);
+    let mut large = get("/livez");
+    large.headers_mut().insert("x-large", "a".repeat(20_000).parse().unwrap());
+    let (answer, _) = requests.send_request(large, true).unwrap();
+    assert!(answer.await.map_or(true, |answer| answer.status() == 431));
+}
+
+/// A frame as RFC 9113 has it.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+#[tokio::test]
+async fn a_flood_of_requests_that_are_reset_ends_the_connection() {
+    let (mut served, mut stream) = serve(Scrape::Repeat(1), Limits::default());
+    let mut flood = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    flood.extend(frame(4, 0, 0, b""));
+    for number in 0..1000 {
+        // GET / over https of authority "x", by the static table; then RST_STREAM with CANCEL.
+        let stream = 2 * number + 1;
+        flood.extend(frame(1, 0b101, stream, &[0x82, 0x84, 0x87, 0x41, 0x01, b'x']));
+        flood.extend(frame(3, 0, stream, &8_u32.to_be_bytes()));
+    }
+    // It may be closed before it has read everything.
+    let _ = stream.write_all(&flood).await;
+    let mut said = Vec::new();
+    let _ = timeout(LONG, stream.read_to_end(&mut said)).await.expect("it is closed");
+    // GOAWAY with ENHANCE_YOUR_CALM.
+    let calm = said.windows(8).any(|end| end[4..] == 11_u32.to_be_bytes() && end[..4] < [0, 0, 8, 0][..]);
+    assert!(calm, "{said:?}");
+    assert!(timeout(LONG, served.tasks.join_next()).await.is_ok());
+}
