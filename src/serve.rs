@@ -174,6 +174,9 @@ pub async fn serve(
     let Watched { connection, scopes, selection, compress_lists, stale_after, clock } = watched;
     let WebServer { mut config, reloading, history } = web;
     config.limits = limits(scopes.len());
+    if let Some(reloading) = &reloading {
+        reloading.limit_to_part_of(config.limits.connections);
+    }
     let settings = Settings {
         finished_pods_hidden: !selection.finished,
         pods_selected_by_label: !selection.labels.is_empty(),

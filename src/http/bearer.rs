@@ -109,7 +109,8 @@ struct Question {
 }
 
 impl Bearers {
-    pub(super) fn new(reviewer: Arc<dyn Reviewer>) -> Self {
+    /// A reviewer of a server that has so many connections at a time.
+    pub(super) fn new(reviewer: Arc<dyn Reviewer>, connections: usize) -> Self {
         let cache = Cache {
             allowed: HashMap::new(),
             refused: HashMap::new(),
@@ -117,7 +118,9 @@ impl Bearers {
             renewing: HashSet::new(),
         };
         let shared = Shared { reviewer, cache: Mutex::new(cache), renewals: Semaphore::new(RENEWALS) };
-        Self { shared: Arc::new(shared), queue: FairQueue::new(REVIEWS), tasks: Mutex::default() }
+        let queue = FairQueue::new(REVIEWS);
+        queue.limit_to_half_of(connections);
+        Self { shared: Arc::new(shared), queue, tasks: Mutex::default() }
     }
 
     /// Decides on what the holder of `token` asks for from an address.

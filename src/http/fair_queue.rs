@@ -11,9 +11,8 @@ use super::client_address::ClientAddress;
 use super::fingerprint::Fingerprint;
 use super::recent::Recent;
 
-/// Requests that wait for a check: in all, and of one address. Each holds a connection, so there are fewer than connections.
+/// Requests that may wait for a check, unless the connections are fewer than twice as many.
 const MAX_WAITING: usize = 128;
-const MAX_WAITING_PER_ADDRESS: usize = 96;
 /// Addresses whose last failed check is remembered.
 const MAX_ADDRESSES: usize = 1024;
 /// Credentials that were turned away and keep their number in the queue.
@@ -37,6 +36,7 @@ pub(super) struct FairQueue {
 struct State {
     running: Vec<ClientAddress>,
     waiting: Vec<Waiting>,
+    max_waiting: usize,
     /// When the pause of an address ends or ended.
     pauses: HashMap<ClientAddress, Instant>,
     turned_away: Recent<u64>,
@@ -67,11 +67,17 @@ impl FairQueue {
         let state = State {
             running: Vec::new(),
             waiting: Vec::new(),
+            max_waiting: MAX_WAITING,
             pauses: HashMap::new(),
             turned_away: Recent::new(MAX_TURNED_AWAY),
             next_number: 0,
         };
         Arc::new(Self { slots, state: Mutex::new(state) })
+    }
+
+    /// Lets requests that wait hold half of the connections at most, so that there are others for requests that need not.
+    pub(super) fn limit_to_half_of(&self, connections: usize) {
+        self.lock().max_waiting = MAX_WAITING.min(connections / 2);
     }
 
     /// Waits until the check of these credentials may run. Returns `None` if the queue is full.
@@ -112,10 +118,11 @@ impl State {
 
     /// Returns the number of the request to turn away, if there are too many.
     fn excess(&self, client: ClientAddress) -> Option<u64> {
-        if self.count(client) > MAX_WAITING_PER_ADDRESS {
+        // Three quarters for one address leave room for the first requests of others.
+        if self.count(client) > (self.max_waiting * 3 / 4).max(1) {
             return self.waiting.iter().filter(|waiting| waiting.client == client).map(|waiting| waiting.number).max();
         }
-        if self.waiting.len() <= MAX_WAITING {
+        if self.waiting.len() <= self.max_waiting {
             return None;
         }
         let rank = |waiting: &&Waiting| (self.count(waiting.client), self.pause_of(waiting), waiting.number);

@@ -91,6 +91,12 @@ impl Checks {
         Ok(Arc::new(Self { key, right, wrong, quick, slow }))
     }
 
+    /// Lets requests that wait for a check hold a half of the connections at most, and another quarter for slow checks.
+    pub(super) fn limit_to_part_of(&self, connections: usize) {
+        self.quick.limit_to_half_of(connections);
+        self.slow.limit_to_half_of(connections / 2);
+    }
+
     fn recall(&self, pair: Fingerprint) -> Option<Checked> {
         let has =
             |recent: &Mutex<Recent<()>>| recent.lock().unwrap_or_else(PoisonError::into_inner).get(pair).is_some();

@@ -61,7 +61,7 @@ pub fn router(site: Arc<dyn Site>, config: &Config) -> Router {
         looks: ResponseSlots::new(limits.looks),
         frame: Arc::new(frame),
     };
-    let bearers = config.reviewer.clone().map(|reviewer| Arc::new(Bearers::new(reviewer)));
+    let bearers = config.reviewer.clone().map(|reviewer| Arc::new(Bearers::new(reviewer, limits.connections)));
     let access = Access {
         web: config.web.clone(),
         prefix: route_prefix.clone(),

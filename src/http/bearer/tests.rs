@@ -49,7 +49,7 @@ fn get(path: &str) -> Asked {
 
 fn bearers(doorman: Doorman) -> (Arc<Doorman>, Bearers) {
     let doorman = Arc::new(doorman);
-    (Arc::clone(&doorman), Bearers::new(doorman))
+    (Arc::clone(&doorman), Bearers::new(doorman, 256))
 }
 
 async fn ask(bearers: &Bearers, token: &str) -> Result<Verdict, Undecided> {

@@ -6,9 +6,10 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
 use tokio::time::{Instant, advance, sleep, timeout};
 
-use super::{ClientAddress, FairQueue, Fingerprint, MAX_ADDRESSES, MAX_WAITING, MAX_WAITING_PER_ADDRESS, Slot};
+use super::{ClientAddress, FairQueue, Fingerprint, MAX_ADDRESSES, MAX_WAITING, Slot};
 
 const PAUSE: Duration = Duration::from_secs(1);
+const MAX_WAITING_PER_ADDRESS: usize = MAX_WAITING * 3 / 4;
 
 fn client(number: u8) -> ClientAddress {
     ClientAddress::V4(Ipv4Addr::new(10, 0, 0, number))
@@ -91,6 +92,26 @@ async fn a_full_queue_turns_away_the_newest_of_the_address_that_has_most_of_it()
     let first_of_few = few.remove(0).await.unwrap();
     first_of_few.end_failed(PAUSE);
     assert!(is_ready(&mut right).flatten().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_wait_hold_half_of_the_connections_at_most() {
+    for (connections, expected) in [(1024, MAX_WAITING), (256, MAX_WAITING), (32, 16), (2, 1), (1, 0)] {
+        let queue = FairQueue::new(1);
+        queue.limit_to_half_of(connections);
+        let running = queue.enter(client(1), credentials("guess")).await;
+        let requests: Vec<_> = (0..400_u32)
+            .map(|number| {
+                let (queue, number) = (Arc::clone(&queue), number.to_be_bytes());
+                let mut request =
+                    async move { queue.enter(client(number[3]), Fingerprint::plain(&[&number])).await }.boxed();
+                assert!((&mut request).now_or_never().flatten().is_none());
+                request
+            })
+            .collect();
+        assert_eq!(queue.lock().waiting.len(), expected, "{connections}");
+        drop((running, requests));
+    }
 }
 
 #[tokio::test(start_paused = true)]

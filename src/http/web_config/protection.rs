@@ -58,10 +58,10 @@ mod tests {
             .map(|(clients, bits)| Protection { tls: bits & 1 > 0, users: bits & 2 > 0, clients, names: bits & 4 > 0 })
             .collect();
         for (before, after) in all.iter().flat_map(|before| all.iter().map(move |after| (*before, *after))) {
-            let is_weaker = before.tls > after.tls
-                || before.users > after.users
+            let is_weaker = (before.tls && !after.tls)
+                || (before.users && !after.users)
                 || before.clients > after.clients
-                || before.names > after.names;
+                || (before.names && !after.names);
             assert_eq!(before.lost_in(after).is_some(), is_weaker, "{before:?} {after:?}");
         }
         let verifying = Protection { tls: true, clients: SignedByConfiguredCa, ..Protection::default() };

@@ -70,6 +70,11 @@ impl Reloading {
         Ok(Self { path: path.to_owned(), acted, current, reloads, checks, reviews_tokens: false, now: Arc::default() })
     }
 
+    /// Lets requests that wait for the check of a password hold a part of the connections only.
+    pub fn limit_to_part_of(&self, connections: usize) {
+        self.checks.limit_to_part_of(connections);
+    }
+
     /// Refuses passwords in a reload, since bearer tokens are reviewed and both want the Authorization header.
     pub fn review_tokens(&mut self) {
         self.reviews_tokens = true;
