@@ -1,7 +1,7 @@
 //! The one place where the cluster's events become numbers: index, counters and history behind one lock.
 //!
-//! The lock is held for one event, or to take one view, whose counters are copied in constant time; never while a format
-//! is written or a socket waits.
+//! The lock is held for one event, or to take what changed since the last view and a copy of the counters, both in
+//! constant time; never while a format is written or a socket waits.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,12 +20,14 @@ use crate::pull::facts::{PodFacts, PodId, Scope};
 use crate::pull::history::{History, Past, Point};
 use crate::pull::index::{Index, Settings};
 use crate::pull::redact::redact;
-use crate::pull::snapshot::Snapshot;
+use crate::pull::snapshot::{Latest, Snapshot};
 use crate::pull::time::Timestamp;
 use crate::pull::watch_state::WatchState;
 
 /// How many texts of a kind are remembered.
 const MAX_NEWS: usize = 1000;
+/// How many pods with inferred causes the index takes while it is locked.
+const ADOPTED_AT_ONCE: usize = 256;
 /// How much of a text from the cluster a log line shows.
 const LOGGED_LENGTH: usize = 512;
 
@@ -51,6 +53,8 @@ pub struct Monitor {
     limits: Limits,
     /// Which failing containers scrapes show.
     choice: Arc<Choice>,
+    /// The latest snapshot. Locked before `state`.
+    latest: Mutex<Latest>,
     state: Mutex<State>,
 }
 
@@ -95,7 +99,7 @@ impl Monitor {
             oversized: Once::default(),
             unclassified: Once::default(),
         };
-        Self { limits, choice: Arc::default(), state: Mutex::new(state) }
+        Self { limits, choice: Arc::default(), latest: Mutex::default(), state: Mutex::new(state) }
     }
 
     /// The same, remembering so many failures that ended.
@@ -113,9 +117,8 @@ impl Monitor {
     /// Everything that a scrape shows; `None` until the first list is complete.
     #[must_use]
     pub fn view(&self) -> Option<View> {
-        let mut state = self.lock();
-        let snapshot = state.index.snapshot()?;
-        let (counted, watch, forgotten) = (state.counters.counted(state.now), state.watch(), state.history.forgotten());
+        let read = |state: &mut State| (state.counters.counted(state.now), state.watch(), state.history.forgotten());
+        let (snapshot, (counted, watch, forgotten)) = self.read(read)?;
         let (max_containers, choice) = (self.limits.max_containers, Arc::clone(&self.choice));
         Some(View {
             snapshot,
@@ -133,9 +136,8 @@ impl Monitor {
     /// Everything that a person sees who looks at `now`; `None` until the first list is complete.
     #[must_use]
     pub fn look(&self, now: Timestamp) -> Option<(Arc<Snapshot>, Watch, Past)> {
-        let mut state = self.lock();
-        let snapshot = state.index.snapshot()?;
-        Some((snapshot, state.watch(), state.history.past(now)))
+        let (snapshot, (watch, past)) = self.read(|state| (state.watch(), state.history.past(now)))?;
+        Some((snapshot, watch, past))
     }
 
     /// How the open failures of a pod went, by container.
@@ -147,7 +149,7 @@ impl Monitor {
     /// Whether there is a view.
     #[must_use]
     pub fn is_visible(&self) -> bool {
-        self.lock().index.snapshot().is_some()
+        self.lock().index.is_visible()
     }
 
     /// For how long every part of the view has been out of date at `now`: zero while a watch stands.
@@ -164,6 +166,22 @@ impl Monitor {
         let watches = state.index.watches().iter();
         let missing = watches.filter(|watch| watch.complete_at().is_none() || stale_for(watch, now) > stale_after);
         missing.map(describe).collect()
+    }
+
+    /// Reads the newest snapshot, and something else of the same instant. Only readers wait while it is brought up to
+    /// date; events and health checks do not.
+    fn read<T>(&self, read: impl FnOnce(&mut State) -> T) -> Option<(Arc<Snapshot>, T)> {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        let changes = state.index.changes()?;
+        let read = read(&mut state);
+        drop(state);
+        let (snapshot, inferred) = latest.update(changes);
+        // A few at a time, so that nothing else waits for long.
+        for inferred in inferred.chunks(ADOPTED_AT_ONCE) {
+            self.lock().index.adopt(inferred);
+        }
+        Some((snapshot, read))
     }
 
     /// A panic while the lock was held ends the process; until it does, the state is as good as any.

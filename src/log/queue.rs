@@ -163,7 +163,7 @@ mod tests {
         }
         assert!(queue.lock().lines.len() <= CAPACITY);
         queue.flush(Duration::ZERO);
-        drop(std::iter::repeat_n((), 9).try_for_each(|()| open.send(())));
+        (0..9).for_each(|_| open.send(()).unwrap());
         queue.flush(Duration::from_secs(60));
         let written: Vec<u8> = shown.try_iter().flatten().collect();
         let written = String::from_utf8(written).unwrap();
@@ -177,7 +177,7 @@ mod tests {
         let (queue, open, shown) = started();
         (0..10_000).for_each(|_| queue.push(&[b'x'; 100]));
         queue.push_last(b"the end\n");
-        drop(std::iter::repeat_n((), 9).try_for_each(|()| open.send(())));
+        (0..9).for_each(|_| open.send(()).unwrap());
         queue.flush(Duration::from_secs(60));
         assert!(shown.try_iter().flatten().collect::<Vec<u8>>().ends_with(b"the end\n"));
     }

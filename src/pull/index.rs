@@ -10,11 +10,10 @@ use std::sync::Arc;
 use super::effect::{Effect, FailureEvent, Outcome, Subject};
 use super::facts::{ContainerFacts, ContainerKind, Phase, PodFacts, PodId, Scope, State};
 use super::failure::{End, Failure, Transition};
-use super::inference::KnownCauses;
 use super::pool::Pools;
 use super::provenance::Provenance;
 use super::reason::{Stage, stage_of};
-use super::snapshot::{Snapshot, TrackedContainer, TrackedPod};
+use super::snapshot::{Changes, Inferred, Snapshot, TrackedContainer, TrackedPod};
 use super::time::Timestamp;
 use super::watch_state::WatchState;
 use super::workload::is_batch;
@@ -76,8 +75,8 @@ pub struct Index {
     watches: Vec<WatchState>,
     /// Whether there is a view; it never goes away.
     is_visible: bool,
-    /// The view that readers have, until something changes.
-    published: Option<Arc<Snapshot>>,
+    /// What changed since somebody asked.
+    pub(super) changes: Changes,
 }
 
 #[derive(Debug)]
@@ -97,47 +96,43 @@ impl Index {
             pools: Pools::default(),
             watches: scopes.iter().map(WatchState::new).collect(),
             is_visible: false,
-            published: None,
+            changes: Changes::none(),
         }
     }
 
-    /// The newest view; `None` until a scope was listed and every other one was too, or has failed: what is seen is not
-    /// held back by what is not. While a relist goes on, each pod is shown as it was last seen, and none has vanished.
-    pub fn snapshot(&mut self) -> Option<Arc<Snapshot>> {
+    /// Whether there is a view: a scope was listed and every other one was too, or has failed. What is seen is not held
+    /// back by what is not.
+    pub fn is_visible(&mut self) -> bool {
         let is_listed = |watch: &WatchState| watch.complete_at().is_some();
         self.is_visible |= self.watches.iter().any(is_listed)
             && self.watches.iter().all(|watch| is_listed(watch) || watch.is_failing());
-        if !self.is_visible {
-            return None;
-        }
-        if self.published.is_none() {
-            self.infer_causes();
-        }
-        let pods = || self.pods.values().map(|entry| Arc::clone(&entry.pod)).collect();
-        Some(Arc::clone(self.published.get_or_insert_with(|| Arc::new(Snapshot { pods: pods() }))))
+        self.is_visible
     }
 
-    /// Gives each failure without an error text the cause of another container, where there is one.
-    fn infer_causes(&mut self) {
-        let known = KnownCauses::of(self.pods.values().map(|entry| &*entry.pod));
-        if known.is_empty() {
-            return;
+    /// The newest view; `None` until there is one. While a relist goes on, each pod is shown as it was last seen, and none
+    /// has vanished. It is built anew each time; whoever needs it often takes the [`changes`](Self::changes).
+    pub fn snapshot(&mut self) -> Option<Arc<Snapshot>> {
+        if !self.is_visible() {
+            return None;
         }
-        let mut changes = Vec::new();
-        for (id, entry) in &self.pods {
-            for (position, container) in entry.pod.containers.iter().enumerate() {
-                let Some(failure) = &container.failure else { continue };
-                let inferred = known.infer(&entry.pod, failure);
-                if inferred.as_ref() != failure.inferred.as_deref() {
-                    changes.push((Arc::clone(id), position, inferred));
-                }
-            }
+        let (snapshot, inferred) = Snapshot::of(self.pods.values().map(|entry| Arc::clone(&entry.pod)).collect());
+        self.adopt(&inferred);
+        Some(Arc::new(snapshot))
+    }
+
+    /// What changed in the view since this was last called, in constant time; `None` until there is a view.
+    pub fn changes(&mut self) -> Option<Changes> {
+        if !self.is_visible() {
+            return None;
         }
-        for (id, position, inferred) in changes {
-            let Some(entry) = self.pods.get_mut(&id) else { continue };
-            let container = Arc::make_mut(&mut entry.pod).containers.get_mut(position);
-            if let Some(failure) = container.and_then(|container| container.failure.as_mut()) {
-                failure.inferred = inferred.map(Arc::new);
+        Some(self.changes.take(|| self.pods.values().map(|entry| Arc::clone(&entry.pod)).collect()))
+    }
+
+    /// Takes pods whose inferred causes were found while a snapshot was put together, unless they changed meanwhile.
+    pub fn adopt(&mut self, inferred: &[Inferred]) {
+        for Inferred { before, after } in inferred {
+            if let Some(entry) = self.pods.get_mut(&before.id).filter(|entry| Arc::ptr_eq(&entry.pod, before)) {
+                entry.pod = Arc::clone(after);
             }
         }
     }
@@ -173,7 +168,7 @@ impl Index {
     /// Removes a pod that left the watch.
     pub fn delete(&mut self, pod: &PodFacts, now: Timestamp) -> Vec<Effect> {
         let Some(entry) = self.pods.remove(&pod.id) else { return Vec::new() };
-        self.published = None;
+        self.changes.note(&entry.pod.id, None, self.pods.len());
         let outcome = end_of_pod(pod).unwrap_or_else(|| self.settings.end_of_pod_that_left());
         end_all(&entry.pod, End::shown(outcome, self.provenance(&pod.id.namespace), now))
     }
@@ -196,7 +191,7 @@ impl Index {
     pub fn delete_unread(&mut self, id: &PodId, now: Timestamp) -> Vec<Effect> {
         let [id] = &*self.known_as(id) else { return Vec::new() };
         let Some(entry) = self.pods.remove(id) else { return Vec::new() };
-        self.published = None;
+        self.changes.note(id, None, self.pods.len());
         end_all(
             &entry.pod,
             End::shown(self.settings.end_of_unseen_pod(), self.provenance(&entry.pod.id.namespace), now),
@@ -234,17 +229,18 @@ impl Index {
         let end = End { outcome: self.settings.end_of_unseen_pod(), at: now, is_exact: false };
         let mut effects = Vec::new();
         let is_certain = self.watch_mut(scope).is_none_or(|watch| watch.is_identified());
+        let tracked = self.pods.len();
         self.pods.retain(|id, entry| {
             let vanished = is_certain && entry.unlisted && scope.covers(&id.namespace);
             if vanished {
                 effects.extend(end_all(&entry.pod, end));
+                self.changes.note(id, None, tracked);
             }
             !vanished
         });
         if let Some(watch) = self.watch_mut(scope) {
             watch.end_list(now);
         }
-        self.published = None;
         effects
     }
 
@@ -297,12 +293,13 @@ impl Index {
             containers: next,
         };
         let unchanged = old.as_deref() == Some(&pod);
-        if !pod.containers.is_empty() {
-            let pod = old.filter(|_| unchanged).unwrap_or_else(|| Arc::new(pod));
-            self.pods.insert(Arc::clone(&pod.id), Entry { pod, unlisted: false });
-        }
+        let id = Arc::clone(&pod.id);
+        let pod = (!pod.containers.is_empty()).then(|| old.filter(|_| unchanged).unwrap_or_else(|| Arc::new(pod)));
         if !unchanged {
-            self.published = None;
+            self.changes.note(&id, pod.as_ref(), self.pods.len() + 1);
+        }
+        if let Some(pod) = pod {
+            self.pods.insert(id, Entry { pod, unlisted: false });
         }
         effects
     }
