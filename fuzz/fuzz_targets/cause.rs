@@ -1,12 +1,16 @@
 //! Any text has a cause, and the same one while the kubelet waits as when the attempt failed.
 #![no_main]
 
-use image_pull_exporter::pull::cause::{Cause, classify, is_bare_backoff};
+use image_pull_exporter::pull::cause::{Cause, classify, hops, is_bare_backoff, read};
+use image_pull_exporter::pull::image::ImageReference;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let cause = classify("ErrImagePull", text);
     assert!(Cause::ALL.contains(&cause));
+    let image = ImageReference::parse("reg.example/team/app:1");
+    assert_eq!(read("ErrImagePull", text, &image).cause, cause);
+    hops(text, &image);
     let waits = format!("Back-off pulling image \"reg.example/team/app:1\": ErrImagePull: {text}");
     if !is_bare_backoff(&waits) {
         assert_eq!(classify("ImagePullBackOff", &waits), cause);

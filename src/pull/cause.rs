@@ -341,6 +341,12 @@ struct Decision<'a> {
 }
 
 impl Decision<'_> {
+    /// Says whether nothing came back, since no request was sent or none was answered.
+    fn is_unanswered(&self) -> bool {
+        UNREACHED.contains(&self.rule.cause)
+            || (self.rule.cause == Cause::BlockedByPolicy && self.error.contains(BLOCKED))
+    }
+
     fn host(&self, image: &ImageReference) -> Option<FailingHost> {
         host::of_hop(self.error, self.is_mirrors, image)
     }
@@ -349,6 +355,9 @@ impl Decision<'_> {
 /// The causes that mean that no answer came back, whoever was asked.
 const UNREACHED: &[Cause] = &[Cause::DnsFailure, Cause::Timeout, Cause::ConnectionFailed, Cause::ProxyFailure];
 
+/// What containers/image says of a registry that registries.conf tells it not to ask.
+const BLOCKED: &str = " is blocked in ";
+
 /// The rule of the most actionable error of all that the text holds.
 fn most_actionable(message: &str) -> Option<&'static Rule> {
     decide(&text::unescaped(text::bounded(message))).map(|decision| decision.rule)
@@ -356,14 +365,14 @@ fn most_actionable(message: &str) -> Option<&'static Rule> {
 
 /// Finds the error that decides among all that the text holds.
 ///
-/// Where the registry itself cannot be reached, as is meant in a cluster without a way out, what its mirrors answered
-/// decides; where it can, that a mirror lacks the image is no news.
+/// Where the registry itself cannot be reached or is blocked, as is meant in a cluster without a way out, what its
+/// mirrors answered decides; where it can, that a mirror lacks the image is no news.
 fn decide(shown: &str) -> Option<Decision<'_>> {
     let attempts = text::attempts(text::body(shown));
     let mirrors = || best(attempts.iter().flat_map(|attempt| attempt.mirrors.iter().copied()), true);
     match best(text::furthest(&attempts), false) {
-        Some(decision) if UNREACHED.contains(&decision.rule.cause) => {
-            let answered = mirrors().filter(|mirror| !UNREACHED.contains(&mirror.rule.cause));
+        Some(decision) if decision.is_unanswered() => {
+            let answered = mirrors().filter(|mirror| !mirror.is_unanswered());
             Some(answered.unwrap_or(decision))
         }
         Some(decision) => Some(decision),

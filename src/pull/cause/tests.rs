@@ -145,6 +145,11 @@ fn what_came_second_counts_only_if_the_first_tells_nothing() {
         ),
         ("(Mirrors also failed: [m/a: i/o timeout] [n/a: 401 Unauthorized]): reg/a: i/o timeout", Cause::Unauthorized),
         ("(Mirrors also failed: [m/a: i/o timeout]): reg/a: dial tcp: lookup reg: no such host", Cause::DnsFailure),
+        (
+            "(Mirrors also failed: [m/a: manifest unknown]): reg/a: registry reg is blocked in /etc/containers/registries.conf",
+            Cause::ImageNotFound,
+        ),
+        ("(Mirrors also failed: [m/a: manifest unknown]): reg/a: denied: Blocked by Xray", Cause::BlockedByPolicy),
     ];
     for (message, cause) in cases {
         assert_eq!(classify("ErrImagePull", message), cause, "{message}");

@@ -85,6 +85,7 @@ pub(super) const RULES: &[Rule] = &[
             "failed to fetch * from request",
             "not found in repository",
             "artifact @ not found",
+            "artifact not found",
             "blob does not exist",
             "key does not exist",
             "imagenotfoundexception",

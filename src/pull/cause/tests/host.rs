@@ -169,6 +169,8 @@ fn who_answered_what_is_told_hop_by_hop() {
         ]
     );
     check("reg.example/team/app:1.2", text, Some(("m1.example:5000", Mirror)));
+    let blocked = "(Mirrors also failed: [m1.example/team/app:1.2: reading manifest 1.2 in m1.example/team/app: manifest unknown]): reg.example/team/app:1.2: registry reg.example/team is blocked in /etc/containers/registries.conf";
+    check("reg.example/team/app:1.2", blocked, Some(("m1.example", Mirror)));
     assert!(super::super::hops("manifest unknown", &image).is_empty());
 }
 
