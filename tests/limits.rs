@@ -14,8 +14,8 @@ use image_pull_exporter::present::FailingContainer;
 use image_pull_exporter::pull::facts::{Exceeded, PodFacts, Scope, State};
 use image_pull_exporter::pull::index::{Index, Mirror, Settings};
 use image_pull_exporter::pull::limits::{
-    MAX_CONTAINERS, MAX_IMAGE_VOLUMES, MAX_LABEL, MAX_MESSAGE, MAX_MOUNTS, MAX_NAME, MAX_PULL_SECRETS, MAX_REFERENCE,
-    TRUNCATED,
+    MAX_CONTAINERS, MAX_IMAGE_VOLUMES, MAX_LABEL, MAX_MESSAGE, MAX_MOUNTS, MAX_NAME, MAX_POD_MESSAGES,
+    MAX_PULL_SECRETS, MAX_REFERENCE, MIN_MESSAGE, TRUNCATED,
 };
 use image_pull_exporter::pull::time::Timestamp;
 use image_pull_exporter::sim::api::protobuf;
@@ -111,6 +111,12 @@ fn check(pod: &PodFacts) {
     for text in [&pod.id.name, &pod.node, &pod.service_account, &pod.owner.name].into_iter().chain(&pod.pull_secrets) {
         check_text(text, MAX_NAME);
     }
+    let message = |state: &State| if let State::Waiting { message, .. } = state { message.len() } else { 0 };
+    let messages: usize = pod.containers.iter().map(|container| message(&container.state)).sum();
+    assert!(
+        messages <= MAX_POD_MESSAGES + pod.containers.len() * (MIN_MESSAGE + MARKER),
+        "{messages} bytes of messages"
+    );
     assert!(pod.pull_secrets.len() <= MAX_PULL_SECRETS && pod.containers.len() <= 3 * MAX_CONTAINERS);
     for container in &pod.containers {
         check_text(&container.name, MAX_LABEL);
@@ -134,7 +140,7 @@ fn beyond(sizes: &Sizes) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn no_pod_exceeds_the_limits_once_it_is_decoded(sizes in sizes()) {
         let pod = pod_of(&sizes);
@@ -213,6 +219,37 @@ fn a_long_reference_that_is_mounted_two_thousand_times_is_held_once() {
         sum(&metrics, "image_pull_exporter_pod_limits_exceeded_total{limit=\"element\"}"),
         2000.0 - MAX_MOUNTS as f64
     );
+}
+
+/// A pod as large as etcd takes, whose containers all have invalid images; the kubelet quotes them twice.
+fn with_many_invalid_images(name: &str) -> Value {
+    let image = |number: usize| format!("Registry.example.com/{name}/{number}/{}", "A".repeat(1900));
+    let message =
+        |image: &str| format!("Failed to apply default image tag \"{image}\": couldn't parse image name \"{image}\"");
+    let containers = (0..250).map(|number| json!({ "name": format!("c{number}"), "image": image(number) }));
+    let statuses = (0..250).map(|number| {
+        let state = json!({ "waiting": { "reason": "InvalidImageName", "message": message(&image(number)) } });
+        json!({ "name": format!("c{number}"), "state": state, "restartCount": 0 })
+    });
+    let mut pod = pod("shop", name, ERR);
+    pod["spec"]["containers"] = containers.collect();
+    pod["status"]["containerStatuses"] = statuses.collect();
+    pod
+}
+
+#[test]
+fn many_pods_with_many_long_messages_fit_into_memory() {
+    let cluster = Cluster::new("limits-messages");
+    for number in 0..60 {
+        cluster.store.put(with_many_invalid_images(&format!("invalid-{number}")));
+    }
+    let program = cluster.start(&["--max-container-series", "1000"]);
+    program.wait_ready();
+    eventually(|| match sum(&program.metrics(), "image_pull_failing_pods") {
+        60.0 => Ok(()),
+        pods => Err(format!("{pods} pods")),
+    });
+    assert!(program.peak_kib() < LIMIT_KIB / 2, "{} KiB", program.peak_kib());
 }
 
 #[test]

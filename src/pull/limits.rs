@@ -15,6 +15,10 @@ pub const MAX_NAME: usize = 253;
 pub const MAX_REFERENCE: usize = 259 + 255 + 128 + 135 + 3;
 /// Maximum length of a waiting reason or message, in bytes. The kubelet writes error texts of any length.
 pub const MAX_MESSAGE: usize = 4096;
+/// Maximum length of the messages of a pod in sum, which its waiting containers share evenly.
+pub const MAX_POD_MESSAGES: usize = 128 * 1024;
+/// Length that each message may have all the same.
+pub const MIN_MESSAGE: usize = 256;
 /// Maximum number of containers, and of statuses, read of each of a pod's three lists.
 pub const MAX_CONTAINERS: usize = 512;
 /// Maximum number of volume mounts read of a container.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::pull::facts::{ContainerFacts, ContainerKind, ImageFacts, Owner, Phase, PodFacts, PodId, State};
 use crate::pull::image::{ImageReference, PullPolicy};
-use crate::pull::limits::MAX_CONTAINERS;
+use crate::pull::limits::{MAX_CONTAINERS, MAX_MESSAGE, MAX_POD_MESSAGES, MIN_MESSAGE, truncate};
 use crate::pull::time::Timestamp;
 
 impl Pod {
@@ -55,7 +55,7 @@ impl Pod {
             let met = status.conditions.iter().find(|condition| condition.kind.as_str() == kind);
             met.and_then(|condition| instant(condition.last_transition_time.as_ref()))
         };
-        Ok(PodFacts {
+        let mut facts = PodFacts {
             id,
             owner: Owner {
                 kind: controller.kind.into(),
@@ -77,7 +77,9 @@ impl Pod {
             service_account: spec.service_account_name.into(),
             pull_secrets: spec.image_pull_secrets.into_iter().map(|secret| secret.name.into()).collect(),
             exceeded,
-        })
+        };
+        facts.exceeded.texts += share_messages(&mut facts.containers);
+        Ok(facts)
     }
 }
 
@@ -85,6 +87,23 @@ fn instant(time: Option<&Time>) -> Option<Timestamp> {
     let Time { seconds, nanos } = *time?;
     let millis = seconds.checked_mul(1000)?.checked_add(nanos / 1_000_000)?;
     (millis != 0).then(|| Timestamp::from_unix_millis(millis))
+}
+
+/// Truncates reasons and messages so that all of a pod keep to [`MAX_POD_MESSAGES`], and returns how many.
+fn share_messages(containers: &mut [ContainerFacts]) -> u64 {
+    let waiting = containers.iter().filter(|container| matches!(container.state, State::Waiting { .. })).count();
+    let max = (MAX_POD_MESSAGES / waiting.max(1)).clamp(MIN_MESSAGE, MAX_MESSAGE);
+    let mut truncated = 0;
+    for container in containers {
+        let State::Waiting { reason, message } = &mut container.state else { continue };
+        for text in [reason, message] {
+            if max < MAX_MESSAGE && text.len() > max {
+                *text = truncate(text, max).into_owned();
+                truncated += 1;
+            }
+        }
+    }
+    truncated
 }
 
 /// Every container that the status or the spec names, in the order of the status.
