@@ -127,7 +127,7 @@ fn told(notifications: &Mutex<Vec<Notification>>) -> Vec<String> {
 }
 
 /// Alerts as `amtool` takes them, and whether another one hides them.
-const HIDES: [(&str, bool); 23] = [
+const HIDES: [(&str, bool); 26] = [
     ("ImagePullRegistryOutage registry=r", false),
     ("ImagePullFailing namespace=shop workload_kind=Deployment workload=web registry=r", true),
     ("ImagePullJobCannotStart namespace=shop workload_kind=Job workload=import registry=r", true),
@@ -139,6 +139,10 @@ const HIDES: [(&str, bool); 23] = [
     ("ImagePullFailing namespace=shop workload_kind=Deployment workload=web registry=another", false),
     ("ImagePullFailing cluster=b namespace=shop workload_kind=Deployment workload=web registry=r", false),
     ("KubePodNotReady namespace=shop pod=web-1", false),
+    // After an outage.
+    ("ImagePullRegistryOutageInhibitor registry=back", false),
+    ("ImagePullFailing namespace=shop workload_kind=Deployment workload=web registry=back", true),
+    ("ImagePullNeedsChange namespace=shop workload_kind=Deployment workload=typo registry=back", false),
     // A limit hides what waits for it, and nothing else of the registry or the workload.
     ("ImagePullRateLimited namespace=shop workload_kind=Deployment workload=a registry=hub", false),
     ("ImagePullFailing namespace=shop workload_kind=Deployment workload=a registry=hub", true),
@@ -204,7 +208,11 @@ fn an_outage_is_one_notification_a_bad_tag_another_and_both_are_resolved() {
         path.display().to_string()
     };
     let script = file("outage.script", SCRIPT);
-    let keep = [("keep_firing_for: 20m", "keep_firing_for: 30s"), ("keep_firing_for: 10m", "keep_firing_for: 15s")];
+    let keep = [
+        ("keep_firing_for: 2m", "keep_firing_for: 15s"),
+        ("keep_firing_for: 10m", "keep_firing_for: 15s"),
+        ("[20m]", "[30s]"),
+    ];
     let rules = file("rules.yaml", &shortened("alerts/image-pull.yaml", &keep));
     let (receiver, notifications) = receiver();
     let (_alertmanager, alertmanager) = alertmanager(&folder, receiver);
@@ -240,7 +248,7 @@ fn an_outage_is_one_notification_a_bad_tag_another_and_both_are_resolved() {
         texts.collect::<Vec<_>>().join("\n")
     };
     assert!(
-        text("summary").contains("Deployment shop/web cannot get its image ghcr.io/shop/web:1.8.O: image not found")
+        text("summary").contains("Deployment shop/web cannot pull its image ghcr.io/shop/web:1.8.O: image not found")
     );
     assert!(text("summary").contains("10 workloads cannot pull from registry.example.com"), "{}", text("summary"));
 
@@ -259,4 +267,77 @@ fn an_outage_is_one_notification_a_bad_tag_another_and_both_are_resolved() {
     std::thread::sleep(Duration::from_secs(40));
     eventually(|| expect(&TOLD_AT_LAST));
     assert_eq!(prometheus.query("sum(image_pull_failing_pods)"), Ok(0.0));
+}
+
+/// The cluster's time, as the exporter last heard of it.
+const CLUSTER_TIME: &str = "max(image_pull_exporter_watch_last_event_timestamp_seconds)";
+
+/// Sixty times faster than real time, with every duration of the rules and of Alertmanager as much shorter, and ages by the cluster's clock.
+#[test]
+fn bad_tags_and_a_registry_that_restarts_page_nobody_and_an_outage_that_lasts_does() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("registry-restart");
+    // It is there only if an earlier run was cut off.
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let since = "image_pull_failing_cause_since_timestamp_seconds";
+    let faster = [
+        ("keep_firing_for: 2m", "keep_firing_for: 2s"),
+        ("keep_firing_for: 10m", "keep_firing_for: 10s"),
+        ("[20m]", "[20s]"),
+        (&format!("timestamp({since})"), &format!("({since} * 0 + on () group_left () {CLUSTER_TIME})")),
+        ("time() - min by (cluster, namespace", &format!("scalar({CLUSTER_TIME}) - min by (cluster, namespace")),
+    ];
+    let rules = folder.join("rules.yaml");
+    std::fs::write(&rules, shortened("alerts/image-pull.yaml", &faster)).expect("the file can be written");
+    let (receiver, notifications) = receiver();
+    let (_alertmanager, alertmanager) = alertmanager(&folder, receiver);
+    let port = free_port();
+    let config = format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\nrule_files: ['{}']\n\
+         alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alertmanager}']}}]}}]}}\n\
+         scrape_configs:\n- job_name: image-pull\n  honor_labels: true\n  static_configs: [{{targets: ['127.0.0.1:{}']}}]\n",
+        rules.display(),
+        port
+    );
+    let prometheus = Prometheus::start("registry-restart", &config, &[]);
+    eventually(|| get(prometheus.port, "/-/ready", "").map(drop).map_err(|error| error.to_string()));
+    let _exporter =
+        Program::start_at(port, &["demo", "--speed", "60", "--script", "tests/fixtures/registry-restart.script"]);
+    // Every failure began 25 minutes before the script.
+    let minute = format!("(scalar({CLUSTER_TIME}) - min(image_pull_failing_since_timestamp_seconds)) / 60 - 25");
+    let until = |wanted: f64| {
+        eventually(|| match prometheus.query(&minute)? {
+            minute if minute >= wanted => Ok(()),
+            minute => Err(format!("minute {minute}")),
+        });
+    };
+    let pages = || told(&notifications).into_iter().filter(|line| line.starts_with("page")).collect::<Vec<_>>();
+    let outage = "count(ALERTS{alertname=\"ImagePullRegistryOutage\", alertstate=\"firing\"})";
+    let hit = "max_over_time(count(image_pull_failing_info{cause=\"connection_failed\"})[1m:1s])";
+
+    until(29.5);
+    let hit = prometheus.query(hit);
+    assert!(hit.as_ref().is_ok_and(|hit| *hit >= 5.0), "five of them or more ran into it: {hit:?}");
+    assert_eq!(pages(), [""; 0]);
+    let before = format!("max_over_time({outage}[1m:1s])");
+    assert!(prometheus.query(&before).is_err(), "it has not fired");
+    assert!(told(&notifications).contains(&"ticket firing ImagePullNeedsChange registry.example.com 10".to_owned()));
+
+    eventually(|| prometheus.query(outage).map(drop));
+    let fires = prometheus.query(&minute).expect("the exporter is scraped");
+    assert!((37.0..45.0).contains(&fires), "it fires in minute {fires}: seven after the attempts of five workloads");
+    eventually(|| if pages().is_empty() { Err("nobody was paged".to_owned()) } else { Ok(()) });
+    until(50.0);
+    assert_eq!(prometheus.query(outage), Ok(1.0), "until the registry is back");
+    eventually(|| match prometheus.query(outage) {
+        Err(_) => Ok(()),
+        Ok(_) => Err("it still fires".to_owned()),
+    });
+    let ends = prometheus.query(&minute).expect("the exporter is scraped");
+    assert!(ends < 60.0, "it ends in minute {ends}");
+    let told_at_last = [
+        "page firing ImagePullRegistryOutage registry.example.com 1",
+        "page resolved ImagePullRegistryOutage registry.example.com 1",
+    ];
+    eventually(|| if pages() == told_at_last { Ok(()) } else { Err(format!("{:?}", pages())) });
 }

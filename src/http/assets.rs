@@ -31,6 +31,7 @@ pub(super) const RUNBOOKS: &[(&str, &str)] = runbooks![
     "ImagePullNodeFault",
     "ImagePullRateLimited",
     "ImagePullRegistryOutage",
+    "ImagePullRegistryOutageInhibitor",
     "ImagePullRolloutBlocked",
     "KubeContainerImagePullFailing",
 ];

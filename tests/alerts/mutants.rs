@@ -5,15 +5,24 @@ pub struct Mutant {
     pub what: String,
     pub rules: String,
     pub alerts: Vec<String>,
+    /// Whether it changes what an alert says, and not when it fires.
+    pub is_text: bool,
 }
 
-/// Alerts that together use everything the recording rule has.
-const READERS: [&str; 5] = [
-    "ImagePullFailing",
-    "ImagePullNodeFault",
-    "ImagePullRegistryOutage",
-    "ImagePullJobCannotStart",
-    "ImagePullDebugContainer",
+/// Alerts that together use everything a recording rule has.
+const READERS: [(&str, &[&str]); 3] = [
+    ("image_pull:failing_age_seconds", &["ImagePullFailing", "ImagePullJobCannotStart", "ImagePullDebugContainer"]),
+    (
+        "image_pull:failing_cause_age_seconds",
+        &[
+            "ImagePullNeedsChange",
+            "ImagePullNodeFault",
+            "ImagePullRegistryOutage",
+            "ImagePullRateLimited",
+            "ImagePullFailing",
+        ],
+    ),
+    ("image_pull:node_fault_age_seconds", &["ImagePullNodeFault"]),
 ];
 
 /// Changes that change nothing, each with the reason.
@@ -22,6 +31,14 @@ const EQUIVALENT: &[(&str, &str, &str)] = &[
     ("image_pull:failing_age_seconds", "without uid in on", "one pod has one uid at a time"),
     ("image_pull:failing_age_seconds", "without namespace in on", "the uid says it too"),
     ("image_pull:failing_age_seconds", "without pod in on", "the uid says it too"),
+    ("image_pull:failing_age_seconds", "with instance in by", "its readers take the greatest age"),
+    ("image_pull:failing_age_seconds", "without node in by", "only alerts about a cause are about nodes"),
+    ("image_pull:failing_age_seconds", "without cause_group in by", "only alerts about a cause are about groups"),
+    ("image_pull:failing_cause_age_seconds", "without uid in by", "one pod has one uid at a time"),
+    ("image_pull:failing_cause_age_seconds", "without uid in on", "one pod has one uid at a time"),
+    ("image_pull:failing_cause_age_seconds", "without namespace in on", "the uid says it too"),
+    ("image_pull:failing_cause_age_seconds", "without pod in on", "the uid says it too"),
+    ("image_pull:failing_cause_age_seconds", "without job in on", "an instance belongs to one job"),
 ];
 
 /// Every mutant of a rules file.
@@ -30,27 +47,73 @@ pub fn of(rules: &str) -> Vec<Mutant> {
         rules.split("\n      - ").skip(1).map(|block| block.split("\n\n").next().unwrap_or(block)).collect();
     let mut mutants = Vec::new();
     for (changed, block) in blocks.iter().enumerate() {
+        let readers = READERS.iter().find(|(rule, _)| *rule == name(block)).map(|(_, readers)| readers.to_vec());
+        let alerts: Vec<&str> = readers.unwrap_or_else(|| vec![name(block)]);
+        // Texts refer to the first of their kind, and the inhibitor to the alert it is about.
+        let is_needed = |block: &str| {
+            block.starts_with("record: ")
+                || block.contains("annotations: &")
+                || alerts.contains(&name(block))
+                || alerts.contains(&"ImagePullRegistryOutageInhibitor") && name(block) == "ImagePullRegistryOutage"
+        };
         let end = block.find("\n        labels:").unwrap_or(block.len());
-        let alerts: Vec<&str> = if changed == 0 { READERS.to_vec() } else { vec![name(block)] };
-        // Texts refer to the first of their kind.
-        let is_needed = |block: &str| block.contains("annotations: &") || alerts.contains(&name(block));
-        for (what, expression) in changes(&block[..end]) {
-            if EQUIVALENT.iter().any(|(rule, change, _)| *rule == name(block) && *change == what) {
+        let of_expression =
+            changes(&block[..end]).into_iter().map(|(what, changed)| (what, changed + &block[end..], false));
+        let of_text = changes_of_queries(block).into_iter().map(|(what, changed)| (what, changed, true));
+        for (what, block, is_text) in of_expression.chain(of_text) {
+            if EQUIVALENT.iter().any(|(rule, change, _)| *rule == name(&block) && *change == what) {
                 continue;
             }
             let mut rules = "groups:\n  - name: image-pull\n    rules:".to_owned();
             for (number, other) in blocks.iter().enumerate() {
                 if number == changed {
-                    rules = rules + "\n      - " + &expression + &block[end..];
-                } else if number == 0 || is_needed(other) {
+                    rules = rules + "\n      - " + &block;
+                } else if is_needed(other) {
                     rules = rules + "\n      - " + other;
                 }
             }
             let alerts = alerts.iter().map(|alert| (*alert).to_owned()).collect();
-            mutants.push(Mutant { what: format!("{}: {what}", name(block)), rules, alerts });
+            mutants.push(Mutant { what: format!("{}: {what}", name(&block)), rules, alerts, is_text });
         }
     }
     mutants
+}
+
+/// The block of one alert with one thing changed in a query of its annotations.
+fn changes_of_queries(block: &str) -> Vec<(String, String)> {
+    let mut changed = Vec::new();
+    for (number, (open, _)) in block.match_indices("\"topk(").enumerate() {
+        let query = &block[open..open + block[open..].find("))\"").expect("a query ends")];
+        let (open_brace, close_brace) = (query.find('{').expect("it selects"), query.find('}').expect("it selects"));
+        let matchers: Vec<&str> = query[open_brace + 1..close_brace].split(", ").collect();
+        let mut change = |what: String, by: &str| {
+            let block = [&block[..open], by, &block[open + query.len()..]].concat();
+            changed.push((format!("query {}: {what}", number + 1), block));
+        };
+        for dropped in &matchers {
+            // An argument that is formatted into a label that nothing has selects everything.
+            let formatted = dropped.strip_suffix("=%q").map(|label| format!("no_{label}!=%q"));
+            let kept = matchers.iter().filter_map(|matcher| match &formatted {
+                Some(instead) if matcher == dropped => Some(instead.as_str()),
+                None if matcher == dropped => None,
+                _ => Some(matcher),
+            });
+            let kept = kept.collect::<Vec<_>>().join(", ");
+            change(format!("without {dropped}"), &[&query[..=open_brace], &kept, &query[close_brace..]].concat());
+        }
+        let limit = &query["\"topk(".len()..query.find(',').expect("topk has a limit")];
+        for other in ["2", "4", "9"].iter().filter(|other| **other != limit) {
+            change(format!("topk({other}"), &query.replacen(limit, other, 1));
+        }
+        for (from, to) in
+            [("topk", "bottomk"), ("max by", "min by"), ("count by", "max by"), ("failing_cause_age", "failing_age")]
+        {
+            if query.contains(from) {
+                change(format!("{to} for {from}"), &query.replacen(from, to, 1));
+            }
+        }
+    }
+    changed
 }
 
 fn name(block: &str) -> &str {
@@ -132,6 +195,8 @@ pub fn changes(block: &str) -> Vec<(String, String)> {
         ("[15m]", "[1m]"),
         ("[6h]", "[10m]"),
         ("[1d]", "[1m]"),
+        ("[20m]", "[2m]"),
+        ("timestamp(", "0 * timestamp("),
         ("absent(", "count("),
     ] {
         for (at, _) in block.match_indices(from) {

@@ -139,7 +139,11 @@ fn scrape(records: &str, begin: f64) -> Scrape {
     let mut out = Vec::new();
     replay::print(&replayed, Format::Text, &mut out).unwrap();
     let exposition = Exposition::parse(std::str::from_utf8(&out).unwrap());
-    let families = ["image_pull_failing_since_timestamp_seconds", "image_pull_failing_info"];
+    let families = [
+        "image_pull_failing_since_timestamp_seconds",
+        "image_pull_failing_cause_since_timestamp_seconds",
+        "image_pull_failing_info",
+    ];
     let mirror = ["kube_pod_container_status_waiting_reason", "kube_pod_init_container_status_waiting_reason"];
     let samples = families.iter().chain(&mirror).flat_map(|family| exposition.all(family));
     let series = samples.map(|sample| {
@@ -147,7 +151,11 @@ fn scrape(records: &str, begin: f64) -> Scrape {
             let _ = write!(labels, "{}{name}={value:?}", if labels.is_empty() { "" } else { "," });
             labels
         });
-        let value = if sample.name == families[0] { sample.value - begin } else { sample.value };
+        let value = if sample.name != families[2] && families.contains(&sample.name.as_str()) {
+            sample.value - begin
+        } else {
+            sample.value
+        };
         (format!("{}{{{labels}}}", sample.name), value)
     });
     series.collect()
@@ -166,9 +174,14 @@ fn rules() -> String {
     let drop_in = std::fs::read_to_string("alerts/kube-state-metrics-only.yaml").unwrap();
     let drop_in = drop_in.split_once("\n    rules:").unwrap().1;
     let ours = crate::rules();
-    let (ours, _) = ours.split_once("      - alert: ImagePullNeedsChange").unwrap();
+    let parts = ours.split("\n\n").filter(|part| {
+        ["groups:", "- record: image_pull:failing_age_seconds", "- alert: ImagePullFailing\n"]
+            .iter()
+            .any(|one| part.contains(one))
+    });
+    let ours = parts.collect::<Vec<_>>().join("\n\n");
     assert!(ours.contains("alert: ImagePullFailing") && drop_in.contains("alert: KubeContainerImagePullFailing"));
-    format!("{ours}{drop_in}{OTHERS}")
+    format!("{ours}\n{drop_in}{OTHERS}")
 }
 
 /// The first evaluation at which our alert fires, in whatever way it was scraped.

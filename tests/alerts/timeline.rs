@@ -24,6 +24,9 @@ pub struct Container {
     pub node: String,
     pub workload_kind: &'static str,
     pub workload: String,
+    pub batch: bool,
+    /// When the present cause began; with the failure unless said otherwise.
+    pub cause_since: Option<Seconds>,
 }
 
 impl Container {
@@ -43,6 +46,8 @@ impl Container {
             node: "node-1".to_owned(),
             workload_kind: "Deployment",
             workload: workload.to_owned(),
+            batch: false,
+            cause_since: None,
         }
     }
 
@@ -62,8 +67,14 @@ impl Container {
         Self { namespace, ..self }
     }
 
+    /// Of a workload of this kind, which is batch or not as the exporter's table has it.
     pub fn kind(self, workload_kind: &'static str) -> Self {
-        Self { workload_kind, ..self }
+        Self { workload_kind, batch: ["Job", "CronJob", "TaskRun"].contains(&workload_kind), ..self }
+    }
+
+    /// Whose present cause began then, and not with the failure.
+    pub fn cause_since(self, since: Seconds) -> Self {
+        Self { cause_since: Some(since), ..self }
     }
 
     pub fn container_type(self, container_type: &'static str) -> Self {
@@ -89,10 +100,12 @@ impl Container {
     }
 
     fn info(&self) -> String {
-        let Self { container_type, image, registry, cause, cause_group, node, workload_kind, workload, .. } = self;
+        let Self { container_type, image, registry, cause, cause_group, node, workload_kind, workload, batch, .. } =
+            self;
         format!(
             "{},container_type=\"{container_type}\",image=\"{image}\",registry=\"{registry}\",cause=\"{cause}\",\
-             cause_group=\"{cause_group}\",node=\"{node}\",workload_kind=\"{workload_kind}\",workload=\"{workload}\"",
+             cause_group=\"{cause_group}\",node=\"{node}\",workload_kind=\"{workload_kind}\",workload=\"{workload}\",\
+             batch=\"{batch}\"",
             self.identity()
         )
     }
@@ -100,6 +113,14 @@ impl Container {
 
 /// Seconds from the begin of the test.
 pub type Seconds = u32;
+/// The annotations of an alert, by name.
+pub type Annotations = Vec<(&'static str, String)>;
+
+/// An alert's labels and annotations, in promtool's YAML.
+struct Told {
+    labels: String,
+    annotations: String,
+}
 
 /// What is scraped of one cluster, and what shall fire when.
 pub struct Case {
@@ -110,13 +131,20 @@ pub struct Case {
     expectations: Vec<(Seconds, Vec<String>)>,
     /// What queries give.
     numbers: Vec<(Seconds, String, u32)>,
-    texts: Vec<(Seconds, &'static str, String, String)>,
+    texts: Vec<(Seconds, &'static str, Vec<Told>)>,
 }
 
 impl Case {
     /// Two hours of a cluster whose exporter, `a`, is well.
     pub fn new(name: &str) -> Self {
         Self::scraped_every(name, 15).exporter("a", 0..7200)
+    }
+
+    /// An hour or more in which the cause of a failure changes, scraped so often, about one alert.
+    pub fn changes(alert: &'static str, what: &str, every: Seconds) -> Self {
+        Self::scraped_every(&format!("{alert}: {what}, scraped every {every} s"), every)
+            .exporter("a", 0..4500)
+            .only(alert)
     }
 
     /// A case without an exporter.
@@ -186,6 +214,11 @@ impl Case {
             during.clone(),
             |_| f64::from(since),
         )
+        .series(
+            &format!("image_pull_failing_cause_since_timestamp_seconds{{{},{target}}}", container.identity()),
+            during.clone(),
+            |_| f64::from(container.cause_since.unwrap_or(since)),
+        )
         .series(&format!("image_pull_failing_info{{{},{target}}}", container.info()), during, |_| 1.0)
     }
 
@@ -227,18 +260,32 @@ impl Case {
     }
 
     /// At that instant this alert has these labels and annotations, each in promtool's YAML.
-    pub fn says(mut self, at: Seconds, alert: &'static str, labels: &str, annotations: &[(&str, &str)]) -> Self {
-        let lines = annotations.iter().fold(String::new(), |mut lines, (name, text)| {
-            let _ = writeln!(lines, "          {name}: {text:?}");
-            lines
+    pub fn says(self, at: Seconds, alert: &'static str, labels: &str, annotations: &[(&'static str, &str)]) -> Self {
+        let annotations = annotations.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
+        self.says_all(at, alert, vec![(labels.to_owned(), annotations)])
+    }
+
+    /// At that instant this alert fires so often, each time with these labels and annotations.
+    pub fn says_all(mut self, at: Seconds, alert: &'static str, told: Vec<(String, Annotations)>) -> Self {
+        let told = told.into_iter().map(|(labels, annotations)| {
+            let annotations = annotations.iter().fold(String::new(), |mut lines, (name, text)| {
+                let _ = writeln!(lines, "        {name}: {text:?}");
+                lines
+            });
+            Told { labels, annotations }
         });
-        self.texts.push((at, alert, labels.to_owned(), lines));
+        self.texts.push((at, alert, told.collect()));
         self
     }
 
     /// Whether it has anything to say of this alert, be it that it does not fire.
     pub fn is_about(&self, alert: &str) -> bool {
         self.only.is_none_or(|only| only == alert)
+    }
+
+    /// Whether it holds what this alert says.
+    pub fn quotes(&self, alert: &str) -> bool {
+        self.texts.iter().any(|(_, said, _)| *said == alert)
     }
 
     /// Whether this alert fires in it.
@@ -292,16 +339,15 @@ impl Case {
                 "  - expr: {query:?}\n    eval_time: {at}s\n    exp_samples: [{{labels: '{{}}', value: {number}}}]"
             );
         }
-        let texts = self.texts.iter().filter(|(_, alert, _, _)| focus.is_none_or(|focus| focus == *alert));
-        for (number, (at, alert, labels, annotations)) in texts.enumerate() {
+        let texts = self.texts.iter().filter(|(_, alert, _)| focus.is_none_or(|focus| focus == *alert));
+        for (number, (at, alert, told)) in texts.enumerate() {
             if number == 0 {
                 yaml.push_str("  alert_rule_test:\n");
             }
-            let _ = writeln!(
-                yaml,
-                "  - alertname: {alert}\n    eval_time: {at}s\n    exp_alerts:\n    - exp_labels: {{{labels}}}\n      \
-                 exp_annotations:\n{annotations}"
-            );
+            let _ = writeln!(yaml, "  - alertname: {alert}\n    eval_time: {at}s\n    exp_alerts:");
+            for Told { labels, annotations } in told {
+                let _ = writeln!(yaml, "    - exp_labels: {{{labels}}}\n      exp_annotations:\n{annotations}");
+            }
         }
         yaml
     }

@@ -1,7 +1,98 @@
 //! The alert about a node: what is its fault, and what is not.
 
-use super::MINUTE;
-use crate::timeline::{Case, Container};
+use super::{MINUTE, OF_CAUSE, ONE_ATTEMPT, SCRAPED_EVERY, first_scrape_after};
+use crate::timeline::{Case, Container, Seconds};
+
+/// Three pods of one node that have had bad tags for 20 minutes, until they have this cause for a while.
+fn bad_tags_meet(what: &str, cause: &'static str, group: &'static str, every: Seconds, lasts: Seconds) -> Case {
+    ["x", "y", "z"].into_iter().zip(["reg.example", "ghcr.io", "quay.io"]).fold(
+        Case::changes("ImagePullNodeFault", what, every),
+        |case, (workload, registry)| {
+            let tag = Container::of(workload).registry(registry);
+            let fault = tag.clone().cause(cause, group).cause_since(1200);
+            case.fails(&tag, 0, 0..1200).fails(&fault, 0, 1200..1200 + lasts).fails(&tag, 0, 1200 + lasts..4200)
+        },
+    )
+}
+
+/// Failures that change their cause, in both directions.
+fn changes_of_cause(every: Seconds) -> Vec<Case> {
+    let fault: &[&str] = &["ImagePullNodeFault node-1"];
+    let fires = first_scrape_after(1200 + OF_CAUSE, every);
+    let both = ["node_storage_error", "timeout"].into_iter().zip(["node", "network"]);
+    let mut cases: Vec<Case> = both
+        .flat_map(|(cause, group)| {
+            [
+                bad_tags_meet(&format!("one attempt that fails for {cause}"), cause, group, every, ONE_ATTEMPT)
+                    .fires(1200 + ONE_ATTEMPT, &[])
+                    .fires(1200 + ONE_ATTEMPT + every, &[])
+                    .fires(1200 + ONE_ATTEMPT + 2 * every, &[])
+                    .fires(2400, &[]),
+                bad_tags_meet(&format!("a node that stays broken by {cause}"), cause, group, every, 1800)
+                    .fires(fires - 15, &[])
+                    .fires(fires, fault)
+                    .fires(2990, fault)
+                    .fires(3000 + 9 * MINUTE, fault)
+                    .fires(3000 + 12 * MINUTE, &[]),
+            ]
+        })
+        .collect();
+    // While it is away the status says that images cannot be inspected, for a sync or two.
+    cases.push(
+        bad_tags_meet("a runtime that restarts within 25 seconds", "node_storage_error", "node", every, 36)
+            .fires(1215, &[])
+            .fires(1260, &[])
+            .fires(1500, &[]),
+    );
+    cases
+}
+
+/// A node with four causes, of which the three most frequent are told, and others beside it.
+fn among_others() -> Case {
+    let of = |cause: &'static str, pods: std::ops::Range<u32>| {
+        pods.map(move |pod| Container { pod: format!("pod-{pod}"), ..Container::of("x").cause(cause, "node") })
+    };
+    let on_node = of("disk_full", 0..4).chain(of("node_storage_error", 4..7)).chain(of("digest_mismatch", 7..8));
+    let elsewhere = [
+        Container::of("u").cause("pull_canceled", "node").node("node-2"),
+        Container::of("v").cause("pull_canceled", "node").cluster("b"),
+        Container::of("w").cause("pull_qps_exceeded", "node"),
+        Container::of("t"),
+        Container::of("s").cause("pull_canceled", "node").container_type("ephemeral"),
+        // Another node cannot reach that registry either.
+        Container::of("r").cause("timeout", "network").registry("ghcr.io"),
+        Container::of("q").cause("timeout", "network").registry("ghcr.io").node("node-2"),
+    ];
+    let case = on_node
+        .chain(elsewhere)
+        .fold(Case::new("the text of a node among others"), |case, one| case.fails(&one, 0, 0..890));
+    said(
+        case.only("ImagePullNodeFault"),
+        "8",
+        "4 containers disk full. 3 containers node storage error. 1 container digest mismatch.",
+    )
+}
+
+/// What the alert says of node-1.
+fn said(case: Case, pods: &str, causes: &str) -> Case {
+    case.says(
+        480,
+        "ImagePullNodeFault",
+        "severity: warning, node: node-1",
+        &[
+            ("summary", &format!("Node node-1 cannot pull images: {pods} pods wait")),
+            (
+                "description",
+                &format!(
+                    "It looks like the node and not like a registry: {causes} First keep new pods away: kubectl cordon node-1. Then look \
+                     at its disk, its runtime and its log."
+                ),
+            ),
+            ("runbook_url", "https://runbooks.example.com/image-pull-exporter/ImagePullNodeFault.md"),
+            ("dashboard_url", "https://grafana.example.com/d/image-pull-registry?"),
+        ],
+    )
+}
 
 #[expect(clippy::too_many_lines, reason = "a list of timelines")]
 pub fn nodes() -> Vec<Case> {
@@ -25,51 +116,43 @@ pub fn nodes() -> Vec<Case> {
     };
     let (name, fault): (_, &[&str]) = ("ImagePullNodeFault", &["ImagePullNodeFault node-1"]);
     let two = ["reg.example", "ghcr.io", "ghcr.io"];
-    vec![
-        pods(Case::new("a full disk"), "disk_full", "node", ["reg.example"; 3])
-            .fires(5 * MINUTE, &[])
-            .fires(5 * MINUTE + 15, fault)
+    let mut cases = vec![
+        said(pods(Case::new("a full disk"), "disk_full", "node", ["reg.example"; 3]), "3", "3 containers disk full."),
+        pods(Case::new("a full disk, until ten minutes after its end"), "disk_full", "node", ["reg.example"; 3])
+            .fires(7 * MINUTE, &[])
+            .fires(7 * MINUTE + 15, fault)
             .fires(24 * MINUTE, fault)
-            .fires(26 * MINUTE, &[])
-            .says(
-                360,
-                "ImagePullNodeFault",
-                "severity: warning, node: node-1",
-                &[
-                    ("summary", "Node node-1 cannot pull images: 3 pods wait"),
-                    (
-                        "description",
-                        "It looks like the node and not like a registry: 3 containers disk full. First keep new pods away: kubectl cordon node-1. Then look at \
-                         its disk, its runtime and its log.",
-                    ),
-                    ("runbook_url", "https://runbooks.example.com/image-pull-exporter/ImagePullNodeFault.md"),
-                    ("dashboard_url", "https://grafana.example.com/d/image-pull-registry?"),
-                ],
-            ),
+            .fires(28 * MINUTE, &[]),
         pods(Case::new("a node without a network"), "timeout", "network", two)
-            .fires(5 * MINUTE, &[])
-            .fires(5 * MINUTE + 15, fault),
+            .fires(7 * MINUTE, &[])
+            .fires(7 * MINUTE + 15, fault),
         pods(Case::new("a node with two exporters"), "timeout", "network", two)
             .exporter("b", 0..7200)
             .fails_at("b", &Container::of("x").cause("timeout", "network"), 0, 0..890)
-            .fires(6 * MINUTE, fault),
+            .fires(8 * MINUTE, fault),
         pods(Case::new("other nodes have the same errors"), "timeout", "network", two)
             .fails(&Container::of("u").cause("timeout", "network").node("node-2"), 0, 0..890)
             .fails(&Container::of("v").cause("timeout", "network").node("node-2").registry("ghcr.io"), 0, 0..890)
             .fires(10 * MINUTE, &[]),
-        pods(Case::new("one registry is not the node"), "timeout", "network", ["reg.example"; 3]).fires(10 * MINUTE, &[]),
+        pods(Case::new("one registry is not the node"), "timeout", "network", ["reg.example"; 3])
+            .fires(10 * MINUTE, &[]),
         pods(Case::new("a busy kubelet is no fault"), "pull_qps_exceeded", "node", two).fires(10 * MINUTE, &[]),
         pods(Case::new("bad tags are no fault"), "unknown", "unknown", two).fires(10 * MINUTE, &[]),
         pods(Case::new("a node without a network, and bad tags elsewhere"), "timeout", "network", two)
             .fails(&Container::of("u").node("node-2"), 0, 0..890)
             .fails(&Container::of("v").node("node-2").registry("ghcr.io"), 0, 0..890)
             .only(name)
-            .fires(6 * MINUTE, fault),
-        pods(Case::new("a node without a network, and a registry that two others cannot reach"), "timeout", "network", two)
-            .fails(&Container::of("u").cause("timeout", "network").node("node-2").registry("quay.io"), 0, 0..890)
-            .fails(&Container::of("v").cause("timeout", "network").node("node-3").registry("quay.io"), 0, 0..890)
-            .only(name)
-            .fires(6 * MINUTE, fault),
+            .fires(8 * MINUTE, fault),
+        pods(
+            Case::new("a node without a network, and a registry that two others cannot reach"),
+            "timeout",
+            "network",
+            two,
+        )
+        .fails(&Container::of("u").cause("timeout", "network").node("node-2").registry("quay.io"), 0, 0..890)
+        .fails(&Container::of("v").cause("timeout", "network").node("node-3").registry("quay.io"), 0, 0..890)
+        .only(name)
+        .fires(8 * MINUTE, fault),
         Case::new("two pods without a network, and a bad tag")
             .fails(&Container::of("x").cause("timeout", "network"), 0, 0..890)
             .fails(&Container::of("y").cause("timeout", "network").registry("ghcr.io"), 0, 0..890)
@@ -85,19 +168,25 @@ pub fn nodes() -> Vec<Case> {
             .fails(&Container::of("v").cause("timeout", "network").node("node-2").registry("ghcr.io"), 0, 0..890)
             .only(name)
             .fires(10 * MINUTE, &[]),
-        ["n1", "n2", "n3"].into_iter().fold(Case::new("pods of one name in three namespaces"), |case, namespace| {
-            case.fails(&Container::of("x").cause("disk_full", "node").namespace(namespace), 0, 0..890)
-        })
-        .only(name)
-        .fires(6 * MINUTE, fault),
-        ["n1", "n2", "n3"].into_iter().zip(two).fold(
-            Case::new("pods of one name in three namespaces without a network"),
-            |case, (namespace, registry)| {
-                case.fails(&Container::of("x").cause("timeout", "network").namespace(namespace).registry(registry), 0, 0..890)
-            },
-        )
-        .only(name)
-        .fires(6 * MINUTE, fault),
+        ["n1", "n2", "n3"]
+            .into_iter()
+            .fold(Case::new("pods of one name in three namespaces"), |case, namespace| {
+                case.fails(&Container::of("x").cause("disk_full", "node").namespace(namespace), 0, 0..890)
+            })
+            .only(name)
+            .fires(8 * MINUTE, fault),
+        ["n1", "n2", "n3"]
+            .into_iter()
+            .zip(two)
+            .fold(Case::new("pods of one name in three namespaces without a network"), |case, (namespace, registry)| {
+                case.fails(
+                    &Container::of("x").cause("timeout", "network").namespace(namespace).registry(registry),
+                    0,
+                    0..890,
+                )
+            })
+            .only(name)
+            .fires(8 * MINUTE, fault),
         Case::new("two pods, one of them with two causes")
             .fails(&Container::of("x").cause("disk_full", "node"), 0, 0..890)
             .fails(&Container { container: "b", ..Container::of("x").cause("digest_mismatch", "node") }, 0, 0..890)
@@ -111,16 +200,19 @@ pub fn nodes() -> Vec<Case> {
         pods(Case::new("a registry with two causes on one node is no fault of others"), "timeout", "network", two)
             .fails(&Container { container: "b", ..Container::of("x").cause("dns_failure", "network") }, 0, 0..890)
             .only(name)
-            .fires(6 * MINUTE, fault),
+            .fires(8 * MINUTE, fault),
         pods(Case::new("one registry with two causes is one"), "timeout", "network", ["reg.example"; 3])
             .fails(&Container { container: "b", ..Container::of("x").cause("dns_failure", "network") }, 0, 0..890)
             .fires(10 * MINUTE, &[]),
-        ["x", "y", "z"].into_iter().zip(two).fold(Case::new("pods of no node"), |case, (workload, registry)| {
-            let here = Container::of(workload).registry(registry).node("");
-            let full = Container { pod: format!("{workload}-2"), ..here.clone().cause("disk_full", "node") };
-            case.fails(&here.cause("timeout", "network"), 0, 0..890).fails(&full, 0, 0..890)
-        })
-        .fires(10 * MINUTE, &[]),
+        ["x", "y", "z"]
+            .into_iter()
+            .zip(two)
+            .fold(Case::new("pods of no node"), |case, (workload, registry)| {
+                let here = Container::of(workload).registry(registry).node("");
+                let full = Container { pod: format!("{workload}-2"), ..here.clone().cause("disk_full", "node") };
+                case.fails(&here.cause("timeout", "network"), 0, 0..890).fails(&full, 0, 0..890)
+            })
+            .fires(10 * MINUTE, &[]),
         two_pods("two pods, and a debug container", "disk_full", "node")
             .fails(&Container::of("z").cause("disk_full", "node").container_type("ephemeral"), 0, 0..890)
             .only(name)
@@ -129,20 +221,22 @@ pub fn nodes() -> Vec<Case> {
             .fails(&Container::of("z").cause("timeout", "network").container_type("ephemeral"), 0, 0..890)
             .only(name)
             .fires(10 * MINUTE, &[]),
-        ["disk_full", "timeout"].into_iter().zip(["node", "network"]).fold(
-            Case::new("nodes of one name in two clusters"),
-            |case, (cause, group)| {
+        ["disk_full", "timeout"]
+            .into_iter()
+            .zip(["node", "network"])
+            .fold(Case::new("nodes of one name in two clusters"), |case, (cause, group)| {
                 let pod = |workload: &str, cluster| Container {
                     node: format!("node-{group}"),
                     ..Container::of(&format!("{workload}-{group}")).cause(cause, group).cluster(cluster)
                 };
-                case.fails(&pod("u", "a"), 0, 0..890)
-                    .fails(&pod("v", "a").registry("ghcr.io"), 0, 0..890)
-                    .fails(&pod("w", "b"), 0, 0..890)
-            },
-        )
-        .only(name)
-        .fires(10 * MINUTE, &[]),
+                case.fails(&pod("u", "a"), 0, 0..890).fails(&pod("v", "a").registry("ghcr.io"), 0, 0..890).fails(
+                    &pod("w", "b"),
+                    0,
+                    0..890,
+                )
+            })
+            .only(name)
+            .fires(10 * MINUTE, &[]),
         in_cluster(Case::new("other nodes of a cluster have the same errors"), "timeout", "network", two)
             .fails(&Container::of("u").cause("timeout", "network").node("node-2").cluster("a"), 0, 0..890)
             .fails(
@@ -153,12 +247,17 @@ pub fn nodes() -> Vec<Case> {
             .fires(10 * MINUTE, &[]),
         in_cluster(Case::new("a node of a cluster"), "disk_full", "node", ["reg.example"; 3])
             .only(name)
-            .fires(6 * MINUTE, &["ImagePullNodeFault node-1 in a"]),
-        in_cluster(Case::new("a node without a network, and a registry that another cluster cannot reach"), "timeout", "network", two)
-            .fails(&Container::of("u").cause("timeout", "network").node("node-2").cluster("b"), 0, 0..890)
-            .fails(&Container::of("v").cause("timeout", "network").node("node-3").cluster("b"), 0, 0..890)
-            .only(name)
-            .fires(6 * MINUTE, &["ImagePullNodeFault node-1 in a"]),
+            .fires(8 * MINUTE, &["ImagePullNodeFault node-1 in a"]),
+        in_cluster(
+            Case::new("a node without a network, and a registry that another cluster cannot reach"),
+            "timeout",
+            "network",
+            two,
+        )
+        .fails(&Container::of("u").cause("timeout", "network").node("node-2").cluster("b"), 0, 0..890)
+        .fails(&Container::of("v").cause("timeout", "network").node("node-3").cluster("b"), 0, 0..890)
+        .only(name)
+        .fires(8 * MINUTE, &["ImagePullNodeFault node-1 in a"]),
         in_cluster(Case::new("one registry, and two of another cluster"), "timeout", "network", ["reg.example"; 3])
             .fails(&Container::of("u").cause("timeout", "network").cluster("b"), 0, 0..890)
             .fails(&Container::of("v").cause("timeout", "network").registry("ghcr.io").cluster("b"), 0, 0..890)
@@ -168,5 +267,8 @@ pub fn nodes() -> Vec<Case> {
             .fails(&Container::of("x").cause("disk_full", "node"), 0, 0..890)
             .fails(&Container::of("y").cause("disk_full", "node"), 0, 0..890)
             .fires(10 * MINUTE, &[]),
-    ]
+    ];
+    cases.push(among_others());
+    cases.extend(SCRAPED_EVERY.into_iter().flat_map(changes_of_cause));
+    cases
 }

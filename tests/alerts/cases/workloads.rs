@@ -1,17 +1,16 @@
 //! The alerts about one workload: the same life for all, and what is special about each.
 
-use super::MINUTE;
+use super::{MINUTE, OF_CAUSE, ONE_ATTEMPT, SCRAPED_EVERY, first_scrape_after};
 use crate::timeline::{Case, Container};
 
 /// Everything that holds of each alert about a workload: `longest` is for how long it looks on.
-fn lifecycle(alert: &'static str, container: &Container, other_cause: &'static str, longest: u32) -> Vec<Case> {
+fn lifecycle(alert: &'static str, container: &Container, longest: u32) -> Vec<Case> {
     let about = format!("{alert} shop/web");
     let this: &[&str] = &[&about];
     let case = |name: &str| Case::new(&format!("{alert}: {name}"));
-    let changed = Container { cause: other_cause, ..container.clone() };
     let pod =
         |number: u32| Container { pod: format!("web-{number}"), node: format!("node-{number}"), ..container.clone() };
-    let busy = Container { cause: "pull_qps_exceeded", cause_group: "node", ..container.clone() };
+    let busy = container.clone().cause("pull_qps_exceeded", "node");
     // The others that fire by then are told in cases of their own.
     vec![
         case("fires in time, and not again for ten minutes after the end")
@@ -26,24 +25,6 @@ fn lifecycle(alert: &'static str, container: &Container, other_cause: &'static s
             .only(alert)
             .fires(longest + 60, &[])
             .fires(longest + 120, &[]),
-        case("a restart of the exporter, before and while it fires, changes nothing")
-            .fails(container, 60, 60..longest - 100)
-            .fails(container, 58, longest..longest + 150)
-            .fails(container, 58, longest + 270..longest + 900)
-            .only(alert)
-            .fires(longest + 45, &[])
-            .fires(longest + 75, this)
-            .fires(longest + 200, this)
-            .fires(longest + 600, this),
-        case("a cause that changes, before and while it fires, changes nothing")
-            .fails(container, 0, 0..longest - 60)
-            .fails(&changed, 0, longest - 60..longest + 60)
-            .fails(container, 0, longest + 60..longest + 300)
-            .only(alert)
-            .fires(longest, &[])
-            .fires(longest + 15, this)
-            .fires(longest + 75, this)
-            .fires(longest + 200, this),
         case("two exporters, of which one came later and goes earlier, are one")
             .exporter("b", 0..7200)
             .fails(container, 60, 60..longest + 900)
@@ -58,6 +39,33 @@ fn lifecycle(alert: &'static str, container: &Container, other_cause: &'static s
             .only(alert)
             .fires(longest + 75, this)
             .fires(longest + 180, &[&about, &format!("{about} in b")]),
+        case("many pods are one alert")
+            .fails(container, 60, 60..longest + 900)
+            .fails(&pod(2), 120, 120..longest + 900)
+            .fails(&pod(3), 60, 60..longest + 900)
+            .only(alert)
+            .fires(longest + 75, this),
+        case("a busy kubelet alone is no news").fails(&busy, 0, 0..longest + 900).only(alert).fires(longest + 600, &[]),
+    ]
+}
+
+/// What holds of the alerts that look at the age of the failure.
+fn of_failure(alert: &'static str, container: &Container, longest: u32) -> Vec<Case> {
+    let about = format!("{alert} shop/web");
+    let this: &[&str] = &[&about];
+    let case = |name: &str| Case::new(&format!("{alert}: {name}"));
+    let busy = container.clone().cause("pull_qps_exceeded", "node");
+    let mut cases = lifecycle(alert, container, longest);
+    cases.extend([
+        case("a restart of the exporter, before and while it fires, changes nothing")
+            .fails(container, 60, 60..longest - 100)
+            .fails(&container.clone().cause_since(longest), 58, longest..longest + 150)
+            .fails(&container.clone().cause_since(longest + 270), 58, longest + 270..longest + 900)
+            .only(alert)
+            .fires(longest + 45, &[])
+            .fires(longest + 75, this)
+            .fires(longest + 200, this)
+            .fires(longest + 600, this),
         case("what one exporter saw begin counts, not what another estimates")
             .exporter("b", 0..7200)
             .fails(container, 60, 60..longest + 900)
@@ -69,32 +77,111 @@ fn lifecycle(alert: &'static str, container: &Container, other_cause: &'static s
             .exporter("b", 0..7200)
             .fails(&container.clone().estimated(), 60, 60..longest + 900)
             .fails_at("b", &container.clone().estimated(), 120, 120..longest + 900)
-            .fails(&Container { container: "other", ..busy.clone() }, 0, 60..longest + 900)
+            .fails(&Container { container: "other", ..busy }, 0, 60..longest + 900)
             .only(alert)
             .fires(longest + 60, &[])
             .fires(longest + 75, this),
-        case("many pods are one alert")
-            .fails(container, 60, 60..longest + 900)
-            .fails(&pod(2), 120, 120..longest + 900)
-            .fails(&pod(3), 60, 60..longest + 900)
+    ]);
+    // A cause that changes, whatever it changes to, sets nothing back.
+    cases.extend(SCRAPED_EVERY.map(|every| {
+        let other = container.clone().cause("dns_failure", "network");
+        let fires = first_scrape_after(60 + longest, every);
+        Case::changes(alert, "its cause changes", every)
+            .fails(container, 60, 60..longest - 120)
+            .fails(&other.cause_since(longest - 120), 60, longest - 120..longest + 240)
+            .fails(&container.clone().cause_since(longest + 240), 60, longest + 240..longest + 600)
+            .fires(60 + longest, &[])
+            .fires(fires, this)
+            .fires(longest + 300, this)
+            .fires(longest + 600, this)
+    }));
+    cases
+}
+
+/// What holds of the alerts that look at the age of the cause. `other` is what their containers may have beside it.
+fn of_cause(alert: &'static str, container: &Container) -> Vec<Case> {
+    let longest = OF_CAUSE;
+    let about = format!("{alert} shop/web");
+    let this: &[&str] = &[&about];
+    let case = |name: &str| Case::new(&format!("{alert}: {name}"));
+    let mut cases = lifecycle(alert, container, longest);
+    cases.extend([
+        case("a restart of the exporter while it fires changes nothing, and one before lets the cause begin anew")
+            .fails(container, 60, 60..300)
+            .fails(&container.clone().cause_since(360), 58, 360..1200)
+            .fails(&container.clone().cause_since(1320), 58, 1320..2400)
             .only(alert)
-            .fires(longest + 75, this),
-        case("a busy kubelet alone is no news").fails(&busy, 0, 0..longest + 900).only(alert).fires(longest + 600, &[]),
-    ]
+            .fires(360 + longest, &[])
+            .fires(375 + longest, this)
+            .fires(1260, this)
+            .fires(1320 + longest, this)
+            .fires(2400, this),
+        case("of two starts of a cause the earlier one counts")
+            .exporter("b", 0..7200)
+            .fails(&container.clone().cause_since(600), 60, 60..1800)
+            .fails_at("b", &container.clone().cause_since(900), 60, 900..1800)
+            .only(alert)
+            .fires(600 + longest, &[])
+            .fires(615 + longest, this),
+        case("the age of another cause, which another exporter has read, is not that of this one")
+            .exporter("b", 0..7200)
+            .fails(&container.clone().cause_since(600), 60, 60..1800)
+            .fails_at("b", &container.clone().cause("unknown", "unknown").cause_since(60), 60, 60..1800)
+            .only(alert)
+            .fires(600 + longest, &[])
+            .fires(615 + longest, this),
+    ]);
+    cases.extend(SCRAPED_EVERY.into_iter().flat_map(|every| {
+        let other = container.clone().cause("dns_failure", "network");
+        let fires = first_scrape_after(1200 + longest, every);
+        [
+            Case::changes(alert, "another cause gives way to this one", every)
+                .fails(&other, 0, 0..1200)
+                .fails(&container.clone().cause_since(1200), 0, 1200..2400)
+                .fires(1200, &[])
+                .fires(fires - 15, &[])
+                .fires(fires, this)
+                .fires(2400, this),
+            Case::changes(alert, "this cause gives way to another", every)
+                .fails(container, 0, 0..1200)
+                .fails(&other.clone().cause_since(1200), 0, 1200..3000)
+                .fires(1170, this)
+                .fires(1200 + 9 * MINUTE, this)
+                .fires(1200 + 12 * MINUTE, &[])
+                .fires(2990, &[]),
+            // One attempt shows until the next, which may take 371 s.
+            Case::changes(alert, "this cause is that of one attempt", every)
+                .fails(&other, 0, 0..1200)
+                .fails(&container.clone().cause_since(1200), 0, 1200..1200 + ONE_ATTEMPT)
+                .fails(&other, 0, 1200 + ONE_ATTEMPT..3000)
+                .fires(1200 + ONE_ATTEMPT, &[])
+                .fires(1200 + ONE_ATTEMPT + every, &[])
+                .fires(1200 + ONE_ATTEMPT + 2 * every, &[])
+                .fires(2400, &[]),
+            // The exporter tells a cause that returns from one that begins.
+            Case::changes(alert, "another cause is that of one attempt", every)
+                .fails(container, 0, 0..1200)
+                .fails(&other.cause_since(1200), 0, 1200..1200 + ONE_ATTEMPT)
+                .fails(container, 0, 1200 + ONE_ATTEMPT..3000)
+                .fires(1200, this)
+                .fires(1200 + ONE_ATTEMPT, this)
+                .fires(2990, this),
+        ]
+    }));
+    cases
 }
 
 pub fn workloads() -> Vec<Case> {
     let web = Container::of("web");
     let odd = web.clone().cause("unknown", "unknown");
     let all = [
-        lifecycle("ImagePullFailing", &odd, "timeout", 15 * MINUTE),
-        lifecycle("ImagePullNeedsChange", &web, "unsupported_manifest", 5 * MINUTE),
-        lifecycle("ImagePullCredentials", &web.clone().cause("unauthorized", "credentials"), "forbidden", 5 * MINUTE),
-        lifecycle("ImagePullRateLimited", &web.clone().cause("rate_limited", "registry"), "rate_limited", 5 * MINUTE),
-        lifecycle("ImagePullJobCannotStart", &odd.clone().kind("CronJob"), "timeout", 5 * MINUTE),
-        lifecycle("ImagePullRolloutBlocked", &odd, "timeout", 60 * MINUTE),
-        lifecycle("ImagePullDebugContainer", &odd.clone().container_type("ephemeral"), "timeout", 5 * MINUTE),
-        causes(),
+        of_failure("ImagePullFailing", &odd, 15 * MINUTE),
+        of_cause("ImagePullNeedsChange", &web),
+        of_cause("ImagePullCredentials", &web.clone().cause("unauthorized", "credentials")),
+        of_cause("ImagePullRateLimited", &web.clone().cause("rate_limited", "registry")),
+        of_failure("ImagePullJobCannotStart", &odd.clone().kind("CronJob"), 10 * MINUTE),
+        of_failure("ImagePullRolloutBlocked", &odd, 60 * MINUTE),
+        of_failure("ImagePullDebugContainer", &odd.clone().container_type("ephemeral"), 5 * MINUTE),
         vec![
             Case::new("a pod of its own rolls nothing out")
                 .fails(&odd.clone().kind("Pod"), 0, 0..4000)
@@ -102,7 +189,7 @@ pub fn workloads() -> Vec<Case> {
             Case::new("a Job is told as a Job, and only so")
                 .fails(&web.clone().kind("Job"), 0, 0..4000)
                 .fails(&Container::of("db").cause("unauthorized", "credentials").kind("CronJob"), 0, 0..4000)
-                .fails(&Container::of("log").kind("CronJob"), 0, 0..4000)
+                .fails(&Container::of("log").kind("TaskRun"), 0, 0..4000)
                 .fails(&Container::of("tax").cause("unauthorized", "credentials").kind("Job"), 0, 0..4000)
                 .fires(
                     61 * MINUTE,
@@ -155,6 +242,12 @@ pub fn workloads() -> Vec<Case> {
                 .fails(&odd, 60, 60..2000)
                 .fails(&Container { container: "sidecar", ..odd.clone() }, 600, 600..2000)
                 .fires(16 * MINUTE + 15, &["ImagePullFailing shop/web"]),
+            Case::new("a busy kubelet, which one of two exporters does not recognize")
+                .exporter("b", 0..7200)
+                .fails(&odd.clone().cause("pull_qps_exceeded", "node"), 0, 0..2000)
+                .fails_at("b", &odd, 0, 0..2000)
+                .only("ImagePullFailing")
+                .fires(20 * MINUTE, &[]),
             Case::new("what the kubelet was too busy for in between stays told")
                 .fails(&odd, 0, 0..1000)
                 .fails(&odd.clone().cause("pull_qps_exceeded", "node"), 0, 1000..1300)
@@ -165,128 +258,4 @@ pub fn workloads() -> Vec<Case> {
         ],
     ];
     all.into_iter().flatten().collect()
-}
-
-const DETAIL: &str = "https://grafana.example.com/d/image-pull-failure?var-namespace=shop&var-workload=web";
-
-/// The text of an alert about the Deployment `web`, whose failure began at 0.
-fn about_web(case: Case, at: u32, alert: &'static str, age: &str, cause: &str, first: &str, severity: &str) -> Case {
-    case.says(
-        at,
-        alert,
-        &format!(
-            "severity: {severity}, namespace: shop, workload_kind: Deployment, workload: web, registry: reg.example"
-        ),
-        &[
-            ("summary", &format!("Deployment shop/web cannot get its image reg.example/shop/web:1.8.O: {cause}")),
-            (
-                "description",
-                &format!(
-                    "It has been failing for {age}. Image reg.example/shop/web:1.8.O from reg.example: {cause}. {first} \
-                     All there is to know: image-pull-exporter list -n shop -o json"
-                ),
-            ),
-            ("runbook_url", &format!("https://runbooks.example.com/image-pull-exporter/{alert}.md")),
-            ("dashboard_url", DETAIL),
-        ],
-    )
-}
-
-/// A workload of seven images, in one of several clusters.
-fn at_most_five(web: &Container, first: &str) -> Case {
-    let image = |tag: u32| format!("reg.example/shop/web:{tag}");
-    let texts = [0, 1, 2, 3, 4].map(|tag| format!("Image {} from reg.example: image not found. {first}", image(tag)));
-    let description = format!(
-        "It has been failing for 6m 0s. {} All there is to know: image-pull-exporter list -n shop -o json",
-        texts.join(" ")
-    );
-    let case = (0..7).fold(Case::new("at most five images are named"), |case, tag| {
-        let container = Container { pod: format!("web-{tag}"), image: image(tag), ..web.clone().cluster("b") };
-        case.fails(&container, tag, tag..7200)
-    });
-    case.says(
-        360,
-        "ImagePullNeedsChange",
-        "severity: warning, cluster: b, namespace: shop, workload_kind: Deployment, workload: web, registry: reg.example",
-        &[
-            ("summary", "Deployment shop/web cannot get its image reg.example/shop/web:0: image not found"),
-            ("description", &description),
-            ("runbook_url", "https://runbooks.example.com/image-pull-exporter/ImagePullNeedsChange.md"),
-            ("dashboard_url", &DETAIL.replace('?', "?var-cluster=b&")),
-        ],
-    )
-}
-
-fn causes() -> Vec<Case> {
-    let web = Container::of("web");
-    let busy = web.clone().cluster("b").cause("pull_qps_exceeded", "node");
-    let busy = Container { image: "other/image:1".to_owned(), ..busy };
-    let case = |cause: &'static str, group: &'static str| {
-        Case::new(&format!("the text for {cause}")).fails(&web.clone().cause(cause, group), 0, 0..7200)
-    };
-    let early = |alert: &'static str, cause: &'static str, group: &'static str, first: &str| {
-        let fires = format!("{alert} shop/web");
-        let case = case(cause, group).fires(5 * MINUTE, &[]).fires(5 * MINUTE + 15, &[&fires]);
-        let case = case.fires(16 * MINUTE, &[&fires, "ImagePullFailing shop/web"]);
-        let words = cause.replace('_', " ");
-        let case = about_web(case, 360, alert, "6m 0s", &words, first, "warning");
-        about_web(case, 960, "ImagePullFailing", "16m 0s", &words, first, "warning")
-    };
-    let late = |cause: &'static str, group: &'static str, first: &str| {
-        let case = case(cause, group).fires(15 * MINUTE, &[]).fires(15 * MINUTE + 15, &["ImagePullFailing shop/web"]);
-        about_web(case, 960, "ImagePullFailing", "16m 0s", &cause.replace('_', " "), first, "warning")
-    };
-    let correct = "First correct the reference in the manifest, or push what it names.";
-    let secret = "First check the pull secret of the pod and of its service account.";
-    let limit = "First give the pod a pull secret of an account with a higher limit, or put a mirror in between.";
-    let way = "First test the way from the node to the registry: name, proxy, certificate.";
-    let blocked = case("timeout", "network").fires(15 * MINUTE, &[]);
-    let debug = web.clone().cause("unknown", "unknown").container_type("ephemeral");
-    let debug = Case::new("the text for a debug container").fails(&debug, 0, 0..7200);
-    let job = web.clone().cause("unknown", "unknown").kind("Job");
-    let job = Case::new("the text for a Job").fails(&job, 0, 0..7200).says(
-        360,
-        "ImagePullJobCannotStart",
-        "severity: warning, namespace: shop, workload_kind: Job, workload: web, registry: reg.example",
-        &[
-            ("summary", "Job shop/web cannot get its image reg.example/shop/web:1.8.O: unknown"),
-            (
-                "description",
-                "It has been failing for 6m 0s. Image reg.example/shop/web:1.8.O from reg.example: unknown. First read the error text. \
-                 All there is to know: image-pull-exporter list -n shop -o json",
-            ),
-            ("runbook_url", "https://runbooks.example.com/image-pull-exporter/ImagePullJobCannotStart.md"),
-            ("dashboard_url", DETAIL),
-        ],
-    );
-    vec![
-        early("ImagePullNeedsChange", "image_not_found", "image", correct),
-        early(
-            "ImagePullNeedsChange",
-            "signature_rejected",
-            "policy",
-            "First see which policy rejects the image, and why.",
-        ),
-        early("ImagePullCredentials", "credentials_malformed", "credentials", secret),
-        early("ImagePullRateLimited", "rate_limited", "registry", limit),
-        about_web(
-            case("image_not_found", "image")
-                .exporter("b", 0..7200)
-                .fails_at("b", &web.clone().cause("unknown", "unknown"), 60, 60..7200)
-                .fails(&busy, 0, 0..7200),
-            960,
-            "ImagePullFailing",
-            "16m 0s",
-            "image not found",
-            correct,
-            "warning",
-        ),
-        at_most_five(&web, correct),
-        late("registry_error", "registry", "First look at the registry's own status and limits."),
-        late("timeout", "network", way),
-        late("digest_mismatch", "node", "First look at the node: its disk, its runtime, its log."),
-        about_web(blocked, 3660, "ImagePullRolloutBlocked", "1h 1m 0s", "timeout", way, "warning"),
-        about_web(debug, 360, "ImagePullDebugContainer", "6m 0s", "unknown", "First read the error text.", "info"),
-        job,
-    ]
 }

@@ -1,6 +1,7 @@
 //! When the present cause of a failure began.
 
 use super::*;
+use crate::pull::fixture::{at, seconds};
 
 const REFUSED: &str = "dial tcp 10.0.0.1:443: connect: connection refused";
 const TIMEOUT: &str = "dial tcp 10.0.0.1:443: i/o timeout";
@@ -41,7 +42,7 @@ fn cause_of(story: &mut Story) -> (String, i64, bool) {
     let snapshot = story.index.snapshot().unwrap();
     let (_, _, failure) = snapshot.failures().next().unwrap();
     #[expect(clippy::cast_possible_truncation, reason = "a story is short")]
-    let since = crate::pull::fixture::seconds(failure.cause_since.at) as i64;
+    let since = seconds(failure.cause_since.at) as i64;
     (failure.cause.as_str().to_owned(), since, failure.cause_since.observed)
 }
 
@@ -54,7 +55,7 @@ fn a_cause_begins_with_the_failure_and_lasts_through_attempts_and_waits() {
     check_cause(&mut story, "connection_failed", 300);
     let snapshot = story.index.snapshot().unwrap();
     let (_, _, failure) = snapshot.failures().next().unwrap();
-    let now = crate::pull::fixture::at(400);
+    let now = at(400);
     assert_eq!((failure.lasted(now).as_secs(), failure.cause_lasted(now).as_secs()), (400, 100));
 }
 
