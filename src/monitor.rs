@@ -15,6 +15,7 @@ use crate::cluster::{PodEvent, WatchCause};
 use crate::metrics::choice::Choice;
 use crate::metrics::counters::{self, Counters, WatchEvent};
 use crate::metrics::view::{NamespaceWatch, View, Watch};
+use crate::pull::clock_step::ClockCheck;
 use crate::pull::effect::{Effect, FailureEvent, Subject};
 use crate::pull::facts::{PodFacts, PodId, Scope};
 use crate::pull::history::{History, Past, Point};
@@ -65,6 +66,7 @@ struct State {
     history: History,
     /// When the last event came.
     now: Timestamp,
+    clock: ClockCheck,
     unknown_reasons: Once,
     undecodable: Once,
     oversized: Once,
@@ -94,6 +96,7 @@ impl Monitor {
             counters: Counters::new(began, counted, &WatchCause::ALL.map(WatchCause::as_str)),
             history: History::default(),
             now: began,
+            clock: ClockCheck::default(),
             unknown_reasons: Once::default(),
             undecodable: Once::default(),
             oversized: Once::default(),
@@ -107,6 +110,12 @@ impl Monitor {
     pub fn remembering(self, ended: usize) -> Self {
         self.lock().history = History::new(ended);
         self
+    }
+
+    /// Takes the time, and how long the process has been running by a clock that nobody can set: a step between the two is
+    /// put right.
+    pub fn check_clock(&self, now: Timestamp, running: Duration) {
+        self.lock().check_clock(now, Some(running));
     }
 
     /// Takes an event of the watch of `scope` that arrived at `now`.
@@ -227,7 +236,16 @@ impl State {
         }
     }
 
+    fn check_clock(&mut self, now: Timestamp, running: Option<Duration>) {
+        let Some(step) = self.clock.read(now, running) else { return };
+        warn!(back_seconds = step.back.as_secs(), "clock was set");
+        self.index.clock_stepped(step);
+        self.history.clock_stepped(step);
+        self.now = now;
+    }
+
     fn take(&mut self, scope: &Scope, event: PodEvent, now: Timestamp) {
+        self.check_clock(now, None);
         let Some(watch) = self.index.watch_mut(scope) else { return };
         self.now = now;
         match event {

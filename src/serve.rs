@@ -11,6 +11,7 @@ use futures::StreamExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::cli::{LogLevel, MetricsArgs, ServeArgs, WebArgs};
@@ -183,6 +184,7 @@ pub async fn serve(
         ..metrics.settings()
     };
     let monitor = Arc::new(Monitor::new(settings, &scopes, metrics.limits(), clock.now()).remembering(history));
+    let timer = Timer::from(clock);
     let tls = config.web.borrow().has_tls();
     for address in listeners.addresses() {
         info!(address, tls, version = crate::build::VERSION, revision = crate::build::REVISION, "serving");
@@ -195,8 +197,9 @@ pub async fn serve(
             selection: selection.clone(),
             compress_lists,
         };
-        tasks.spawn(follow(scope, pods::watch(source), Arc::clone(&monitor), clock));
+        tasks.spawn(follow(scope, pods::watch(source), Arc::clone(&monitor), timer));
     }
+    tasks.spawn(check_clock(Arc::clone(&monitor), timer));
     let (stopping, mut stopped) = watch::channel(());
     let site = Arc::new(Exporter {
         refusals: Arc::clone(&config.refusals),
@@ -247,11 +250,43 @@ fn limits(watches: usize) -> Limits {
     within
 }
 
+/// Reads a clock that can be set beside one that cannot.
+#[derive(Clone, Copy, Debug)]
+struct Timer {
+    clock: Clock,
+    began: Instant,
+}
+
+impl From<Clock> for Timer {
+    fn from(clock: Clock) -> Self {
+        Self { clock, began: Instant::now() }
+    }
+}
+
+impl Timer {
+    /// Reads the time, after the monitor has compared both clocks. A clock that catches up runs faster on purpose.
+    fn now(self, monitor: &Monitor) -> Timestamp {
+        let now = self.clock.now();
+        if self.clock == Clock::System {
+            monitor.check_clock(now, self.began.elapsed());
+        }
+        now
+    }
+}
+
+/// Compares the clocks once a second, so that no scrape shows for long what a clock that was ahead has recorded.
+async fn check_clock(monitor: Arc<Monitor>, timer: Timer) {
+    loop {
+        timer.now(&monitor);
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
 /// Hands every event of a watch to the monitor.
-async fn follow(scope: Scope, events: impl futures::Stream<Item = PodEvent>, monitor: Arc<Monitor>, clock: Clock) {
+async fn follow(scope: Scope, events: impl futures::Stream<Item = PodEvent>, monitor: Arc<Monitor>, timer: Timer) {
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
-        monitor.take(&scope, event, clock.now());
+        monitor.take(&scope, event, timer.now(&monitor));
     }
 }
 

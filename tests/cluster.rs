@@ -11,15 +11,18 @@ use std::time::Duration;
 use common::{NOT_FOUND, PATIENCE, pod, sum};
 use futures::StreamExt;
 use image_pull_exporter::clock::Clock;
+use image_pull_exporter::cluster::PodEvent;
 use image_pull_exporter::cluster::client;
 use image_pull_exporter::cluster::pods::{self, Source};
 use image_pull_exporter::cluster::selection::Selection;
+use image_pull_exporter::cluster::wire;
 use image_pull_exporter::metrics::exposition::{Exposition, Format};
 use image_pull_exporter::metrics::families;
 use image_pull_exporter::metrics::view::Shown;
 use image_pull_exporter::monitor::{Limits, Monitor};
 use image_pull_exporter::pull::facts::Scope;
 use image_pull_exporter::pull::index::Settings;
+use image_pull_exporter::pull::time::Timestamp;
 use image_pull_exporter::sim::api::{ApiServer, BOOKMARK_EVERY, Drop, Refusal, SharedStore, Verb};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -366,4 +369,45 @@ fn namespaces_are_watched_each_on_its_own() {
         lab.store.delete("bank", "b");
         lab.expect_failing(&["a"]).await;
     });
+}
+
+#[test]
+fn a_clock_that_is_set_forward_and_back_leaves_no_start_in_the_future_and_no_false_interval() {
+    let at = |seconds| Timestamp::from_unix_millis(1_800_000_000_000).after(Duration::from_secs(seconds));
+    let monitor = Monitor::new(Settings::default(), &[Scope::Cluster], Limits::DEFAULT, at(0));
+    // With the clock that nobody can set, and without it.
+    let apply = |shown: u64, running: Option<u64>, waiting| {
+        if let Some(running) = running {
+            monitor.check_clock(at(shown), Duration::from_secs(running));
+        }
+        let pod = wire::decode(pod("shop", "web", waiting).to_string().as_bytes()).expect("it is a pod");
+        monitor.take(&Scope::Cluster, PodEvent::Applied(pod.into()), at(shown));
+    };
+    let back_off = Some(("ImagePullBackOff", NOT_FOUND));
+    let text = || {
+        let mut exposition = Exposition::new(Format::Text, 0);
+        families::write(&Shown::of(&monitor.view().expect("it was listed")), &mut exposition);
+        String::from_utf8(exposition.finish()).expect("it is text")
+    };
+    monitor.take(&Scope::Cluster, PodEvent::ListBegins, at(0));
+    monitor.take(&Scope::Cluster, PodEvent::ListEnds, at(0));
+    for with_both in [true, false] {
+        let running = |seconds| with_both.then_some(seconds);
+        apply(1, running(1), None);
+        apply(3605, running(5), ERR);
+        apply(3618, running(18), back_off);
+        apply(32, running(32), ERR);
+        let since = sum(&text(), "image_pull_failing_since_timestamp_seconds");
+        assert!(since <= at(32).unix_seconds(), "{}", since - at(0).unix_seconds());
+        assert!(since >= at(if with_both { 5 } else { 1 }).unix_seconds(), "{}", since - at(0).unix_seconds());
+        apply(46, running(46), back_off);
+        apply(50, running(50), None);
+        assert_eq!(
+            sum(&text(), "image_pull_failure_duration_seconds_count"),
+            0.0,
+            "nobody can tell how long it lasted"
+        );
+    }
+    // From the attempt at 32 to the recovery, both of which were seen by one clock.
+    assert!(sum(&text(), "image_pull_backoff_duration_seconds_sum") <= 2.0 * 32.0, "{}", text());
 }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::clock_step::ClockStep;
 use super::time::Timestamp;
 
 const FIRST_WAIT: Duration = Duration::from_secs(10);
@@ -104,6 +105,14 @@ impl BackOff {
     pub fn unwatched(&mut self) {
         self.step = None;
         self.disturbed();
+    }
+
+    /// The clock was set: the time since the last attempt cannot be told.
+    pub(super) fn clock_stepped(&mut self, step: ClockStep) {
+        if let Some(last) = &mut self.last {
+            (last.onset, last.failed) = (step.corrected(last.onset), step.corrected(last.failed));
+        }
+        self.unwatched();
     }
 
     /// The image came. Returns how long the last interval was. The attempt that succeeds shows at once, the one

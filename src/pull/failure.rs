@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::backoff::BackOff;
 use super::cause::{Cause, FailingHost, Reading, is_bare_backoff, is_same_error, read, tells_nothing};
+use super::clock_step::ClockStep;
 use super::effect::{FailureEvent, Outcome};
 use super::facts::{ContainerFacts, ImageFacts, PodFacts, State};
 use super::image::{ImageReference, PullPolicy, image_named_in};
@@ -56,6 +57,8 @@ pub struct Failure {
     backoff: BackOff,
     restarts: u32,
     last_run_ended: Option<Timestamp>,
+    /// Whether the clock was set since it began, so that nobody can tell how long it has lasted.
+    clock_stepped: bool,
 }
 
 /// What remains of a failure that ended because the image was changed: the kubelet shows its last status once or
@@ -137,6 +140,7 @@ impl Failure {
             },
             restarts: container.restarts,
             last_run_ended: container.last_run_ended,
+            clock_stepped: false,
         };
         let mut events = vec![FailureEvent::Started, failure.turned()];
         failure.mention_unknown_cause(&mut events);
@@ -202,9 +206,17 @@ impl Failure {
     /// Returns the event of its end. `pod` is its pod as it was before.
     #[must_use]
     pub fn ended(&self, end: End, pod: &Arc<TrackedPod>) -> FailureEvent {
-        let exact = end.is_exact && self.since.basis == Basis::Observed;
+        let exact = end.is_exact && self.since.basis == Basis::Observed && !self.clock_stepped;
         let End { outcome, at, .. } = end;
         FailureEvent::Ended { outcome, at, lasted: self.lasted(at), exact, pod: Arc::clone(pod) }
+    }
+
+    /// Puts right what was recorded before the clock was set.
+    pub(super) fn clock_stepped(&mut self, step: ClockStep) {
+        self.since.at = step.corrected(self.since.at);
+        self.cause_since.at = step.corrected(self.cause_since.at);
+        self.backoff.clock_stepped(step);
+        self.clock_stepped = true;
     }
 
     /// What to remember of a failure whose image was changed.

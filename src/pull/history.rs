@@ -10,6 +10,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::clock_step::ClockStep;
 use super::effect::{Effect, FailureEvent, Outcome, Subject};
 use super::facts::PodId;
 use super::reason::Stage;
@@ -117,6 +118,19 @@ impl History {
                 self.remember(subject, pod, *outcome, *at);
             }
             FailureEvent::BackedOff(_) | FailureEvent::Unclassified(_) => {}
+        }
+    }
+
+    /// Puts right what was recorded before the clock was set.
+    pub fn clock_stepped(&mut self, step: ClockStep) {
+        for ended in self.ended.iter_mut().filter(|ended| ended.at > step.now) {
+            let ended = Arc::make_mut(ended);
+            ended.at = step.corrected(ended.at);
+        }
+        for point in
+            self.open.values_mut().flat_map(|of_pod| of_pod.values_mut()).flat_map(|timeline| &mut timeline.points)
+        {
+            point.at = step.corrected(point.at);
         }
     }
 

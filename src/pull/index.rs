@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use super::clock_step::ClockStep;
 use super::effect::{Effect, FailureEvent, Outcome, Subject};
 use super::facts::{ContainerFacts, ContainerKind, Phase, PodFacts, PodId, Scope, State};
 use super::failure::{End, Failure, Transition};
@@ -212,6 +213,22 @@ impl Index {
         all.filter(|known| fits(namespace, &known.namespace) && fits(name, &known.name) && fits(uid, &known.uid))
             .cloned()
             .collect()
+    }
+
+    /// Puts right what was recorded before the clock was set, so that nothing began in the future.
+    pub fn clock_stepped(&mut self, step: ClockStep) {
+        let tracked = self.pods.len();
+        for (id, entry) in &mut self.pods {
+            let pod = Arc::make_mut(&mut entry.pod);
+            pod.last_change = step.corrected(pod.last_change);
+            for failure in pod.containers.iter_mut().filter_map(|container| container.failure.as_mut()) {
+                failure.clock_stepped(step);
+            }
+            self.changes.note(id, Some(&entry.pod), tracked);
+        }
+        for watch in &mut self.watches {
+            watch.clock_stepped(step);
+        }
     }
 
     /// Begins a relist of `scope`: what is not listed before it ends has vanished.

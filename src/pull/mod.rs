@@ -7,6 +7,7 @@
 pub mod advice;
 pub mod backoff;
 pub mod cause;
+pub mod clock_step;
 pub mod effect;
 pub mod facts;
 pub mod failure;

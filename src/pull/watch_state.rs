@@ -1,5 +1,6 @@
 //! How far the watch of one scope is: the one record of whether the view of that scope is current.
 
+use super::clock_step::ClockStep;
 use super::facts::Scope;
 use super::provenance::Provenance;
 use super::time::Timestamp;
@@ -129,6 +130,11 @@ impl WatchState {
             self.progress = Progress::CatchingUp;
         }
         self.respond(now);
+    }
+
+    pub(super) fn clock_stepped(&mut self, step: ClockStep) {
+        self.complete_at = self.complete_at.map(|at| step.corrected(at));
+        self.last_response = self.last_response.map(|at| step.corrected(at));
     }
 
     /// Counts a pod of the list under way.

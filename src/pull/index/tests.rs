@@ -1,4 +1,5 @@
 mod causes;
+mod clock;
 mod messages;
 mod properties;
 mod relists;

@@ -1,0 +1,93 @@
+//! Notices that the clock was set, and puts right what was recorded before.
+
+use std::time::Duration;
+
+use super::time::Timestamp;
+
+/// A clock may be wrong by so much from one reading to the next before it counts as set.
+const TOLERANCE: Duration = Duration::from_secs(1);
+
+/// The clock was set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockStep {
+    /// What it shows now.
+    pub now: Timestamp,
+    /// How far it was set back; zero where it was set forward.
+    pub back: Duration,
+}
+
+impl ClockStep {
+    /// Returns an instant that was recorded before as the clock now has it. What lies in the future was read from a clock
+    /// that was ahead; anything else stands.
+    #[must_use]
+    pub(super) fn corrected(self, at: Timestamp) -> Timestamp {
+        if at > self.now { at.before(self.back).min(self.now) } else { at }
+    }
+}
+
+/// Compares each reading of a clock that can be set with the one before.
+#[derive(Debug, Default)]
+pub struct ClockCheck {
+    last: Option<(Timestamp, Option<Duration>)>,
+}
+
+impl ClockCheck {
+    /// Takes a reading. `running` is how long the process has been running by a clock that nobody can set; without it,
+    /// only a step back is noticed.
+    pub fn read(&mut self, now: Timestamp, running: Option<Duration>) -> Option<ClockStep> {
+        let (before, ran) = self.last.unwrap_or((now, running));
+        let passed = running.zip(ran).map(|(running, ran)| running.saturating_sub(ran));
+        let expected = before.after(passed.unwrap_or_default());
+        let (back, forward) = (expected.since(now), passed.map_or(Duration::ZERO, |_| now.since(expected)));
+        let step = (back.max(forward) >= TOLERANCE).then_some(ClockStep { now, back });
+        // A reading alone does not replace one with which a step forward can be noticed.
+        if running.is_some() || ran.is_none() || step.is_some() {
+            self.last = Some((now, running));
+        }
+        step
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_millis(seconds * 1000)
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn steps_are_told_from_time_that_passes() {
+        let mut check = ClockCheck::default();
+        let mut read = |now, running| check.read(at(now), Some(seconds(running))).map(|step| step.back);
+        assert_eq!(read(1000, 0), None);
+        assert_eq!(read(2000, 1000), None, "a long time without an event");
+        assert_eq!(read(5610, 1010), Some(seconds(0)), "an hour forward");
+        assert_eq!(read(5620, 1020), None);
+        assert_eq!(read(2030, 1030), Some(seconds(3600)), "and back");
+        assert_eq!(read(2040, 1040), None);
+    }
+
+    #[test]
+    fn without_another_clock_a_step_back_is_noticed() {
+        let mut check = ClockCheck::default();
+        assert_eq!(check.read(at(1000), None), None);
+        assert_eq!(check.read(at(9000), None), None);
+        assert_eq!(check.read(at(8990), None), Some(ClockStep { now: at(8990), back: seconds(10) }));
+        assert_eq!(check.read(at(8990), Some(seconds(0))), None);
+        assert_eq!(check.read(at(8995), None), None);
+        assert_eq!(check.read(at(9300), Some(seconds(10))), Some(ClockStep { now: at(9300), back: seconds(0) }));
+    }
+
+    #[test]
+    fn only_what_lies_in_the_future_is_put_right() {
+        let step = ClockStep { now: at(100), back: seconds(3600) };
+        for (recorded, corrected) in [(50, 50), (100, 100), (3650, 50), (3699, 99), (3750, 100)] {
+            assert_eq!(step.corrected(at(recorded)), at(corrected));
+        }
+    }
+}
