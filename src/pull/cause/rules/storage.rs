@@ -277,8 +277,8 @@ pub(super) const STEPS: &[Rule] = &[
     Rule::new(
         NodeStorageError,
         "containerd, docker",
-        "Go's net/http; a mirror without a scheme in the node's configuration",
-        &["unsupported protocol scheme", "no host in request url"],
+        "Go's net/http and net/url, containerd core/remotes/docker/resolver.go: mirrors written wrongly on the node",
+        &["unsupported protocol scheme", "missing protocol scheme", "no host in request url", "no resolve hosts"],
     ),
     Rule::new(
         NodeStorageError,
