@@ -195,7 +195,7 @@ impl From<ListFormat> for list::Output {
 #[derive(Clone, Debug, Args)]
 pub struct ExplainArgs {
     /// The error text, as in a pod's status or its events
-    #[arg(value_name = "TEXT", required_unless_present = "file", conflicts_with = "file")]
+    #[arg(value_name = "TEXT", required_unless_present = "file", conflicts_with = "file", value_parser = explain::error_text)]
     pub text: Option<String>,
     /// Explain each line of a file, `-` for standard input
     #[arg(short, long, value_name = "FILE")]

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Write};
 use serde::Serialize;
 
 use crate::present::{HopTold, host_kind, steps};
-use crate::pull::advice::{Context, advice};
+use crate::pull::advice::{Context, RegistryPods, advice};
 use crate::pull::cause::{Reading, read};
 use crate::pull::image::{ImageReference, image_named_in};
 use crate::terminal::escaped;
@@ -17,6 +17,17 @@ pub enum Output {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// Takes an error text that says something.
+///
+/// # Errors
+/// When it says nothing.
+pub fn error_text(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("an error text is expected, as in the event that begins with \"Failed to pull image\"".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// One explanation, in the shape that `-o json` prints.
@@ -37,8 +48,7 @@ struct Explanation {
 fn explanation(text: &str) -> Explanation {
     let image = ImageReference::parse(image_named_in(text).unwrap_or_default());
     let Reading { cause, host } = read("", text, &image);
-    let context = Context { namespace: "", pod: "", container: "", node: "", service_account: "", image: &image };
-    let advice = advice(cause, &context);
+    let advice = advice(cause, &Context::of_text(&image, text, host.as_ref(), &RegistryPods::default()));
     Explanation {
         cause: cause.as_str(),
         cause_group: cause.group().as_str(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::pull::advice::{Advice, Context, advice, without_text};
+use crate::pull::advice::{Advice, Context, RegistryPods, advice};
 use crate::pull::cause::{Hop, hops};
 use crate::pull::failure::Failure;
 use crate::pull::image::ImageReference;
@@ -104,18 +104,30 @@ pub struct FailingContainer {
 impl FailingContainer {
     /// Describes a failure as it stands at `now`. The view of the cluster is current up to `seen_until`.
     #[must_use]
-    pub fn of((pod, container, failure): Failing<'_>, now: Timestamp, seen_until: Timestamp) -> Self {
+    pub fn of(
+        (pod, container, failure): Failing<'_>,
+        now: Timestamp,
+        seen_until: Timestamp,
+        registry_pods: &RegistryPods,
+    ) -> Self {
         let image = &failure.image;
         let workload = workload(&pod.id, &pod.owner);
-        let context = Context {
-            namespace: &pod.id.namespace,
-            pod: &pod.id.name,
-            container: &container.name,
-            node: &pod.node,
-            service_account: &pod.service_account,
-            image,
-        };
-        let advice = if is_without_error(failure) { without_text(&context) } else { advice(failure.cause(), &context) };
+        let advice = advice(
+            failure.cause(),
+            &Context {
+                policy: Some(failure.policy),
+                has_run_image: failure.has_run_image,
+                message: &failure.message,
+                host: failure.host(),
+                registry_pods,
+                namespace: &pod.id.namespace,
+                pod: &pod.id.name,
+                container: &container.name,
+                node: &pod.node,
+                service_account: &pod.service_account,
+                image,
+            },
+        );
         Self {
             namespace: pod.id.namespace.clone(),
             pod: pod.id.name.clone(),
@@ -200,7 +212,7 @@ impl HopTold {
 /// What to check first, then the commands to run.
 #[must_use]
 pub fn steps(advice: Advice) -> Vec<String> {
-    std::iter::once(advice.check_first.to_owned()).chain(advice.commands).collect()
+    std::iter::once(advice.check_first).chain(advice.commands).collect()
 }
 
 /// Writes an instant as Kubernetes does, to the second; null where no calendar reaches.

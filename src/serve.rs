@@ -28,6 +28,7 @@ use crate::metrics::families;
 use crate::metrics::process::{self, Process};
 use crate::metrics::view::{Shown, Web};
 use crate::monitor::Monitor;
+use crate::pull::advice::RegistryPods;
 use crate::pull::facts::{PodId, Scope};
 use crate::pull::history::Point;
 use crate::pull::index::Settings;
@@ -378,7 +379,8 @@ impl Site for Exporter {
     fn look(&self) -> Result<Sight, NotReady> {
         let now = self.clock.now();
         let (snapshot, watch, past) = self.monitor.look(now).ok_or_else(|| self.not_listed())?;
-        Ok(Sight { now, snapshot, watch, past })
+        let registry_pods = RegistryPods::of(&snapshot);
+        Ok(Sight { now, snapshot, registry_pods, watch, past })
     }
 
     fn timelines(&self, pod: &PodId) -> Vec<(String, Vec<Point>)> {

@@ -64,6 +64,7 @@ impl Watched {
             restarts: 0,
             state: State::Waiting { reason: "ErrImagePull".to_owned(), message: String::new() },
             last_run_ended: None,
+            has_run_image: false,
         };
         let id = PodId { namespace: namespace.to_owned(), name: "web".to_owned(), uid: "web".to_owned() };
         let pod = PodFacts { id, containers: vec![container], ..PodFacts::default() };

@@ -40,6 +40,7 @@ fn failing(namespace: &str, name: &str, image: &str) -> PodFacts {
         restarts: 0,
         state: State::Waiting { reason: "ErrImagePull".to_owned(), message: format!("no {image}: not found") },
         last_run_ended: None,
+        has_run_image: false,
     };
     let id = PodId { namespace: namespace.to_owned(), name: name.to_owned(), uid: format!("{namespace}/{name}") };
     PodFacts { id, containers: vec![container], ..PodFacts::default() }

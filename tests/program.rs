@@ -279,6 +279,17 @@ fn explain_tells_cause_group_and_what_to_do() {
     assert!(printed.contains("registry.example.com/shop/web:1.0"), "{printed}");
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(run(&["explain"], "").status.code(), Some(2));
+    for nothing in ["", " ", "\n"] {
+        let output = run(&["explain", nothing], "");
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains("an error text is expected"), "{}", text(&output.stderr));
+    }
+    for bare in ["Back-off pulling image \"reg.example/app:1\"", "ErrImagePull", "ImagePullBackOff"] {
+        let output = run(&["explain", bare], "");
+        let printed = text(&output.stdout);
+        assert!(printed.starts_with("unknown (unknown)\n  The kubelet gave no error text.\n"), "{printed}");
+        assert!(printed.contains("Failed to pull image"), "{printed}");
+    }
     let output =
         run(&["explain", "Failed to apply default image tag \"https://u:hunter2@reg.example/x:1\": invalid"], "");
     let printed = text(&output.stdout);

@@ -408,8 +408,11 @@ struct ContainerStatus {
     last_state: Option<ContainerState>,
     #[serde(deserialize_with = "nullable")]
     restart_count: i64,
+    image: Text<MAX_REFERENCE>,
+    #[serde(rename = "imageID")]
+    image_id: Text<MAX_REFERENCE>,
 }
-message!(ContainerStatus { 1 => name, 2 => state, 3 => last_state, 5 => restart_count });
+message!(ContainerStatus { 1 => name, 2 => state, 3 => last_state, 5 => restart_count, 6 => image, 7 => image_id });
 
 impl Element for ContainerStatus {}
 

@@ -41,6 +41,7 @@ use tokio::sync::watch;
 
 use crate::metrics::exposition::Format;
 use crate::metrics::view::Watch;
+use crate::pull::advice::RegistryPods;
 use crate::pull::facts::PodId;
 use crate::pull::history::{Ended, Past, Point};
 use crate::pull::snapshot::{Failing, Snapshot};
@@ -84,6 +85,8 @@ pub struct Sight {
     pub now: Timestamp,
     /// What fails.
     pub snapshot: Arc<Snapshot>,
+    /// What of it is a registry itself.
+    pub registry_pods: RegistryPods,
     /// How the watch of the cluster is.
     pub watch: Watch,
     /// What was.

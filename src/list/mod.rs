@@ -14,6 +14,7 @@ use crate::cluster::pods::{self, Source};
 use crate::cluster::selection::Selection;
 use crate::cluster::{PodEvent, WatchCause};
 use crate::present::{FailingContainer, rfc3339};
+use crate::pull::advice::RegistryPods;
 use crate::pull::cause::Cause;
 use crate::pull::facts::{PodFacts, Scope};
 use crate::pull::index::{Index, Mirror, Settings};
@@ -92,11 +93,12 @@ impl Looking {
             (filter.causes.is_empty() || filter.causes.contains(&failure.cause()))
                 && is_wanted(&filter.registries, failure.image.registry())
         });
+        let registry_pods = RegistryPods::of(&snapshot);
         Look {
             time: now,
             pods: self.pods,
             skipped: self.skipped,
-            failing: wanted.map(|failing| FailingContainer::of(failing, now, now)).collect(),
+            failing: wanted.map(|failing| FailingContainer::of(failing, now, now, &registry_pods)).collect(),
         }
     }
 }

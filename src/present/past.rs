@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{FailingContainer, rfc3339};
+use crate::pull::advice::RegistryPods;
 use crate::pull::history::{Bucket, Ended, Point};
 use crate::pull::reason::Stage;
 use crate::pull::redact::redact;
@@ -25,7 +26,7 @@ impl EndedFailure {
     /// Puts it into words.
     #[must_use]
     pub fn of(ended: &Ended) -> Option<Self> {
-        let mut failure = FailingContainer::of(ended.failing()?, ended.at, ended.at);
+        let mut failure = FailingContainer::of(ended.failing()?, ended.at, ended.at, &RegistryPods::default());
         failure.next_attempt = None;
         Some(Self { failure, ended: ended.at, outcome: ended.outcome.as_str() })
     }

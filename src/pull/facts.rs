@@ -181,6 +181,8 @@ pub struct ContainerFacts {
     pub state: State,
     /// When its previous run ended: `lastState.terminated.finishedAt`.
     pub last_run_ended: Option<Timestamp>,
+    /// Whether it runs or has run with its own image as the spec has it, so that the image was on the node then.
+    pub has_run_image: bool,
 }
 
 /// An image that a container needs.

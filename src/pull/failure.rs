@@ -34,6 +34,8 @@ pub struct Failure {
     pub image: Arc<ImageReference>,
     /// When the kubelet pulls that image.
     pub policy: PullPolicy,
+    /// Whether the container has run with that image, so that the node had it then.
+    pub has_run_image: bool,
     /// The last image reason.
     pub reason: Reason,
     /// The last error text. It may hold secrets: redact it before it leaves the process.
@@ -124,6 +126,7 @@ impl Failure {
             registry: pools.texts.share(image.reference.registry()),
             image: pools.images.share(Arc::clone(&image.reference)),
             policy: image.policy,
+            has_run_image: container.has_run_image && position == 0,
             reason,
             message: pools.texts.share(message),
             cause,
@@ -179,6 +182,8 @@ impl Failure {
             self.backoff.unwatched();
         }
         let other_image = self.take_image(container, provenance, now, pools);
+        self.has_run_image =
+            container.has_run_image && container.images.first().is_some_and(|image| image.reference == self.image);
         if let Stage::NoImage(reason) = stage {
             let before = Arc::clone(&self.message);
             if let Some(cause) = self.take_message(reason, message_of(&container.state), pools) {

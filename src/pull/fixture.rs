@@ -60,6 +60,7 @@ impl PodFacts {
             restarts: 0,
             state: State::Absent,
             last_run_ended: None,
+            has_run_image: false,
         });
         self
     }

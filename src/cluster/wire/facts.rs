@@ -9,7 +9,7 @@ use super::{
     Container, ContainerState, ContainerStatus, Pod, Problem, Spec, Status, Time, Undecodable, Volume, Waiting,
 };
 use crate::pull::facts::{ContainerFacts, ContainerKind, ImageFacts, Owner, Phase, PodFacts, PodId, State};
-use crate::pull::image::{ImageReference, PullPolicy};
+use crate::pull::image::{ImageReference, PullPolicy, same_image};
 use crate::pull::limits::{MAX_CONTAINERS, MAX_MESSAGE, MAX_POD_MESSAGES, MIN_MESSAGE, truncate};
 use crate::pull::time::Timestamp;
 
@@ -146,7 +146,14 @@ fn container_facts(
     status: ContainerStatus,
 ) -> ContainerFacts {
     let restartable = container.is_some_and(|container| container.restart_policy.as_str() == "Always");
+    // A container that has run keeps the image of that run, as the runtime writes it, and may be asked for another since
+    // (convertToAPIContainerStatuses, pkg/kubelet/kubelet_pods.go, v1.36.2).
+    let has_run_image = !status.image_id.is_empty()
+        && container.is_some_and(|container| {
+            !container.image.is_empty() && same_image(status.image.as_str(), container.image.as_str())
+        });
     ContainerFacts {
+        has_run_image,
         name: status.name.into(),
         kind: if kind == ContainerKind::Init && restartable { ContainerKind::Sidecar } else { kind },
         images: container.map(|container| volumes.images(container)).unwrap_or_default(),

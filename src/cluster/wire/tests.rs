@@ -76,6 +76,7 @@ fn a_pod_is_read_with_everything_that_is_used() {
         restarts: 2,
         state: State::Waiting { reason: "ErrImagePull".to_owned(), message: "no".to_owned() },
         last_run_ended: Some(at(48)),
+        has_run_image: false,
     };
     let containers = vec![
         container("init", ContainerKind::Init, vec![image("init:1", PullPolicy::Always)]),
@@ -210,6 +211,23 @@ fn a_status_of_a_container_that_the_spec_has_not_is_read_without_an_image() {
     let facts = decode_value(&odd).unwrap();
     let stranger = facts.containers.iter().find(|container| container.name == "stranger").unwrap();
     assert_eq!((stranger.kind, stranger.images.as_slice()), (ContainerKind::App, &[][..]));
+}
+
+#[test]
+fn a_container_has_run_its_image_where_the_status_names_the_same() {
+    for (image, id, expected) in [
+        ("docker.io/library/app:1", "docker.io/library/app@sha256:ab", true),
+        ("app:1", "", false),
+        ("docker.io/library/app:0", "docker.io/library/app@sha256:ab", false),
+        ("sha256:ab", "sha256:ab", false),
+    ] {
+        let mut pod = pod();
+        pod["status"]["containerStatuses"][0]["image"] = image.into();
+        pod["status"]["containerStatuses"][0]["imageID"] = id.into();
+        let facts = decode_value(&pod).unwrap();
+        let app = facts.containers.iter().find(|container| container.name == "app").unwrap();
+        assert_eq!(app.has_run_image, expected, "{image}");
+    }
 }
 
 #[test]

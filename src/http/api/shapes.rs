@@ -35,7 +35,9 @@ struct Each<I, C> {
 impl Serialize for Each<Vec<Failing<'_>>, &Sight> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Sight { now, .. } = *self.context;
-        let failing = |failing: &Failing<'_>| FailingContainer::of(*failing, now, self.context.seen_until());
+        let failing = |failing: &Failing<'_>| {
+            FailingContainer::of(*failing, now, self.context.seen_until(), &self.context.registry_pods)
+        };
         serializer.collect_seq(self.items.iter().map(failing))
     }
 }
@@ -189,7 +191,7 @@ impl Serialize for Each<Vec<Failing<'_>>, (&dyn Site, &Sight)> {
             let timelines = site.timelines(&pod.id);
             let of_container = timelines.iter().find(|(of, _)| **of == *container.name);
             let statuses = of_container.map(|(_, points)| points.iter().map(Status::of).collect());
-            let failure = FailingContainer::of(*failing, sight.now, sight.seen_until());
+            let failure = FailingContainer::of(*failing, sight.now, sight.seen_until(), &sight.registry_pods);
             OpenStory { failure, statuses: statuses.unwrap_or_default() }
         }))
     }

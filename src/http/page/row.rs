@@ -62,7 +62,7 @@ impl Row {
         let timelines = site.timelines(&pod.id).into_iter();
         let points = timelines.filter(|(name, _)| **name == *container.name).map(|(_, points)| points).next();
         let points = points.unwrap_or_default();
-        let mut told = FailingContainer::of(failing, now, sight.seen_until());
+        let mut told = FailingContainer::of(failing, now, sight.seen_until(), &sight.registry_pods);
         let (check_first, commands) =
             told.advice.split_first().map(|(first, rest)| (first.clone(), rest.to_vec())).unwrap_or_default();
         told.advice.clear();

@@ -65,6 +65,7 @@ fn failing(name: &str) -> ContainerFacts {
         restarts: 0,
         state: State::Waiting { reason: "ErrImagePull".to_owned(), message: String::new() },
         last_run_ended: None,
+        has_run_image: false,
     }
 }
 

@@ -82,6 +82,7 @@ fn ended() -> FailureEvent {
         restarts: 0,
         state: State::Waiting { reason: "ErrImagePull".to_owned(), message: String::new() },
         last_run_ended: None,
+        has_run_image: false,
     };
     let pod = PodFacts { containers: vec![container], ..PodFacts::default() };
     drop(index.apply(&pod, Timestamp::default()));

@@ -1,10 +1,10 @@
-//! Holds what is said about each cause.
+//! Holds what is said about each cause wherever it is: the last resort of the table.
 
 use super::super::cause::Cause;
 
 /// What is said about one cause.
 pub(super) struct Text {
-    cause: Cause,
+    pub(super) cause: Cause,
     pub(super) summary: &'static str,
     pub(super) check_first: &'static str,
     /// Commands with `{places}`.
@@ -16,22 +16,26 @@ pub(super) fn for_cause(cause: Cause) -> &'static Text {
     TEXTS.iter().find(|text| text.cause == cause).unwrap_or(&UNKNOWN)
 }
 
-const DESCRIBE: &str = "kubectl -n {namespace} describe pod {pod}";
-const CRANE_MANIFEST: &str = "crane manifest {image}";
-const CRANE_TAGS: &str = "crane ls {repository}";
-const SPEC: &str = "kubectl -n {namespace} get pod {pod} -o yaml";
-const PULL_SECRETS: &str = "kubectl -n {namespace} get pod {pod} -o jsonpath='{.spec.imagePullSecrets[*].name}'";
-const CREATE_SECRET: &str = "kubectl -n {namespace} create secret docker-registry pull-secret --docker-server={server} --docker-username=USER --docker-password=PASSWORD";
-const USE_SECRET: &str = r#"kubectl -n {namespace} patch serviceaccount {serviceaccount} -p '{"imagePullSecrets":[{"name":"pull-secret"}]}'"#;
-const CURL: &str = "curl -sSI {url}";
-const ON_NODE: &str = "kubectl debug node/{node} -it --image=busybox -- chroot /host sh";
+pub(super) const DESCRIBE: &str = "kubectl -n {namespace} describe pod {pod}";
+pub(super) const CRANE_MANIFEST: &str = "crane manifest {image}";
+pub(super) const CRANE_TAGS: &str = "crane ls {repository}";
+pub(super) const SPEC: &str = "kubectl -n {namespace} get pod {pod} -o yaml";
+pub(super) const PULL_SECRETS: &str =
+    "kubectl -n {namespace} get pod {pod} -o jsonpath='{.spec.imagePullSecrets[*].name}'";
+pub(super) const CREATE_SECRET: &str = "kubectl -n {namespace} create secret docker-registry pull-secret --docker-server={server} --docker-username=USER --docker-password=PASSWORD";
+pub(super) const USE_SECRET: &str = r#"kubectl -n {namespace} patch serviceaccount {serviceaccount} -p '{"imagePullSecrets":[{"name":"pull-secret"}]}'"#;
+/// The request that failed, from the node and from elsewhere.
+pub(super) const NODE_CURL: &str = "@node curl -sSI -m 20 {url}";
+pub(super) const CURL: &str = "@here curl -sSI -m 20 {url}";
+pub(super) const NODE_PULL: &str = "@node crictl pull {image}";
+pub(super) const NODE_LOG: &str = "@node journalctl -u containerd -u crio -u docker --since -15min --no-pager";
 const NODE: &str = "kubectl describe node {node}";
 
 const UNKNOWN: Text = Text {
     cause: Cause::Unknown,
     summary: "The error is none that we know.",
     check_first: "Read the whole text in the pod's events and in the runtime's log on the node.",
-    commands: &[DESCRIBE, ON_NODE],
+    commands: &[DESCRIBE, NODE_LOG],
 };
 
 /// What is said where there is no error text to go by.
@@ -123,73 +127,80 @@ const TEXTS: &[Text] = &[
         cause: Cause::RegistryError,
         summary: "The registry answered with an error of its own: its operators must look.",
         check_first: "See the registry's status page or logs, and whether other images of it can be pulled.",
-        commands: &[CURL, CRANE_MANIFEST],
+        commands: &[CURL, NODE_CURL, CRANE_MANIFEST],
     },
     Text {
         cause: Cause::RegistryUnavailable,
         summary: "The registry cannot be reached at its address: its operators must look.",
         check_first: "See whether the registry runs, and whether it is away for every node or for this one.",
-        commands: &[CURL, ON_NODE],
+        commands: &[NODE_CURL, CURL],
     },
     Text {
         cause: Cause::DnsFailure,
         summary: "The node cannot resolve the registry's name: whoever runs the node's DNS must look, or the name is mistyped.",
         check_first: "Nodes do not ask the cluster's DNS: test the resolver of the node itself, and the spelling of the name.",
-        commands: &["nslookup {host}", ON_NODE],
+        commands: &["@node getent hosts {host}", "@node cat /etc/resolv.conf", "@here nslookup {host}"],
     },
     Text {
         cause: Cause::Timeout,
         summary: "The registry did not answer in time: whoever runs the network between node and registry must look.",
         check_first: "Look for a firewall that drops packets, a route that is missing, and whether one node or all are affected.",
-        commands: &[CURL, ON_NODE],
+        commands: &[NODE_CURL, CURL, NODE_LOG],
     },
     Text {
         cause: Cause::ConnectionFailed,
         summary: "The connection to the registry was refused or broke: whoever runs the network or the registry must look.",
         check_first: "Refused means that nothing listens at that address; a reset or an end of file, that something in between hung up.",
-        commands: &[CURL, ON_NODE],
+        commands: &[NODE_CURL, CURL],
     },
     Text {
         cause: Cause::ProxyFailure,
         summary: "A proxy stands between the node and the registry and failed or answered in its place: whoever runs the proxy must look.",
         check_first: "See HTTPS_PROXY and NO_PROXY of the container runtime's service on the node, and mirrors that answer with a web page.",
-        commands: &[ON_NODE, "systemctl show containerd crio docker --property=Environment"],
+        commands: &[
+            "@node systemctl show containerd crio docker --property=Environment",
+            "@node curl -sSI -m 20 {registryurl}",
+        ],
     },
     Text {
         cause: Cause::TlsUntrusted,
         summary: "The node does not trust the registry's certificate, or the two agree on no TLS: whoever set up the registry's certificate or the node must look.",
         check_first: "See who issued the certificate and for which names; a private authority must be known to the runtime of each node.",
-        commands: &["openssl s_client -connect {address} -showcerts </dev/null", ON_NODE],
+        commands: &["@node curl -svI -m 20 {url}", "@here openssl s_client -connect {address} -showcerts </dev/null"],
     },
     Text {
         cause: Cause::TlsExpired,
         summary: "The registry's certificate has expired or is not valid yet: its operators must renew it, unless the node's clock is wrong.",
         check_first: "Compare the certificate's dates with the node's clock.",
-        commands: &["openssl s_client -connect {address} </dev/null | openssl x509 -noout -dates", ON_NODE],
+        commands: &[
+            "@node date -u",
+            "@node curl -svI -m 20 {url}",
+            "@here openssl s_client -connect {address} </dev/null | openssl x509 -noout -dates",
+        ],
     },
     Text {
         cause: Cause::PlainHttp,
         summary: "One side speaks HTTP and the other HTTPS: whoever set up the registry or the node's runtime must make them agree.",
         check_first: "A registry without TLS must be allowed on each node (containerd certs.d/hosts.toml, CRI-O registries.conf, docker insecure-registries).",
-        commands: &[CURL, ON_NODE],
+        commands: &[NODE_CURL, CURL],
     },
     Text {
         cause: Cause::DiskFull,
         summary: "The node's disk is full: whoever runs the node must make room.",
         check_first: "See the node's DiskPressure condition, its image and log directories, and its inodes as well as its bytes.",
-        commands: &[NODE, ON_NODE],
+        commands: &[NODE, "@node df -h", "@node df -i"],
     },
     Text {
         cause: Cause::NodeStorageError,
         summary: "The node's image store or container runtime failed: whoever runs the node must look.",
         check_first: "See the runtime's log on the node; an image that is damaged there can be removed and pulled again.",
-        commands: &[NODE, ON_NODE],
+        commands: &[NODE, NODE_LOG],
     },
     Text {
         cause: Cause::DigestMismatch,
         summary: "What arrived is not what its digest says: a mirror, a proxy, a disk or the push itself damaged it.",
         check_first: "Pull it on another node: if it fails there too, the registry or a mirror holds a damaged copy; else the node does.",
-        commands: &["crane validate --remote {image}", ON_NODE],
+        commands: &["crane validate --remote {image}", NODE_PULL],
     },
     Text {
         cause: Cause::PullQpsExceeded,
@@ -201,7 +212,7 @@ const TEXTS: &[Text] = &[
         cause: Cause::PullCanceled,
         summary: "The pull was broken off, most often because nothing arrived for minutes: it is tried again.",
         check_first: "If it repeats, the network is too slow or stalls; see containerd's image_pull_progress_timeout.",
-        commands: &[DESCRIBE, ON_NODE],
+        commands: &[DESCRIBE, NODE_LOG],
     },
     Text {
         cause: Cause::SignatureRejected,

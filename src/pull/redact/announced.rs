@@ -60,6 +60,11 @@ pub(super) fn after_colon(text: &str, at: usize, is_in_url: bool) -> Option<Rang
     if is_of_path && (is_in_url || blanks == 0) {
         return None;
     }
+    // A line break that is written `\n`, with nothing of interest behind it.
+    let line = rest.trim_start_matches("\\n").trim_start_matches("\\r");
+    if line.len() < rest.len() && (line.trim().is_empty() || goes_on(line)) {
+        return None;
+    }
     let is_prose = blanks > 0
         && (rest.starts_with("--")
             || goes_on(rest.strip_prefix('[').unwrap_or(rest))
