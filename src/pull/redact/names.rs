@@ -400,7 +400,11 @@ pub(super) fn goes_on(text: &str) -> bool {
         next.is_some_and(|next| next.starts_with(|c: char| c.is_ascii_alphabetic() || c == '"'))
     };
     let is_pair = text.get(word.len()..).is_some_and(|rest| rest.starts_with('='));
-    !is_pair && (ERROR_WORDS.iter().any(is) || NOUNS.iter().any(is) && follows())
+    // Go's multierror: `password: 2 errors occurred`.
+    let is_count = !word.is_empty()
+        && word.bytes().all(|b| b.is_ascii_digit())
+        && text.get(word.len()..).is_some_and(|rest| rest.starts_with(" error"));
+    is_count || !is_pair && (ERROR_WORDS.iter().any(is) || NOUNS.iter().any(is) && follows())
 }
 
 /// Whether the word at the start of `text` is one of a sentence.
