@@ -13,10 +13,10 @@ fn field(number: u8, value: impl AsRef<[u8]>) -> Vec<u8> {
     let mut field = vec![number << 3 | 2];
     let mut length = value.len();
     while length > 127 {
-        field.push(0x80 | (length & 0x7f) as u8);
+        field.push(0x80 | length.to_le_bytes()[0]);
         length >>= 7;
     }
-    field.push(length as u8);
+    field.push(length.to_le_bytes()[0]);
     [&field, value].concat()
 }
 

@@ -40,7 +40,7 @@ fn lines_are_cut_at_their_ends_and_blank_ones_are_none() {
 
 #[test]
 fn an_object_that_is_too_long_is_skipped_and_the_next_is_read() {
-    let long: Vec<u8> = (0..=MAX_OBJECT).map(|place| b'a' + (place % 23) as u8).collect();
+    let long: Vec<u8> = (0..=MAX_OBJECT).map(|place| b'a' + (place % 23).to_le_bytes()[0]).collect();
     let skipped = || Err((MAX_OBJECT + 1, long[..BEGINNING].to_vec()));
     for (framing, write) in
         [(Framing::Lines, line as fn(&[u8]) -> Vec<u8>), (Framing::LengthDelimited, delimited as fn(&[u8]) -> Vec<u8>)]
