@@ -76,7 +76,9 @@ fn a_pipe_that_nobody_reads_does_not_stop_the_program() {
     let cluster = Cluster::new("log-unread");
     let mut program = Logging::start(&["--kubeconfig", &kubeconfig(&cluster)]);
     let pods = 2000;
-    (0..pods).for_each(|number| drop(cluster.store.put(unknown(number, 480))));
+    for number in 0..pods {
+        cluster.store.put(unknown(number, 480));
+    }
     // A pipe holds 64 KiB; 200 of these texts are more.
     eventually(|| {
         let failing = sum(&program.metrics()?, "image_pull_failing_containers");
