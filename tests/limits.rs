@@ -12,6 +12,7 @@ use common::{NOT_FOUND, Program, eventually, get, pod, sum};
 use image_pull_exporter::cluster::codec::Encoding;
 use image_pull_exporter::cluster::sighting::Sighting;
 use image_pull_exporter::present::FailingContainer;
+use image_pull_exporter::pull::advice::RegistryPods;
 use image_pull_exporter::pull::facts::{Exceeded, PodFacts, Scope, State};
 use image_pull_exporter::pull::index::{Index, Mirror, Settings};
 use image_pull_exporter::pull::limits::{
@@ -163,7 +164,7 @@ proptest! {
         let snapshot = index.snapshot().expect("everything was listed");
         prop_assert_eq!(snapshot.failures().count(), facts.containers.len());
         for failing in snapshot.failures() {
-            let shown = serde_json::to_string(&FailingContainer::of(failing, Timestamp::default(), Timestamp::default())).expect("it is JSON");
+            let shown = serde_json::to_string(&FailingContainer::of(failing, Timestamp::default(), Timestamp::default(), &RegistryPods::default())).expect("it is JSON");
             prop_assert!(shown.len() < 64 * 1024, "{} bytes", shown.len());
         }
     }
