@@ -39,6 +39,9 @@ const EQUIVALENT: &[(&str, &str, &str)] = &[
     ("image_pull:failing_cause_age_seconds", "without namespace in on", "the uid says it too"),
     ("image_pull:failing_cause_age_seconds", "without pod in on", "the uid says it too"),
     ("image_pull:failing_cause_age_seconds", "without job in on", "an instance belongs to one job"),
+    ("ImagePullRegistryOutage", "without alertstate=\"firing\"", "without a `for` it is never pending"),
+    ("ImagePullRegistryOutageInhibitor", "without alertstate=\"firing\"", "without a `for` it is never pending"),
+    ("ImagePullRegistryOutage", "query 1: failing_age for failing_cause_age", "it counts, whatever the age"),
 ];
 
 /// Every mutant of a rules file.

@@ -52,13 +52,16 @@ fn among_others() -> Case {
     let of = |cause: &'static str, pods: std::ops::Range<u32>| {
         pods.map(move |pod| Container { pod: format!("pod-{pod}"), ..Container::of("x").cause(cause, "node") })
     };
-    let on_node = of("disk_full", 0..4).chain(of("node_storage_error", 4..7)).chain(of("digest_mismatch", 7..8));
+    let on_node = of("disk_full", 0..4)
+        .chain(of("node_storage_error", 4..7))
+        .chain(of("digest_mismatch", 7..9))
+        .chain(of("pull_canceled", 9..10));
     let elsewhere = [
-        Container::of("u").cause("pull_canceled", "node").node("node-2"),
-        Container::of("v").cause("pull_canceled", "node").cluster("b"),
+        Container::of("u").cause("disk_full", "node").node("node-2"),
+        Container::of("v").cause("disk_full", "node").cluster("b"),
         Container::of("w").cause("pull_qps_exceeded", "node"),
         Container::of("t"),
-        Container::of("s").cause("pull_canceled", "node").container_type("ephemeral"),
+        Container::of("s").cause("disk_full", "node").container_type("ephemeral"),
         // Another node cannot reach that registry either.
         Container::of("r").cause("timeout", "network").registry("ghcr.io"),
         Container::of("q").cause("timeout", "network").registry("ghcr.io").node("node-2"),
@@ -68,8 +71,8 @@ fn among_others() -> Case {
         .fold(Case::new("the text of a node among others"), |case, one| case.fails(&one, 0, 0..890));
     said(
         case.only("ImagePullNodeFault"),
-        "8",
-        "4 containers disk full. 3 containers node storage error. 1 container digest mismatch.",
+        "10",
+        "4 containers disk full. 3 containers node storage error. 2 containers digest mismatch.",
     )
 }
 
@@ -118,6 +121,23 @@ pub fn nodes() -> Vec<Case> {
     let two = ["reg.example", "ghcr.io", "ghcr.io"];
     let mut cases = vec![
         said(pods(Case::new("a full disk"), "disk_full", "node", ["reg.example"; 3]), "3", "3 containers disk full."),
+        said(
+            pods(Case::new("a full disk, and one digest"), "disk_full", "node", ["reg.example"; 3]).fails(
+                &Container::of("u").cause("digest_mismatch", "node"),
+                0,
+                0..890,
+            ),
+            "4",
+            "3 containers disk full. 1 container digest mismatch.",
+        ),
+        two_pods("two pods without a network, and a full disk", "timeout", "network")
+            .fails(&Container::of("z").cause("disk_full", "node"), 0, 0..890)
+            .only(name)
+            .fires(10 * MINUTE, &[]),
+        pods(Case::new("one registry, and a full disk for another"), "timeout", "network", ["reg.example"; 3])
+            .fails(&Container::of("u").cause("disk_full", "node").registry("ghcr.io"), 0, 0..890)
+            .only(name)
+            .fires(10 * MINUTE, &[]),
         pods(Case::new("a full disk, until ten minutes after its end"), "disk_full", "node", ["reg.example"; 3])
             .fires(7 * MINUTE, &[])
             .fires(7 * MINUTE + 15, fault)

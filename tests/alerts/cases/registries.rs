@@ -76,13 +76,16 @@ fn outage_among_others() -> Case {
         pod: pod.to_owned(),
         ..one(name, cause, group)
     };
-    let beside = [
-        one("tag", "image_not_found", "image"),
-        one("limit", "rate_limited", "registry"),
+    let mut beside = vec![
         one("debug", "timeout", "network").container_type("ephemeral"),
         one("other", "timeout", "network").registry("ghcr.io"),
         one("far", "timeout", "network").cluster("b"),
     ];
+    // More of each than of any cause of the outage.
+    for number in 0..6 {
+        beside.push(pod("tag", &format!("tag-{number}"), "image_not_found", "image"));
+        beside.push(pod("limit", &format!("limit-{number}"), "rate_limited", "registry"));
+    }
     let more = [
         pod("a", "a-2", "timeout", "network"),
         Container { container: "sidecar", ..pod("a", "a-2", "timeout", "network") },
