@@ -190,7 +190,7 @@ fn crane_and_crictl_are_called_as_documented() {
             let rest = &words[i + 1..];
             match *word {
                 "crane" if i == 0 => {
-                    assert!(matches!(rest, ["manifest" | "ls", _] | ["validate", "--remote", _]), "{command}")
+                    assert!(matches!(rest, ["manifest" | "ls", _] | ["validate", "--remote", _]), "{command}");
                 }
                 "crictl" => assert!(matches!(rest, ["pull" | "rmi", _]), "{command}"),
                 _ => {}

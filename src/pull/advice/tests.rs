@@ -6,7 +6,10 @@ use proptest::prelude::*;
 use super::commands::quoted;
 use super::{Advice, Context, NodeKind, RegistryKind, RegistryPods, Runtime, advice, of_row, rows};
 use crate::pull::cause::{Cause, FailingHost, HostKind, read};
+use crate::pull::facts::Scope;
+use crate::pull::fixture::{at, pod};
 use crate::pull::image::{ImageReference, PullPolicy};
+use crate::pull::index::{Index, Settings};
 
 /// A failure with everything known, of which a test changes what matters.
 fn context<'a>(image: &'a ImageReference, registry_pods: &'a RegistryPods) -> Context<'a> {
@@ -146,6 +149,35 @@ fn an_image_that_the_node_has_would_start_without_asking() {
         assert_eq!(told, is_told);
         assert!(!advice(Cause::ImageNotFound, &context).check_first.contains("IfNotPresent it would"));
     }
+}
+
+#[test]
+fn a_failure_knows_whether_its_container_has_run_the_image() {
+    let mut index = Index::new(Settings::default(), &[Scope::Cluster]);
+    index.reset_begin(&Scope::Cluster);
+    index.reset_end(&Scope::Cluster, at(0));
+    for has_run in [true, false] {
+        let mut pod = pod("web").image("reg.example/web:1").err_image_pull();
+        pod.containers[0].has_run_image = has_run;
+        index.apply(&pod, at(10));
+        let snapshot = index.snapshot().unwrap();
+        assert_eq!(snapshot.failures().next().unwrap().2.has_run_image, has_run);
+    }
+}
+
+#[test]
+fn a_registry_among_the_failing_pods_is_told_where_its_answer_is_missing() {
+    let mut index = Index::new(Settings::default(), &[Scope::Cluster]);
+    index.reset_begin(&Scope::Cluster);
+    index.reset_end(&Scope::Cluster, at(0));
+    index.apply(&pod("web").image("harbor.example/shop/web:1").err_image_pull(), at(10));
+    assert!(RegistryPods::of(&index.snapshot().unwrap()).is_empty());
+    index.apply(&pod("core").image("docker.io/goharbor/harbor-core:v2.12.0").err_image_pull(), at(11));
+    let registry_pods = RegistryPods::of(&index.snapshot().unwrap());
+    let image = ImageReference::parse("harbor.example/shop/web:1");
+    let told =
+        |cause| advice(cause, &context(&image, &registry_pods)).check_first.contains("Pods of a registry are among");
+    assert!(told(Cause::ConnectionFailed) && told(Cause::RegistryError) && !told(Cause::Unauthorized));
 }
 
 #[test]
