@@ -129,6 +129,8 @@ fn every_flag_that_a_document_names_exists() {
         "header",
         "request",
         "all-namespaces",
+        "now",
+        "image-pull-policy",
         "watch-cache",
         "bump-revision",
     ];

@@ -191,8 +191,7 @@ pub static FAMILIES: &[Family] = &[
     .seconds(),
     gauge(
         "image_pull_failing_stale_since_timestamp_seconds",
-        "When the status of the pod last changed, in Unix time. Present only after 15 minutes without the change that a kubelet which \
-         retries would write: the kubelet or its node may be gone, or a pull hangs or takes long.",
+        "When the pod's status last changed, in Unix time. Only once it has not for 15 minutes, though the kubelet should retry: its state is not known.",
         &["namespace", "pod", "uid", "container"],
         failing::stale_since,
     )

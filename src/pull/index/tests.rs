@@ -1,8 +1,11 @@
 mod causes;
 mod clock;
 mod messages;
+mod patched;
 mod properties;
 mod relists;
+mod runs;
+mod stale;
 mod unread;
 
 use super::*;
@@ -205,58 +208,6 @@ fn a_pod_that_leaves_the_watch_ends_its_failure_once() {
 }
 
 #[test]
-fn a_stale_status_after_a_patch_opens_nothing() {
-    let (mut story, _) = web_fails();
-    let patched = pod("web").image("nginx:1.27");
-    // As in the recording recover-patch: the image is patched, and two records still tell of the old one.
-    story.apply(20, &patched.clone().waits("ErrImagePull", &not_found("nginx:nope")));
-    story.apply(21, &patched.clone().waits("ImagePullBackOff", &back_off("nginx:nope")));
-    story.apply(22, &patched.runs_since(22));
-    check(&mut story, &[BEGUN[0], BEGUN[1], "20 web/app image_changed after 19 s"], &[]);
-}
-
-#[test]
-fn a_stale_status_that_names_no_image_opens_nothing() {
-    let mut story = Story::new();
-    story.apply(1, &pod("web").image("nginx:nope").waits("ErrImagePull", "pull QPS exceeded"));
-    let patched = pod("web").image("nginx:1.27");
-    story.apply(20, &patched.clone().waits("ErrImagePull", "pull QPS exceeded"));
-    story.apply(22, &patched.runs_since(22));
-    check(&mut story, &[BEGUN[0], BEGUN[1], "20 web/app image_changed after 19 s"], &[]);
-}
-
-#[test]
-fn a_stale_status_is_forgotten_once_another_one_shows() {
-    let mut story = Story::new();
-    let fails = |pod: PodFacts| pod.waits("ErrImagePull", "pull QPS exceeded");
-    let patched = pod("web").image("nginx:1.27");
-    story.apply(1, &fails(pod("web").image("nginx:nope"))).apply(20, &fails(patched.clone()));
-    // The new image is tried, and fails with the words of the old one.
-    story.apply(21, &patched.clone().creating()).apply(23, &fails(patched));
-    assert_eq!(story.failing(), ["web/app nginx:1.27 ErrImagePull since 23 observed, 1 attempts"]);
-}
-
-#[test]
-fn a_patch_to_another_bad_image_begins_a_new_failure_when_its_own_status_shows() {
-    let (mut story, _) = web_fails();
-    let patched = pod("web").image("nginx:worse");
-    story.apply(20, &patched.clone().waits("ErrImagePull", &not_found("nginx:nope")));
-    story.apply(21, &patched.clone().err_image_pull());
-    check(
-        &mut story,
-        &[BEGUN[0], BEGUN[1], "20 web/app image_changed after 19 s", "21 web/app started", "21 web/app attempted"],
-        &["web/app nginx:worse ErrImagePull since 21 observed, 1 attempts"],
-    );
-}
-
-#[test]
-fn a_stale_status_found_by_a_list_opens_nothing() {
-    let mut story = Story::unlisted(Settings::default(), &[Scope::Cluster]);
-    story.relist_all(0, &[pod("web").image("nginx:1.27").waits("ErrImagePull", &not_found("nginx:nope"))]);
-    check(&mut story, &[], &[]);
-}
-
-#[test]
 fn a_runtime_that_spells_an_image_out_means_the_same_image() {
     for (image, named) in [
         ("nginx", "docker.io/library/nginx:latest"),
@@ -268,95 +219,6 @@ fn a_runtime_that_spells_an_image_out_means_the_same_image() {
         let failing = format!("web/app {image} ErrImagePull since 1 observed, 1 attempts");
         assert_eq!(story.failing(), [failing]);
     }
-}
-
-#[test]
-fn a_container_that_ran_in_between_failed_twice() {
-    let (mut story, web) = web_fails();
-    // Nobody saw it run, but its restart count tells.
-    story.apply(300, &web.err_image_pull().restarted(1, 290));
-    let lines: Vec<&str> = story.lines.iter().map(String::as_str).collect();
-    assert_eq!(lines[..3], [BEGUN[0], BEGUN[1], "300 web/app recovered after about 299 s"]);
-    assert_eq!(lines[3..], ["300 web/app started", "300 web/app attempted"]);
-    assert_eq!(story.failing(), ["web/app nginx:nope ErrImagePull since 300 observed, 1 attempts"]);
-}
-
-#[test]
-fn a_run_that_only_its_end_shows_parts_two_failures() {
-    let (mut story, web) = web_fails();
-    // It ran for the first time, which raises no restart count, while nobody watched.
-    story.resume_after_gap(300).apply(300, &web.clone().image_pull_back_off().restarted(0, 290));
-    assert_eq!(story.lines[2..], ["300 web/app recovered after about 299 s", "300 web/app started"]);
-    let failing = ["web/app nginx:nope ImagePullBackOff since 290 previous_termination, 0 attempts"];
-    assert_eq!(story.failing(), failing);
-    // The same run says nothing new later on.
-    story.sync(301).apply(310, &web.err_image_pull().restarted(0, 290));
-    assert_eq!(story.lines[4..], ["310 web/app attempted"]);
-}
-
-#[test]
-fn more_runs_than_one_end_no_interval() {
-    for (restarts, backed_off) in [(1, true), (2, false)] {
-        let mut story = Story::new();
-        let web = pod("web").image("nginx:nope").restarted(0, -5);
-        story.apply(1, &web.clone().err_image_pull()).apply(15, &web.clone().image_pull_back_off());
-        story.apply(30, &web.restarted(restarts, -5).runs_since(30));
-        let is_measured = story.lines.iter().any(|line| line.contains("backed off"));
-        assert_eq!(is_measured, backed_off, "{:?}", story.lines);
-    }
-}
-
-#[test]
-fn an_attempt_that_may_have_been_missed_makes_the_next_one_unknown() {
-    let next_attempt = |found_at: i64, found: fn(PodFacts) -> PodFacts| {
-        let (mut story, web) = web_fails();
-        story.apply(12, &web.clone().image_pull_back_off());
-        story.resume_after_gap(found_at).apply(found_at, &found(web));
-        let snapshot = story.index.snapshot().expect("it was listed");
-        let next = snapshot.failures().next().and_then(|(_, _, failure)| failure.next_attempt());
-        next.map(|next| next.since(at(0)).as_secs())
-    };
-    // After the first attempt, at 1, the kubelet waits for 10 s, and the next sync comes 7 s later.
-    assert_eq!(next_attempt(17, PodFacts::image_pull_back_off), Some(18), "it is still the same wait");
-    assert_eq!(next_attempt(18, PodFacts::image_pull_back_off), None, "another attempt is due");
-    assert_eq!(next_attempt(17, PodFacts::err_image_pull), None, "there was another attempt");
-    assert_eq!(next_attempt(17, PodFacts::creating), None, "the kubelet was restarted");
-}
-
-/// Since when the status of the first failure is stale, where the view is current up to `seen_until`.
-fn stale_since(story: &mut Story, seen_until: i64) -> Option<i64> {
-    let snapshot = story.index.snapshot().expect("it was listed");
-    let (pod, _, failure) = snapshot.failures().next().expect("it fails");
-    pod.stale_since(failure, at(seen_until)).map(|since| i64::try_from(since.since(at(0)).as_secs()).unwrap())
-}
-
-#[test]
-fn a_status_that_does_not_change_for_a_quarter_of_an_hour_is_stale() {
-    const WEEK: i64 = 7 * 86_400;
-    let (mut story, web) = web_fails();
-    story.apply(15, &web.clone().image_pull_back_off());
-    assert_eq!((stale_since(&mut story, 915), stale_since(&mut story, 916)), (None, Some(15)));
-    // The kubelet is restarted, and then gone for good: what it said before is a week old.
-    story.apply(20, &web.clone().creating());
-    assert_eq!(stale_since(&mut story, WEEK), Some(20));
-    // Somebody else's change of the pod is no sign of the kubelet.
-    story.apply(WEEK, &PodFacts { service_account: "other".to_owned(), ..web.clone().creating() });
-    assert_eq!(stale_since(&mut story, WEEK), Some(20));
-    story.apply(WEEK, &web.err_image_pull());
-    assert_eq!((story.failing().len(), stale_since(&mut story, WEEK + 900)), (1, None));
-}
-
-#[test]
-fn a_status_that_is_written_once_or_beside_one_that_changes_is_not_stale() {
-    let mut story = Story::new();
-    story.apply(1, &pod("web").image("Nginx").waits("InvalidImageName", "couldn't parse image name \"Nginx\""));
-    assert_eq!(stale_since(&mut story, 1_000_000), None);
-    let mut story = Story::new();
-    let two = |second: fn(PodFacts) -> PodFacts| {
-        second(pod("web").image("nginx:nope").image_pull_back_off().container("two", ContainerKind::App, "nginx:nope"))
-    };
-    story.apply(1, &two(PodFacts::err_image_pull)).apply(600, &two(PodFacts::image_pull_back_off));
-    assert_eq!(stale_since(&mut story, 1400), None, "the kubelet tries the image that both share");
 }
 
 #[test]

@@ -158,12 +158,13 @@ impl Ledger {
                 self.started += 1;
                 assert_eq!(self.open.insert(key, 0), None, "a second failure of one container");
             }
-            FailureEvent::Ended { lasted, .. } => {
+            FailureEvent::Ended { at, lasted, .. } => {
                 self.ended += 1;
                 self.attempts_of_ended += self.open.remove(&key).expect("what ends was open");
                 if let Some(since) = since.get(&key) {
-                    assert_eq!(*lasted, now.since(*since));
+                    assert_eq!(*lasted, at.since(*since));
                 }
+                assert!(*at <= now, "an end is not in the future");
             }
             FailureEvent::Attempted(_) => {
                 self.attempted += 1;
