@@ -1,7 +1,7 @@
 //! Holds the few fields of Kubernetes' objects that are used, as both of its encodings have them.
 //!
-//! One type serves JSON (serde) and protobuf ([`protobuf`]), so that a pod is the same whichever way it came. Its texts and
-//! lists are [`bounded`], so that no pod costs more than a fixed amount of memory once it is decoded. Every field is
+//! One type serves JSON (serde) and protobuf (`protobuf`), so that a pod is the same whichever way it came. Its texts and
+//! lists are `bounded`, so that no pod costs more than a fixed amount of memory once it is decoded. Every field is
 //! optional, and null is the same as absent: an API server may leave out anything. What has the wrong type altogether does
 //! not decode, and whoever called counts it. The numbers are those of k8s.io/api/core/v1/generated.proto and
 //! k8s.io/apimachinery/pkg/apis/meta/v1/generated.proto; the test against the published messages holds them to it.

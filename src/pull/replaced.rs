@@ -2,7 +2,7 @@
 //!
 //! Errors of one fault alternate: a registry that goes down times out at one attempt and refuses the connection at the
 //! next, a kubelet that was restarted exceeds its own limit on pulls once. A cause that returns after at most
-//! [`MAX_ATTEMPTS`] failed attempts with other causes has lasted all the while: both are one stretch.
+//! `MAX_ATTEMPTS` failed attempts with other causes has lasted all the while: both are one stretch.
 
 use super::cause::Cause;
 use super::provenance::Provenance;

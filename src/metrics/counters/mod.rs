@@ -4,8 +4,8 @@
 //! Effect --> Counters (behind the monitor's lock) --copied in constant time--> Counted --> a scrape
 //! ```
 //!
-//! [`pairs`] has the counters of each namespace and registry, [`registries`] the histograms of each registry; both say
-//! what is dropped when. [`uses`] knows which registries fail where.
+//! `pairs` has the counters of each namespace and registry, `registries` the histograms of each registry; both say
+//! what is dropped when. `uses` knows which registries fail where.
 
 mod histograms;
 mod pairs;

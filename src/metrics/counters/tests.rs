@@ -102,7 +102,7 @@ fn a_namespace_that_is_gone_is_dropped_after_a_day_and_continues_where_it_was() 
     let mut told = Told::new(9, 9);
     told.begins("ci-1", "docker.io").begins("shop", "docker.io").pass(MINUTE).ends("ci-1", "docker.io");
     let start = told.all()[&("ci-1".to_owned(), "docker.io".to_owned())].1;
-    told.pass(EXPOSED - MINUTE);
+    told.pass(EXPOSED.saturating_sub(MINUTE));
     assert_eq!(told.shown(), [row("ci-1", "docker.io", 1), row("shop", "docker.io", 1)]);
     told.pass(MINUTE);
     assert_eq!(told.shown(), [row("shop", "docker.io", 1)], "an open failure keeps its counters");
@@ -119,9 +119,9 @@ fn pairs_beyond_the_limit_are_counted_as_other_until_there_is_room() {
     }
     let four: Vec<_> = ["a", "b", "c", "d"].iter().map(|namespace| row(namespace, "docker.io", 1)).collect();
     let other = row(OTHER_NAMESPACE, "docker.io", 2);
-    assert_eq!(told.shown(), [&[other.clone()], &*four].concat());
+    assert_eq!(told.shown(), [std::slice::from_ref(&other), &*four].concat());
     assert_eq!(told.counters.own.namespaces_beyond_cap, 4, "two began and two ended");
-    told.pass(HELD - MINUTE).begins("a", "docker.io").pass(MINUTE).begins("e", "docker.io");
+    told.pass(HELD.saturating_sub(MINUTE)).begins("a", "docker.io").pass(MINUTE).begins("e", "docker.io");
     let now = [row("a", "docker.io", 2), row("e", "docker.io", 1)];
     assert_eq!(told.shown(), now, "those that were idle for an hour make room");
     told.ends("a", "docker.io").ends("e", "docker.io");

@@ -57,7 +57,7 @@ fn a_list_without_end_is_reported_within_two_minutes_and_then_read_slowly() {
         let uid = lab.requests.to_string();
         answer(&mut lab, &uid, "more");
         if lab.told().contains(&"timeout") {
-            reported = reported.or(Some(lab.since(begun)));
+            reported = reported.or_else(|| Some(lab.since(begun)));
         }
     }
     let asked = lab.requests - usize::try_from(UNPACED_PAGES).expect("it is small");
@@ -88,7 +88,7 @@ fn initial_events_without_end_are_reported_within_two_minutes_and_then_given_up(
         }
         assert_eq!(reports.first(), Some(&BLIND_LIMIT));
         assert_eq!(reports.last(), Some(&INITIAL_LIMIT));
-        assert!(reports.windows(2).all(|pair| pair[1] - pair[0] <= Duration::from_secs(120)), "{reports:?}");
+        assert!(reports.windows(2).all(|pair| pair[1] <= pair[0] + Duration::from_secs(120)), "{reports:?}");
     }
 }
 

@@ -9,131 +9,134 @@ fn check(image: &str, message: &str, expected: Option<(&str, HostKind)>) {
     assert_eq!(host.as_ref().map(|host| (&*host.name, host.kind)), expected, "{message}");
 }
 
+/// An image, an error text, and the host that it names.
+const ERRORS: &[(&str, &str, &str, HostKind)] = &[
+    // containerd
+    (
+        "ghcr.io/team/app:1",
+        r#"failed to pull and unpack image "ghcr.io/team/app:1": failed to resolve reference "ghcr.io/team/app:1": failed to do request: Head "https://ghcr.io/v2/team/app/manifests/1": dial tcp: lookup ghcr.io on 10.0.0.10:53: no such host"#,
+        "ghcr.io",
+        Registry,
+    ),
+    (
+        "nginx",
+        r#"failed to resolve reference "docker.io/library/nginx:latest": failed to authorize: failed to fetch anonymous token: Get "https://auth.docker.io/token?scope=repository%3Alibrary%2Fnginx%3Apull&service=registry.docker.io": dial tcp: lookup auth.docker.io: no such host"#,
+        "auth.docker.io",
+        TokenService,
+    ),
+    (
+        "nginx",
+        r#"failed to copy: httpReadSeeker: failed open: failed to do request: Get "https://production.cloudflare.docker.com/registry-v2/docker/registry/v2/blobs/sha256/ab/data?verify=1": dial tcp: lookup production.cloudflare.docker.com: no such host"#,
+        "production.cloudflare.docker.com",
+        BlobStore,
+    ),
+    (
+        "ghcr.io/team/app:1",
+        r#"failed to copy: httpReadSeeker: failed open: failed to do request: Get "https://pkg-containers.githubusercontent.com/ghcr1/blobs/sha256:ab?se=1": dial tcp 185.199.111.154:443: i/o timeout"#,
+        "pkg-containers.githubusercontent.com",
+        BlobStore,
+    ),
+    (
+        "1.dkr.ecr.eu-west-1.amazonaws.com/app:1",
+        r#"failed to copy: httpReadSeeker: failed open: failed to do request: Get "https://prod-eu-west-1-starport-layer-bucket.s3.eu-west-1.amazonaws.com/ab/cd?X-Amz-Date=1": dial tcp 52.0.0.1:443: i/o timeout"#,
+        "prod-eu-west-1-starport-layer-bucket.s3.eu-west-1.amazonaws.com",
+        BlobStore,
+    ),
+    (
+        "nginx",
+        r#"failed to do request: Head "http://127.0.0.1:65001/v2/library/nginx/manifests/latest?ns=docker.io": dial tcp 127.0.0.1:65001: connect: connection refused"#,
+        "127.0.0.1:65001",
+        Node,
+    ),
+    (
+        "nginx",
+        "failed to copy: httpReadSeeker: failed open: unexpected status code http://10.0.0.7:30020/v2/library/nginx/blobs/sha256:ab?ns=docker.io: 500 Internal Server Error - Server message: see https://example.com/help",
+        "10.0.0.7:30020",
+        Mirror,
+    ),
+    (
+        "nginx",
+        "failed to resolve reference \"docker.io/library/nginx:1\": unexpected status from HEAD request to https://registry-1.docker.io/v2/library/nginx/manifests/1: 429 Too Many Requests\ntoomanyrequests: see https://www.docker.com/increase-rate-limit",
+        "registry-1.docker.io",
+        Registry,
+    ),
+    (
+        "registry.k8s.io/pause:3.9",
+        r#"failed to do request: Head "https://europe-west1-docker.pkg.dev/v2/k8s-artifacts-prod/images/pause/manifests/3.9": dial tcp 64.0.0.1:443: i/o timeout"#,
+        "europe-west1-docker.pkg.dev",
+        Registry,
+    ),
+    (
+        "nginx",
+        r#"failed to fetch anonymous token: Get "https://auth.docker.io/token?service=registry.docker.io": proxyconnect tcp: dial tcp: lookup egress-proxy.corp on 10.0.0.10:53: no such host"#,
+        "egress-proxy.corp",
+        Proxy,
+    ),
+    (
+        "nginx",
+        r#"failed to do request: Head "https://registry-1.docker.io/v2/library/nginx/manifests/1": proxyconnect tcp: dial tcp 10.0.0.3:3128: connect: connection refused"#,
+        "10.0.0.3:3128",
+        Proxy,
+    ),
+    (
+        "nginx",
+        r#"failed to do request: Head "https://registry-1.docker.io/v2/library/nginx/manifests/1": socks connect tcp 10.0.0.3:1080->registry-1.docker.io:443: unknown error general SOCKS server failure"#,
+        "10.0.0.3:1080",
+        Proxy,
+    ),
+    (
+        "localhost:5000/app:1",
+        r#"failed to do request: Head "https://localhost:5000/v2/app/manifests/1": dial tcp [::1]:5000: connect: connection refused"#,
+        "localhost:5000",
+        Node,
+    ),
+    (
+        "reg.example/app:1",
+        "failed to copy: read tcp 127.0.0.1:40000->127.0.0.1:65001: read: connection reset by peer",
+        "127.0.0.1:65001",
+        Node,
+    ),
+    (
+        "reg.example/app:1",
+        r#"Back-off pulling image "reg.example/app:1": ErrImagePull: failed to do request: Head \"https://reg.example:8443/v2/app/manifests/1\": EOF"#,
+        "reg.example:8443",
+        Registry,
+    ),
+    // docker
+    (
+        "nginx",
+        "rpc error: code = Unknown desc = Error response from daemon: Get https://registry-1.docker.io/v2/: net/http: TLS handshake timeout",
+        "registry-1.docker.io",
+        Registry,
+    ),
+    (
+        "nginx",
+        r#"Error response from daemon: Get "https://mirror.corp/v2/library/nginx/manifests/latest": dial tcp 10.0.0.9:443: connect: connection refused"#,
+        "mirror.corp",
+        Mirror,
+    ),
+    // CRI-O
+    (
+        "quay.io/o/app:1",
+        r#"copying system image from manifest list: reading blob sha256:ab: Get "https://cdn01.quay.io/quayio-production-s3/sha256/ab/cd?Expires=1": dial tcp: lookup cdn01.quay.io: i/o timeout"#,
+        "cdn01.quay.io",
+        BlobStore,
+    ),
+    (
+        "quay.io/o/app:1",
+        "initializing source docker://quay.io/o/app:1: reading manifest 1 in quay.io/o/app: manifest unknown",
+        "quay.io",
+        Registry,
+    ),
+    ("reg.example/app:1", "error pinging docker registry reg.example: i/o timeout", "reg.example", Registry),
+    ("reg.example/app:1", "dial tcp: lookup sso.reg.example: no such host", "sso.reg.example", TokenService),
+    ("reg.example/app:1", "dial tcp: lookup elsewhere.example: no such host", "elsewhere.example", Unknown),
+];
+
 #[test]
 fn the_host_of_the_request_that_failed_is_found_in_the_errors_of_every_runtime() {
-    for (image, message, host, kind) in [
-        // containerd
-        (
-            "ghcr.io/team/app:1",
-            r#"failed to pull and unpack image "ghcr.io/team/app:1": failed to resolve reference "ghcr.io/team/app:1": failed to do request: Head "https://ghcr.io/v2/team/app/manifests/1": dial tcp: lookup ghcr.io on 10.0.0.10:53: no such host"#,
-            "ghcr.io",
-            Registry,
-        ),
-        (
-            "nginx",
-            r#"failed to resolve reference "docker.io/library/nginx:latest": failed to authorize: failed to fetch anonymous token: Get "https://auth.docker.io/token?scope=repository%3Alibrary%2Fnginx%3Apull&service=registry.docker.io": dial tcp: lookup auth.docker.io: no such host"#,
-            "auth.docker.io",
-            TokenService,
-        ),
-        (
-            "nginx",
-            r#"failed to copy: httpReadSeeker: failed open: failed to do request: Get "https://production.cloudflare.docker.com/registry-v2/docker/registry/v2/blobs/sha256/ab/data?verify=1": dial tcp: lookup production.cloudflare.docker.com: no such host"#,
-            "production.cloudflare.docker.com",
-            BlobStore,
-        ),
-        (
-            "ghcr.io/team/app:1",
-            r#"failed to copy: httpReadSeeker: failed open: failed to do request: Get "https://pkg-containers.githubusercontent.com/ghcr1/blobs/sha256:ab?se=1": dial tcp 185.199.111.154:443: i/o timeout"#,
-            "pkg-containers.githubusercontent.com",
-            BlobStore,
-        ),
-        (
-            "1.dkr.ecr.eu-west-1.amazonaws.com/app:1",
-            r#"failed to copy: httpReadSeeker: failed open: failed to do request: Get "https://prod-eu-west-1-starport-layer-bucket.s3.eu-west-1.amazonaws.com/ab/cd?X-Amz-Date=1": dial tcp 52.0.0.1:443: i/o timeout"#,
-            "prod-eu-west-1-starport-layer-bucket.s3.eu-west-1.amazonaws.com",
-            BlobStore,
-        ),
-        (
-            "nginx",
-            r#"failed to do request: Head "http://127.0.0.1:65001/v2/library/nginx/manifests/latest?ns=docker.io": dial tcp 127.0.0.1:65001: connect: connection refused"#,
-            "127.0.0.1:65001",
-            Node,
-        ),
-        (
-            "nginx",
-            "failed to copy: httpReadSeeker: failed open: unexpected status code http://10.0.0.7:30020/v2/library/nginx/blobs/sha256:ab?ns=docker.io: 500 Internal Server Error - Server message: see https://example.com/help",
-            "10.0.0.7:30020",
-            Mirror,
-        ),
-        (
-            "nginx",
-            "failed to resolve reference \"docker.io/library/nginx:1\": unexpected status from HEAD request to https://registry-1.docker.io/v2/library/nginx/manifests/1: 429 Too Many Requests\ntoomanyrequests: see https://www.docker.com/increase-rate-limit",
-            "registry-1.docker.io",
-            Registry,
-        ),
-        (
-            "registry.k8s.io/pause:3.9",
-            r#"failed to do request: Head "https://europe-west1-docker.pkg.dev/v2/k8s-artifacts-prod/images/pause/manifests/3.9": dial tcp 64.0.0.1:443: i/o timeout"#,
-            "europe-west1-docker.pkg.dev",
-            Registry,
-        ),
-        (
-            "nginx",
-            r#"failed to fetch anonymous token: Get "https://auth.docker.io/token?service=registry.docker.io": proxyconnect tcp: dial tcp: lookup egress-proxy.corp on 10.0.0.10:53: no such host"#,
-            "egress-proxy.corp",
-            Proxy,
-        ),
-        (
-            "nginx",
-            r#"failed to do request: Head "https://registry-1.docker.io/v2/library/nginx/manifests/1": proxyconnect tcp: dial tcp 10.0.0.3:3128: connect: connection refused"#,
-            "10.0.0.3:3128",
-            Proxy,
-        ),
-        (
-            "nginx",
-            r#"failed to do request: Head "https://registry-1.docker.io/v2/library/nginx/manifests/1": socks connect tcp 10.0.0.3:1080->registry-1.docker.io:443: unknown error general SOCKS server failure"#,
-            "10.0.0.3:1080",
-            Proxy,
-        ),
-        (
-            "localhost:5000/app:1",
-            r#"failed to do request: Head "https://localhost:5000/v2/app/manifests/1": dial tcp [::1]:5000: connect: connection refused"#,
-            "localhost:5000",
-            Node,
-        ),
-        (
-            "reg.example/app:1",
-            "failed to copy: read tcp 127.0.0.1:40000->127.0.0.1:65001: read: connection reset by peer",
-            "127.0.0.1:65001",
-            Node,
-        ),
-        (
-            "reg.example/app:1",
-            r#"Back-off pulling image "reg.example/app:1": ErrImagePull: failed to do request: Head \"https://reg.example:8443/v2/app/manifests/1\": EOF"#,
-            "reg.example:8443",
-            Registry,
-        ),
-        // docker
-        (
-            "nginx",
-            "rpc error: code = Unknown desc = Error response from daemon: Get https://registry-1.docker.io/v2/: net/http: TLS handshake timeout",
-            "registry-1.docker.io",
-            Registry,
-        ),
-        (
-            "nginx",
-            r#"Error response from daemon: Get "https://mirror.corp/v2/library/nginx/manifests/latest": dial tcp 10.0.0.9:443: connect: connection refused"#,
-            "mirror.corp",
-            Mirror,
-        ),
-        // CRI-O
-        (
-            "quay.io/o/app:1",
-            r#"copying system image from manifest list: reading blob sha256:ab: Get "https://cdn01.quay.io/quayio-production-s3/sha256/ab/cd?Expires=1": dial tcp: lookup cdn01.quay.io: i/o timeout"#,
-            "cdn01.quay.io",
-            BlobStore,
-        ),
-        (
-            "quay.io/o/app:1",
-            "initializing source docker://quay.io/o/app:1: reading manifest 1 in quay.io/o/app: manifest unknown",
-            "quay.io",
-            Registry,
-        ),
-        ("reg.example/app:1", "error pinging docker registry reg.example: i/o timeout", "reg.example", Registry),
-        ("reg.example/app:1", "dial tcp: lookup sso.reg.example: no such host", "sso.reg.example", TokenService),
-        ("reg.example/app:1", "dial tcp: lookup elsewhere.example: no such host", "elsewhere.example", Unknown),
-    ] {
-        check(image, message, Some((host, kind)));
+    for (image, message, host, kind) in ERRORS {
+        check(image, message, Some((host, *kind)));
     }
 }
 
