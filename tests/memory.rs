@@ -87,9 +87,6 @@ fn weeks_of_new_names_end_with_the_series_they_began_with() {
     );
     assert!(series < 1000, "{series}");
     let at_the_end = resident_kib();
-    println!(
-        "{after_a_week} KiB after a week, {at_the_end} KiB at the end; {series} series and {bytes} bytes a scrape"
-    );
     assert!(at_the_end < after_a_week + 4096, "{at_the_end} KiB at the end, {after_a_week} KiB after a week");
     // Every event was counted under its own name or another.
     let all = sum(&scrape(&monitor), "image_pull_exporter_watch_events_total{type=\"applied\"}");
