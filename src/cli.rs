@@ -21,8 +21,8 @@ use crate::list;
 use crate::log;
 use crate::metrics::exposition::Format;
 use crate::monitor::Limits;
-use crate::pull::cause::Cause;
-use crate::pull::index::{Mirror, Settings};
+use image_pull_model::cause::Cause;
+use image_pull_model::index::{Mirror, Settings};
 
 /// Tells which containers of a Kubernetes cluster cannot get their image, since when, and why.
 #[derive(Debug, Parser)]
@@ -49,6 +49,7 @@ pub enum Command {
     /// Say what an error text means, whose move it is, and what to do
     Explain(ExplainArgs),
     /// Simulate a cluster with failures of every kind on loopback, and serve it
+    #[cfg(feature = "demo")]
     Demo(DemoArgs),
     /// Print a script that completes this command line in a shell
     Completions {
@@ -98,6 +99,7 @@ pub struct ServeArgs {
 }
 
 /// What `demo` takes.
+#[cfg(feature = "demo")]
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
     /// A script of what happens in the simulated cluster; without one, the built-in demo
@@ -471,6 +473,7 @@ fn cause() -> impl TypedValueParser<Value = Cause> {
         .try_map(|name| Cause::ALL.iter().copied().find(|cause| cause.as_str() == name).ok_or("no such cause"))
 }
 
+#[cfg(feature = "demo")]
 fn speed(text: &str) -> Result<f64, String> {
     let speed = text.parse().ok().filter(|speed| (1.0..=1000.0).contains(speed));
     speed.ok_or_else(|| "a speed is a number from 1 to 1000".to_owned())

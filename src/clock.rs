@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::pull::time::Timestamp;
+use image_pull_model::time::Timestamp;
 
 /// A clock to read the time from.
 #[derive(Clone, Copy, Debug, PartialEq)]

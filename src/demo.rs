@@ -16,13 +16,13 @@ use crate::clock::Clock;
 use crate::cluster::client;
 use crate::cluster::selection::Selection;
 use crate::log;
-use crate::pull::facts::Scope;
-use crate::pull::time::Timestamp;
 use crate::serve::{self, Watched, WebServer};
-use crate::sim::api::{self, ApiServer, BOOKMARK_EVERY, SharedStore};
-use crate::sim::cluster::Cluster;
-use crate::sim::script::Script;
-use crate::sim::{DEMO, SimTime};
+use image_pull_model::facts::Scope;
+use image_pull_model::time::Timestamp;
+use image_pull_sim::api::{self, ApiServer, BOOKMARK_EVERY, SharedStore};
+use image_pull_sim::cluster::Cluster;
+use image_pull_sim::script::Script;
+use image_pull_sim::{DEMO, SimTime};
 
 /// As `serve` has it by default.
 const STALE_AFTER: Duration = Duration::from_secs(300);

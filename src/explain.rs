@@ -5,10 +5,10 @@ use std::io::{self, BufRead, Write};
 use serde::Serialize;
 
 use crate::present::{HopTold, host_kind, steps};
-use crate::pull::advice::{Context, RegistryPods, advice};
-use crate::pull::cause::{Reading, read};
-use crate::pull::image::{ImageReference, image_named_in};
 use crate::terminal::escaped;
+use image_pull_model::advice::{Context, RegistryPods, advice};
+use image_pull_model::cause::{Reading, read};
+use image_pull_model::image::{ImageReference, image_named_in};
 
 /// How to print an explanation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ pub mod build;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod explain;
 pub mod http;
@@ -15,9 +16,7 @@ pub mod manual;
 pub mod metrics;
 pub mod monitor;
 pub mod present;
-pub mod pull;
 pub mod replay;
 pub mod review;
 pub mod serve;
-pub mod sim;
 pub mod terminal;

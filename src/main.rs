@@ -15,9 +15,11 @@ use image_pull_exporter::cli::{
 };
 use image_pull_exporter::clock::Clock;
 use image_pull_exporter::cluster::client;
+#[cfg(feature = "demo")]
+use image_pull_exporter::demo;
 use image_pull_exporter::list::{self, Look};
 use image_pull_exporter::terminal::Terminal;
-use image_pull_exporter::{demo, explain, log, manual, replay, serve};
+use image_pull_exporter::{explain, log, manual, replay, serve};
 
 /// `list` found a container that fails.
 const FOUND_FAILING: u8 = 1;
@@ -63,6 +65,7 @@ fn run(command: Command) -> Result<ExitCode> {
             let level = start_log(&args.log, LogLevel::Info)?;
             block_on(serve::run(&args, level))?;
         }
+        #[cfg(feature = "demo")]
         Command::Demo(args) => {
             let level = start_log(&args.log, LogLevel::Info)?;
             block_on(demo::run(&args, level))?;

@@ -15,15 +15,15 @@ use crate::cluster::{PodEvent, WatchCause};
 use crate::metrics::choice::Choice;
 use crate::metrics::counters::{self, Counters, WatchEvent};
 use crate::metrics::view::{NamespaceWatch, View, Watch};
-use crate::pull::clock_step::ClockCheck;
-use crate::pull::effect::{Effect, FailureEvent, Subject};
-use crate::pull::facts::{PodFacts, PodId, Scope};
-use crate::pull::history::{History, Past, Point};
-use crate::pull::index::{Index, Settings};
-use crate::pull::redact::redact;
-use crate::pull::snapshot::{Latest, Snapshot};
-use crate::pull::time::Timestamp;
-use crate::pull::watch_state::WatchState;
+use image_pull_model::clock_step::ClockCheck;
+use image_pull_model::effect::{Effect, FailureEvent, Subject};
+use image_pull_model::facts::{PodFacts, PodId, Scope};
+use image_pull_model::history::{History, Past, Point};
+use image_pull_model::index::{Index, Settings};
+use image_pull_model::redact::redact;
+use image_pull_model::snapshot::{Latest, Snapshot};
+use image_pull_model::time::Timestamp;
+use image_pull_model::watch_state::WatchState;
 
 /// How many texts of a kind are remembered.
 const MAX_NEWS: usize = 1000;

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::pull::advice::{Advice, Context, RegistryPods, advice};
-use crate::pull::cause::{Hop, hops};
-use crate::pull::failure::Failure;
-use crate::pull::image::ImageReference;
-use crate::pull::image::suspect::{Part, suspect};
-use crate::pull::redact::redact;
-use crate::pull::snapshot::Failing;
-use crate::pull::time::Timestamp;
-use crate::pull::workload::workload;
+use image_pull_model::advice::{Advice, Context, RegistryPods, advice};
+use image_pull_model::cause::{Hop, hops};
+use image_pull_model::failure::Failure;
+use image_pull_model::image::ImageReference;
+use image_pull_model::image::suspect::{Part, suspect};
+use image_pull_model::redact::redact;
+use image_pull_model::snapshot::Failing;
+use image_pull_model::time::Timestamp;
+use image_pull_model::workload::workload;
 
 /// One failing container, in the shape of the JSON that people's scripts read: fields may be added, and none is
 /// renamed or taken away. What is not known is null, and text is redacted.

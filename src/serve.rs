@@ -28,12 +28,12 @@ use crate::metrics::families;
 use crate::metrics::process::{self, Process};
 use crate::metrics::view::{Shown, Web};
 use crate::monitor::Monitor;
-use crate::pull::advice::RegistryPods;
-use crate::pull::facts::{PodId, Scope};
-use crate::pull::history::Point;
-use crate::pull::index::Settings;
-use crate::pull::time::Timestamp;
 use crate::review::TokenReviewer;
+use image_pull_model::advice::RegistryPods;
+use image_pull_model::facts::{PodId, Scope};
+use image_pull_model::history::Point;
+use image_pull_model::index::Settings;
+use image_pull_model::time::Timestamp;
 
 /// What to watch, and with what clock.
 pub struct Watched {

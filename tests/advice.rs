@@ -10,11 +10,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use common::check_golden;
-use image_pull_exporter::pull::advice::{
-    Advice, Context, RegistryKind, RegistryPods, When, advice, notes, of_row, rows,
-};
-use image_pull_exporter::pull::cause::{Cause, FailingHost, HostKind};
-use image_pull_exporter::pull::image::{ImageReference, PullPolicy};
+use image_pull_model::advice::{Advice, Context, RegistryKind, RegistryPods, When, advice, notes, of_row, rows};
+use image_pull_model::cause::{Cause, FailingHost, HostKind};
+use image_pull_model::image::{ImageReference, PullPolicy};
 
 /// An image of a registry of a kind.
 fn image_of(kind: RegistryKind) -> &'static str {

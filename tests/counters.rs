@@ -15,10 +15,10 @@ use image_pull_exporter::metrics::exposition::{Exposition, Format};
 use image_pull_exporter::metrics::families;
 use image_pull_exporter::metrics::view::Shown;
 use image_pull_exporter::monitor::{Limits, Monitor};
-use image_pull_exporter::pull::facts::{ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, Scope, State};
-use image_pull_exporter::pull::image::{ImageReference, PullPolicy};
-use image_pull_exporter::pull::index::Settings;
-use image_pull_exporter::pull::time::Timestamp;
+use image_pull_model::facts::{ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, Scope, State};
+use image_pull_model::image::{ImageReference, PullPolicy};
+use image_pull_model::index::Settings;
+use image_pull_model::time::Timestamp;
 
 const HOUR: Duration = Duration::from_secs(3600);
 

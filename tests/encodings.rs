@@ -6,10 +6,10 @@ use bytes::Bytes;
 use image_pull_exporter::cluster::codec::{Encoding, Word};
 use image_pull_exporter::cluster::frames::{Frame, Frames};
 use image_pull_exporter::cluster::sighting::Sighting;
-use image_pull_exporter::sim::api::protobuf;
-use image_pull_exporter::sim::cluster::Cluster;
-use image_pull_exporter::sim::script::Script;
-use image_pull_exporter::sim::{DEMO, SimTime};
+use image_pull_sim::api::protobuf;
+use image_pull_sim::cluster::Cluster;
+use image_pull_sim::script::Script;
+use image_pull_sim::{DEMO, SimTime};
 use serde_json::{Value, json};
 
 /// Watch events: what happened, and the pod.

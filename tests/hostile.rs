@@ -7,9 +7,9 @@ use std::collections::HashSet;
 use common::{NOT_FOUND, pod, samples, sum};
 use image_pull_exporter::metrics::exposition::Format;
 use image_pull_exporter::monitor::Limits;
-use image_pull_exporter::pull::index::{Mirror, Settings};
-use image_pull_exporter::pull::time::Timestamp;
 use image_pull_exporter::replay::{self, Options};
+use image_pull_model::index::{Mirror, Settings};
+use image_pull_model::time::Timestamp;
 use serde_json::{Value, json};
 
 const ERR: Option<(&str, &str)> = Some(("ErrImagePull", NOT_FOUND));

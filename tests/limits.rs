@@ -12,15 +12,15 @@ use common::{NOT_FOUND, Program, eventually, get, pod, sum};
 use image_pull_exporter::cluster::codec::Encoding;
 use image_pull_exporter::cluster::sighting::Sighting;
 use image_pull_exporter::present::FailingContainer;
-use image_pull_exporter::pull::advice::RegistryPods;
-use image_pull_exporter::pull::facts::{Exceeded, PodFacts, Scope, State};
-use image_pull_exporter::pull::index::{Index, Mirror, Settings};
-use image_pull_exporter::pull::limits::{
+use image_pull_model::advice::RegistryPods;
+use image_pull_model::facts::{Exceeded, PodFacts, Scope, State};
+use image_pull_model::index::{Index, Mirror, Settings};
+use image_pull_model::limits::{
     MAX_CONTAINERS, MAX_IMAGE_VOLUMES, MAX_LABEL, MAX_MESSAGE, MAX_MOUNTS, MAX_NAME, MAX_POD_MESSAGES,
     MAX_PULL_SECRETS, MAX_REFERENCE, MIN_MESSAGE, TRUNCATED,
 };
-use image_pull_exporter::pull::time::Timestamp;
-use image_pull_exporter::sim::api::protobuf;
+use image_pull_model::time::Timestamp;
+use image_pull_sim::api::protobuf;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::cluster::Cluster;
 use common::prometheus::Prometheus;
 use common::{NOT_FOUND, PATIENCE, Program, eventually, get, pod, sum, timed};
-use image_pull_exporter::sim::api::Drop;
+use image_pull_sim::api::Drop;
 use serde_json::Value;
 
 const EXPORTER: &str = "system:serviceaccount:image-pull-exporter:image-pull-exporter";

@@ -5,7 +5,7 @@ mod common;
 use std::process::Command;
 
 use common::{NOT_FOUND, Program, eventually, pod, sum, tls::Identity};
-use image_pull_exporter::sim::api::{Connect, Drop, SharedStore};
+use image_pull_sim::api::{Connect, Drop, SharedStore};
 
 const ERR: Option<(&str, &str)> = Some(("ErrImagePull", NOT_FOUND));
 

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use image_pull_exporter::sim::api::{ApiServer, BOOKMARK_EVERY, Drop, Refusal, SharedStore};
-use image_pull_exporter::sim::store::Store;
+use image_pull_sim::api::{ApiServer, BOOKMARK_EVERY, Drop, Refusal, SharedStore};
+use image_pull_sim::store::Store;
 use serde_json::{Value, json};
 
 use crate::measure::Setup;

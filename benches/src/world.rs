@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use image_pull_exporter::sim::api::protobuf;
+use image_pull_sim::api::protobuf;
 use serde_json::{Value, json};
 
 use crate::pods::{self, State};

@@ -1,8 +1,8 @@
 //! Any text has a cause, and the same one while the kubelet waits as when the attempt failed.
 #![no_main]
 
-use image_pull_exporter::pull::cause::{Cause, classify, hops, is_bare_backoff, read};
-use image_pull_exporter::pull::image::ImageReference;
+use image_pull_model::cause::{Cause, classify, hops, is_bare_backoff, read};
+use image_pull_model::image::ImageReference;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

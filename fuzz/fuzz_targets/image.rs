@@ -1,7 +1,7 @@
 //! An image reference is taken apart whatever is written, and what is sound can be put together again.
 #![no_main]
 
-use image_pull_exporter::pull::image::{ImageReference, default_pull_policy, image_named_in, same_image};
+use image_pull_model::image::{ImageReference, default_pull_policy, image_named_in, same_image};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|raw: &str| {

@@ -1,7 +1,7 @@
 //! Redacting twice is redacting once, and no secret survives, whatever stands around it.
 #![no_main]
 
-use image_pull_exporter::pull::redact::redact;
+use image_pull_model::redact::redact;
 use libfuzzer_sys::fuzz_target;
 
 /// Texts with a secret in them, which is written `hunter2hunter2`.

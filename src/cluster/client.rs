@@ -12,9 +12,9 @@ use kube::{Client, Config};
 use tokio::time::timeout;
 
 use super::chain;
-use crate::pull::redact::redact;
 pub use connection::Connection;
 pub(super) use credentials::problem;
+use image_pull_model::redact::redact;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time for a credential plugin to make a client, and for a new client to get its first response.

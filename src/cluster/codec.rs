@@ -19,8 +19,8 @@ use super::wire::bounded::Text;
 use super::wire::outline::{Outline, bytes_of};
 use super::wire::protobuf::{Fields, Message};
 use super::wire::{self, Pod, Problem, Undecodable};
-use crate::pull::facts::PodId;
-use crate::pull::limits::{MAX_LABEL, MAX_MESSAGE, truncate};
+use image_pull_model::facts::PodId;
+use image_pull_model::limits::{MAX_LABEL, MAX_MESSAGE, truncate};
 use messages::{Bookmark, StatusObject};
 
 pub use list::{Items, JsonItems};

@@ -21,7 +21,7 @@ use super::informer::{End, Informer, Moment};
 use super::request::{Ask, Target};
 use super::selection::{Selection, Shard};
 use super::{PodEvent, chain};
-use crate::pull::facts::Scope;
+use image_pull_model::facts::Scope;
 
 /// The most bytes of a page, unpacked: with the pages asked for, ten times what comes.
 const MAX_PAGE: usize = 64 * 1024 * 1024;

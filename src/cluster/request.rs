@@ -4,7 +4,7 @@ use http::{HeaderValue, Request, header};
 use kube::client::Body;
 
 use super::codec::{JSON, PROTOBUF};
-use crate::pull::facts::Scope;
+use image_pull_model::facts::Scope;
 
 /// What to ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use super::wire::bounded::Text;
 use super::wire::protobuf::{Fields, Invalid, Message, Value, message};
 use super::wire::{self, Pod, Problem, Undecodable};
-use crate::pull::facts::{PodFacts, PodId, State};
-use crate::pull::limits::{MAX_LABEL, MAX_NAME};
+use image_pull_model::facts::{PodFacts, PodId, State};
+use image_pull_model::limits::{MAX_LABEL, MAX_NAME};
 
 /// A pod that was seen.
 #[derive(Debug, PartialEq)]

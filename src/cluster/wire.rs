@@ -16,12 +16,12 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::pull::facts::{PodFacts, PodId};
-use crate::pull::limits::{
+use bounded::{Element, Few, Text};
+use image_pull_model::facts::{PodFacts, PodId};
+use image_pull_model::limits::{
     MAX_CONTAINERS, MAX_IMAGE_VOLUMES, MAX_LABEL, MAX_MESSAGE, MAX_MOUNTS, MAX_NAME, MAX_PULL_SECRETS, MAX_REFERENCE,
     truncate,
 };
-use bounded::{Element, Few, Text};
 use outline::Outline;
 use protobuf::{Field, Fields, Invalid, Message, Value, message};
 

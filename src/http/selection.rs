@@ -5,11 +5,11 @@ mod tests;
 
 use form_urlencoded::{Serializer, parse};
 
-use crate::pull::cause::{Cause, CauseGroup};
-use crate::pull::redact::redact;
-use crate::pull::snapshot::Failing;
-use crate::pull::workload::workload;
 use crate::terminal::escaped;
+use image_pull_model::cause::{Cause, CauseGroup};
+use image_pull_model::redact::redact;
+use image_pull_model::snapshot::Failing;
+use image_pull_model::workload::workload;
 
 /// How many failures one answer has at most.
 const MAX_LIMIT: usize = 1000;

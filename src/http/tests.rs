@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 
 use super::{Config, Limits, NotReady, Sight, Site, router, serve_router};
 use crate::metrics::exposition::Format;
-use crate::pull::facts::PodId;
-use crate::pull::history::Point;
+use image_pull_model::facts::PodId;
+use image_pull_model::history::Point;
 
 /// How long a test waits for what should come at once, before it fails.
 const LONG: Duration = Duration::from_secs(20);

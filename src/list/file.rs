@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 
 use crate::cluster::codec::JsonItems;
 use crate::cluster::wire::{self, Undecodable};
-use crate::pull::facts::PodFacts;
+use image_pull_model::facts::PodFacts;
 
 /// Why a text is no list of pods.
 #[derive(Debug, thiserror::Error)]

@@ -7,9 +7,9 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::present::{FailingContainer, age};
-use crate::pull::since::Basis;
-use crate::pull::time::Timestamp;
 use crate::terminal::{Terminal, escaped};
+use image_pull_model::since::Basis;
+use image_pull_model::time::Timestamp;
 
 const CAUSE: &str = "CAUSE";
 const GAP: &str = "  ";

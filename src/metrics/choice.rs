@@ -10,9 +10,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::pull::facts::{ContainerKind, PodId};
-use crate::pull::snapshot::{Failing, TrackedContainer, TrackedPod};
-use crate::pull::workload::workload;
+use image_pull_model::facts::{ContainerKind, PodId};
+use image_pull_model::snapshot::{Failing, TrackedContainer, TrackedPod};
+use image_pull_model::workload::workload;
 
 /// One part in so many of the limit is kept free for failures that are new.
 const RESERVE: usize = 20;

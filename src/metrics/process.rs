@@ -3,7 +3,7 @@
 use std::fs;
 use std::str::FromStr;
 
-use crate::pull::time::Timestamp;
+use image_pull_model::time::Timestamp;
 
 /// What the process uses; zero where the system does not say (it has no /proc).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::choice::Choice;
 use super::counters::{Counted, PairRow};
 use super::process::Process;
-use crate::pull::history::Forgotten;
-use crate::pull::snapshot::{Failing, Snapshot, TrackedContainer, TrackedPod};
-use crate::pull::time::Timestamp;
+use image_pull_model::history::Forgotten;
+use image_pull_model::snapshot::{Failing, Snapshot, TrackedContainer, TrackedPod};
+use image_pull_model::time::Timestamp;
 
 /// Everything a scrape shows.
 #[derive(Clone, Debug)]

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::pull::cause::Cause;
-use crate::pull::replaced::CauseSince;
-use crate::pull::snapshot::Failing;
-use crate::pull::time::Timestamp;
-use crate::pull::workload::workload;
+use image_pull_model::cause::Cause;
+use image_pull_model::replaced::CauseSince;
+use image_pull_model::snapshot::Failing;
+use image_pull_model::time::Timestamp;
+use image_pull_model::workload::workload;
 
 /// Failures of one cause at one registry.
 #[derive(Debug)]

@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::{FailingContainer, rfc3339};
-use crate::pull::advice::RegistryPods;
-use crate::pull::history::{Bucket, Ended, Point};
-use crate::pull::reason::Stage;
-use crate::pull::redact::redact;
-use crate::pull::time::Timestamp;
+use image_pull_model::advice::RegistryPods;
+use image_pull_model::history::{Bucket, Ended, Point};
+use image_pull_model::reason::Stage;
+use image_pull_model::redact::redact;
+use image_pull_model::time::Timestamp;
 
 /// A failure that ended, as it was then: `failing_seconds` is how long it lasted.
 #[derive(Clone, Debug, PartialEq, Serialize)]

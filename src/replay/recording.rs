@@ -8,7 +8,7 @@ use std::io::{self, BufRead};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::pull::time::Timestamp;
+use image_pull_model::time::Timestamp;
 
 /// How long a record may be; an API server takes no object near this.
 const RECORD_LIMIT: usize = 64 * 1024 * 1024;

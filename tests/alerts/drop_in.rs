@@ -1,6 +1,6 @@
 //! The alert for those who have kube-state-metrics alone: when it fires, and that every change to it is noticed.
 
-use image_pull_exporter::pull::reason::Reason;
+use image_pull_model::reason::Reason;
 
 use crate::mutants;
 use crate::timeline::{Case, Seconds, run};

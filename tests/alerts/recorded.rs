@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use image_pull_exporter::metrics::exposition::Format;
 use image_pull_exporter::monitor::Limits;
-use image_pull_exporter::pull::index::{Mirror, Settings};
 use image_pull_exporter::replay::{self, Options};
+use image_pull_model::index::{Mirror, Settings};
 use serde_json::Value;
 
 use crate::text::Exposition;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use image_pull_exporter::sim::api::{ApiServer, BOOKMARK_EVERY, SharedStore};
+use image_pull_sim::api::{ApiServer, BOOKMARK_EVERY, SharedStore};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use image_pull_exporter::sim::api::{ApiServer, BOOKMARK_EVERY, SharedStore};
+use image_pull_sim::api::{ApiServer, BOOKMARK_EVERY, SharedStore};
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;

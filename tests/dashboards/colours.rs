@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use image_pull_exporter::pull::cause::{Cause, CauseGroup};
-use image_pull_exporter::pull::effect::Outcome;
+use image_pull_model::cause::{Cause, CauseGroup};
+use image_pull_model::effect::Outcome;
 use serde_json::Value;
 
 use super::board::{Board, list, text};

@@ -8,9 +8,9 @@ use image_pull_exporter::cluster::PodEvent;
 use image_pull_exporter::cluster::pods::{self, Source};
 use image_pull_exporter::cluster::selection::Selection;
 use image_pull_exporter::list::{Filter, look_at_cluster};
-use image_pull_exporter::pull::facts::Scope;
-use image_pull_exporter::pull::time::Timestamp;
-use image_pull_exporter::sim::api::{BOOKMARK_EVERY, Drop, Fault, Faults, Refusal, SharedStore, Verb};
+use image_pull_model::facts::Scope;
+use image_pull_model::time::Timestamp;
+use image_pull_sim::api::{BOOKMARK_EVERY, Drop, Fault, Faults, Refusal, SharedStore, Verb};
 use tokio::time::sleep;
 
 use crate::lab::{Lab, client, run};

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use image_pull_exporter::sim::api::{Drop, Fault, Faults, Refusal, Verb};
+use image_pull_sim::api::{Drop, Fault, Faults, Refusal, Verb};
 use tokio::time::sleep;
 
 use crate::lab::{Lab, run};

@@ -1,8 +1,8 @@
 //! Hostile names, images and texts are inert in a real browser, in JSON and in a list.
 
 use image_pull_exporter::list::{self, Filter, Output, look_at_file};
-use image_pull_exporter::pull::time::Timestamp;
 use image_pull_exporter::terminal::Terminal;
+use image_pull_model::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::common::browser::Browser;

@@ -9,10 +9,10 @@ use image_pull_exporter::clock::Clock;
 use image_pull_exporter::cluster::{PodEvent, WatchCause, WatchFailure, wire};
 use image_pull_exporter::http::{self, Config};
 use image_pull_exporter::monitor::{Limits, Monitor};
-use image_pull_exporter::pull::facts::{PodFacts, Scope};
-use image_pull_exporter::pull::index::Settings;
-use image_pull_exporter::pull::time::Timestamp;
 use image_pull_exporter::serve::Exporter;
+use image_pull_model::facts::{PodFacts, Scope};
+use image_pull_model::index::Settings;
+use image_pull_model::time::Timestamp;
 use serde_json::Value;
 use tokio::sync::oneshot;
 

@@ -1,5 +1,6 @@
 //! Replays the recordings of a real kubelet and compares the metrics, record by record, with what the statuses say.
 
+mod causes;
 mod labels;
 mod oracle;
 mod text;
@@ -9,8 +10,8 @@ use std::time::Duration;
 
 use image_pull_exporter::metrics::exposition::Format;
 use image_pull_exporter::monitor::Limits;
-use image_pull_exporter::pull::index::{Mirror, Settings};
 use image_pull_exporter::replay::{self, Options};
+use image_pull_model::index::{Mirror, Settings};
 use oracle::{Failure, Place, Record};
 use text::{Exposition, Sample};
 

@@ -5,7 +5,7 @@ use std::error::Error;
 use kube::client::AuthError;
 
 use super::super::chain;
-use crate::pull::redact::redact;
+use image_pull_model::redact::redact;
 
 /// How much of what a plugin says is quoted.
 const QUOTED_LENGTH: usize = 512;

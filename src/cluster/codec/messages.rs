@@ -8,7 +8,7 @@ use super::{Status, Word};
 use crate::cluster::wire::bounded::{Exceeded, Text};
 use crate::cluster::wire::protobuf::{Field, Invalid, Value, message};
 use crate::cluster::wire::{entry, nullable, read_entry};
-use crate::pull::limits::{MAX_LABEL, MAX_MESSAGE};
+use image_pull_model::limits::{MAX_LABEL, MAX_MESSAGE};
 
 /// The annotation of the bookmark that ends the initial events of a watch (KEP-3157).
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";

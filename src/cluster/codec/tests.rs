@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::pull::facts::PodFacts;
+use image_pull_model::facts::PodFacts;
 
 fn json(text: &str) -> Result<Word, Garbled> {
     Encoding::Json.word(&Bytes::copy_from_slice(text.as_bytes()))

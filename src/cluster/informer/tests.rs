@@ -3,7 +3,7 @@
 use super::flight::STALL_LIMIT;
 use super::*;
 use crate::cluster::wire::Problem;
-use crate::pull::facts::{PodFacts, PodId};
+use image_pull_model::facts::{PodFacts, PodId};
 
 mod lists;
 mod pace;

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use super::protobuf::{Field, Invalid, Message, Value};
-use crate::pull::limits::truncate;
+use image_pull_model::limits::truncate;
 
-pub(in crate::cluster) use crate::pull::facts::Exceeded;
+pub(in crate::cluster) use image_pull_model::facts::Exceeded;
 
 /// A text of at most `MAX` bytes, a longer one [truncated](truncate) to that. Null is the empty text. Invalid UTF-8 is
 /// replaced, as Go's decoder does.

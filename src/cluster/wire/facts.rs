@@ -8,10 +8,10 @@ use super::protobuf::Message;
 use super::{
     Container, ContainerState, ContainerStatus, Pod, Problem, Spec, Status, Time, Undecodable, Volume, Waiting,
 };
-use crate::pull::facts::{ContainerFacts, ContainerKind, ImageFacts, Owner, Phase, PodFacts, PodId, State};
-use crate::pull::image::{ImageReference, PullPolicy, same_image};
-use crate::pull::limits::{MAX_CONTAINERS, MAX_MESSAGE, MAX_POD_MESSAGES, MIN_MESSAGE, truncate};
-use crate::pull::time::Timestamp;
+use image_pull_model::facts::{ContainerFacts, ContainerKind, ImageFacts, Owner, Phase, PodFacts, PodId, State};
+use image_pull_model::image::{ImageReference, PullPolicy, same_image};
+use image_pull_model::limits::{MAX_CONTAINERS, MAX_MESSAGE, MAX_POD_MESSAGES, MIN_MESSAGE, truncate};
+use image_pull_model::time::Timestamp;
 
 impl Pod {
     /// Returns which pod it is.

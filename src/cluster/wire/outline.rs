@@ -5,8 +5,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::protobuf::{Fields, Value};
-use crate::pull::facts::PodId;
-use crate::pull::limits::{MAX_LABEL, MAX_NAME, truncate};
+use image_pull_model::facts::PodId;
+use image_pull_model::limits::{MAX_LABEL, MAX_NAME, truncate};
 
 /// What is known of an object or of an event; empty where nothing is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,9 +2,9 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::pull::facts::{ContainerFacts, ContainerKind, Exceeded, ImageFacts, Owner, Phase, State};
-use crate::pull::image::PullPolicy;
-use crate::pull::time::Timestamp;
+use image_pull_model::facts::{ContainerFacts, ContainerKind, Exceeded, ImageFacts, Owner, Phase, State};
+use image_pull_model::image::PullPolicy;
+use image_pull_model::time::Timestamp;
 
 fn decode_text(text: &str) -> Result<PodFacts, Undecodable> {
     decode(text.as_bytes())

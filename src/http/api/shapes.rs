@@ -7,11 +7,11 @@ use super::super::{Sight, Site};
 use crate::present::outage::{Outage, Reach, outages};
 use crate::present::past::{EndedFailure, FiveMinutes, Status};
 use crate::present::{FailingContainer, rfc3339, rfc3339_where_known};
-use crate::pull::advice::summary;
-use crate::pull::history::Ended;
-use crate::pull::replaced::CauseSince;
-use crate::pull::snapshot::Failing;
-use crate::pull::time::Timestamp;
+use image_pull_model::advice::summary;
+use image_pull_model::history::Ended;
+use image_pull_model::replaced::CauseSince;
+use image_pull_model::snapshot::Failing;
+use image_pull_model::time::Timestamp;
 
 /// What fails: in the shape of `list -o json`, a part at a time.
 #[derive(Serialize)]

@@ -4,9 +4,9 @@
 
 use std::fmt::Write as _;
 
-use crate::pull::history::{Bucket, DAY, Point};
-use crate::pull::reason::{Reason, Stage};
-use crate::pull::time::Timestamp;
+use image_pull_model::history::{Bucket, DAY, Point};
+use image_pull_model::reason::{Reason, Stage};
+use image_pull_model::time::Timestamp;
 
 /// The width of a timeline in its own units.
 const WIDTH: i64 = 600;

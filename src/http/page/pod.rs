@@ -9,12 +9,12 @@ use super::view::Past;
 use super::words;
 use crate::present::past::word;
 use crate::present::{self, age, is_without_error};
-use crate::pull::advice::{self, WITHOUT_TEXT};
-use crate::pull::cause::Cause;
-use crate::pull::history::Point;
-use crate::pull::redact::redact;
-use crate::pull::snapshot::Failing;
-use crate::pull::time::Timestamp;
+use image_pull_model::advice::{self, WITHOUT_TEXT};
+use image_pull_model::cause::Cause;
+use image_pull_model::history::Point;
+use image_pull_model::redact::redact;
+use image_pull_model::snapshot::Failing;
+use image_pull_model::time::Timestamp;
 
 /// The whole story of one pod, or of several that had its name.
 #[derive(Template)]

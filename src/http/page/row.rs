@@ -6,13 +6,13 @@ use super::super::{Sight, Site};
 use super::picture::Timeline;
 use super::words;
 use crate::present::{FailingContainer, age};
-use crate::pull::cause::Cause;
-use crate::pull::history::Point;
-use crate::pull::image::ImageReference;
-use crate::pull::image::suspect::suspect;
-use crate::pull::since::Basis;
-use crate::pull::snapshot::Failing;
-use crate::pull::time::Timestamp;
+use image_pull_model::cause::Cause;
+use image_pull_model::history::Point;
+use image_pull_model::image::ImageReference;
+use image_pull_model::image::suspect::suspect;
+use image_pull_model::since::Basis;
+use image_pull_model::snapshot::Failing;
+use image_pull_model::time::Timestamp;
 
 /// One failing container.
 pub(super) struct Row {

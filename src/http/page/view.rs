@@ -14,13 +14,13 @@ use super::words;
 use crate::metrics::view::{NamespaceWatch, Watch};
 use crate::present::outage::{Outage, Reach, outages};
 use crate::present::{self, age, is_without_error};
-use crate::pull::advice::{self, WITHOUT_TEXT};
-use crate::pull::cause::{Cause, CauseGroup};
-use crate::pull::history::Ended;
-use crate::pull::redact::redact;
-use crate::pull::snapshot::Failing;
-use crate::pull::time::Timestamp;
-use crate::pull::workload::workload;
+use image_pull_model::advice::{self, WITHOUT_TEXT};
+use image_pull_model::cause::{Cause, CauseGroup};
+use image_pull_model::history::Ended;
+use image_pull_model::redact::redact;
+use image_pull_model::snapshot::Failing;
+use image_pull_model::time::Timestamp;
+use image_pull_model::workload::workload;
 
 /// How many failures that ended the page shows; the JSON has all.
 const SHOWN_ENDED: usize = 20;

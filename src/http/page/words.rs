@@ -3,10 +3,10 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::present::{age, instant};
-use crate::pull::cause::{Cause, CauseGroup};
-use crate::pull::image::{ImageReference, PullPolicy, default_pull_policy};
-use crate::pull::replaced::CauseSince;
-use crate::pull::time::Timestamp;
+use image_pull_model::cause::{Cause, CauseGroup};
+use image_pull_model::image::{ImageReference, PullPolicy, default_pull_policy};
+use image_pull_model::replaced::CauseSince;
+use image_pull_model::time::Timestamp;
 
 /// All but what means itself anywhere in a URL (RFC 3986, section 2.3).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::file::Read;
 use super::{BadWebConfig, Problem, WebConfig};
 use crate::http::password::Checks;
-use crate::pull::time::Timestamp;
+use image_pull_model::time::Timestamp;
 
 /// How often the files are read. A change is acted on once two reads in a row have found it, since not everybody writes
 /// a certificate and its key in one step.

@@ -3,10 +3,10 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::pull::facts::{ContainerFacts, ImageFacts, Owner, PodFacts, Scope, State};
-use crate::pull::image::PullPolicy;
-use crate::pull::index::{Index, Settings};
-use crate::pull::time::Timestamp;
+use image_pull_model::facts::{ContainerFacts, ImageFacts, Owner, PodFacts, Scope, State};
+use image_pull_model::image::PullPolicy;
+use image_pull_model::index::{Index, Settings};
+use image_pull_model::time::Timestamp;
 
 /// A cluster, and the choice of what is shown of it.
 struct Cluster {

@@ -12,8 +12,8 @@ use prometheus_client::metrics::histogram::{Histogram, NativeHistogramConfig};
 use prometheus_client::registry::Registry;
 
 use crate::metrics::exposition::{exemplar_labels, proto_timestamp};
-use crate::pull::facts::PodId;
-use crate::pull::time::Timestamp;
+use image_pull_model::facts::PodId;
+use image_pull_model::time::Timestamp;
 
 /// Resolution of the native histograms: each bucket is at most a tenth wider than the one before.
 const NATIVE_FACTOR: f64 = 1.1;

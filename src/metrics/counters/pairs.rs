@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::shards::ShardedMap;
-use crate::pull::cause::Cause;
-use crate::pull::effect::Outcome;
-use crate::pull::facts::PodId;
-use crate::pull::time::Timestamp;
+use image_pull_model::cause::Cause;
+use image_pull_model::effect::Outcome;
+use image_pull_model::facts::PodId;
+use image_pull_model::time::Timestamp;
 
 /// The label value of every namespace beyond the limit. No namespace can have this name.
 pub const OTHER_NAMESPACE: &str = "_other";

@@ -14,8 +14,8 @@ use super::histograms::DurationHistogram;
 use super::pairs::{EXPOSED, HELD};
 use super::shards::ShardedMap;
 use super::uses::Uses;
-use crate::pull::effect::Outcome;
-use crate::pull::time::Timestamp;
+use image_pull_model::effect::Outcome;
+use image_pull_model::time::Timestamp;
 
 /// The label value of every registry without a name of its own. No registry can have this name: the first part of a
 /// reference without a dot or a port belongs to the repository.

@@ -6,11 +6,11 @@ use proptest::prelude::*;
 
 use super::pairs::{EXPOSED, HELD};
 use super::*;
-use crate::pull::cause::Cause;
-use crate::pull::effect::Effect;
-use crate::pull::facts::{ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, Scope, State};
-use crate::pull::image::PullPolicy;
-use crate::pull::index::{Index, Settings};
+use image_pull_model::cause::Cause;
+use image_pull_model::effect::Effect;
+use image_pull_model::facts::{ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, Scope, State};
+use image_pull_model::image::PullPolicy;
+use image_pull_model::index::{Index, Settings};
 
 const MINUTE: Duration = Duration::from_mins(1);
 

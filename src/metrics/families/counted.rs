@@ -4,7 +4,7 @@ use super::Series;
 use crate::metrics::counters::{Count, DurationHistogram, encode, outcomes_by_name};
 use crate::metrics::exposition::CounterSample;
 use crate::metrics::view::Shown;
-use crate::pull::time::Timestamp;
+use image_pull_model::time::Timestamp;
 
 pub(super) fn attempts(shown: &Shown<'_>, series: &mut Series<'_>) {
     for (namespace, registry, pair) in &shown.pairs {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::Series;
 use crate::metrics::view::Shown;
-use crate::pull::cause::Cause;
-use crate::pull::facts::ContainerKind;
-use crate::pull::failure::Failure;
-use crate::pull::snapshot::{Failing, TrackedContainer, TrackedPod};
-use crate::pull::time::Timestamp;
-use crate::pull::workload::workload;
+use image_pull_model::cause::Cause;
+use image_pull_model::facts::ContainerKind;
+use image_pull_model::failure::Failure;
+use image_pull_model::snapshot::{Failing, TrackedContainer, TrackedPod};
+use image_pull_model::time::Timestamp;
+use image_pull_model::workload::workload;
 
 pub(super) fn waiting_reason(shown: &Shown<'_>, series: &mut Series<'_>) {
     mirror(shown, series, &[ContainerKind::App]);

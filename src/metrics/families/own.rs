@@ -3,7 +3,7 @@
 use super::Series;
 use crate::metrics::process::Process;
 use crate::metrics::view::Shown;
-use crate::pull::time::Timestamp;
+use image_pull_model::time::Timestamp;
 
 pub(super) fn build_info(_: &Shown<'_>, series: &mut Series<'_>) {
     series.put(&[crate::build::VERSION, crate::build::REVISION, crate::build::RUST_VERSION], 1.0);

@@ -1,0 +1,154 @@
+//! What the kubelet says itself, without a registry or before one is asked.
+
+use super::Rule;
+use crate::cause::Cause::{
+    AmbiguousShortName, CredentialsMalformed, DiskFull, InvalidReference, NeverPullAbsent, NodeStorageError,
+    PullQpsExceeded, RegistryUnavailable,
+};
+
+/// Texts that decide alone. They open the list.
+pub(super) const KUBELET: &[Rule] = &[
+    Rule::new(
+        NeverPullAbsent,
+        "kubelet",
+        "Kubernetes images/image_manager.go; recording never-absent",
+        &["is not present with pull policy of never"],
+    ),
+    Rule::new(
+        PullQpsExceeded,
+        "kubelet",
+        "Kubernetes images/helpers.go; recording kubelet-restart",
+        &["pull qps exceeded"],
+    ),
+    // A short name is ambiguous only on nodes that do not read it as docker.io.
+    Rule::new(
+        AmbiguousShortName,
+        "CRI-O",
+        "containers/image pkg/shortnames/shortnames.go; rootless-containers/usernetes#208; kubevirt/kubevirt#871",
+        &[
+            "did not resolve to an alias",
+            "short name mode is enforcing",
+            "returns ambiguous list",
+            "short-name resolution enforced",
+            "no registries configured while trying to pull an unqualified image",
+            "no unqualified-search registries",
+        ],
+    ),
+    Rule::new(
+        InvalidReference,
+        "kubelet, containerd, CRI-O, docker",
+        "distribution/reference; containerd image_pull.go and pkg/reference; recording invalid-name",
+        &[
+            "failed to apply default image tag",
+            "couldn't parse image reference",
+            "couldn't parse image name",
+            "failed to parse image reference",
+            "failed to parse reference",
+            "invalid image reference",
+            "invalid image name",
+            "must be lowercase",
+            "repository name must have at least one component",
+            "cannot specify 64-byte hexadecimal strings",
+            "invalid tag format",
+            "invalid checksum digest",
+            "unsupported digest algorithm",
+            "invalid digest format",
+            "object required",
+            "hostname required",
+            "invalid reference",
+            "docker references with both a tag and digest are currently not supported",
+        ],
+    ),
+    // The registry's own wording of the same.
+    Rule::new(
+        InvalidReference,
+        "distribution",
+        "distribution registry/api/errcode/register.go",
+        &["invalid repository name", "name_invalid", "name invalid", "tag_invalid", "manifest tag did not match uri"],
+    ),
+    // The program that fetches credentials is the node's: the pod's secret has no part in it.
+    Rule::new(
+        NodeStorageError,
+        "kubelet, docker credential helpers",
+        "Kubernetes pkg/credentialprovider/plugin/plugin.go; docker-credential-helpers; siderolabs/talos#11086",
+        &[
+            "executable file not found",
+            "error execing credential provider plugin",
+            "plugin binary executable",
+            "fork/exec",
+        ],
+    )
+    .unless(&["no such host", "i/o timeout", "connection refused", "deadline exceeded"]),
+    Rule::new(
+        CredentialsMalformed,
+        "kubelet, containerd, CRI-O",
+        "Kubernetes credentialprovider/config.go; containerd image_pull.go; containers/image pkg/docker/config",
+        &[
+            "illegal base64 data",
+            "invalid decoded auth",
+            "unable to parse auth",
+            "unable to parse field auth",
+            "invalid auth configuration",
+            "invalid registry auth",
+            "invalid header field value for *authorization",
+            "getting username and password",
+            "error getting credentials",
+            "failed to get credentials",
+            "dockerconfigjson",
+            "dockercfg",
+            "unmarshaling json at *auth",
+            "reading json file *auth",
+            "credential helper",
+        ],
+    )
+    .unless(&["no such host", "i/o timeout", "connection refused", "deadline exceeded"]),
+    // Space first: an image cannot be inspected either when the disk is full.
+    Rule::new(DiskFull, "kubelet", "Kubernetes image_manager.go", &["failed to inspect image*no space left on device"]),
+    // Looking for an image on the node asks the runtime alone, never a registry. So whatever fails there, a socket that
+    // refuses or a deadline that passes, is the node's and not the network's: `node_storage_error`, the cause that
+    // stands for the node's image store and the runtime that keeps it.
+    Rule::new(
+        NodeStorageError,
+        "kubelet",
+        "Kubernetes image_manager.go; recordings inspect-error, kubelet-restart",
+        &["failed to inspect image", "imageref of image * is not set"],
+    ),
+    Rule::new(
+        NodeStorageError,
+        "kubelet, docker",
+        "recording kubelet-restart; cri-client remote_image.go",
+        &[
+            "dial unix",
+            "*containerd.sock",
+            "*crio.sock",
+            "*cri-dockerd.sock",
+            "*docker.sock",
+            "cannot connect to the docker daemon",
+            "transport is closing",
+            "error reading from server: eof",
+            "unknown service runtime.v1",
+            "unknown service runtime.v1alpha2",
+            "container runtime is down",
+            "server is not initialized yet",
+            "pullimage was aborted by a go panic",
+            "received message larger than max",
+            "ttrpc: closed",
+        ],
+    ),
+];
+
+/// A runtime's word that the registry is away. It comes behind names, proxies and certificates: CRI-O says it of every
+/// refused connection (`server/image_pull.go`), a refused DNS server's or proxy's too.
+pub(super) const UNAVAILABLE: &[Rule] = &[Rule::new(
+    RegistryUnavailable,
+    "kubelet, CRI-O 1.28+",
+    "Kubernetes image_manager.go evalCRIPullErr; recording inject-regunavail",
+    &["because the registry is unavailable", "registryunavailable"],
+)];
+
+/// Waiting reasons that tell the cause alone, should their text tell nothing. They close the list.
+pub(super) const REASONS: &[Rule] = &[
+    Rule::new(InvalidReference, "kubelet", "Kubernetes images/types.go", &["invalidimagename"]),
+    Rule::new(NeverPullAbsent, "kubelet", "Kubernetes images/types.go", &["errimageneverpull"]),
+    Rule::new(NodeStorageError, "kubelet", "Kubernetes images/types.go", &["imageinspecterror"]),
+];

@@ -1,0 +1,301 @@
+//! What the rules make of real texts.
+
+mod host;
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::{
+    Cause, CauseGroup, MOST_ACTIONABLE, classify, deciding_rule, is_bare_backoff, is_same_error, pattern, rules, text,
+};
+use crate::reason::Reason;
+
+const ROWS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/pull-errors.tsv"));
+/// Real reports; a cause may be one of several, with `|` between them.
+const REPORTED_ROWS: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/pull-errors-2.tsv"));
+const MORE_ROWS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/pull-errors-more.tsv"));
+
+/// The cause and the message of each row; `\n` stands for a line break in the second file.
+fn rows() -> impl Iterator<Item = (&'static str, String)> {
+    ROWS.lines().skip(1).chain(MORE_ROWS.lines().skip(1)).filter_map(|row| {
+        let mut columns = row.split('\t').skip(1);
+        Some((columns.next()?, columns.next()?.replace("\\n", "\n")))
+    })
+}
+
+#[test]
+fn every_collected_text_has_its_cause() {
+    let wrong: Vec<String> = rows()
+        .filter(|(cause, message)| classify("", message).as_str() != *cause)
+        .map(|(cause, message)| format!("{cause}, not {}: {message}", classify("", &message).as_str()))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(rows().count() > 250, "the tables are read");
+}
+
+#[test]
+fn every_reported_text_has_one_of_its_causes() {
+    let rows: Vec<(&str, String)> = REPORTED_ROWS
+        .lines()
+        .skip(1)
+        .filter_map(|row| {
+            let mut columns = row.split('\t');
+            Some((columns.next()?, columns.nth(1)?.replace("\\n", "\n")))
+        })
+        .collect();
+    let wrong: Vec<String> = rows
+        .iter()
+        .map(|(causes, message)| (causes, classify("", message).as_str(), message))
+        .filter(|(causes, cause, _)| causes.split('|').all(|wanted| wanted != *cause))
+        .map(|(causes, cause, message)| format!("{causes}, not {cause}: {message}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(rows.len(), 44, "the table is read");
+}
+
+#[test]
+fn back_off_keeps_the_cause_of_the_last_error() {
+    for (cause, message) in rows().filter(|(_, message)| !message.starts_with("Back-off")) {
+        let backed_off = format!("Back-off pulling image \"reg.example/a:1\": ErrImagePull: {message}");
+        assert_eq!(classify("ImagePullBackOff", &backed_off), classify("ErrImagePull", &message), "{cause}: {message}");
+        assert!(is_same_error(&message, &backed_off), "{message}");
+        assert!(!is_same_error(&message, &format!("{backed_off}, again")), "{message}");
+    }
+}
+
+#[test]
+fn a_reason_that_tells_no_cause_tells_none() {
+    for reason in Reason::ALL.into_iter().filter(|reason| reason.tells_no_cause()) {
+        assert_eq!(classify(reason.as_str(), "zut"), Cause::Unknown);
+    }
+}
+
+#[test]
+fn every_cause_has_a_text() {
+    let seen: BTreeSet<&str> = rows().map(|(cause, _)| cause).collect();
+    let all: BTreeSet<&str> = Cause::ALL.iter().map(|cause| cause.as_str()).collect();
+    assert_eq!(seen, all);
+}
+
+#[test]
+fn a_bare_back_off_is_told_from_one_with_a_cause() {
+    assert!(is_bare_backoff("Back-off pulling image \"reg.example/a:1\""));
+    assert!(!is_bare_backoff("Back-off pulling image \"a\": ErrImagePull: pull QPS exceeded"));
+    assert!(!is_bare_backoff("back-off 10s restarting failed container=app"));
+    assert!(!is_bare_backoff(""));
+}
+
+#[test]
+fn the_reason_speaks_when_the_text_does_not() {
+    let cases = [
+        ("InvalidImageName", Cause::InvalidReference),
+        ("ErrImageNeverPull", Cause::NeverPullAbsent),
+        ("ImageInspectError", Cause::NodeStorageError),
+        ("RegistryUnavailable", Cause::RegistryUnavailable),
+        ("SignatureValidationFailed", Cause::SignatureRejected),
+        ("ErrImagePull", Cause::Unknown),
+        ("illegal base64 data at input byte 4", Cause::CredentialsMalformed),
+    ];
+    for (reason, cause) in cases {
+        assert_eq!(classify(reason, "zut"), cause, "{reason}");
+        assert_eq!(classify(reason, ""), cause, "{reason}");
+    }
+    assert_eq!(classify("RegistryUnavailable", "dial tcp: lookup reg: no such host"), Cause::DnsFailure);
+}
+
+#[test]
+fn of_several_attempts_the_one_that_came_furthest_decides() {
+    let turned_away = "rpc error: code = Unknown desc = failed to resolve reference \"a\": 401 Unauthorized";
+    let at_layers = "rpc error: code = Unknown desc = failed to copy: Get \"https://reg.example/v2/\": EOF";
+    let missing = "rpc error: code = NotFound desc = failed to resolve reference \"a\": a: not found";
+    let cases = [
+        (format!("[{turned_away}, {missing}]"), Cause::ImageNotFound),
+        (format!("[{missing}, {turned_away}]"), Cause::ImageNotFound),
+        (format!("[{turned_away}, {at_layers}]"), Cause::ConnectionFailed),
+        (format!("Failed to pull image \"a\":[{at_layers}, {turned_away}]"), Cause::ConnectionFailed),
+        (format!("[{turned_away}; artifact err: {at_layers}, {turned_away}]"), Cause::Unauthorized),
+        // A comma before anything else is part of the error.
+        (format!("[{turned_away}, retried: a: not found]"), Cause::Unauthorized),
+    ];
+    for (message, cause) in cases {
+        assert_eq!(classify("ErrImagePull", &message), cause, "{message}");
+    }
+}
+
+#[test]
+fn what_came_second_counts_only_if_the_first_tells_nothing() {
+    let cases = [
+        (
+            "unable to pull image or OCI artifact: pull image err: zut; artifact err: manifest unknown",
+            Cause::ImageNotFound,
+        ),
+        ("pull image err: no space left on device; artifact err: manifest unknown", Cause::DiskFull),
+        ("(Mirrors also failed: [mirror/a: manifest unknown]): reg/a: 401 Unauthorized", Cause::Unauthorized),
+        ("(Mirrors also failed: [mirror/a: manifest unknown]): reg/a: zut", Cause::ImageNotFound),
+        // A cluster without a way out has what it needs in a mirror, or should.
+        (
+            "(Mirrors also failed: [m/a: manifest unknown]): reg/a: dial tcp: lookup reg: no such host",
+            Cause::ImageNotFound,
+        ),
+        (
+            "(Mirrors also failed: [m/a: manifest unknown]\n[n/a: 401 Unauthorized]): reg/a: i/o timeout",
+            Cause::ImageNotFound,
+        ),
+        ("(Mirrors also failed: [m/a: i/o timeout] [n/a: 401 Unauthorized]): reg/a: i/o timeout", Cause::Unauthorized),
+        ("(Mirrors also failed: [m/a: i/o timeout]): reg/a: dial tcp: lookup reg: no such host", Cause::DnsFailure),
+        (
+            "(Mirrors also failed: [m/a: manifest unknown]): reg/a: registry reg is blocked in /etc/containers/registries.conf",
+            Cause::ImageNotFound,
+        ),
+        ("(Mirrors also failed: [m/a: manifest unknown]): reg/a: denied: Blocked by Xray", Cause::BlockedByPolicy),
+    ];
+    for (message, cause) in cases {
+        assert_eq!(classify("ErrImagePull", message), cause, "{message}");
+    }
+}
+
+#[test]
+fn a_text_is_read_the_same_however_its_lines_are_broken() {
+    let text = "pull image: reading manifest 1 in quay.io/a/b: unauthorized: access to the requested resource is not authorized";
+    for broken in ["\n", "\\n", " \t\n   ", "\\n\\t"] {
+        let message = text.replace(' ', broken);
+        assert_eq!(classify("ErrImagePull", &message), Cause::NotFoundOrDenied, "{message}");
+    }
+    let listed = r"2 errors occurred:\n\t* a/x: manifest unknown\n\t* b/x: i/o timeout\n\n";
+    assert_eq!(classify("ErrImagePull", listed), Cause::ImageNotFound);
+}
+
+#[test]
+fn what_an_answer_means_can_depend_on_the_host() {
+    let cases = [
+        ("unexpected status from GET request to https://quay.io/v2/auth: 401 Unauthorized", Cause::NotFoundOrDenied),
+        ("unexpected status from GET request to https://reg.example/quay.io: 401 Unauthorized", Cause::Unauthorized),
+        (
+            "failed to fetch oauth token: status from GET to https://eu-docker.pkg.dev/token: 404 Not Found",
+            Cause::RepositoryNotFound,
+        ),
+        (
+            "failed to fetch oauth token: status from GET to https://reg.example/token: 404 Not Found",
+            Cause::Unauthorized,
+        ),
+        // Behind a URL the status speaks, whatever phrase comes with it.
+        ("https://acct.blob.core.windows.net/x: 403 This request is not authorized to perform this.", Cause::Forbidden),
+        ("https://acct.blob.core.windows.net/x: 503 Egress is over the account limit.", Cause::RegistryError),
+    ];
+    for (message, cause) in cases {
+        assert_eq!(classify("ErrImagePull", message), cause, "{message}");
+    }
+}
+
+#[test]
+fn what_an_image_is_called_is_no_evidence() {
+    let names = [
+        "timeout-tool:1",
+        "reg.example/no-such-host",
+        "x509.example.com/x509:x509",
+        "reg.example:5000/manifest-unknown/denied:unauthorized",
+        "team/unauthorized:429",
+        "reg.example/403/toomanyrequests@sha256:0000",
+        "docker.io/library/eof:eof",
+    ];
+    for name in names {
+        let refused = format!(
+            "failed to pull and unpack image \"{name}\": failed to resolve reference \"{name}\": failed to do request: \
+             Head \"https://{name}/manifests/1?ns={name}\": dial tcp 10.0.0.9:443: connect: connection refused"
+        );
+        assert_eq!(classify("ErrImagePull", &refused), Cause::ConnectionFailed, "{refused}");
+        let missing = format!("failed to resolve reference \"{name}\": {name}: not found");
+        assert_eq!(classify("ErrImagePull", &missing), Cause::ImageNotFound, "{missing}");
+    }
+}
+
+#[test]
+fn causes_are_a_closed_set_with_one_rank_each() {
+    let ranked: BTreeSet<Cause> = MOST_ACTIONABLE.iter().copied().collect();
+    let all: BTreeSet<Cause> = Cause::ALL.iter().copied().collect();
+    assert_eq!((ranked.len(), MOST_ACTIONABLE.len(), Cause::ALL.len()), (29, 29, 29));
+    assert_eq!(ranked, all);
+    let names: BTreeSet<&str> = Cause::ALL.iter().map(|cause| cause.as_str()).collect();
+    assert_eq!(names.len(), Cause::ALL.len());
+    let groups: BTreeSet<CauseGroup> = Cause::ALL.iter().map(|cause| cause.group()).collect();
+    assert_eq!(groups, CauseGroup::ALL.iter().copied().collect());
+}
+
+/// A text that an earlier rule takes, or that another text of the rule holds, would stand in the table for nothing.
+#[test]
+fn every_pattern_is_needed() {
+    let idle: Vec<String> = rules::all()
+        .flat_map(|rule| rule.wanted().map(move |pattern| (rule, pattern)))
+        .filter(|(rule, pattern)| {
+            let text = pattern.replace('#', "status code ").replace('*', "x");
+            let is_first = rules::first_match(&text).is_some_and(|first| std::ptr::eq(first, *rule));
+            !is_first || rule.wanted().filter(|wanted| pattern::is_found(&text, wanted)).count() != 1
+        })
+        .map(|(rule, pattern)| format!("{:?}: {pattern}", rule.cause))
+        .collect();
+    assert!(idle.is_empty(), "{}", idle.join("\n"));
+}
+
+#[test]
+fn patterns_are_in_lower_case_and_rules_say_where_they_come_from() {
+    for rule in rules::all() {
+        assert!(!rule.written_by.is_empty() && !rule.seen_in.is_empty());
+        assert!(rule.wanted().all(|pattern| pattern == pattern.to_ascii_lowercase() && pattern.len() > 3), "{rule:?}");
+    }
+}
+
+#[test]
+fn only_the_start_and_the_end_of_a_huge_text_are_read() {
+    let rubbish = "é<br>".repeat(1 << 18);
+    assert!(rubbish.len() > 1 << 20);
+    assert!(text::bounded(&rubbish).len() <= 20 * 1024 + 8);
+    let framed = format!("failed to resolve reference \"a\": {rubbish}: dial tcp 10.0.0.9:443: i/o timeout");
+    assert_eq!(classify("ErrImagePull", &framed), Cause::Timeout);
+    assert_eq!(classify("ErrImagePull", &format!("pull QPS exceeded{rubbish}")), Cause::PullQpsExceeded);
+}
+
+/// The work is the table's patterns times the bytes looked at, and splitting never adds bytes to look at.
+#[test]
+fn splitting_a_text_never_makes_it_longer() {
+    for joined in [
+        "[".to_owned() + &"rpc error: code = Unknown desc = x, ".repeat(1000) + "]",
+        "[, , , ]".to_owned(),
+        "\n\t* errors occurred:".repeat(99),
+        "(Mirrors also failed: [".repeat(50) + &"]\n[".repeat(50) + &"] [".repeat(50) + &"]): ".repeat(50),
+    ] {
+        let attempts = text::attempts(&joined);
+        let parts = attempts
+            .iter()
+            .flat_map(|attempt| attempt.mirrors.iter().copied().chain(attempt.artifact).chain([attempt.error]));
+        assert!(parts.map(str::len).sum::<usize>() <= joined.len());
+    }
+}
+
+#[test]
+fn a_rule_tells_where_such_a_text_was_seen() {
+    let rule = deciding_rule("ErrImagePull", "pull QPS exceeded").unwrap();
+    assert_eq!((rule.cause, rule.written_by), (Cause::PullQpsExceeded, "kubelet"));
+    assert!(deciding_rule("ErrImagePull", "").is_none());
+}
+
+proptest! {
+    #[test]
+    fn any_text_has_some_cause(reason in "(?s).{0,40}", message in "(?s).{0,400}") {
+        let cause = classify(&reason, &message);
+        prop_assert!(Cause::ALL.contains(&cause));
+    }
+
+    #[test]
+    fn any_pieces_of_errors_have_some_cause(
+        pieces in prop::collection::vec(prop::sample::select(&[
+            "Back-off pulling image \"", "\"", ": ", "ErrImagePull: ", "rpc error: code = ", " desc = ", "[", "]", ", ", "; artifact err: ",
+            "(Mirrors also failed: ", "]): ", "errors occurred:", "\n\t* ", "not found", "#401", "*", "@", "é", "401 Unauthorized", "dial tcp",
+        ][..]), 0..30),
+    ) {
+        let text = pieces.concat();
+        prop_assert!(Cause::ALL.contains(&classify("ImagePullBackOff", &text)));
+        let _ = is_bare_backoff(&text);
+    }
+}

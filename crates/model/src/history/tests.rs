@@ -1,0 +1,177 @@
+use super::*;
+use crate::facts::{PodFacts, Scope};
+use crate::fixture::{at, pod};
+use crate::index::{Index, Settings};
+use crate::reason::Reason;
+
+/// An index, and a history that hears of it.
+struct Watched {
+    index: Index,
+    history: History,
+}
+
+impl Watched {
+    fn new(max_ended: usize) -> Self {
+        let mut index = Index::new(Settings::default(), &[Scope::Cluster]);
+        index.reset_begin(&Scope::Cluster);
+        let _ = index.reset_end(&Scope::Cluster, at(0));
+        Self { index, history: History::new(max_ended) }
+    }
+
+    fn apply(&mut self, time: i64, pod: &PodFacts) -> &mut Self {
+        for effect in self.index.apply(pod, at(time)) {
+            self.history.take(&effect, at(time));
+        }
+        self
+    }
+
+    /// The timeline of the container `app`, a word each: `0 ErrImagePull`.
+    fn timeline(&self, pod: &PodFacts) -> Vec<String> {
+        let timelines = self.history.timelines(&pod.id);
+        let of_app = timelines.iter().find(|(container, _)| container == "app");
+        let point = |point: &Point| {
+            let second = point.at.since(at(0)).as_secs();
+            match point.stage {
+                Stage::NoImage(reason) => format!("{second} {}", reason.as_str()),
+                stage => format!("{second} {stage:?}"),
+            }
+        };
+        of_app.map(|(_, points)| points.iter().map(point).collect()).unwrap_or_default()
+    }
+}
+
+fn failing(name: &str) -> PodFacts {
+    pod(name).image("nginx:nope").err_image_pull()
+}
+
+fn waiting(name: &str) -> PodFacts {
+    pod(name).image("nginx:nope").image_pull_back_off()
+}
+
+fn running(name: &str) -> PodFacts {
+    pod(name).image("nginx:nope").runs()
+}
+
+#[test]
+fn a_timeline_has_every_turn_of_the_status() {
+    let mut watched = Watched::new(9);
+    watched.apply(1, &failing("web")).apply(17, &waiting("web")).apply(18, &waiting("web")).apply(30, &failing("web"));
+    watched.apply(31, &pod("web").image("nginx:nope").creating());
+    let turns = ["1 ErrImagePull", "17 ImagePullBackOff", "30 ErrImagePull", "31 BeforePull"];
+    assert_eq!(watched.timeline(&failing("web")), turns);
+    let (_, points) = watched.history.timelines(&failing("web").id).remove(0);
+    let texts: Vec<&Arc<str>> = points.iter().filter_map(|point| point.text.as_ref()).collect();
+    assert!(texts.len() == 2 && Arc::ptr_eq(texts[0], texts[1]), "attempts alone have texts, and share what is equal");
+}
+
+#[test]
+fn an_end_is_remembered_with_all_that_was_known() {
+    let mut watched = Watched::new(9);
+    watched.apply(1, &failing("web")).apply(17, &waiting("web")).apply(30, &failing("web")).apply(95, &running("web"));
+    let past = watched.history.past(at(100));
+    let [ended] = &past.ended[..] else { panic!("{:?}", past.ended) };
+    let (pod, container, failure) = ended.failing().unwrap();
+    assert_eq!(
+        (&*pod.id.name, &*pod.node, &*container.name, ended.outcome),
+        ("web", "node-1", "app", Outcome::Recovered)
+    );
+    assert_eq!((ended.at, failure.since.at), (at(95), at(1)));
+    assert_eq!((failure.attempts, failure.image.tag()), (2, "nope"));
+    assert_eq!(watched.timeline(&failing("web")), [""; 0], "the timeline of an open failure goes with it");
+    assert_eq!((watched.history.bytes, watched.history.open.len()), (0, 0));
+}
+
+#[test]
+fn the_newest_ends_are_kept_and_the_others_counted() {
+    let mut watched = Watched::new(2);
+    for (time, name) in [(10, "a"), (20, "b"), (30, "c")] {
+        watched.apply(time, &failing(name)).apply(time + 5, &running(name));
+    }
+    let past = watched.history.past(at(60));
+    let names: Vec<&str> = past.ended.iter().map(|ended| &*ended.pod.id.name).collect();
+    assert_eq!(names, ["c", "b"]);
+    assert_eq!(watched.history.forgotten(), Forgotten { failures: 1, points: 0 });
+
+    let mut forgetful = Watched::new(0);
+    forgetful.apply(1, &failing("web")).apply(2, &running("web"));
+    assert!(forgetful.history.past(at(3)).ended.is_empty());
+    assert_eq!(forgetful.history.forgotten(), Forgotten::default(), "nobody asked for it");
+}
+
+#[test]
+fn a_long_failure_keeps_its_newest_points() {
+    let mut watched = Watched::new(9);
+    for turn in 0..200 {
+        watched.apply(turn * 300, &failing("web")).apply(turn * 300 + 13, &waiting("web"));
+    }
+    let timeline = watched.timeline(&failing("web"));
+    assert_eq!((timeline.len(), &*timeline[319]), (MAX_POINTS, "59713 ImagePullBackOff"));
+    assert_eq!(watched.history.forgotten().points, 80);
+}
+
+#[test]
+fn memory_is_bounded_whatever_fails_and_whatever_it_says() {
+    let subject = |number: usize| Subject {
+        pod: Arc::new(failing(&format!("web-{number}")).id),
+        container: "app".to_owned(),
+        registry: String::new(),
+    };
+    let mut history = History::new(9);
+    let mut hear = |number, event, time| {
+        history.take(&Effect::Failure(subject(number), event), at(time));
+        assert!(history.bytes <= MAX_BYTES);
+        history.forgotten().points
+    };
+    for number in 0..400 {
+        hear(number, FailureEvent::Started, 0);
+    }
+    let mut forgotten = 0;
+    for time in 0..20 {
+        for number in 0..400 {
+            let text = Arc::from(format!("{time} {number} {}", "x".repeat(3000)));
+            forgotten = hear(number, FailureEvent::Turned(Stage::NoImage(Reason::ErrImagePull), text), time);
+        }
+    }
+    let kept: usize = (0..400).map(|number| history.timelines(&subject(number).pod)[0].1.len()).sum();
+    assert!(kept > 1000, "{kept}");
+    assert_eq!(kept + usize::try_from(forgotten).unwrap(), 20 * 400, "what is not kept is counted");
+    for number in 0..400 {
+        history.forget(&subject(number));
+    }
+    assert_eq!(history.bytes, 0);
+}
+
+#[test]
+fn a_day_is_counted_in_buckets_of_five_minutes() {
+    let mut watched = Watched::new(9);
+    watched.apply(10, &failing("a")).apply(20, &failing("b")).apply(30, &running("b"));
+    watched.apply(650, &running("a")).apply(660, &failing("c"));
+    let day = watched.history.past(at(1000)).day;
+    let shown: Vec<_> =
+        day.iter().map(|b| (b.begin.since(at(0)).as_secs(), b.failing, b.attempts, b.started, b.ended)).collect();
+    // It was one, then two; a bucket in which nothing happened goes on as the last one ended.
+    assert_eq!(shown, [(0, 2, 2, 2, 1), (300, 1, 0, 0, 0), (600, 1, 1, 1, 1), (900, 1, 0, 0, 0)]);
+}
+
+#[test]
+fn a_day_has_an_end_and_survives_clocks_that_jump() {
+    let mut watched = Watched::new(9);
+    watched.apply(10, &failing("a"));
+    let long = 3 * 86400;
+    let day = watched.history.past(at(long)).day;
+    assert_eq!((day.len(), day[0].failing, day[287].failing), (288, 1, 1));
+    assert_eq!(day[287].begin, at(long));
+    watched.apply(20, &failing("b"));
+    assert_eq!(
+        watched.history.past(at(0)).day.last().map(|bucket| (bucket.begin, bucket.failing)),
+        Some((at(long), 2))
+    );
+}
+
+#[test]
+fn only_an_attempt_has_a_text() {
+    let mut watched = Watched::new(9);
+    watched.apply(1, &pod("web").image("nginx:nope").waits("ErrImageNeverPull", "absent"));
+    let (_, points) = watched.history.timelines(&failing("web").id).remove(0);
+    assert_eq!(points, [Point { at: at(1), stage: Stage::NoImage(Reason::ErrImageNeverPull), text: None }]);
+}

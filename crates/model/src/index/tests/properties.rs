@@ -1,0 +1,273 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::backoff::STATUS_LAG;
+use crate::fixture::{at, back_off, not_found, pod};
+
+/// What a watch may tell next.
+#[derive(Clone, Debug)]
+enum Event {
+    Applied(PodFacts),
+    Found(PodFacts),
+    Deleted(PodFacts),
+    Listed(Scope, Vec<PodFacts>),
+}
+
+const NAMESPACES: [&str; 2] = ["shop", "bank"];
+
+fn scopes() -> Vec<Scope> {
+    NAMESPACES.map(|namespace| Scope::Namespace(namespace.to_owned())).to_vec()
+}
+
+/// Statuses of all kinds, those of two images among them.
+fn status() -> impl Strategy<Value = State> {
+    let waits = |reason: &str, message: &str| State::Waiting { reason: reason.to_owned(), message: message.to_owned() };
+    let mut states = vec![
+        State::Absent,
+        State::Running { started: Some(at(3)) },
+        State::Terminated { reason: "Error".to_owned(), finished: Some(at(5)) },
+        State::Terminated { reason: "ContainerStatusUnknown".to_owned(), finished: None },
+        waits("ContainerCreating", ""),
+        waits("PodInitializing", ""),
+        waits("CrashLoopBackOff", "back-off 10s"),
+        waits("CreateContainerConfigError", "x"),
+        waits("", ""),
+        waits("Tomorrow", "x"),
+        waits("free text", "free text"),
+        waits("ErrImageNeverPull", ""),
+        waits("InvalidImageName", ""),
+        waits("ImageInspectError", "Failed to inspect image \"\": x"),
+        waits("RegistryUnavailable", "image pull failed for one:nope because the registry is unavailable: x"),
+        waits("SignatureValidationFailed", ""),
+        waits("ErrImagePull", "pull QPS exceeded"),
+        waits("ImagePullBackOff", ""),
+    ];
+    for image in ["one:nope", "two:nope", "volume:nope"] {
+        states.push(waits("ErrImagePull", &not_found(image)));
+        states.push(waits("ErrImagePull", &not_found(image)));
+        states.push(waits("ImagePullBackOff", &back_off(image)));
+    }
+    select(states)
+}
+
+prop_compose! {
+    fn container(kind: ContainerKind, name: &'static str)(
+        state in status(),
+        image in select(vec!["one:nope", "one:nope", "two:nope"]),
+        has_volume in proptest::bool::weighted(0.2),
+        restarts in 0..2u32,
+        last_run_ended in proptest::option::weighted(0.2, -50..50i64),
+    ) -> ContainerFacts {
+        let pod = pod("").container(name, kind, image);
+        let pod = if has_volume { pod.image_volume("volume:nope") } else { pod };
+        let container = pod.containers.into_iter().next().unwrap();
+        ContainerFacts { state, restarts, last_run_ended: last_run_ended.map(at), ..container }
+    }
+}
+
+prop_compose! {
+    fn any_pod()(
+        name in select(vec!["web", "api"]),
+        namespace in select(NAMESPACES.to_vec()),
+        uid in select(vec!["1", "2"]),
+        deleting in proptest::bool::weighted(0.1),
+        finished in proptest::bool::weighted(0.1),
+        sandbox_ready in proptest::option::of(-100..2000i64),
+        scheduled in proptest::option::of(-100..2000i64),
+        init in proptest::option::of(container(ContainerKind::Init, "init")),
+        app in proptest::option::weighted(0.9, container(ContainerKind::App, "app")),
+        debug in proptest::option::weighted(0.2, container(ContainerKind::Ephemeral, "debug")),
+    ) -> PodFacts {
+        let mut pod = pod(name).in_namespace(namespace).with_uid(&format!("{namespace}-{name}-{uid}"));
+        pod.deleting = deleting;
+        pod.phase = if finished { Phase::Finished } else { Phase::Alive };
+        pod.sandbox_ready = sandbox_ready.map(at);
+        pod.scheduled = scheduled.map(at);
+        pod.containers = [init, app, debug].into_iter().flatten().collect();
+        pod
+    }
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        10 => any_pod().prop_map(Event::Applied),
+        1 => any_pod().prop_map(Event::Found),
+        1 => any_pod().prop_map(Event::Deleted),
+        1 => (select(scopes()), proptest::collection::vec(any_pod(), 0..4)).prop_map(|(scope, mut pods)| {
+            // A list has each pod once.
+            pods.retain(|pod| scope.covers(&pod.id.namespace));
+            pods.sort_by(|a, b| a.id.cmp(&b.id));
+            pods.dedup_by(|a, b| a.id == b.id);
+            Event::Listed(scope, pods)
+        }),
+    ]
+}
+
+/// Events, each so many seconds after the one before.
+fn story() -> impl Strategy<Value = Vec<(i64, Event)>> {
+    let pause = select(vec![0, 0, 1, 11, 15, 25, 50, 170, 305, 700]);
+    proptest::collection::vec((pause, event()), 0..60)
+}
+
+fn index() -> Index {
+    let mut index = Index::new(Settings::default(), &scopes());
+    for scope in scopes() {
+        index.reset_begin(&scope);
+        assert_eq!(index.reset_end(&scope, at(0)), []);
+    }
+    index
+}
+
+fn tell(index: &mut Index, event: &Event, now: Timestamp) -> Vec<Effect> {
+    let mut effects = match event {
+        Event::Applied(pod) => index.apply(pod, now),
+        Event::Found(pod) => index.apply_initial(pod, now),
+        Event::Deleted(pod) => index.delete(pod, now),
+        Event::Listed(scope, pods) => {
+            index.reset_begin(scope);
+            let mut effects: Vec<Effect> = pods.iter().flat_map(|pod| index.apply(pod, now)).collect();
+            effects.extend(index.reset_end(scope, now));
+            effects
+        }
+    };
+    effects.retain(|effect| matches!(effect, Effect::Failure(..)));
+    effects
+}
+
+type Key = (PodId, String);
+
+/// What somebody knows who only hears the effects.
+#[derive(Default)]
+struct Ledger {
+    open: BTreeMap<Key, u32>,
+    attempts_of_ended: u32,
+    started: usize,
+    ended: usize,
+    attempted: u32,
+}
+
+impl Ledger {
+    fn hear(&mut self, effect: &Effect, since: &BTreeMap<Key, Timestamp>, now: Timestamp) {
+        let Effect::Failure(subject, event) = effect else { return };
+        let key = (PodId::clone(&subject.pod), subject.container.clone());
+        match event {
+            FailureEvent::Started => {
+                self.started += 1;
+                assert_eq!(self.open.insert(key, 0), None, "a second failure of one container");
+            }
+            FailureEvent::Ended { at, lasted, .. } => {
+                self.ended += 1;
+                self.attempts_of_ended += self.open.remove(&key).expect("what ends was open");
+                if let Some(since) = since.get(&key) {
+                    assert_eq!(*lasted, at.since(*since));
+                }
+                assert!(*at <= now, "an end is not in the future");
+            }
+            FailureEvent::Attempted(_) => {
+                self.attempted += 1;
+                *self.open.get_mut(&key).expect("only an open failure has attempts") += 1;
+            }
+            FailureEvent::BackedOff(interval) => {
+                // The first status may show an attempt that failed one sync before it.
+                assert!(self.open.contains_key(&key) && *interval <= now.since(at(0).before(STATUS_LAG)));
+            }
+            FailureEvent::Unclassified(_) | FailureEvent::Turned(..) => assert!(self.open.contains_key(&key)),
+        }
+    }
+}
+
+fn shown(index: &mut Index) -> Vec<(Key, Failure)> {
+    let snapshot = index.snapshot().expect("every scope was listed");
+    let failure = |(pod, container, failure): (&TrackedPod, &TrackedContainer, &Failure)| {
+        ((PodId::clone(&pod.id), container.name.to_string()), failure.clone())
+    };
+    snapshot.failures().map(failure).collect()
+}
+
+proptest! {
+    #[test]
+    fn the_effects_and_the_snapshot_tell_the_same(story in story()) {
+        let (mut index, mut ledger, mut now) = (index(), Ledger::default(), 0);
+        for (pause, event) in story {
+            now += pause;
+            let since = shown(&mut index).into_iter().map(|(key, failure)| (key, failure.since.at)).collect();
+            for effect in tell(&mut index, &event, at(now)) {
+                ledger.hear(&effect, &since, at(now));
+            }
+            let shown = shown(&mut index);
+            let attempts: BTreeMap<Key, u32> = shown.iter().map(|(key, failure)| (key.clone(), failure.attempts)).collect();
+            prop_assert_eq!(attempts.len(), shown.len(), "a container twice");
+            prop_assert_eq!(&attempts, &ledger.open);
+            prop_assert_eq!(ledger.started, ledger.ended + shown.len());
+            prop_assert_eq!(ledger.attempted, ledger.attempts_of_ended + attempts.values().sum::<u32>());
+            for (_, failure) in &shown {
+                prop_assert!(failure.since.at <= at(now), "a failure that begins in the future");
+                prop_assert!(failure.last_attempt().is_none_or(|last| last <= at(now)));
+                prop_assert!(failure.next_attempt().is_none() || failure.last_attempt().is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_that_comes_twice_changes_nothing(story in story()) {
+        let (mut once, mut twice, mut now) = (index(), index(), 0);
+        for (pause, event) in story {
+            now += pause;
+            let effects = tell(&mut once, &event, at(now));
+            prop_assert_eq!(tell(&mut twice, &event, at(now)), effects);
+            prop_assert_eq!(tell(&mut twice, &event, at(now)), []);
+            prop_assert_eq!(shown(&mut once), shown(&mut twice));
+        }
+    }
+
+    #[test]
+    fn a_relist_of_what_is_there_ends_and_begins_nothing(story in story()) {
+        let (mut index, mut now, mut cluster) = (index(), 0, BTreeMap::new());
+        for (pause, event) in story {
+            now += pause;
+            let (Event::Applied(pod) | Event::Found(pod)) = event else { continue };
+            let _ = index.apply(&pod, at(now));
+            cluster.insert(pod.id.clone(), pod);
+        }
+        let before = shown(&mut index).into_iter().map(|(key, failure)| (key, failure.since, failure.attempts)).collect::<Vec<_>>();
+        for scope in scopes() {
+            let pods = cluster.values().filter(|pod| scope.covers(&pod.id.namespace)).cloned().collect();
+            prop_assert_eq!(tell(&mut index, &Event::Listed(scope, pods), at(now + 5)), []);
+        }
+        let after = shown(&mut index).into_iter().map(|(key, failure)| (key, failure.since, failure.attempts)).collect::<Vec<_>>();
+        prop_assert_eq!(before, after);
+    }
+
+    #[test]
+    fn empty_lists_leave_nothing_open(story in story()) {
+        let (mut index, mut now) = (index(), 0);
+        for (pause, event) in story {
+            now += pause;
+            let _ = tell(&mut index, &event, at(now));
+        }
+        let open = shown(&mut index).len();
+        let ended: Vec<Effect> = scopes().into_iter().flat_map(|scope| tell(&mut index, &Event::Listed(scope, Vec::new()), at(now))).collect();
+        prop_assert_eq!(ended.len(), open);
+        prop_assert!(shown(&mut index).is_empty());
+        prop_assert!(index.snapshot().is_some_and(|snapshot| snapshot.pods.is_empty()), "nothing stays behind");
+    }
+
+    #[test]
+    fn a_clock_that_jumps_breaks_nothing(story in proptest::collection::vec((-5000..5000i64, event()), 0..30)) {
+        let mut index = index();
+        let mut open = 0_usize;
+        for (now, event) in story {
+            for effect in tell(&mut index, &event, at(now)) {
+                match effect {
+                    Effect::Failure(_, FailureEvent::Started) => open += 1,
+                    Effect::Failure(_, FailureEvent::Ended { .. }) => open -= 1,
+                    _ => {}
+                }
+            }
+            prop_assert_eq!(shown(&mut index).len(), open);
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Holds a pod as the API server and its kubelet know it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::super::{
+    random::Random,
+    script::{ContainerKind, ContainerSpec, ImageVolume, PodTemplate, RestartPolicy},
+    time::SimTime,
+};
+use super::{
+    agenda::PodId,
+    object::{Identity, ManagedFields},
+    status::Conditions,
+};
+
+#[derive(Debug)]
+pub(crate) struct Pod {
+    pub(crate) id: PodId,
+    pub(crate) identity: Identity,
+    pub(crate) node: String,
+    pub(super) restart: RestartPolicy,
+    pub(super) deadline: Option<Duration>,
+    /// Init containers and sidecars, app containers, and at the end ephemeral ones, each in the order of the spec.
+    pub(crate) containers: Vec<Container>,
+    pub(super) volumes: Vec<ImageVolume>,
+    pub(super) generation: u64,
+    pub(crate) deletion: Option<Deletion>,
+    pub(super) revision: u64,
+    pub(super) worker: Worker,
+    pub(super) created: SimTime,
+    pub(super) spec: Value,
+    pub(super) status: Value,
+    pub(super) managed_fields: ManagedFields,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Deletion {
+    /// When the grace ends: what `deletionTimestamp` says.
+    pub(super) at: SimTime,
+    pub(super) grace_seconds: u64,
+}
+
+/// A container, its last two runs, and why it waits.
+#[derive(Clone, Debug)]
+pub(crate) struct Container {
+    pub(crate) spec: ContainerSpec,
+    pub(super) run: Option<Run>,
+    pub(super) previous: Option<Run>,
+    pub(super) restarts: u64,
+    /// The kubelet's reason cache (`reason_cache.go)`: why the last sync did not start it.
+    pub(super) waiting: Option<Waiting>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Run {
+    /// Tells runs of one container apart.
+    pub(super) number: u64,
+    pub(super) image: String,
+    pub(super) container_id: String,
+    pub(super) started: SimTime,
+    pub(super) end: Option<End>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct End {
+    pub(super) at: SimTime,
+    pub(super) code: i32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Waiting {
+    pub(super) reason: String,
+    pub(super) message: String,
+}
+
+/// What the pod's worker knows and has under way.
+#[derive(Debug, Default)]
+pub(super) struct Worker {
+    /// Moved on by whatever cancels work under way; work of an earlier term is dropped.
+    pub(super) term: u64,
+    pub(super) busy: bool,
+    pub(super) next_sync: Option<SimTime>,
+    /// A wish for a sync that came while busy.
+    pub(super) called: bool,
+    pub(super) under_way: Option<UnderWay>,
+    /// When the kubelet first wrote a status.
+    pub(super) start_time: Option<SimTime>,
+    pub(super) sandbox: Sandbox,
+    pub(super) pod_ip: Option<String>,
+    pub(super) conditions: Conditions,
+    pub(super) ending: Ending,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sandbox {
+    #[default]
+    Absent,
+    Ready,
+    Stopped,
+}
+
+/// How far the pod is from its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Ending {
+    #[default]
+    No,
+    /// Past activeDeadlineSeconds; `reported` once the phase says so.
+    Deadline { reported: bool },
+    /// Deletion or deadline is through: containers that never ran are given up.
+    Finished { deadline: bool },
+    /// All containers have ended by themselves.
+    Completed,
+}
+
+/// The results of a sync, kept until it is over.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    pub(super) effects: Vec<(usize, Effect)>,
+    pub(super) pulled: Vec<String>,
+    /// When the worker comes again by itself.
+    pub(super) requeue: Duration,
+    pub(super) runtime_changed: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Effect {
+    Started(Run),
+    NotStarted(Waiting),
+    Killed(End),
+}
+
+impl Pod {
+    pub(crate) fn new(id: PodId, identity: Identity, node: String, template: &PodTemplate, now: SimTime) -> Self {
+        let mut containers: Vec<Container> = template.containers.iter().cloned().map(Container::new).collect();
+        // Stable: init containers and sidecars keep their common order.
+        containers.sort_by_key(|container| container.spec.kind == ContainerKind::App);
+        Self {
+            id,
+            identity,
+            node,
+            restart: template.restart,
+            deadline: template.deadline,
+            containers,
+            volumes: template.volumes.clone(),
+            generation: 1,
+            deletion: None,
+            revision: 0,
+            created: now,
+            worker: Worker::default(),
+            spec: Value::Null,
+            managed_fields: ManagedFields::default(),
+            status: json!({"phase": "Pending", "qosClass": "BestEffort"}),
+        }
+    }
+
+    /// Loses everything the kubelet held in memory about this pod, as at its restart.
+    pub(crate) fn forget(&mut self) {
+        self.worker.cancel();
+        for container in &mut self.containers {
+            container.waiting = None;
+        }
+    }
+
+    pub(super) fn has_init_containers(&self) -> bool {
+        self.containers.iter().any(Container::is_initializer)
+    }
+
+    /// Whether the kubelet would start the container at its next chance (container/helpers.go:86,
+    /// `ShouldContainerBeRestarted`).
+    pub(super) fn should_start(&self, container: &Container) -> bool {
+        if self.deletion.is_some() {
+            return false;
+        }
+        match (&container.run, container.spec.kind) {
+            (Some(Run { end: None, .. }), _) | (Some(_), ContainerKind::Ephemeral) => false,
+            (None, _) | (Some(Run { end: Some(_), .. }), ContainerKind::Sidecar) => true,
+            (Some(Run { end: Some(End { code, .. }), .. }), ContainerKind::Init) => {
+                *code != 0 && self.restart != RestartPolicy::Never
+            }
+            (Some(Run { end: Some(End { code, .. }), .. }), ContainerKind::App) => match self.restart {
+                RestartPolicy::Always => true,
+                RestartPolicy::OnFailure => *code != 0,
+                RestartPolicy::Never => false,
+            },
+        }
+    }
+
+    /// Whether all init containers are through and all sidecars have started once.
+    pub(super) fn is_initialized(&self) -> bool {
+        self.containers.iter().filter(|container| container.is_initializer()).all(Container::is_initialized)
+    }
+}
+
+impl Container {
+    pub(crate) fn new(spec: ContainerSpec) -> Self {
+        Self { spec, run: None, previous: None, restarts: 0, waiting: None }
+    }
+
+    pub(super) fn is_initializer(&self) -> bool {
+        matches!(self.spec.kind, ContainerKind::Init | ContainerKind::Sidecar)
+    }
+
+    pub(super) fn is_initialized(&self) -> bool {
+        match (self.spec.kind, &self.run) {
+            (_, None) => false,
+            (ContainerKind::Init, Some(run)) => run.end.as_ref().is_some_and(|end| end.code == 0),
+            (ContainerKind::Sidecar | ContainerKind::App | ContainerKind::Ephemeral, Some(_)) => true,
+        }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.end.is_none())
+    }
+
+    pub(super) fn end(&self) -> Option<&End> {
+        self.run.as_ref()?.end.as_ref()
+    }
+
+    pub(super) fn next_run(&self, started: SimTime, random: &mut Random) -> Run {
+        let number = self.run.as_ref().map_or(0, |run| run.number + 1);
+        Run {
+            number,
+            image: self.spec.image.clone(),
+            container_id: format!("containerd://{}", random.hex64()),
+            started,
+            end: None,
+        }
+    }
+
+    /// Replaces the run; the restart count goes up only when a container really starts again.
+    pub(super) fn start(&mut self, run: Run) {
+        self.restarts = run.number;
+        self.previous = self.run.replace(run);
+        self.waiting = None;
+    }
+
+    pub(super) fn finish(&mut self, end: End) {
+        if let Some(run) = self.run.as_mut().filter(|run| run.end.is_none()) {
+            run.end = Some(end);
+        }
+    }
+}
+
+impl Worker {
+    /// Drops everything under way.
+    pub(super) fn cancel(&mut self) {
+        self.term += 1;
+        self.busy = false;
+        self.called = false;
+        self.next_sync = None;
+        self.under_way = None;
+    }
+}

@@ -1,0 +1,189 @@
+//! Replays a recorded watch stream on its own clock, and prints the metrics as they stand at its end.
+
+pub mod recording;
+
+use std::collections::HashSet;
+use std::io::{BufRead, Write};
+
+use crate::cluster::PodEvent;
+use crate::cluster::wire::{self, Undecodable};
+use crate::metrics::exposition::{Exposition, Format};
+use crate::metrics::families;
+use crate::metrics::view::Shown;
+use crate::monitor::{Limits, Monitor};
+use image_pull_model::facts::{PodFacts, Scope};
+use image_pull_model::index::Settings;
+use image_pull_model::time::Timestamp;
+use recording::{BadRecord, Record, Recording};
+
+/// What to replay, and how far.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What the index is told.
+    pub settings: Settings,
+    /// The caps.
+    pub limits: Limits,
+    /// Stop this long after the first record.
+    pub until: Option<std::time::Duration>,
+    /// Count and skip what is broken instead of giving up.
+    pub keep_going: bool,
+}
+
+/// Why a replay gave up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A record cannot be read.
+    #[error(transparent)]
+    Record(#[from] BadRecord),
+    /// A record's object is no pod.
+    #[error("line {line}: {problem}")]
+    Object {
+        /// Where the record begins.
+        line: usize,
+        /// What is wrong.
+        problem: Undecodable,
+    },
+    /// A record's type is none that a watch has.
+    #[error("line {line}: no watch event has the type \"{kind}\"")]
+    Kind {
+        /// Where the record begins.
+        line: usize,
+        /// The type.
+        kind: String,
+    },
+    /// A moment was asked for, and the recording has no times.
+    #[error("line {line}: the record has no time \"t\", so --at says nothing")]
+    Timeless {
+        /// Where the record begins.
+        line: usize,
+    },
+}
+
+/// What a replay leaves behind.
+#[derive(Debug)]
+pub struct Replayed {
+    /// The state at the end.
+    pub monitor: Monitor,
+    /// The end, on the recording's clock; `None` when there was no record.
+    pub end: Option<Timestamp>,
+    /// How many records were skipped.
+    pub skipped: usize,
+}
+
+/// Feeds every record to a new monitor. `clock` gives the time of records that have none, and of nothing else.
+///
+/// # Errors
+/// At the first broken record, unless told to keep going.
+pub fn replay(lines: impl BufRead, options: &Options, clock: impl Fn() -> Timestamp) -> Result<Replayed, Error> {
+    let mut recording = Recording::new(lines);
+    let mut player = Player::new(options);
+    while let Some(record) = recording.next() {
+        let line = recording.began_at();
+        let result = record.map_err(Error::from).and_then(|record| player.play(record, line, &clock));
+        match result {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) if options.keep_going && !matches!(error, Error::Record(BadRecord::Io(_))) => {
+                tracing::warn!(%error, "record skipped");
+                player.skipped += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(player.finish(&clock))
+}
+
+/// Writes the metrics as they stand.
+///
+/// # Errors
+/// When `out` takes no more.
+pub fn print(replayed: &Replayed, format: Format, mut out: impl Write) -> std::io::Result<()> {
+    let mut exposition = Exposition::new(format, 0);
+    if let Some(view) = replayed.monitor.view() {
+        families::write(&Shown::of(&view), &mut exposition);
+    }
+    out.write_all(&exposition.finish())
+}
+
+/// Feeds records to a monitor as a watch would.
+struct Player<'a> {
+    options: &'a Options,
+    /// Made with the first record, from whose time on everything is counted.
+    monitor: Option<Monitor>,
+    first: Option<Timestamp>,
+    now: Option<Timestamp>,
+    /// The pods seen so far. What a recording begins with was not seen to begin.
+    known: HashSet<String>,
+    skipped: usize,
+}
+
+impl<'a> Player<'a> {
+    fn new(options: &'a Options) -> Self {
+        Self { options, monitor: None, first: None, now: None, known: HashSet::new(), skipped: 0 }
+    }
+
+    /// Plays one record; false when it lies beyond the moment asked for.
+    fn play(&mut self, record: Record, line: usize, clock: &impl Fn() -> Timestamp) -> Result<bool, Error> {
+        let at = match (record.at, self.options.until) {
+            (Some(at), _) => at,
+            (None, Some(_)) => return Err(Error::Timeless { line }),
+            (None, None) => clock(),
+        };
+        let first = *self.first.get_or_insert(at);
+        if self.options.until.is_some_and(|until| at > first.after(until)) {
+            return Ok(false);
+        }
+        // A recording's clock may have been set back; the story it tells was not.
+        let now = self.now.map_or(at, |before| before.max(at));
+        self.now = Some(now);
+        let monitor = self.monitor.get_or_insert_with(|| begun(self.options, now));
+        let event = match record.kind.as_str() {
+            "BOOKMARK" | "ERROR" => return Ok(true),
+            "ADDED" | "MODIFIED" | "DELETED" => match wire::decode(record.object.get().as_bytes()) {
+                Ok(pod) => event(&record.kind, pod, &mut self.known),
+                Err(problem) => {
+                    let event = match record.kind.as_str() {
+                        "DELETED" => PodEvent::UndecodableDeletion(problem.clone()),
+                        _ => PodEvent::Undecodable(problem.clone()),
+                    };
+                    monitor.take(&Scope::Cluster, event, now);
+                    return Err(Error::Object { line, problem });
+                }
+            },
+            _ => return Err(Error::Kind { line, kind: record.kind }),
+        };
+        monitor.take(&Scope::Cluster, event, now);
+        Ok(true)
+    }
+
+    fn finish(self, clock: &impl Fn() -> Timestamp) -> Replayed {
+        let end = match (self.first, self.options.until) {
+            (Some(first), Some(until)) => Some(first.after(until)),
+            (_, _) => self.now,
+        };
+        let monitor = self.monitor.unwrap_or_else(|| begun(self.options, clock()));
+        Replayed { monitor, end, skipped: self.skipped }
+    }
+}
+
+/// A monitor of a cluster that was empty at `now`.
+fn begun(options: &Options, now: Timestamp) -> Monitor {
+    let monitor = Monitor::new(options.settings.clone(), &[Scope::Cluster], options.limits, now);
+    monitor.take(&Scope::Cluster, PodEvent::ListBegins, now);
+    monitor.take(&Scope::Cluster, PodEvent::ListEnds, now);
+    monitor
+}
+
+fn event(kind: &str, pod: PodFacts, known: &mut HashSet<String>) -> PodEvent {
+    let is_new = known.insert(pod.id.uid.clone());
+    match kind {
+        "DELETED" => {
+            known.remove(&pod.id.uid);
+            PodEvent::Deleted(pod.into())
+        }
+        // A watch adds a pod twice only after it was interrupted.
+        "ADDED" => PodEvent::Found(pod.into()),
+        _ if is_new => PodEvent::Found(pod.into()),
+        _ => PodEvent::Applied(pod.into()),
+    }
+}
