@@ -1,5 +1,7 @@
 //! The invariants of ARCHITECTURE.md, checked on the source.
 
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -176,4 +178,192 @@ fn no_field_of_a_log_line_has_a_name_that_the_log_uses() {
         }
     }
     assert!(seen > 30, "{seen} fields");
+}
+
+/// The modules of a crate that are files of their own, tests excepted: path within the crate, file, code.
+struct Modules {
+    files: BTreeMap<Vec<String>, (PathBuf, String)>,
+}
+
+impl Modules {
+    fn of(folder: &str) -> Self {
+        let mut files = BTreeMap::new();
+        for (path, text) in sources(folder) {
+            if is_test(&path) {
+                continue;
+            }
+            let inside = path.strip_prefix(folder).expect("the file is in the folder").with_extension("");
+            let mut module: Vec<String> = inside.iter().map(|part| part.to_str().expect("UTF-8").to_owned()).collect();
+            if module == ["main"] {
+                continue;
+            }
+            if module == ["lib"] {
+                module.clear();
+            }
+            let code: String = code(&text).flat_map(|(_, line)| [line, "\n"]).collect();
+            files.insert(module, (path, code));
+        }
+        Self { files }
+    }
+
+    /// The module file that a path names an item of.
+    fn resolve(&self, from: &[String], path: &[String]) -> Option<Vec<String>> {
+        let mut module = match path.first()?.as_str() {
+            "crate" => Vec::new(),
+            _ => from.to_vec(),
+        };
+        for part in path {
+            match part.as_str() {
+                "crate" | "self" => {}
+                "super" => drop(module.pop()?),
+                name => {
+                    module.push(name.to_owned());
+                    if !self.files.contains_key(&module) {
+                        module.pop();
+                        break;
+                    }
+                }
+            }
+        }
+        Some(module)
+    }
+
+    /// The other files whose items a file uses, by `use` or by a path in an expression.
+    fn used_by(&self, module: &[String]) -> BTreeSet<Vec<String>> {
+        let (_, code) = &self.files[module];
+        let children: BTreeSet<&str> = self
+            .files
+            .keys()
+            .filter(|path| path.len() == module.len() + 1 && path.starts_with(module))
+            .filter_map(|path| path.last().map(String::as_str))
+            .collect();
+        let tokens = tokens(code);
+        let mut used = BTreeSet::new();
+        for (start, token) in tokens.iter().enumerate() {
+            let begins = matches!(token.as_str(), "crate" | "super" | "self") || children.contains(token.as_str());
+            let is_inside_a_path = start > 0 && tokens[start - 1] == "::";
+            // A module that only passes on what its parts have does not use it.
+            let is_passed_on = tokens[..start].ends_with(&["pub".to_owned(), "use".to_owned()])
+                || tokens[..start].ends_with(&[")".to_owned(), "use".to_owned()]);
+            if begins && !is_inside_a_path && !is_passed_on && tokens.get(start + 1).is_some_and(|next| next == "::") {
+                let mut paths = Vec::new();
+                read_paths(&tokens, &mut start.clone(), &mut Vec::new(), &mut paths);
+                used.extend(paths.iter().filter_map(|path| self.resolve(module, path)));
+            }
+        }
+        used.remove(module);
+        used
+    }
+}
+
+/// Identifiers, `::`, braces and other characters, without text in quotation marks.
+fn tokens(code: &str) -> Vec<String> {
+    let mut tokens = Vec::new();
+    let mut rest = code;
+    while let Some(first) = rest.chars().next() {
+        let length = if first.is_alphanumeric() || first == '_' {
+            rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())
+        } else if rest.starts_with("::") {
+            2
+        } else if first == '"' {
+            let mut is_escaped = false;
+            let end = rest[1..].find(|c| {
+                let ends = c == '"' && !is_escaped;
+                is_escaped = c == '\\' && !is_escaped;
+                ends
+            });
+            rest = &rest[end.map_or(rest.len(), |end| end + 2)..];
+            continue;
+        } else {
+            first.len_utf8()
+        };
+        let (token, after) = rest.split_at(length);
+        if !first.is_whitespace() {
+            tokens.push(token.to_owned());
+        }
+        rest = after;
+    }
+    tokens
+}
+
+/// Reads `a::b::{c, d::e}` from `at` on: each path in full.
+fn read_paths(tokens: &[String], at: &mut usize, prefix: &mut Vec<String>, paths: &mut Vec<Vec<String>>) {
+    let depth = prefix.len();
+    loop {
+        match tokens.get(*at).map(String::as_str) {
+            Some("{") => {
+                *at += 1;
+                while tokens.get(*at).is_some_and(|token| token != "}") {
+                    read_paths(tokens, at, prefix, paths);
+                    if tokens.get(*at).is_some_and(|token| token == ",") {
+                        *at += 1;
+                    }
+                }
+                *at += 1;
+                break;
+            }
+            Some(name) => {
+                prefix.push(name.to_owned());
+                *at += 1;
+                if tokens.get(*at).is_some_and(|token| token == "::") {
+                    *at += 1;
+                    continue;
+                }
+                if tokens.get(*at).is_some_and(|token| token == "as") {
+                    *at += 2;
+                }
+                paths.push(prefix.clone());
+                break;
+            }
+            None => break,
+        }
+    }
+    prefix.truncate(depth);
+}
+
+/// No file imports itself by way of others: each can be understood after those that it uses.
+#[test]
+fn no_import_cycles_among_the_files_of_a_crate() {
+    let mut cycles = Vec::new();
+    for folder in SOURCES {
+        let modules = Modules::of(folder);
+        let used: BTreeMap<&Vec<String>, BTreeSet<Vec<String>>> =
+            modules.files.keys().map(|module| (module, modules.used_by(module))).collect();
+        for (module, direct) in &used {
+            for start in direct {
+                // The shortest way back, breadth first.
+                let mut came_from = BTreeMap::from([(start, start)]);
+                let mut queue = VecDeque::from([start]);
+                while let Some(next) = queue.pop_front() {
+                    if next == *module {
+                        break;
+                    }
+                    for other in &used[next] {
+                        if let Entry::Vacant(place) = came_from.entry(other) {
+                            place.insert(next);
+                            queue.push_back(other);
+                        }
+                    }
+                }
+                let mut way = Vec::new();
+                let mut step = *module;
+                while let Some(previous) = came_from.get(step) {
+                    way.push(step.join("::"));
+                    if *previous == step {
+                        break;
+                    }
+                    step = previous;
+                }
+                if !way.is_empty() {
+                    way.push(module.join("::"));
+                    way.reverse();
+                    let is_first = way[1..].iter().all(|other| way[0] <= *other);
+                    if is_first {
+                        cycles.push(format!("{folder}: {}", way.join(" -> ")));
+                    }
+                }
+            }
+        }
+    }
+    assert!(cycles.is_empty(), "{} import cycles:\n{}", cycles.len(), cycles.join("\n"));
 }

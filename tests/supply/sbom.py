@@ -15,6 +15,7 @@ from packageurl import PackageURL
 metadata = json.load(sys.stdin)
 packages = {package["id"]: package for package in metadata["packages"]}
 nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
+root = metadata["resolve"]["root"]
 
 
 def linked(node):
@@ -28,14 +29,13 @@ def component(package):
     return Component(
         name=name,
         version=version,
-        type=ComponentType.LIBRARY if package["source"] else ComponentType.APPLICATION,
-        purl=PackageURL("cargo", name=name, version=version) if package["source"] else None,
+        type=ComponentType.APPLICATION if package["id"] == root else ComponentType.LIBRARY,
+        purl=PackageURL("cargo", name=name, version=version) if package["id"] != root else None,
         bom_ref=f"{name}@{version}",
         licenses=[LicenseFactory().make_from_string(licence)],
     )
 
 
-root = metadata["resolve"]["root"]
 components = {root: component(packages[root])}
 waiting = [root]
 while waiting:
