@@ -16,7 +16,9 @@ use timeline::{Case, run};
 
 /// How many cases promtool is given at once.
 const CHUNK: usize = 2;
-/// Under this head the README tells when which rule fires.
+/// The document that compares the time until each rule fires.
+const LATENCY: &str = "docs/alert-latency.md";
+/// The head of its table.
 const TABLE: &str =
     "| recording | classic, scraped every 15 s | every 30 s | every 60 s | ours |\n|---|---|---|---|---|\n";
 const RULES: &str = "alerts/image-pull.yaml";
@@ -25,16 +27,16 @@ fn rules() -> String {
     std::fs::read_to_string(RULES).expect("the rules are there")
 }
 
-/// Compares the README's table with what the recordings say; with `UPDATE` in the environment, writes it.
+/// Compares the table of `LATENCY` with the recordings. With `UPDATE` in the environment, writes it.
 fn check_table(rows: &str) {
-    let readme = std::fs::read_to_string("README.md").expect("the README is there");
-    let (before, rest) = readme.split_once(TABLE).expect("the README has the table");
+    let document = std::fs::read_to_string(LATENCY).expect("the document is there");
+    let (before, rest) = document.split_once(TABLE).expect("the document has the table");
     let after = rest.split_once("\n\n").map_or("", |(_, after)| after);
-    let told = format!("{before}{TABLE}{rows}\n{after}");
+    let updated = format!("{before}{TABLE}{rows}\n{after}");
     if std::env::var_os("UPDATE").is_some() {
-        std::fs::write("README.md", &told).expect("the README can be written");
+        std::fs::write(LATENCY, &updated).expect("the document can be written");
     }
-    assert_eq!(readme, told, "run `UPDATE=1 tests/run recorded_failures`");
+    assert_eq!(document, updated, "run `UPDATE=1 tests/run recorded_failures`");
 }
 
 #[test]
