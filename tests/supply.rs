@@ -2,6 +2,7 @@
 //! everywhere, no secrets.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -137,4 +138,19 @@ fn the_image_is_built_as_hadolint_would_have_it() {
     let dockerfile = read("Dockerfile");
     assert!(dockerfile.contains("\nFROM scratch\n") && dockerfile.contains("\nUSER 65534:65534\n"));
     assert!(dockerfile.contains("cargo build --locked --release"));
+}
+
+/// The build reads the templates' configuration, the runbooks and every crate of the workspace.
+#[test]
+fn the_image_build_has_every_file_that_it_needs() {
+    let dockerignore = read(".dockerignore");
+    let included: Vec<&str> = dockerignore.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let members = packages().into_iter().filter(|package| package["source"].is_null());
+    let manifests = members.map(|package| package["manifest_path"].as_str().expect("a path").to_owned());
+    let manifests = manifests.map(|path| path.replace(concat!(env!("CARGO_MANIFEST_DIR"), "/"), ""));
+    let others = ["Cargo.lock", "askama.toml", "build.rs", "docs/runbooks/README.md", "src/main.rs"];
+    for file in manifests.chain(others.map(str::to_owned)) {
+        let is_included = included.iter().any(|path| Path::new(&file).starts_with(path));
+        assert!(is_included, ".dockerignore excludes {file}");
+    }
 }
