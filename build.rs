@@ -1,10 +1,10 @@
-//! Tells the binary which commit and compiler it was built from.
+//! Passes the commit and the compiler version to the binary.
 
 use std::env;
 use std::process::Command;
 
 fn main() {
-    // The revision may be given, since a container build has no .git.
+    // A container build has no .git and passes REVISION.
     println!("cargo::rerun-if-env-changed=REVISION");
     println!("cargo::rerun-if-changed=.git/HEAD");
     println!("cargo::rerun-if-changed=.git/refs/heads");
@@ -14,7 +14,7 @@ fn main() {
     println!("cargo::rustc-env=IMAGE_PULL_EXPORTER_RUSTC={}", rustc.as_deref().unwrap_or("unknown"));
 }
 
-/// One word of what a command prints, if it succeeds.
+/// Returns one word of the output of a command, if it succeeds.
 fn first_word(command: &str, arguments: &[&str], word: usize) -> Option<String> {
     let output = Command::new(command).args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
