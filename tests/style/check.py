@@ -151,14 +151,14 @@ def yaml(source):
     for number, line in enumerate(lines, 1):
         here = len(line) - len(line.lstrip())
         if indent is not None and (not line.strip() or here > indent):
-            block.append((number, re.sub(r"\{\{.*?\}\}", "X", line)))
+            block.append((number, line))
             continue
         yield from markdown([(row, text.strip()) for row, text in block])
         block, indent = [], None
         if found := re.match(rf"\s*(?:- )?(?:{PROSE_KEYS}): *(.*)$", line):
             indent = here
             if not re.match(r"[|>][+-]?$", found[1]):
-                block.append((number, re.sub(r"\{\{.*?\}\}", "X", found[1].strip("'\""))))
+                block.append((number, found[1].strip("'\"")))
     yield from markdown([(row, text.strip()) for row, text in block])
 
 
@@ -208,7 +208,7 @@ def mask(text):
     def hide(match):
         return "X" * len(match.group())
 
-    text = re.sub(r"`[^`]*`|<[^<>]+>|https?://\S+", hide, text)
+    text = re.sub(r"\{\{.*?\}\}|`[^`]*`|<[^<>]+>|https?://\S+", hide, text)
     text = re.sub(r"\]\([^)]*\)", lambda match: "]" + " " * (len(match.group()) - 1), text)
     text = re.sub(r'"[^"]*"', hide, text)
     return ALLOWED.sub(hide, text)
