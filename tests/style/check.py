@@ -208,6 +208,7 @@ def mask(text):
     def hide(match):
         return "X" * len(match.group())
 
+    text = re.sub(r"\{\{-? *(if|else|end|range|with)\b.*?\}\}", lambda match: " " * len(match.group()), text)
     text = re.sub(r"\{\{.*?\}\}|`[^`]*`|<[^<>]+>|https?://\S+", hide, text)
     text = re.sub(r"\]\([^)]*\)", lambda match: "]" + " " * (len(match.group()) - 1), text)
     text = re.sub(r'"[^"]*"', hide, text)
