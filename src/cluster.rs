@@ -14,42 +14,42 @@ pub mod selection;
 pub mod sighting;
 pub mod wire;
 
-use sighting::Sighting;
+use sighting::PodObject;
 
 /// What the cluster tells of one scope.
 #[derive(Debug)]
 pub enum PodEvent {
     /// A list of all pods of the scope begins. What it does not have when it ends is gone.
-    ListBegins,
+    ListStarted,
     /// A pod as the list shows it.
-    Listed(Sighting),
+    Listed(PodObject),
     /// The list is complete.
-    ListEnds,
+    ListCompleted,
     /// A pod was added or changed.
-    Applied(Sighting),
+    Applied(PodObject),
     /// A pod shows up for the first time, as it was before anybody watched.
-    Found(Sighting),
+    AppliedInitial(PodObject),
     /// A pod was deleted, or matches the selector no longer.
-    Deleted(Sighting),
+    Deleted(PodObject),
     /// The watch goes on after an interruption. What happened meanwhile comes next; when it happened, nobody saw.
-    Resumed,
+    ResumedAfterGap,
     /// Every change up to now has been received: the watch stands, or the API server sent a bookmark.
     Synced,
     /// Something was received that is about none of the pods that are watched.
-    Heard,
+    Progress,
     /// A pod that is there could not be decoded.
     Undecodable(wire::Undecodable),
     /// A pod was deleted, or matches the selector no longer, and could not be decoded.
     UndecodableDeletion(wire::Undecodable),
     /// The API server ended the watch, as it does from time to time. It goes on at once.
-    Ended,
+    WatchEnded,
     /// A request failed or the watch broke. It goes on after a while.
-    Failed(WatchFailure),
+    WatchFailed(WatchFailure),
 }
 
 /// Why a watch has to begin again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WatchCause {
+pub enum WatchRestartCause {
     /// The API server ended it, as it does from time to time.
     Ended,
     /// The API server ended it before it had said anything.
@@ -80,7 +80,7 @@ pub enum WatchCause {
     Other,
 }
 
-impl WatchCause {
+impl WatchRestartCause {
     /// Every one of them.
     pub const ALL: [Self; 14] = [
         Self::Ended,
@@ -125,13 +125,13 @@ impl WatchCause {
 #[derive(Debug)]
 pub struct WatchFailure {
     /// For the metric.
-    pub cause: WatchCause,
+    pub cause: WatchRestartCause,
     /// For a person.
     pub error: String,
 }
 
 /// An error and what caused it, in one line. Most wrappers repeat what they wrap, so each fact stands once.
-fn chain(error: &dyn std::error::Error) -> String {
+fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

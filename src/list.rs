@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::cluster::client::Connection;
 use crate::cluster::pods::{self, Source};
 use crate::cluster::selection::Selection;
-use crate::cluster::{PodEvent, WatchCause};
+use crate::cluster::{PodEvent, WatchRestartCause};
 use crate::present::{FailingContainer, rfc3339};
 use crate::terminal::{Terminal, escaped};
 use image_pull_model::advice::RegistryPods;
@@ -138,25 +138,25 @@ pub async fn look_at_cluster(
         let mut events = std::pin::pin!(pods::list(source(&connection, &scope)));
         loop {
             match events.next().await.context("the list ended early")? {
-                PodEvent::ListBegins => looking.index.reset_begin(&scope),
-                PodEvent::Listed(pod) => match pod.read() {
+                PodEvent::ListStarted => looking.index.reset_begin(&scope),
+                PodEvent::Listed(pod) => match pod.into_facts() {
                     Ok(pod) => looking.pod(&pod, now()),
                     Err(problem) => looking.skip(&problem),
                 },
                 PodEvent::Undecodable(problem) | PodEvent::UndecodableDeletion(problem) => looking.skip(&problem),
-                PodEvent::Failed(failure) => bail!("{}{}", redact(&failure.error), hint(failure.cause, &scope)),
-                PodEvent::ListEnds => {
+                PodEvent::WatchFailed(failure) => bail!("{}{}", redact(&failure.error), hint(failure.cause, &scope)),
+                PodEvent::ListCompleted => {
                     let _ = looking.index.reset_end(&scope, now());
                     break;
                 }
                 // Only after the list.
                 PodEvent::Applied(_)
-                | PodEvent::Resumed
+                | PodEvent::ResumedAfterGap
                 | PodEvent::Synced
-                | PodEvent::Found(_)
+                | PodEvent::AppliedInitial(_)
                 | PodEvent::Deleted(_)
-                | PodEvent::Heard
-                | PodEvent::Ended => {}
+                | PodEvent::Progress
+                | PodEvent::WatchEnded => {}
             }
         }
     }
@@ -173,8 +173,12 @@ fn source(connection: &Connection, scope: &Scope) -> Source {
 }
 
 /// Whoever may not list the pods of a cluster may list those of a namespace.
-fn hint(cause: WatchCause, scope: &Scope) -> &'static str {
-    if cause == WatchCause::Forbidden && *scope == Scope::Cluster { "; or ask for one namespace with -n" } else { "" }
+fn hint(cause: WatchRestartCause, scope: &Scope) -> &'static str {
+    if cause == WatchRestartCause::Forbidden && *scope == Scope::Cluster {
+        "; or ask for one namespace with -n"
+    } else {
+        ""
+    }
 }
 
 /// Prints a look.

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use crate::cluster::sighting::Sighting;
+use crate::cluster::sighting::PodObject;
 use crate::cluster::wire::Undecodable;
-use crate::cluster::{PodEvent, WatchCause};
+use crate::cluster::{PodEvent, WatchRestartCause};
 use crate::metrics::choice::Choice;
 use crate::metrics::counters::{self, Counters, WatchEvent};
 use crate::metrics::view::{NamespaceWatch, View, Watch};
@@ -93,7 +93,7 @@ impl Monitor {
         let counted = counters::Limits { registries: limits.max_registries, pairs: limits.max_pairs };
         let state = State {
             index: Index::new(settings, scopes),
-            counters: Counters::new(began, counted, &WatchCause::ALL.map(WatchCause::as_str)),
+            counters: Counters::new(began, counted, &WatchRestartCause::ALL.map(WatchRestartCause::as_str)),
             history: History::default(),
             now: began,
             clock: ClockCheck::default(),
@@ -249,15 +249,15 @@ impl State {
         let Some(watch) = self.index.watch_mut(scope) else { return };
         self.now = now;
         match event {
-            PodEvent::Failed(ref failure) => watch.fail(logged(&redact(&failure.error)).to_owned()),
+            PodEvent::WatchFailed(ref failure) => watch.fail(logged(&redact(&failure.error)).to_owned()),
             // The API server responded until now, and the watch goes on.
-            PodEvent::Ended | PodEvent::ListBegins | PodEvent::ListEnds => {}
+            PodEvent::WatchEnded | PodEvent::ListStarted | PodEvent::ListCompleted => {}
             PodEvent::Listed(_) => watch.count_listed_pod(),
-            PodEvent::Resumed => watch.resume_after_gap(now),
+            PodEvent::ResumedAfterGap => watch.resume_after_gap(now),
             PodEvent::Synced => watch.sync(now),
-            PodEvent::Heard
+            PodEvent::Progress
             | PodEvent::Applied(_)
-            | PodEvent::Found(_)
+            | PodEvent::AppliedInitial(_)
             | PodEvent::Deleted(_)
             | PodEvent::Undecodable(_)
             | PodEvent::UndecodableDeletion(_) => {
@@ -265,7 +265,7 @@ impl State {
             }
         }
         let effects = match event {
-            PodEvent::ListBegins => {
+            PodEvent::ListStarted => {
                 self.counters.own.relists += 1;
                 self.index.reset_begin(scope);
                 Vec::new()
@@ -274,17 +274,17 @@ impl State {
                 self.counters.own.watch_event(WatchEvent::Listed);
                 self.read(scope, pod).map(|pod| self.index.apply(&pod, now)).unwrap_or_default()
             }
-            PodEvent::ListEnds => self.index.reset_end(scope, now),
-            PodEvent::Resumed | PodEvent::Synced | PodEvent::Heard => Vec::new(),
-            PodEvent::Ended => {
-                self.counters.own.watch_restart(WatchCause::Ended.as_str());
+            PodEvent::ListCompleted => self.index.reset_end(scope, now),
+            PodEvent::ResumedAfterGap | PodEvent::Synced | PodEvent::Progress => Vec::new(),
+            PodEvent::WatchEnded => {
+                self.counters.own.watch_restart(WatchRestartCause::Ended.as_str());
                 Vec::new()
             }
             PodEvent::Applied(pod) => {
                 self.counters.own.watch_event(WatchEvent::Applied);
                 self.read(scope, pod).map(|pod| self.index.apply(&pod, now)).unwrap_or_default()
             }
-            PodEvent::Found(pod) => {
+            PodEvent::AppliedInitial(pod) => {
                 self.counters.own.watch_event(WatchEvent::Applied);
                 self.read(scope, pod).map(|pod| self.index.apply_initial(&pod, now)).unwrap_or_default()
             }
@@ -305,7 +305,7 @@ impl State {
                 self.skip(&problem);
                 self.index.delete_unread(&problem.id, now)
             }
-            PodEvent::Failed(failure) => {
+            PodEvent::WatchFailed(failure) => {
                 self.counters.own.watch_restart(failure.cause.as_str());
                 warn!(cause = failure.cause.as_str(), error = logged(&redact(&failure.error)), "watch failed");
                 Vec::new()
@@ -318,12 +318,12 @@ impl State {
 
     /// Reads a pod if there is anything to learn from it: it waits, or it did and is remembered. One that cannot be read is
     /// kept as it was.
-    fn read(&mut self, scope: &Scope, pod: Sighting) -> Option<PodFacts> {
-        if !pod.waits() && !self.index.has(pod.id()) {
+    fn read(&mut self, scope: &Scope, pod: PodObject) -> Option<PodFacts> {
+        if !pod.has_waiting_container() && !self.index.has(pod.id()) {
             return None;
         }
         let id = pod.id().clone();
-        match pod.read() {
+        match pod.into_facts() {
             Ok(pod) => {
                 self.count_exceeded(&pod);
                 Some(pod)

@@ -169,8 +169,8 @@ impl<'a> Player<'a> {
 /// A monitor of a cluster that was empty at `now`.
 fn begun(options: &Options, now: Timestamp) -> Monitor {
     let monitor = Monitor::new(options.settings.clone(), &[Scope::Cluster], options.limits, now);
-    monitor.take(&Scope::Cluster, PodEvent::ListBegins, now);
-    monitor.take(&Scope::Cluster, PodEvent::ListEnds, now);
+    monitor.take(&Scope::Cluster, PodEvent::ListStarted, now);
+    monitor.take(&Scope::Cluster, PodEvent::ListCompleted, now);
     monitor
 }
 
@@ -182,8 +182,8 @@ fn event(kind: &str, pod: PodFacts, known: &mut HashSet<String>) -> PodEvent {
             PodEvent::Deleted(pod.into())
         }
         // A watch adds a pod twice only after it was interrupted.
-        "ADDED" => PodEvent::Found(pod.into()),
-        _ if is_new => PodEvent::Found(pod.into()),
+        "ADDED" => PodEvent::AppliedInitial(pod.into()),
+        _ if is_new => PodEvent::AppliedInitial(pod.into()),
         _ => PodEvent::Applied(pod.into()),
     }
 }

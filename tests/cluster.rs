@@ -389,8 +389,8 @@ fn a_clock_that_is_set_forward_and_back_leaves_no_start_in_the_future_and_no_fal
         families::write(&Shown::of(&monitor.view().expect("it was listed")), &mut exposition);
         String::from_utf8(exposition.finish()).expect("it is text")
     };
-    monitor.take(&Scope::Cluster, PodEvent::ListBegins, at(0));
-    monitor.take(&Scope::Cluster, PodEvent::ListEnds, at(0));
+    monitor.take(&Scope::Cluster, PodEvent::ListStarted, at(0));
+    monitor.take(&Scope::Cluster, PodEvent::ListCompleted, at(0));
     for with_both in [true, false] {
         let running = |seconds| with_both.then_some(seconds);
         apply(1, running(1), None);

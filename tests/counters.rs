@@ -33,7 +33,7 @@ impl Watched {
     fn new(name: &str, feature: &str, limits: Limits) -> Self {
         let now = Timestamp::from_unix_millis(1_700_000_000_000);
         let monitor = Arc::new(Monitor::new(Settings::default(), &[Scope::Cluster], limits, now));
-        for event in [PodEvent::ListBegins, PodEvent::ListEnds, PodEvent::Synced] {
+        for event in [PodEvent::ListStarted, PodEvent::ListCompleted, PodEvent::Synced] {
             monitor.take(&Scope::Cluster, event, now);
         }
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
@@ -51,7 +51,7 @@ impl Watched {
     fn pass(&self, time: Duration) -> Timestamp {
         let mut now = self.now.lock().expect("nobody panicked");
         *now = now.after(time);
-        self.monitor.take(&Scope::Cluster, PodEvent::Heard, *now);
+        self.monitor.take(&Scope::Cluster, PodEvent::Progress, *now);
         *now
     }
 

@@ -3,9 +3,9 @@
 use std::fs;
 
 use bytes::Bytes;
-use image_pull_exporter::cluster::codec::{Encoding, Word};
+use image_pull_exporter::cluster::codec::{Encoding, WatchEvent};
 use image_pull_exporter::cluster::frames::{Frame, Frames};
-use image_pull_exporter::cluster::sighting::Sighting;
+use image_pull_exporter::cluster::sighting::PodObject;
 use image_pull_sim::api::protobuf;
 use image_pull_sim::cluster::Cluster;
 use image_pull_sim::script::Script;
@@ -34,14 +34,14 @@ fn simulated() -> Vec<(String, Value)> {
     events.into_iter().map(|event| (event.change.as_str().to_owned(), event.pod)).collect()
 }
 
-fn read(encoding: Encoding, stream: Vec<u8>) -> Vec<Word> {
+fn read(encoding: Encoding, stream: Vec<u8>) -> Vec<WatchEvent> {
     let mut frames = Frames::new(encoding.framing());
     frames.push(stream.into());
     let mut words = Vec::new();
     while let Some(frame) = frames.next_frame().expect("it is in step") {
         let Frame::Whole(frame) = frame else { panic!("no pod is too large") };
         words.push(match encoding.word(&frame).expect("it is an event") {
-            Word::Pod { change, version, pod } => Word::Pod { change, version, pod: pod.map(read_whole) },
+            WatchEvent::Pod { change, version, pod } => WatchEvent::Pod { change, version, pod: pod.map(read_whole) },
             other => other,
         });
     }
@@ -49,10 +49,10 @@ fn read(encoding: Encoding, stream: Vec<u8>) -> Vec<Word> {
 }
 
 /// Reads a pod to its end; a glimpse of it must have told the same.
-fn read_whole(glimpsed: Sighting) -> Sighting {
-    let (id, waits) = (glimpsed.id().clone(), glimpsed.waits());
-    let pod = Sighting::from(glimpsed.read().expect("it is a pod"));
-    assert_eq!((pod.id(), pod.waits()), (&id, waits));
+fn read_whole(glimpsed: PodObject) -> PodObject {
+    let (id, waits) = (glimpsed.id().clone(), glimpsed.has_waiting_container());
+    let pod = PodObject::from(glimpsed.into_facts().expect("it is a pod"));
+    assert_eq!((pod.id(), pod.has_waiting_container()), (&id, waits));
     pod
 }
 
@@ -61,7 +61,7 @@ fn an_event_says_the_same_in_both_encodings() {
     for (kind, pod) in recorded().into_iter().chain(simulated()) {
         let line = format!("{}\n", json!({ "type": kind, "object": pod }));
         let from_json = read(Encoding::Json, line.into_bytes());
-        assert!(matches!(&*from_json, [Word::Pod { pod: Ok(_), .. }]), "{from_json:?}");
+        assert!(matches!(&*from_json, [WatchEvent::Pod { pod: Ok(_), .. }]), "{from_json:?}");
         assert_eq!(read(Encoding::Protobuf, protobuf::event(&kind, &protobuf::object(&pod))), from_json);
     }
 }
@@ -80,6 +80,9 @@ fn a_list_says_the_same_in_both_encodings() {
         (items.page().expect("it is a page"), facts)
     };
     let (page, facts) = read(Encoding::Json, text.into());
-    assert_eq!((page.objects, page.version.as_str(), page.token.as_str()), (pods.len(), "900", "more"));
+    assert_eq!(
+        (page.item_count, page.resource_version.as_str(), page.continue_token.as_str()),
+        (pods.len(), "900", "more")
+    );
     assert_eq!(read(Encoding::Protobuf, binary.into()), (page, facts));
 }

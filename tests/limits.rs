@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use common::cluster::Cluster;
 use common::{NOT_FOUND, Program, eventually, get, pod, sum};
 use image_pull_exporter::cluster::codec::Encoding;
-use image_pull_exporter::cluster::sighting::Sighting;
+use image_pull_exporter::cluster::sighting::PodObject;
 use image_pull_exporter::present::FailingContainer;
 use image_pull_model::advice::RegistryPods;
 use image_pull_model::facts::{Exceeded, PodFacts, Scope, State};
@@ -97,7 +97,12 @@ fn decoded(encoding: Encoding, pod: &Value) -> PodFacts {
         Encoding::Protobuf => protobuf::pod_list(&metadata, [protobuf::pod(pod)]),
     };
     let mut items = encoding.items(list.into()).expect("it is a list");
-    items.next_pod().expect("it is an item").expect("there is one").and_then(Sighting::read).expect("it is a pod")
+    items
+        .next_pod()
+        .expect("it is an item")
+        .expect("there is one")
+        .and_then(PodObject::into_facts)
+        .expect("it is a pod")
 }
 
 #[track_caller]

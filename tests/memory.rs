@@ -53,7 +53,7 @@ fn weeks_of_new_names_end_with_the_series_they_began_with() {
     let limits = Limits { max_registries: 10, max_containers: 50, max_pairs: 40 };
     let mut now = Timestamp::from_unix_millis(1_800_000_000_000);
     let monitor = Monitor::new(Settings::default(), &[Scope::Cluster], limits, now).remembering(100);
-    for event in [PodEvent::ListBegins, PodEvent::ListEnds, PodEvent::Synced] {
+    for event in [PodEvent::ListStarted, PodEvent::ListCompleted, PodEvent::Synced] {
         monitor.take(&Scope::Cluster, event, now);
     }
     let (mut sizes, mut after_a_week) = (Vec::new(), 0);

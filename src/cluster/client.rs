@@ -11,7 +11,7 @@ use kube::config::KubeconfigError;
 use kube::{Client, Config};
 use tokio::time::timeout;
 
-use super::chain;
+use super::error_chain;
 pub use connection::Connection;
 pub(super) use credentials::problem;
 use image_pull_model::redact::redact;
@@ -33,7 +33,7 @@ pub struct Place {
 #[derive(Debug, thiserror::Error)]
 pub enum NoClient {
     /// The kubeconfig is missing or broken, or names what it lacks.
-    #[error("cannot use the kubeconfig: {}", redact(&chain(.0)))]
+    #[error("cannot use the kubeconfig: {}", redact(&error_chain(.0)))]
     Kubeconfig(KubeconfigError),
     /// A file that the configuration names cannot be read.
     #[error("cannot read {}: {}", .0.display(), .1)]
@@ -82,5 +82,5 @@ async fn build(config: Config) -> Result<Client, NoClient> {
 }
 
 fn describe(error: &kube::Error) -> String {
-    problem(error).unwrap_or_else(|| redact(&chain(error)).into_owned())
+    problem(error).unwrap_or_else(|| redact(&error_chain(error)).into_owned())
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::frames::Framing;
-use super::sighting::Sighting;
+use super::sighting::PodObject;
 use super::wire::bounded::Text;
 use super::wire::outline::{Outline, bytes_of};
 use super::wire::protobuf::{Fields, Message};
@@ -26,11 +26,11 @@ use messages::{Bookmark, StatusObject};
 pub use list::{Items, JsonItems};
 
 /// The media type of protobuf.
-pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+pub const PROTOBUF_MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
 /// The media type of JSON.
-pub const JSON: &str = "application/json";
+pub const JSON_MEDIA_TYPE: &str = "application/json";
 /// What an object in protobuf begins with.
-const MAGIC: &[u8] = b"k8s\0";
+const PROTOBUF_MAGIC: &[u8] = b"k8s\0";
 
 /// How the API server writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub enum Encoding {
 
 /// What happened to a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum PodChange {
     /// It came to be, or into what is watched.
     Added,
     /// It changed.
@@ -54,15 +54,15 @@ pub enum Change {
 
 /// One event of a watch.
 #[derive(Debug, PartialEq)]
-pub enum Word {
+pub enum WatchEvent {
     /// A pod changed.
     Pod {
         /// How.
-        change: Change,
+        change: PodChange,
         /// The resourceVersion of the change.
         version: String,
         /// The pod, or why it is of no use.
-        pod: Result<Sighting, Undecodable>,
+        pod: Result<PodObject, Undecodable>,
     },
     /// Everything up to here has been said.
     Bookmark {
@@ -72,25 +72,25 @@ pub enum Word {
         ends_list: bool,
     },
     /// The watch failed.
-    Error(Status),
+    Error(ApiStatus),
     /// An event that is none of these.
-    Senseless(Undecodable),
+    Malformed(Undecodable),
 }
 
 /// What a page of a list says about itself.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Page {
+pub struct PageMetadata {
     /// The resourceVersion of the list.
-    pub version: String,
+    pub resource_version: String,
     /// What to ask for the next page with; empty after the last.
-    pub token: String,
+    pub continue_token: String,
     /// How many objects it had.
-    pub objects: usize,
+    pub item_count: usize,
 }
 
 /// An error as the API server reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Status {
+pub struct ApiStatus {
     /// The HTTP status.
     pub code: u16,
     /// What is wrong.
@@ -102,13 +102,13 @@ pub struct Status {
 /// What cannot be read, and so cannot be skipped either.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Garbled(String);
+pub struct DecodeError(String);
 
 impl Encoding {
     /// The encoding of a response, by its `Content-Type`.
-    pub fn of(content_type: &str) -> Option<Self> {
+    pub fn from_content_type(content_type: &str) -> Option<Self> {
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        [(PROTOBUF, Self::Protobuf), (JSON, Self::Json)]
+        [(PROTOBUF_MEDIA_TYPE, Self::Protobuf), (JSON_MEDIA_TYPE, Self::Json)]
             .into_iter()
             .find_map(|(name, encoding)| media_type.eq_ignore_ascii_case(name).then_some(encoding))
     }
@@ -122,7 +122,7 @@ impl Encoding {
     }
 
     /// Reads an event of a watch.
-    pub fn word(self, frame: &Bytes) -> Result<Word, Garbled> {
+    pub fn word(self, frame: &Bytes) -> Result<WatchEvent, DecodeError> {
         match self {
             Self::Json => json_word(frame),
             Self::Protobuf => protobuf_word(frame),
@@ -130,7 +130,7 @@ impl Encoding {
     }
 
     /// Reads what is known of an event that is too large to be held, from its beginning.
-    pub fn too_large(self, beginning: &[u8], bytes: usize) -> Word {
+    pub fn too_large(self, beginning: &[u8], bytes: usize) -> WatchEvent {
         let outline = match self {
             Self::Json => Outline::of_json_event(beginning),
             Self::Protobuf => protobuf_outline(beginning),
@@ -142,7 +142,7 @@ impl Encoding {
     ///
     /// # Errors
     /// When it is no list.
-    pub fn items(self, body: Bytes) -> Result<Items, Garbled> {
+    pub fn items(self, body: Bytes) -> Result<Items, DecodeError> {
         match self {
             Self::Json => Ok(Items::json(body)),
             Self::Protobuf => unwrapped(&body).map(Items::protobuf),
@@ -150,7 +150,7 @@ impl Encoding {
     }
 
     /// Reads the body of an error; one that is no Status is its own message.
-    pub fn status(encoding: Option<Self>, code: u16, body: &Bytes) -> Status {
+    pub fn status(encoding: Option<Self>, code: u16, body: &Bytes) -> ApiStatus {
         let said = match encoding {
             Some(Self::Json) => wire::lossy(body).ok(),
             Some(Self::Protobuf) => unwrapped(body).ok().and_then(|raw| StatusObject::decode(&raw).ok()),
@@ -166,7 +166,7 @@ impl Encoding {
     }
 }
 
-fn json_word(line: &Bytes) -> Result<Word, Garbled> {
+fn json_word(line: &Bytes) -> Result<WatchEvent, DecodeError> {
     // One pass for what comes all the time; more for what does not.
     match wire::lossy(line) {
         Ok(JsonPodEvent { change, object }) => Ok(pod_word(change, object)),
@@ -175,20 +175,20 @@ fn json_word(line: &Bytes) -> Result<Word, Garbled> {
 }
 
 /// Reads an event that is not a pod's, or whose object does not decode for this reason.
-fn other_json_word(line: &Bytes, error: &serde_json::Error) -> Result<Word, Garbled> {
+fn other_json_word(line: &Bytes, error: &serde_json::Error) -> Result<WatchEvent, DecodeError> {
     let _: IgnoredAny = serde_json::from_slice(line).map_err(garbled)?;
     let Outline { kind, has_object, id } = Outline::of_json_event(line);
     match &*kind {
         _ if !has_object => Err(garbled("an event without an object")),
         "BOOKMARK" => wire::lossy::<JsonEvent<Bookmark>>(line).map(|event| event.object.read()).map_err(garbled),
-        "ERROR" => {
-            wire::lossy::<JsonEvent<StatusObject>>(line).map(|event| Word::Error(event.object.read())).map_err(garbled)
-        }
+        "ERROR" => wire::lossy::<JsonEvent<StatusObject>>(line)
+            .map(|event| WatchEvent::Error(event.object.read()))
+            .map_err(garbled),
         kind => Ok(undecodable(kind, id, Problem::malformed(error))),
     }
 }
 
-fn protobuf_word(frame: &Bytes) -> Result<Word, Garbled> {
+fn protobuf_word(frame: &Bytes) -> Result<WatchEvent, DecodeError> {
     let (mut kind, mut extension) = (&b""[..], &b""[..]);
     for field in Fields::of(frame) {
         match field.map_err(garbled)? {
@@ -201,15 +201,15 @@ fn protobuf_word(frame: &Bytes) -> Result<Word, Garbled> {
     let object = unwrapped(&frame.slice_ref(raw))?;
     match kind {
         b"BOOKMARK" => Ok(Bookmark::decode(&object).map_err(garbled)?.read()),
-        b"ERROR" => Ok(Word::Error(StatusObject::decode(&object).map_err(garbled)?.read())),
+        b"ERROR" => Ok(WatchEvent::Error(StatusObject::decode(&object).map_err(garbled)?.read())),
         kind => {
             let kind = String::from_utf8_lossy(kind);
-            Ok(match Change::named(&kind) {
+            Ok(match PodChange::named(&kind) {
                 Some(change) => {
-                    let (version, pod) = Sighting::glimpse(&object);
-                    Word::Pod { change, version, pod }
+                    let (version, pod) = PodObject::decode_partial(&object);
+                    WatchEvent::Pod { change, version, pod }
                 }
-                None => Word::Senseless(unknown_event(&kind, Outline::of_protobuf(&object).id)),
+                None => WatchEvent::Malformed(unknown_event(&kind, Outline::of_protobuf(&object).id)),
             })
         }
     }
@@ -220,20 +220,20 @@ fn protobuf_outline(event: &[u8]) -> Outline {
     let kind = bytes_of(event, 1).last().map(String::from_utf8_lossy);
     let kind = kind.map(|kind| truncate(&kind, MAX_LABEL).into_owned()).unwrap_or_default();
     let envelope = bytes_of(event, 2).last().and_then(|extension| bytes_of(extension, 1).last());
-    let object = envelope.and_then(|envelope| bytes_of(envelope.strip_prefix(MAGIC)?, 2).last());
+    let object = envelope.and_then(|envelope| bytes_of(envelope.strip_prefix(PROTOBUF_MAGIC)?, 2).last());
     Outline { kind, ..object.map(Outline::of_protobuf).unwrap_or_default() }
 }
 
-fn pod_word(change: Change, mut pod: Pod) -> Word {
+fn pod_word(change: PodChange, mut pod: Pod) -> WatchEvent {
     let version = pod.metadata.as_mut().map(|metadata| std::mem::take(&mut metadata.resource_version).whole());
-    Word::Pod { change, version: version.unwrap_or_default(), pod: Sighting::of(pod) }
+    WatchEvent::Pod { change, version: version.unwrap_or_default(), pod: PodObject::from_pod(pod) }
 }
 
 /// An event of this type whose object cannot be read.
-fn undecodable(kind: &str, id: PodId, problem: Problem) -> Word {
-    match Change::named(kind) {
-        Some(change) => Word::Pod { change, version: String::new(), pod: Err(Undecodable { id, problem }) },
-        None => Word::Senseless(unknown_event(kind, id)),
+fn undecodable(kind: &str, id: PodId, problem: Problem) -> WatchEvent {
+    match PodChange::named(kind) {
+        Some(change) => WatchEvent::Pod { change, version: String::new(), pod: Err(Undecodable { id, problem }) },
+        None => WatchEvent::Malformed(unknown_event(kind, id)),
     }
 }
 
@@ -243,24 +243,24 @@ fn unknown_event(kind: &str, id: PodId) -> Undecodable {
 }
 
 /// Takes an object out of its envelope.
-fn unwrapped(bytes: &Bytes) -> Result<Bytes, Garbled> {
-    let Some(envelope) = bytes.strip_prefix(MAGIC) else {
-        return Err(Garbled("an object without the magic bytes of Kubernetes' protobuf".to_owned()));
+fn unwrapped(bytes: &Bytes) -> Result<Bytes, DecodeError> {
+    let Some(envelope) = bytes.strip_prefix(PROTOBUF_MAGIC) else {
+        return Err(DecodeError("an object without the magic bytes of Kubernetes' protobuf".to_owned()));
     };
     let raw = Fields::of(envelope).last_bytes(2).map_err(garbled)?;
     Ok(raw.map(|raw| bytes.slice_ref(raw)).unwrap_or_default())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "so that it fits map_err")]
-fn garbled(error: impl ToString) -> Garbled {
-    Garbled(truncate(&error.to_string(), MAX_MESSAGE).into_owned())
+fn garbled(error: impl ToString) -> DecodeError {
+    DecodeError(truncate(&error.to_string(), MAX_MESSAGE).into_owned())
 }
 
 /// A pod's event.
 #[derive(Deserialize)]
 struct JsonPodEvent {
     #[serde(rename = "type")]
-    change: Change,
+    change: PodChange,
     object: Pod,
 }
 
@@ -270,7 +270,7 @@ struct JsonEvent<T> {
     object: T,
 }
 
-impl Change {
+impl PodChange {
     /// The change that an event of this type tells.
     fn named(kind: &str) -> Option<Self> {
         match kind {
@@ -282,7 +282,7 @@ impl Change {
     }
 }
 
-impl<'de> Deserialize<'de> for Change {
+impl<'de> Deserialize<'de> for PodChange {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let kind = Text::<MAX_LABEL>::deserialize(deserializer)?;
         Self::named(kind.as_str()).ok_or_else(|| serde::de::Error::custom("no pod's event"))

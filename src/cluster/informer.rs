@@ -34,11 +34,11 @@ use listing::Listing;
 use pace::Pace;
 use version::Version;
 
-use super::codec::{Change, Page, Status, Word};
+use super::codec::{ApiStatus, PageMetadata, PodChange, WatchEvent};
 use super::request::{Ask, Words};
-use super::sighting::Sighting;
+use super::sighting::PodObject;
 use super::wire::Undecodable;
-use super::{PodEvent, WatchCause, WatchFailure};
+use super::{PodEvent, WatchFailure, WatchRestartCause};
 
 /// The time since the informer was made.
 pub(super) type Moment = Duration;
@@ -67,7 +67,7 @@ pub(super) enum End {
     /// The credentials could not be had.
     NoCredentials(String),
     /// With an HTTP status that says no.
-    Refused(Status),
+    Refused(ApiStatus),
     /// With something that cannot be read.
     Garbled(String),
     /// A page was larger than may be held.
@@ -225,14 +225,14 @@ impl Informer {
         flight.heard = now;
         match flight.kind {
             Kind::Page { first: false } | Kind::Check => {}
-            Kind::Page { first: true } | Kind::Initial => self.events.push_back(PodEvent::ListBegins),
+            Kind::Page { first: true } | Kind::Initial => self.events.push_back(PodEvent::ListStarted),
             Kind::Watch => {
                 let gap = self.current_at.map_or(Duration::ZERO, |at| now.saturating_sub(at));
                 self.current_at = Some(now);
                 self.accounted_at = now;
                 if gap > SHORT_GAP {
                     flight.catching_up = Some(now + CATCH_UP);
-                    self.events.push_back(PodEvent::Resumed);
+                    self.events.push_back(PodEvent::ResumedAfterGap);
                 } else {
                     self.events.push_back(PodEvent::Synced);
                 }
@@ -248,7 +248,7 @@ impl Informer {
             && flight.head.is_some()
         {
             flight.catching_up = Some(now + CATCH_UP);
-            self.events.push_back(PodEvent::Resumed);
+            self.events.push_back(PodEvent::ResumedAfterGap);
         }
     }
 
@@ -267,7 +267,7 @@ impl Informer {
     }
 
     /// Takes a pod of a page.
-    pub(super) fn listed(&mut self, pod: Result<Sighting, Undecodable>) {
+    pub(super) fn listed(&mut self, pod: Result<PodObject, Undecodable>) {
         let Some(flight) = self.flight.as_mut().filter(|flight| flight.kind != Kind::Check) else { return };
         if let (None, Ok(pod)) = (&flight.first, &pod) {
             flight.first = Some(pod.id().uid.clone());
@@ -276,37 +276,47 @@ impl Informer {
     }
 
     /// Takes the end of a page, after its pods.
-    pub(super) fn paged(&mut self, page: Page, now: Moment) {
+    pub(super) fn paged(&mut self, page: PageMetadata, now: Moment) {
         let Some(flight) = self.flight.take() else { return };
         if flight.kind == Kind::Check {
-            self.checked = self.is_reached_by(&Version::from(page.version), now);
-        } else if !page.token.is_empty() {
+            self.checked = self.is_reached_by(&Version::from(page.resource_version), now);
+        } else if !page.continue_token.is_empty() {
             let before = match std::mem::replace(&mut self.position, Position::Blank) {
                 Position::Listing(listing) => Some(listing),
                 Position::Blank | Position::Current(_) => None,
             };
-            let Some(listing) = Listing::next(before, flight.first, page.token) else {
-                self.fail(WatchCause::Decode, "the API server repeats the pages of a list".to_owned(), None, now);
+            let Some(listing) = Listing::next(before, flight.first, page.continue_token) else {
+                self.fail(
+                    WatchRestartCause::Decode,
+                    "the API server repeats the pages of a list".to_owned(),
+                    None,
+                    now,
+                );
                 return;
             };
             // A server could go on for ever with empty pages.
-            self.follows = page.objects > 0 && listing.is_unpaced();
+            self.follows = page.item_count > 0 && listing.is_unpaced();
             self.position = Position::Listing(listing);
-        } else if page.version.is_empty() {
-            self.fail(WatchCause::Decode, "the API server sent a list without resourceVersion".to_owned(), None, now);
+        } else if page.resource_version.is_empty() {
+            self.fail(
+                WatchRestartCause::Decode,
+                "the API server sent a list without resourceVersion".to_owned(),
+                None,
+                now,
+            );
             self.position = Position::Blank;
         } else {
             // The next time there is something to be listed, the better way gets a chance.
             if let WatchList::Usable { failed } = &mut self.watch_list {
                 *failed = (*failed).min(PATIENCE - 1);
             }
-            self.complete(page.version, now);
+            self.complete(page.resource_version, now);
             self.follows = true;
         }
     }
 
     /// Takes an event of a watch. Where it returns false, nothing that follows it is of use: drop the connection.
-    pub(super) fn heard(&mut self, word: Word, now: Moment) -> bool {
+    pub(super) fn heard(&mut self, word: WatchEvent, now: Moment) -> bool {
         let Some(flight) = &mut self.flight else { return false };
         flight.heard = now;
         flight.spoke = true;
@@ -316,23 +326,23 @@ impl Informer {
             self.accounted_at = now;
         }
         match word {
-            Word::Pod { change: Change::Deleted, pod: Err(problem), .. } => {
+            WatchEvent::Pod { change: PodChange::Deleted, pod: Err(problem), .. } => {
                 self.events.push_back(PodEvent::UndecodableDeletion(problem));
                 true
             }
-            Word::Pod { pod: Err(problem), .. } | Word::Senseless(problem) => {
+            WatchEvent::Pod { pod: Err(problem), .. } | WatchEvent::Malformed(problem) => {
                 self.events.push_back(PodEvent::Undecodable(problem));
                 true
             }
-            Word::Pod { change: Change::Added | Change::Modified, pod: Ok(pod), .. } if is_initial => {
+            WatchEvent::Pod { change: PodChange::Added | PodChange::Modified, pod: Ok(pod), .. } if is_initial => {
                 self.events.push_back(PodEvent::Listed(pod));
                 true
             }
-            Word::Pod { change: Change::Deleted, pod: Ok(pod), .. } if is_initial => {
+            WatchEvent::Pod { change: PodChange::Deleted, pod: Ok(pod), .. } if is_initial => {
                 self.events.push_back(PodEvent::Deleted(pod));
                 true
             }
-            Word::Pod { change, version, pod: Ok(pod) } => {
+            WatchEvent::Pod { change, version, pod: Ok(pod) } => {
                 if flight.catching_up.take_if(|until| now >= *until).is_some() {
                     self.events.push_back(PodEvent::Synced);
                 }
@@ -340,19 +350,19 @@ impl Informer {
                     return false;
                 }
                 self.events.push_back(match change {
-                    Change::Deleted => PodEvent::Deleted(pod),
-                    Change::Added | Change::Modified => PodEvent::Applied(pod),
+                    PodChange::Deleted => PodEvent::Deleted(pod),
+                    PodChange::Added | PodChange::Modified => PodEvent::Applied(pod),
                 });
                 true
             }
-            Word::Bookmark { version, ends_list: true } if is_initial => {
+            WatchEvent::Bookmark { version, ends_list: true } if is_initial => {
                 flight.kind = Kind::Watch;
                 self.watch_list = WatchList::Usable { failed: 0 };
                 self.complete(version, now);
                 true
             }
-            Word::Bookmark { .. } if is_initial => true,
-            Word::Bookmark { version, .. } => {
+            WatchEvent::Bookmark { .. } if is_initial => true,
+            WatchEvent::Bookmark { version, .. } => {
                 flight.catching_up = None;
                 self.bookmarks = true;
                 let moved = self.moves_to(version, now);
@@ -361,7 +371,7 @@ impl Informer {
                 }
                 moved
             }
-            Word::Error(status) => {
+            WatchEvent::Error(status) => {
                 self.refused(&status, "the API server ended the watch", now);
                 false
             }
@@ -394,7 +404,7 @@ impl Informer {
             Position::Current(_) | Position::Listing(_) | Position::Blank => return true,
         };
         let error = format!("the API server went back from resourceVersion {known} to {version}");
-        self.fail(WatchCause::Rewound, error, None, now);
+        self.fail(WatchRestartCause::Rewound, error, None, now);
         self.position = Position::Blank;
         false
     }
@@ -406,7 +416,7 @@ impl Informer {
         self.accounted_at = now;
         self.bookmarks = false;
         self.checked = true;
-        self.events.push_back(PodEvent::ListEnds);
+        self.events.push_back(PodEvent::ListCompleted);
     }
 
     /// Ends what is under way, and returns it.
@@ -422,26 +432,30 @@ impl Informer {
     /// Ends a watch that nothing is wrong with, to be resumed from its position.
     fn end_watch(&mut self) {
         self.land();
-        self.events.push_back(PodEvent::Ended);
+        self.events.push_back(PodEvent::WatchEnded);
     }
 
     /// Reports that the view has been out of date for too long, though nothing has failed.
     fn report_blind(&mut self, now: Moment) {
         let error = format!("the view of the pods has not been complete and current for {} s", BLIND_LIMIT.as_secs());
-        self.report(WatchCause::Timeout, error, now);
+        self.report(WatchRestartCause::Timeout, error, now);
     }
 
     /// Reports a failure.
-    fn report(&mut self, cause: WatchCause, error: String, now: Moment) {
+    fn report(&mut self, cause: WatchRestartCause, error: String, now: Moment) {
         self.accounted_at = now;
-        self.events.push_back(PodEvent::Failed(WatchFailure { cause, error }));
+        self.events.push_back(PodEvent::WatchFailed(WatchFailure { cause, error }));
     }
 
     /// Takes a fault: whatever was under way is over.
-    fn fail(&mut self, cause: WatchCause, error: String, wish: Option<Duration>, now: Moment) {
+    fn fail(&mut self, cause: WatchRestartCause, error: String, wish: Option<Duration>, now: Moment) {
         // Where nobody can be asked at all, the way of asking is not to blame.
         let is_to_blame = |flight: &Flight| {
-            flight.head.is_some() || matches!(cause, WatchCause::Timeout | WatchCause::ServerError | WatchCause::Other)
+            flight.head.is_some()
+                || matches!(
+                    cause,
+                    WatchRestartCause::Timeout | WatchRestartCause::ServerError | WatchRestartCause::Other
+                )
         };
         if self.land().is_some_and(|flight| flight.kind == Kind::Initial && is_to_blame(&flight))
             && let WatchList::Usable { failed } = &mut self.watch_list

@@ -15,12 +15,12 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::client::{self, Connection};
-use super::codec::{Encoding, Items, Status};
+use super::codec::{ApiStatus, Encoding, Items};
 use super::frames::{Frame, Frames};
 use super::informer::{End, Informer, Moment};
 use super::request::{Ask, Target};
 use super::selection::{Selection, Shard};
-use super::{PodEvent, chain};
+use super::{PodEvent, error_chain};
 use image_pull_model::facts::Scope;
 
 /// The most bytes of a page, unpacked: with the pages asked for, ten times what comes.
@@ -113,10 +113,10 @@ impl Driver {
     async fn next(&mut self) -> PodEvent {
         loop {
             match self.informer.event() {
-                Some(PodEvent::Failed(mut failure)) => {
+                Some(PodEvent::WatchFailed(mut failure)) => {
                     failure.error = format!("{} at {}", failure.error, self.url);
                     self.connection.doubt();
-                    return PodEvent::Failed(failure);
+                    return PodEvent::WatchFailed(failure);
                 }
                 Some(event) => return event,
                 None => {}
@@ -196,7 +196,7 @@ impl Driver {
         let end = match part {
             Err(_) if now < deadline || self.informer.is_patient(now) => return Some(answer),
             Err(_) => End::Late,
-            Ok(Some(Err(error))) => End::Broken(chain(&error)),
+            Ok(Some(Err(error))) => End::Broken(error_chain(&error)),
             Ok(Some(Ok(part))) => {
                 // Trailers say nothing.
                 let Ok(bytes) = part.into_data() else { return Some(answer) };
@@ -271,7 +271,7 @@ async fn send(client: &Client, request: Request<Body>, deadline: Instant) -> Res
     let response = timeout_at(deadline, client.send(request)).await.map_err(|_| End::Late)?;
     let response = response.map_err(|error| match client::problem(&error) {
         Some(problem) => End::NoCredentials(problem),
-        None => End::Broken(chain(&error)),
+        None => End::Broken(error_chain(&error)),
     })?;
     if response.status().is_success() { Ok(response) } else { Err(End::Refused(refusal(response).await)) }
 }
@@ -279,7 +279,7 @@ async fn send(client: &Client, request: Request<Body>, deadline: Instant) -> Res
 /// Makes an answer of a response that says yes.
 fn answer(ask: &Ask, response: Response<Body>) -> Result<Answer, End> {
     let content_type = text(response.headers(), header::CONTENT_TYPE);
-    let Some(encoding) = Encoding::of(content_type) else {
+    let Some(encoding) = Encoding::from_content_type(content_type) else {
         return Err(End::Garbled(format!("the answer is of type \"{content_type}\"")));
     };
     let content_encoding = text(response.headers(), header::CONTENT_ENCODING);
@@ -295,12 +295,15 @@ fn answer(ask: &Ask, response: Response<Body>) -> Result<Answer, End> {
 }
 
 /// Reads an answer that says no.
-async fn refusal(response: Response<Body>) -> Status {
+async fn refusal(response: Response<Body>) -> ApiStatus {
     let (head, body) = response.into_parts();
     let body = timeout(STATUS_LIMIT, Limited::new(body, MAX_STATUS).collect()).await;
     let body = body.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let mut status =
-        Encoding::status(Encoding::of(text(&head.headers, header::CONTENT_TYPE)), head.status.as_u16(), &body);
+    let mut status = Encoding::status(
+        Encoding::from_content_type(text(&head.headers, header::CONTENT_TYPE)),
+        head.status.as_u16(),
+        &body,
+    );
     let seconds = text(&head.headers, header::RETRY_AFTER).parse().ok().map(Duration::from_secs);
     status.retry_after = seconds.or(status.retry_after);
     if status.message.is_empty() {

@@ -3,7 +3,7 @@
 use http::{HeaderValue, Request, header};
 use kube::client::Body;
 
-use super::codec::{JSON, PROTOBUF};
+use super::codec::{JSON_MEDIA_TYPE, PROTOBUF_MEDIA_TYPE};
 use image_pull_model::facts::Scope;
 
 /// What to ask for.
@@ -100,7 +100,11 @@ impl Ask {
                 format!("/api/v1/namespaces/{namespace}/pods")
             }
         };
-        let accept = if words.protobuf { format!("{PROTOBUF}, {JSON}") } else { JSON.to_owned() };
+        let accept = if words.protobuf {
+            format!("{PROTOBUF_MEDIA_TYPE}, {JSON_MEDIA_TYPE}")
+        } else {
+            JSON_MEDIA_TYPE.to_owned()
+        };
         // A compressed watch is held back until enough has come; from Kubernetes 1.37 on each event is compressed alone.
         let encoding = if is_list && target.compress_lists { "gzip" } else { "identity" };
         Request::get(format!("{path}?{}", query.finish()))

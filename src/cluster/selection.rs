@@ -53,27 +53,27 @@ impl Selection {
     /// What an event is to this selection, where the API server knows no shards.
     pub(super) fn of_shard(&self, event: PodEvent) -> Option<PodEvent> {
         use PodEvent::{
-            Applied, Deleted, Ended, Failed, Found, Heard, ListBegins, ListEnds, Listed, Resumed, Synced, Undecodable,
-            UndecodableDeletion,
+            Applied, AppliedInitial, Deleted, ListCompleted, ListStarted, Listed, Progress, ResumedAfterGap, Synced,
+            Undecodable, UndecodableDeletion, WatchEnded, WatchFailed,
         };
         let Some(shard) = self.shard else { return Some(event) };
         match &event {
-            Listed(pod) | Found(pod) if !shard.owns(&pod.id().uid) => None,
+            Listed(pod) | AppliedInitial(pod) if !shard.owns(&pod.id().uid) => None,
             // Somebody else's, and yet a sign that the watch goes on.
-            Applied(pod) | Deleted(pod) if !shard.owns(&pod.id().uid) => Some(Heard),
+            Applied(pod) | Deleted(pod) if !shard.owns(&pod.id().uid) => Some(Progress),
             Listed(_)
-            | Found(_)
+            | AppliedInitial(_)
             | Applied(_)
             | Deleted(_)
-            | ListBegins
-            | ListEnds
-            | Resumed
+            | ListStarted
+            | ListCompleted
+            | ResumedAfterGap
             | Synced
-            | Heard
+            | Progress
             | Undecodable(_)
             | UndecodableDeletion(_)
-            | Ended
-            | Failed(_) => Some(event),
+            | WatchEnded
+            | WatchFailed(_) => Some(event),
         }
     }
 }

@@ -14,46 +14,46 @@ use image_pull_model::limits::{MAX_LABEL, MAX_NAME};
 
 /// A pod that was seen.
 #[derive(Debug, PartialEq)]
-pub enum Sighting {
+pub enum PodObject {
     /// All of it is read.
-    Read(Box<PodFacts>),
+    Facts(Box<PodFacts>),
     /// All of it is decoded, as JSON has to be.
-    Decoded(Decoded),
+    Decoded(DecodedPod),
     /// It was glimpsed only.
-    Glimpsed(Glimpsed),
+    Partial(PartialPod),
 }
 
 /// A decoded pod.
 #[derive(Debug, PartialEq)]
-pub struct Decoded {
+pub struct DecodedPod {
     id: PodId,
-    waits: bool,
+    has_waiting_container: bool,
     pod: Box<Pod>,
 }
 
 /// What a glimpse tells.
 #[derive(Debug, PartialEq)]
-pub struct Glimpsed {
+pub struct PartialPod {
     id: PodId,
-    waits: bool,
+    has_waiting_container: bool,
     object: Bytes,
 }
 
-impl Sighting {
+impl PodObject {
     /// Glimpses a pod in protobuf; returns its resourceVersion too, which is empty where it has none.
     ///
     /// # Errors
     /// When it is no pod, or one that cannot be told from others. What is wrong with the rest of it comes out when it is
     /// read.
-    pub(super) fn glimpse(object: &Bytes) -> (String, Result<Self, Undecodable>) {
-        match Glimpse::decode(object) {
-            Ok(Glimpse { metadata, waits }) => {
-                let GlimpsedMetadata { name, namespace, uid, resource_version } = metadata.unwrap_or_default();
+    pub(super) fn decode_partial(object: &Bytes) -> (String, Result<Self, Undecodable>) {
+        match PodSummary::decode(object) {
+            Ok(PodSummary { metadata, has_waiting_container: waits }) => {
+                let SummaryMetadata { name, namespace, uid, resource_version } = metadata.unwrap_or_default();
                 let id = PodId { namespace: namespace.into(), name: name.into(), uid: uid.into() };
                 let pod = if id.name.is_empty() || id.uid.is_empty() {
                     Err(Undecodable { id, problem: Problem::Anonymous })
                 } else {
-                    Ok(Self::Glimpsed(Glimpsed { id, waits, object: object.clone() }))
+                    Ok(Self::Partial(PartialPod { id, has_waiting_container: waits, object: object.clone() }))
                 };
                 (resource_version.whole(), pod)
             }
@@ -65,27 +65,27 @@ impl Sighting {
     ///
     /// # Errors
     /// When it cannot be told from others.
-    pub(super) fn of(pod: Pod) -> Result<Self, Undecodable> {
-        Ok(Self::Decoded(Decoded { id: pod.id()?, waits: pod.waits(), pod: Box::new(pod) }))
+    pub(super) fn from_pod(pod: Pod) -> Result<Self, Undecodable> {
+        Ok(Self::Decoded(DecodedPod { id: pod.id()?, has_waiting_container: pod.waits(), pod: Box::new(pod) }))
     }
 
     /// Which pod it is.
     #[must_use]
     pub fn id(&self) -> &PodId {
         match self {
-            Self::Read(pod) => &pod.id,
+            Self::Facts(pod) => &pod.id,
             Self::Decoded(pod) => &pod.id,
-            Self::Glimpsed(pod) => &pod.id,
+            Self::Partial(pod) => &pod.id,
         }
     }
 
     /// Whether a container of it waits, be it for its image or for something else.
     #[must_use]
-    pub fn waits(&self) -> bool {
+    pub fn has_waiting_container(&self) -> bool {
         match self {
-            Self::Read(pod) => pod.containers.iter().any(|container| matches!(container.state, State::Waiting { .. })),
-            Self::Decoded(pod) => pod.waits,
-            Self::Glimpsed(pod) => pod.waits,
+            Self::Facts(pod) => pod.containers.iter().any(|container| matches!(container.state, State::Waiting { .. })),
+            Self::Decoded(pod) => pod.has_waiting_container,
+            Self::Partial(pod) => pod.has_waiting_container,
         }
     }
 
@@ -93,31 +93,31 @@ impl Sighting {
     ///
     /// # Errors
     /// When it is not what the API defines.
-    pub fn read(self) -> Result<PodFacts, Undecodable> {
+    pub fn into_facts(self) -> Result<PodFacts, Undecodable> {
         match self {
-            Self::Read(pod) => Ok(*pod),
-            Self::Decoded(Decoded { pod, .. }) => pod.into_facts(),
-            Self::Glimpsed(Glimpsed { object, .. }) => {
+            Self::Facts(pod) => Ok(*pod),
+            Self::Decoded(DecodedPod { pod, .. }) => pod.into_facts(),
+            Self::Partial(PartialPod { object, .. }) => {
                 Pod::decode(&object).map_err(|error| wire::malformed_protobuf(&object, error)).and_then(Pod::into_facts)
             }
         }
     }
 }
 
-impl From<PodFacts> for Sighting {
+impl From<PodFacts> for PodObject {
     fn from(pod: PodFacts) -> Self {
-        Self::Read(Box::new(pod))
+        Self::Facts(Box::new(pod))
     }
 }
 
 /// A pod, less what a glimpse passes over.
 #[derive(Debug, Default)]
-struct Glimpse {
-    metadata: Option<GlimpsedMetadata>,
-    waits: bool,
+struct PodSummary {
+    metadata: Option<SummaryMetadata>,
+    has_waiting_container: bool,
 }
 
-impl Message for Glimpse {
+impl Message for PodSummary {
     fn read_field(&mut self, number: u32, value: Value<'_>) -> Result<(), Invalid> {
         match number {
             1 => self.metadata.get_or_insert_default().read_message(value.bytes()?),
@@ -125,7 +125,8 @@ impl Message for Glimpse {
                 for field in Fields::of(value.bytes()?) {
                     // The statuses of containers, init containers and ephemeral containers.
                     if let (8 | 10 | 13, Value::Bytes(status)) = field? {
-                        self.waits = self.waits || has(status, &[STATE, WAITING])?;
+                        self.has_waiting_container =
+                            self.has_waiting_container || has_nested_field(status, &[STATE_FIELD, WAITING_FIELD])?;
                     }
                 }
                 Ok(())
@@ -136,17 +137,17 @@ impl Message for Glimpse {
 }
 
 /// `state` of a container status.
-const STATE: u32 = 2;
+const STATE_FIELD: u32 = 2;
 /// `waiting` of a container's state.
-const WAITING: u32 = 1;
+const WAITING_FIELD: u32 = 1;
 
 /// Whether a message has a field in a field in … of these numbers.
-fn has(message: &[u8], path: &[u32]) -> Result<bool, Invalid> {
+fn has_nested_field(message: &[u8], path: &[u32]) -> Result<bool, Invalid> {
     let Some((wanted, path)) = path.split_first() else { return Ok(true) };
     for field in Fields::of(message) {
         if let (number, Value::Bytes(inner)) = field?
             && number == *wanted
-            && has(inner, path)?
+            && has_nested_field(inner, path)?
         {
             return Ok(true);
         }
@@ -155,10 +156,10 @@ fn has(message: &[u8], path: &[u32]) -> Result<bool, Invalid> {
 }
 
 #[derive(Debug, Default)]
-struct GlimpsedMetadata {
+struct SummaryMetadata {
     name: Text<MAX_NAME>,
     namespace: Text<MAX_LABEL>,
     uid: Text<MAX_LABEL>,
     resource_version: Text<MAX_LABEL>,
 }
-message!(GlimpsedMetadata { 1 => name, 3 => namespace, 5 => uid, 6 => resource_version });
+message!(SummaryMetadata { 1 => name, 3 => namespace, 5 => uid, 6 => resource_version });

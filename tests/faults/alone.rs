@@ -459,7 +459,7 @@ fn initial_events_that_come_faster_than_they_are_read_are_reported() {
             compress_lists: false,
         };
         let mut events = std::pin::pin!(pods::watch_seeded(source, 1));
-        while !matches!(events.next().await, Some(PodEvent::Failed(_))) {
+        while !matches!(events.next().await, Some(PodEvent::WatchFailed(_))) {
             assert!(began.elapsed() <= BLIND, "nothing is reported");
         }
     });

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use image_pull_exporter::clock::Clock;
-use image_pull_exporter::cluster::{PodEvent, WatchCause, WatchFailure, wire};
+use image_pull_exporter::cluster::{PodEvent, WatchFailure, WatchRestartCause, wire};
 use image_pull_exporter::http::{self, Config};
 use image_pull_exporter::monitor::{Limits, Monitor};
 use image_pull_exporter::serve::Exporter;
@@ -61,17 +61,17 @@ impl Site {
 
     /// The first list is complete, and empty.
     pub fn list(&self) {
-        self.tell(0, PodEvent::ListBegins);
-        self.tell(0, PodEvent::ListEnds);
+        self.tell(0, PodEvent::ListStarted);
+        self.tell(0, PodEvent::ListCompleted);
     }
 
     /// The first list is complete, and has these pods.
     pub fn find(&self, seconds: u64, pods: &[Value]) {
-        self.tell(seconds, PodEvent::ListBegins);
+        self.tell(seconds, PodEvent::ListStarted);
         for pod in pods {
             self.tell(seconds, PodEvent::Listed(facts(pod).into()));
         }
-        self.tell(seconds, PodEvent::ListEnds);
+        self.tell(seconds, PodEvent::ListCompleted);
     }
 
     /// A pod is as this says, so many seconds after the beginning two hours ago.
@@ -91,8 +91,8 @@ impl Site {
 
     /// The watch breaks.
     pub fn break_watch(&self, seconds: u64) {
-        let failure = WatchFailure { cause: WatchCause::Connection, error: "connection refused".to_owned() };
-        self.tell(seconds, PodEvent::Failed(failure));
+        let failure = WatchFailure { cause: WatchRestartCause::Connection, error: "connection refused".to_owned() };
+        self.tell(seconds, PodEvent::WatchFailed(failure));
     }
 
     fn tell(&self, seconds: u64, event: PodEvent) {

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use kube::client::AuthError;
 
-use super::super::chain;
+use super::super::error_chain;
 use image_pull_model::redact::redact;
 
 /// How much of what a plugin says is quoted.
@@ -36,6 +36,6 @@ fn describe(problem: &AuthError) -> String {
             format!("the credential plugin of the kubeconfig failed ({}): {said}", out.status)
         }
         AuthError::AuthExecParse(_) => "the credential plugin of the kubeconfig printed no ExecCredential".to_owned(),
-        problem => redact(&chain(problem)).into_owned(),
+        problem => redact(&error_chain(problem)).into_owned(),
     }
 }

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde::de::{Error as _, IgnoredAny};
 
 use super::messages::ListMeta;
-use super::{Garbled, Page, garbled};
-use crate::cluster::sighting::Sighting;
+use super::{DecodeError, PageMetadata, garbled};
+use crate::cluster::sighting::PodObject;
 use crate::cluster::wire::protobuf::{Fields, Message, Value};
 use crate::cluster::wire::{self, Pod, Undecodable};
 
@@ -16,7 +16,7 @@ use crate::cluster::wire::{self, Pod, Undecodable};
 #[derive(Debug)]
 pub struct Items {
     rest: Rest,
-    page: Page,
+    page: PageMetadata,
 }
 
 #[derive(Debug)]
@@ -28,23 +28,23 @@ enum Rest {
 
 impl Items {
     pub(super) fn json(body: Bytes) -> Self {
-        Self { rest: Rest::Json(JsonItems::of(body)), page: Page::default() }
+        Self { rest: Rest::Json(JsonItems::of(body)), page: PageMetadata::default() }
     }
 
     pub(super) fn protobuf(list: Bytes) -> Self {
-        Self { rest: Rest::Protobuf(list), page: Page::default() }
+        Self { rest: Rest::Protobuf(list), page: PageMetadata::default() }
     }
 
     /// Reads the next pod; `None` after the last.
     ///
     /// # Errors
     /// When what follows is no item.
-    pub fn next_pod(&mut self) -> Result<Option<Result<Sighting, Undecodable>>, Garbled> {
+    pub fn next_pod(&mut self) -> Result<Option<Result<PodObject, Undecodable>>, DecodeError> {
         let pod = match &mut self.rest {
             Rest::Json(items) => items.next_pod().map_err(garbled)?,
             Rest::Protobuf(list) => next_protobuf(list, &mut self.page)?,
         };
-        self.page.objects += usize::from(pod.is_some());
+        self.page.item_count += usize::from(pod.is_some());
         Ok(pod)
     }
 
@@ -60,7 +60,7 @@ impl Items {
     ///
     /// # Errors
     /// When its token is longer than any is.
-    pub fn page(mut self) -> Result<Page, Garbled> {
+    pub fn page(mut self) -> Result<PageMetadata, DecodeError> {
         if let Rest::Json(items) = self.rest {
             set_metadata(&mut self.page, items.metadata)?;
         }
@@ -68,14 +68,17 @@ impl Items {
     }
 }
 
-fn set_metadata(page: &mut Page, metadata: ListMeta) -> Result<(), Garbled> {
+fn set_metadata(page: &mut PageMetadata, metadata: ListMeta) -> Result<(), DecodeError> {
     let has_token = !metadata.r#continue.is_empty();
-    page.version = metadata.resource_version.whole();
-    page.token = metadata.r#continue.whole();
-    if has_token && page.token.is_empty() { Err(garbled("the continue token is too long")) } else { Ok(()) }
+    page.resource_version = metadata.resource_version.whole();
+    page.continue_token = metadata.r#continue.whole();
+    if has_token && page.continue_token.is_empty() { Err(garbled("the continue token is too long")) } else { Ok(()) }
 }
 
-fn next_protobuf(list: &mut Bytes, page: &mut Page) -> Result<Option<Result<Sighting, Undecodable>>, Garbled> {
+fn next_protobuf(
+    list: &mut Bytes,
+    page: &mut PageMetadata,
+) -> Result<Option<Result<PodObject, Undecodable>>, DecodeError> {
     while !list.is_empty() {
         let whole = list.clone();
         let mut fields = Fields::of(&whole);
@@ -83,7 +86,7 @@ fn next_protobuf(list: &mut Bytes, page: &mut Page) -> Result<Option<Result<Sigh
         list.advance(whole.len() - fields.rest().len());
         match field {
             (1, Value::Bytes(metadata)) => set_metadata(page, ListMeta::decode(metadata).map_err(garbled)?)?,
-            (2, Value::Bytes(object)) => return Ok(Some(Sighting::glimpse(&whole.slice_ref(object)).1)),
+            (2, Value::Bytes(object)) => return Ok(Some(PodObject::decode_partial(&whole.slice_ref(object)).1)),
             _ => {}
         }
     }
@@ -118,19 +121,19 @@ impl<B: AsRef<[u8]>> JsonItems<B> {
         Self { text, at: 0, place: Place::Start, metadata: ListMeta::default() }
     }
 
-    fn next_pod(&mut self) -> Result<Option<Result<Sighting, Undecodable>>, serde_json::Error> {
+    fn next_pod(&mut self) -> Result<Option<Result<PodObject, Undecodable>>, serde_json::Error> {
         if !self.find_item()? {
             return Ok(None);
         }
         let begin = self.at;
         // One pass, and more only where an item is broken.
         if let Ok(pod) = self.value::<Pod>() {
-            return Ok(Some(Sighting::of(pod)));
+            return Ok(Some(PodObject::from_pod(pod)));
         }
         self.at = begin;
         let item = self.skip()?;
         let item = self.text.as_ref().get(item).unwrap_or_default();
-        Ok(Some(wire::decode(item).map(Sighting::from)))
+        Ok(Some(wire::decode(item).map(PodObject::from)))
     }
 
     /// Returns the place of the next item in the text; `None` after the last.

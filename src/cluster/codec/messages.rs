@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{Status, Word};
+use super::{ApiStatus, WatchEvent};
 use crate::cluster::wire::bounded::{Exceeded, Text};
 use crate::cluster::wire::protobuf::{Field, Invalid, Value, message};
 use crate::cluster::wire::{entry, nullable, read_entry};
@@ -63,10 +63,10 @@ impl<'de> Deserialize<'de> for Annotations {
 }
 
 impl Bookmark {
-    pub(super) fn read(self) -> Word {
+    pub(super) fn read(self) -> WatchEvent {
         let metadata = self.metadata.unwrap_or_default();
         let ends_list = metadata.annotations.initial_events_end.as_str() == "true";
-        Word::Bookmark { version: metadata.resource_version.whole(), ends_list }
+        WatchEvent::Bookmark { version: metadata.resource_version.whole(), ends_list }
     }
 }
 
@@ -90,9 +90,9 @@ struct StatusDetails {
 message!(StatusDetails { 5 => retry_after_seconds });
 
 impl StatusObject {
-    pub(super) fn read(self) -> Status {
+    pub(super) fn read(self) -> ApiStatus {
         let seconds = self.details.map_or(0, |details| details.retry_after_seconds);
         let retry_after = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs);
-        Status { code: u16::try_from(self.code).unwrap_or(0), message: self.message.into(), retry_after }
+        ApiStatus { code: u16::try_from(self.code).unwrap_or(0), message: self.message.into(), retry_after }
     }
 }

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use image_pull_model::facts::PodFacts;
 
-fn json(text: &str) -> Result<Word, Garbled> {
+fn json(text: &str) -> Result<WatchEvent, DecodeError> {
     Encoding::Json.word(&Bytes::copy_from_slice(text.as_bytes()))
 }
 
@@ -21,14 +21,14 @@ fn field(number: u8, value: impl AsRef<[u8]>) -> Vec<u8> {
 }
 
 fn enveloped(object: &[u8]) -> Vec<u8> {
-    [MAGIC, &field(2, object)].concat()
+    [PROTOBUF_MAGIC, &field(2, object)].concat()
 }
 
 fn event(kind: &str, object: &[u8]) -> Vec<u8> {
     [field(1, kind), field(2, field(1, enveloped(object)))].concat()
 }
 
-fn protobuf(kind: &str, object: &[u8]) -> Result<Word, Garbled> {
+fn protobuf(kind: &str, object: &[u8]) -> Result<WatchEvent, DecodeError> {
     Encoding::Protobuf.word(&event(kind, object).into())
 }
 
@@ -54,14 +54,16 @@ fn facts() -> PodFacts {
 }
 
 /// The pod of an event, read to its end, and the event's change and version.
-fn read(word: Result<Word, Garbled>) -> (Change, String, Result<PodFacts, Undecodable>) {
-    let Ok(Word::Pod { change, version, pod }) = word else { panic!("{word:?} is a pod's event") };
-    (change, version, pod.and_then(Sighting::read))
+fn read(word: Result<WatchEvent, DecodeError>) -> (PodChange, String, Result<PodFacts, Undecodable>) {
+    let Ok(WatchEvent::Pod { change, version, pod }) = word else { panic!("{word:?} is a pod's event") };
+    (change, version, pod.and_then(PodObject::into_facts))
 }
 
 #[test]
 fn a_pod_is_read_whatever_comes_first() {
-    for (kind, change) in [("ADDED", Change::Added), ("MODIFIED", Change::Modified), ("DELETED", Change::Deleted)] {
+    for (kind, change) in
+        [("ADDED", PodChange::Added), ("MODIFIED", PodChange::Modified), ("DELETED", PodChange::Deleted)]
+    {
         let expected = (change, "7".to_owned(), Ok(facts()));
         assert_eq!(read(json(&format!(r#"{{"type":"{kind}","object":{POD}}}"#))), expected);
         assert_eq!(read(json(&format!(r#"{{"object":{POD},"type":"{kind}"}}"#))), expected);
@@ -77,18 +79,18 @@ fn a_bookmark_says_whether_it_ends_the_beginning() {
         ("null", false),
     ] {
         let object = format!(r#"{{"kind":"Pod","metadata":{{"resourceVersion":"9","annotations":{annotations}}}}}"#);
-        let expected = Word::Bookmark { version: "9".to_owned(), ends_list };
+        let expected = WatchEvent::Bookmark { version: "9".to_owned(), ends_list };
         assert_eq!(json(&format!(r#"{{"type":"BOOKMARK","object":{object}}}"#)), Ok(expected));
     }
     for (value, ends_list) in [("true", true), ("false", false)] {
-        let expected = Word::Bookmark { version: "9".to_owned(), ends_list };
+        let expected = WatchEvent::Bookmark { version: "9".to_owned(), ends_list };
         assert_eq!(protobuf("BOOKMARK", &protobuf_bookmark("9", value)), Ok(expected));
     }
 }
 
 #[test]
 fn an_error_says_what_and_for_how_long() {
-    let expected = |retry_after| Word::Error(Status { code: 429, message: "busy".to_owned(), retry_after });
+    let expected = |retry_after| WatchEvent::Error(ApiStatus { code: 429, message: "busy".to_owned(), retry_after });
     let object =
         r#"{"kind":"Status","status":"Failure","message":"busy","code":429,"details":{"retryAfterSeconds":3}}"#;
     let seconds = Some(Duration::from_secs(3));
@@ -112,13 +114,13 @@ fn an_object_that_is_no_pod_costs_itself_only_and_is_named() {
     ] {
         let (change, _, pod) = read(json(&format!(r#"{{"type":"DELETED","object":{object}}}"#)));
         let problem = pod.unwrap_err();
-        assert_eq!((change, &problem.id), (Change::Deleted, &id));
+        assert_eq!((change, &problem.id), (PodChange::Deleted, &id));
         assert!(problem.to_string().starts_with(named), "{problem}");
     }
     let grown = json(&format!(r#"{{"type":"GROWN","object":{POD}}}"#));
-    let Ok(Word::Senseless(problem)) = grown else { panic!("{grown:?}") };
+    let Ok(WatchEvent::Malformed(problem)) = grown else { panic!("{grown:?}") };
     assert_eq!(problem.to_string(), "shop/web: a watch event of unknown type \"GROWN\"");
-    assert!(matches!(protobuf("GROWN", &protobuf_pod()), Ok(Word::Senseless(problem)) if problem.id == id()));
+    assert!(matches!(protobuf("GROWN", &protobuf_pod()), Ok(WatchEvent::Malformed(problem)) if problem.id == id()));
     // Metadata whose name is a number, and a pod that is cut off behind its metadata.
     let (_, _, pod) = read(protobuf("DELETED", &field(1, [1 << 3, 7])));
     assert_eq!(pod.unwrap_err().id, PodId::default());
@@ -135,9 +137,9 @@ fn an_event_that_is_too_large_is_known_by_its_beginning() {
     for (encoding, event) in [(Encoding::Json, in_json.as_bytes()), (Encoding::Protobuf, &in_protobuf)] {
         let (change, _, pod) = read(Ok(encoding.too_large(&event[..4096], 9_000_000)));
         let expected = Undecodable { id: id(), problem: Problem::TooLarge { bytes: 9_000_000 } };
-        assert_eq!((change, pod), (Change::Deleted, Err(expected)));
+        assert_eq!((change, pod), (PodChange::Deleted, Err(expected)));
         let word = encoding.too_large(&[], 9_000_000);
-        assert!(matches!(word, Word::Senseless(_)), "{word:?}");
+        assert!(matches!(word, WatchEvent::Malformed(_)), "{word:?}");
     }
 }
 
@@ -151,7 +153,7 @@ fn invalid_utf_8_is_replaced_and_costs_nothing_else() {
     let page = [br#"{"metadata":{"resourceVersion":"9"},"items":[{"metadata":{"name":"\xff"#.as_slice()].concat();
     let page = [&page[..page.len() - 4], b"\xff\",\"uid\":\"a\"}},", POD.as_bytes(), b"]}"].concat();
     let (read, pods) = page_of(Encoding::Json, &page.into()).expect("it is a page");
-    assert_eq!((read.objects, read.version.as_str()), (2, "9"));
+    assert_eq!((read.item_count, read.resource_version.as_str()), (2, "9"));
     let names: Vec<&str> = pods.iter().map(|pod| pod.as_ref().unwrap().id.name.as_str()).collect();
     assert_eq!(names, ["\u{fffd}", "web"]);
 }
@@ -159,9 +161,9 @@ fn invalid_utf_8_is_replaced_and_costs_nothing_else() {
 #[test]
 fn what_the_api_server_says_of_itself_is_bounded() {
     let long = "9".repeat(100_000);
-    let expected = Word::Bookmark { version: String::new(), ends_list: false };
+    let expected = WatchEvent::Bookmark { version: String::new(), ends_list: false };
     assert_eq!(protobuf("BOOKMARK", &protobuf_bookmark(&long, "false")), Ok(expected), "a version that is cut is none");
-    let Ok(Word::Error(status)) = protobuf("ERROR", &field(3, &long)) else { panic!("it is an error") };
+    let Ok(WatchEvent::Error(status)) = protobuf("ERROR", &field(3, &long)) else { panic!("it is an error") };
     assert!(status.message.len() < MAX_MESSAGE + 20);
     let list = enveloped(&field(1, [field(2, "9"), field(3, &long)].concat()));
     assert!(page_of(Encoding::Protobuf, &list.into()).is_err(), "a token that is cut is none");
@@ -179,11 +181,14 @@ fn what_is_no_event_at_all_is_garbled() {
 }
 
 /// The pods of a page, read to their end.
-fn page_of(encoding: Encoding, body: &Bytes) -> Result<(Page, Vec<Result<PodFacts, Undecodable>>), Garbled> {
+fn page_of(
+    encoding: Encoding,
+    body: &Bytes,
+) -> Result<(PageMetadata, Vec<Result<PodFacts, Undecodable>>), DecodeError> {
     let mut items = encoding.items(body.clone())?;
     let mut pods = Vec::new();
     while let Some(pod) = items.next_pod()? {
-        pods.push(pod.and_then(Sighting::read));
+        pods.push(pod.and_then(PodObject::into_facts));
     }
     Ok((items.page()?, pods))
 }
@@ -191,7 +196,11 @@ fn page_of(encoding: Encoding, body: &Bytes) -> Result<(Page, Vec<Result<PodFact
 #[test]
 fn a_page_is_read_and_a_broken_object_in_it_costs_itself_only() {
     let metadata = r#""metadata":{"resourceVersion":"9","continue":"more"}"#;
-    let expected = |objects| Page { version: "9".to_owned(), token: "more".to_owned(), objects };
+    let expected = |objects| PageMetadata {
+        resource_version: "9".to_owned(),
+        continue_token: "more".to_owned(),
+        item_count: objects,
+    };
     for body in [
         format!(r#"{{"kind":"PodList",{metadata},"items":[{POD},{{"metadata":7}},{POD}]}}"#),
         format!("\n{{ \"items\" : [ {POD} , {{\"metadata\":7}} ,\t{POD} ] , {metadata} , \"x\":[1,{{}}] }}\n"),
@@ -254,14 +263,14 @@ fn a_media_type_is_known_by_its_name() {
         ("text/html", None),
         ("", None),
     ] {
-        assert_eq!(Encoding::of(content_type), encoding);
+        assert_eq!(Encoding::from_content_type(content_type), encoding);
     }
 }
 
 proptest! {
     #[test]
     fn no_bytes_do_harm(bytes in prop::collection::vec(any::<u8>(), 0..200), in_envelope: bool) {
-        let bytes: Bytes = if in_envelope { [MAGIC, &bytes].concat().into() } else { bytes.into() };
+        let bytes: Bytes = if in_envelope { [PROTOBUF_MAGIC, &bytes].concat().into() } else { bytes.into() };
         for encoding in [Encoding::Json, Encoding::Protobuf] {
             drop(encoding.word(&bytes));
             drop(encoding.too_large(&bytes, bytes.len()));

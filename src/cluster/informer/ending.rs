@@ -2,8 +2,8 @@
 
 use super::flight::{Kind, SHORTEST_LIFE};
 use super::{End, Informer, LARGEST_PAGE, Moment, PATIENCE, Position, WatchList};
-use crate::cluster::WatchCause;
-use crate::cluster::codec::Status;
+use crate::cluster::WatchRestartCause;
+use crate::cluster::codec::ApiStatus;
 
 impl Informer {
     /// Takes the end of an answer, whatever it was. Does nothing where [`heard`](Self::heard) has said that already.
@@ -16,19 +16,21 @@ impl Informer {
         };
         match end {
             End::Complete => self.closed(now),
-            End::Broken(error) => self.fail(WatchCause::Connection, format!("{doing}: {error}"), None, now),
-            End::NoCredentials(error) => self.fail(WatchCause::Credentials, format!("{doing}: {error}"), None, now),
+            End::Broken(error) => self.fail(WatchRestartCause::Connection, format!("{doing}: {error}"), None, now),
+            End::NoCredentials(error) => {
+                self.fail(WatchRestartCause::Credentials, format!("{doing}: {error}"), None, now)
+            }
             End::Refused(status) => self.refused(&status, doing, now),
             End::Garbled(error) => {
-                self.fail(WatchCause::Decode, format!("{doing}: {error}"), None, now);
+                self.fail(WatchRestartCause::Decode, format!("{doing}: {error}"), None, now);
                 // What was garbled may have been a change, and protobuf is not what some proxy expects.
                 self.position = Position::Blank;
-                self.words.protobuf &= self.pace.count(WatchCause::Decode) < PATIENCE;
+                self.words.protobuf &= self.pace.count(WatchRestartCause::Decode) < PATIENCE;
             }
             End::TooLarge => {
                 self.page_size = (self.page_size / 2).max(1);
                 self.position = Position::Blank;
-                self.fail(WatchCause::Decode, format!("{doing}: a page is too large"), None, now);
+                self.fail(WatchRestartCause::Decode, format!("{doing}: a page is too large"), None, now);
             }
             End::Late if flight.is_quiet() && !self.bookmarks => self.end_watch(),
             End::Late => {
@@ -38,7 +40,7 @@ impl Informer {
                 if flight.head.is_some() {
                     self.position = Position::Blank;
                 }
-                self.fail(WatchCause::Timeout, error, None, now);
+                self.fail(WatchRestartCause::Timeout, error, None, now);
             }
         }
     }
@@ -48,18 +50,28 @@ impl Informer {
         let Some(flight) = &self.flight else { return };
         match flight.kind {
             Kind::Page { .. } | Kind::Check => {
-                self.fail(WatchCause::Connection, "the list ended early".to_owned(), None, now);
+                self.fail(WatchRestartCause::Connection, "the list ended early".to_owned(), None, now);
             }
             Kind::Initial => {
-                self.fail(WatchCause::Closed, "the watch ended before it had told what there is".to_owned(), None, now);
+                self.fail(
+                    WatchRestartCause::Closed,
+                    "the watch ended before it had told what there is".to_owned(),
+                    None,
+                    now,
+                );
             }
             Kind::Watch if flight.spoke || flight.head.is_some_and(|head| now >= head + SHORTEST_LIFE) => {
                 self.end_watch();
             }
             Kind::Watch => {
-                self.fail(WatchCause::Closed, "the watch ended before it had told anything".to_owned(), None, now);
+                self.fail(
+                    WatchRestartCause::Closed,
+                    "the watch ended before it had told anything".to_owned(),
+                    None,
+                    now,
+                );
                 // Where nobody may watch, lists have to do.
-                if self.pace.count(WatchCause::Closed) > PATIENCE {
+                if self.pace.count(WatchRestartCause::Closed) > PATIENCE {
                     self.position = Position::Blank;
                 }
             }
@@ -67,8 +79,8 @@ impl Informer {
     }
 
     /// Takes an answer that is an error.
-    pub(super) fn refused(&mut self, status: &Status, doing: &str, now: Moment) {
-        let Status { code, message, retry_after } = status;
+    pub(super) fn refused(&mut self, status: &ApiStatus, doing: &str, now: Moment) {
+        let ApiStatus { code, message, retry_after } = status;
         let kind = self.flight.as_ref().map(|flight| flight.kind);
         let is_initial = kind == Some(Kind::Initial);
         // Whoever may watch need not be allowed to list, and what cannot be checked is no fault.
@@ -78,30 +90,30 @@ impl Informer {
             return;
         }
         let (cause, advice) = match code {
-            401 => (WatchCause::Unauthorized, " (the credentials are not accepted)"),
-            403 => (WatchCause::Forbidden, " (grant the verbs list and watch on pods)"),
+            401 => (WatchRestartCause::Unauthorized, " (the credentials are not accepted)"),
+            403 => (WatchRestartCause::Forbidden, " (grant the verbs list and watch on pods)"),
             406 | 415 if self.words.protobuf => {
                 self.words.protobuf = false;
-                (WatchCause::Unsupported, " (going on with JSON)")
+                (WatchRestartCause::Unsupported, " (going on with JSON)")
             }
             // Pods of other shards are sorted out here too. At first, 422 is what WatchList is refused with.
             400 | 422 if self.words.shards && !(is_initial && *code == 422) => {
                 self.words.shards = false;
-                (WatchCause::Unsupported, " (going on without the server's shards)")
+                (WatchRestartCause::Unsupported, " (going on without the server's shards)")
             }
             // What a server without the feature answers (apimachinery, meta/internalversion/validation).
             400 | 404 | 405 | 422 if is_initial => {
                 self.watch_list = WatchList::Refused;
-                (WatchCause::Unsupported, " (going on with lists in pages)")
+                (WatchRestartCause::Unsupported, " (going on with lists in pages)")
             }
-            410 => (WatchCause::Gone, ""),
-            429 => (WatchCause::TooManyRequests, ""),
-            500..=599 => (WatchCause::ServerError, ""),
-            _ => (WatchCause::Other, ""),
+            410 => (WatchRestartCause::Gone, ""),
+            429 => (WatchRestartCause::TooManyRequests, ""),
+            500..=599 => (WatchRestartCause::ServerError, ""),
+            _ => (WatchRestartCause::Other, ""),
         };
         let is_page = matches!(self.position, Position::Listing(_));
         self.fail(cause, format!("{doing}: {message} ({code}){advice}"), *retry_after, now);
-        if cause == WatchCause::Gone {
+        if cause == WatchRestartCause::Gone {
             self.position = Position::Blank;
             // The list took longer than the server remembers.
             if is_page {
@@ -109,7 +121,9 @@ impl Informer {
             }
         }
         // A position may be what the server stumbles over.
-        if matches!(cause, WatchCause::ServerError | WatchCause::Other) && self.pace.count(cause) > PATIENCE {
+        if matches!(cause, WatchRestartCause::ServerError | WatchRestartCause::Other)
+            && self.pace.count(cause) > PATIENCE
+        {
             self.position = Position::Blank;
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Moment;
-use crate::cluster::WatchCause;
+use crate::cluster::WatchRestartCause;
 
 /// Average time between two requests, save those that continue what just went well. One request may come early, since a
 /// watch that is resumed takes two.
@@ -19,7 +19,7 @@ const LONGEST_WISH: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Pace {
     /// How often each kind has happened since the last progress.
-    faults: [u32; WatchCause::ALL.len()],
+    faults: [u32; WatchRestartCause::ALL.len()],
     not_before: Moment,
     /// Up to when the requests so far use the rate up.
     used_until: Moment,
@@ -28,11 +28,16 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(seed: u64) -> Self {
-        Self { faults: [0; WatchCause::ALL.len()], not_before: Moment::ZERO, used_until: Moment::ZERO, random: seed }
+        Self {
+            faults: [0; WatchRestartCause::ALL.len()],
+            not_before: Moment::ZERO,
+            used_until: Moment::ZERO,
+            random: seed,
+        }
     }
 
     /// Takes a fault; the server may have said for how long it wants to be left alone.
-    pub(super) fn failed(&mut self, cause: WatchCause, wish: Option<Duration>, now: Moment) {
+    pub(super) fn failed(&mut self, cause: WatchRestartCause, wish: Option<Duration>, now: Moment) {
         let Some(count) = self.faults.get_mut(cause as usize) else { return };
         let longest = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(*count)).min(LONGEST_PAUSE);
         *count = count.saturating_add(1);
@@ -41,13 +46,13 @@ impl Pace {
     }
 
     /// How often this has happened since the last progress.
-    pub(super) fn count(&self, cause: WatchCause) -> u32 {
+    pub(super) fn count(&self, cause: WatchRestartCause) -> u32 {
         self.faults.get(cause as usize).copied().unwrap_or(0)
     }
 
     /// Forgets what went wrong: the watch has moved on.
     pub(super) fn progressed(&mut self) {
-        self.faults = [0; WatchCause::ALL.len()];
+        self.faults = [0; WatchRestartCause::ALL.len()];
     }
 
     /// When to ask next, if what is to be asked does not continue what just went well.

@@ -71,7 +71,7 @@ impl Lab {
         self.now += Duration::from_secs(seconds);
     }
 
-    fn word(&mut self, word: Word) -> bool {
+    fn word(&mut self, word: WatchEvent) -> bool {
         self.informer.heard(word, self.now)
     }
 
@@ -83,7 +83,8 @@ impl Lab {
         for _ in 0..pods {
             self.informer.listed(Ok(pod_of(&self.requests.to_string())));
         }
-        let page = Page { version: version.to_owned(), token: token.to_owned(), objects: pods };
+        let page =
+            PageMetadata { resource_version: version.to_owned(), continue_token: token.to_owned(), item_count: pods };
         self.informer.paged(page, self.now);
     }
 
@@ -103,45 +104,45 @@ impl Lab {
 
 fn said(event: &PodEvent) -> &'static str {
     match event {
-        PodEvent::ListBegins => "begins",
+        PodEvent::ListStarted => "begins",
         PodEvent::Listed(_) => "listed",
-        PodEvent::ListEnds => "ends",
+        PodEvent::ListCompleted => "ends",
         PodEvent::Applied(_) => "applied",
-        PodEvent::Resumed => "resumed",
+        PodEvent::ResumedAfterGap => "resumed",
         PodEvent::Synced => "synced",
-        PodEvent::Found(_) => "found",
+        PodEvent::AppliedInitial(_) => "found",
         PodEvent::Deleted(_) => "deleted",
-        PodEvent::Heard => "heard",
+        PodEvent::Progress => "heard",
         PodEvent::Undecodable(_) => "undecodable",
         PodEvent::UndecodableDeletion(_) => "undecodable deletion",
-        PodEvent::Ended => "restart: ended",
-        PodEvent::Failed(failure) => failure.cause.as_str(),
+        PodEvent::WatchEnded => "restart: ended",
+        PodEvent::WatchFailed(failure) => failure.cause.as_str(),
     }
 }
 
-fn pod() -> Sighting {
+fn pod() -> PodObject {
     pod_of("u")
 }
 
-fn pod_of(uid: &str) -> Sighting {
+fn pod_of(uid: &str) -> PodObject {
     let name = |name: &str| name.to_owned();
     PodFacts { id: PodId { namespace: name("shop"), name: name("web"), uid: name(uid) }, ..PodFacts::default() }.into()
 }
 
-fn change(change: Change, version: &str) -> Word {
-    Word::Pod { change, version: version.to_owned(), pod: Ok(pod()) }
+fn change(change: PodChange, version: &str) -> WatchEvent {
+    WatchEvent::Pod { change, version: version.to_owned(), pod: Ok(pod()) }
 }
 
-fn added(version: &str) -> Word {
-    change(Change::Added, version)
+fn added(version: &str) -> WatchEvent {
+    change(PodChange::Added, version)
 }
 
-fn bookmark(version: &str, ends_list: bool) -> Word {
-    Word::Bookmark { version: version.to_owned(), ends_list }
+fn bookmark(version: &str, ends_list: bool) -> WatchEvent {
+    WatchEvent::Bookmark { version: version.to_owned(), ends_list }
 }
 
-fn status(code: u16) -> Status {
-    Status { code, message: "no".to_owned(), retry_after: None }
+fn status(code: u16) -> ApiStatus {
+    ApiStatus { code, message: "no".to_owned(), retry_after: None }
 }
 
 fn watch(version: &str) -> Ask {
@@ -159,8 +160,8 @@ fn broken() -> End {
 #[test]
 fn what_there_is_comes_first_and_then_what_changes() {
     let mut lab = Lab::current();
-    assert!(lab.word(change(Change::Modified, "101")));
-    assert!(lab.word(change(Change::Deleted, "103")));
+    assert!(lab.word(change(PodChange::Modified, "101")));
+    assert!(lab.word(change(PodChange::Deleted, "103")));
     assert!(lab.word(bookmark("110", false)));
     assert_eq!(lab.told(), ["applied", "deleted", "synced"]);
     lab.pass(400);
@@ -225,13 +226,13 @@ fn a_server_that_cannot_be_reached_says_nothing_against_watch_lists() {
 #[test]
 fn a_watch_that_breaks_goes_on_from_where_it_was() {
     let mut lab = Lab::current();
-    assert!(lab.word(change(Change::Modified, "101")));
+    assert!(lab.word(change(PodChange::Modified, "101")));
     lab.end(broken());
     assert_eq!(lab.told(), ["applied", "connection"]);
     assert_eq!(lab.ask(), watch("101"));
     lab.answered();
     assert_eq!(lab.told(), ["synced"]);
-    assert!(lab.word(change(Change::Modified, "102")));
+    assert!(lab.word(change(PodChange::Modified, "102")));
     assert_eq!(lab.told(), ["applied"]);
 }
 
@@ -249,20 +250,20 @@ fn resumed() -> Lab {
 #[test]
 fn after_a_long_gap_the_watch_catches_up_for_a_while() {
     let mut lab = resumed();
-    assert!(lab.word(change(Change::Modified, "101")));
+    assert!(lab.word(change(PodChange::Modified, "101")));
     assert_eq!(lab.told(), ["resumed", "applied"]);
     lab.pass(CATCH_UP.as_secs());
-    assert!(lab.word(change(Change::Modified, "102")) && lab.word(change(Change::Modified, "103")));
+    assert!(lab.word(change(PodChange::Modified, "102")) && lab.word(change(PodChange::Modified, "103")));
     assert_eq!(lab.told(), ["synced", "applied", "applied"]);
 }
 
 #[test]
 fn a_bookmark_ends_the_catching_up() {
     let mut lab = resumed();
-    let bookmark = Word::Bookmark { version: "101".to_owned(), ends_list: false };
-    assert!(lab.word(bookmark) && lab.word(change(Change::Modified, "102")));
+    let bookmark = WatchEvent::Bookmark { version: "101".to_owned(), ends_list: false };
+    assert!(lab.word(bookmark) && lab.word(change(PodChange::Modified, "102")));
     lab.pass(CATCH_UP.as_secs());
-    assert!(lab.word(change(Change::Modified, "103")));
+    assert!(lab.word(change(PodChange::Modified, "103")));
     assert_eq!(lab.told(), ["resumed", "synced", "applied", "applied"]);
 }
 
@@ -272,7 +273,7 @@ fn a_process_that_did_not_run_for_a_while_catches_up() {
     lab.told();
     lab.pass(45);
     lab.informer.stalled(lab.now);
-    assert!(lab.word(change(Change::Modified, "101")));
+    assert!(lab.word(change(PodChange::Modified, "101")));
     assert_eq!(lab.told(), ["resumed", "applied"]);
     // While it lists, nothing is taken for observed anyway.
     let mut lab = Lab::new();
@@ -288,7 +289,7 @@ fn what_is_forgotten_is_listed_anew() {
     for in_stream in [false, true] {
         let mut lab = Lab::current();
         if in_stream {
-            assert!(!lab.word(Word::Error(status(410))), "nothing that follows is of use");
+            assert!(!lab.word(WatchEvent::Error(status(410))), "nothing that follows is of use");
         } else {
             lab.end(End::Complete);
             assert_eq!(lab.ask(), watch("100"));
@@ -342,7 +343,7 @@ fn a_page_that_breaks_is_asked_for_again() {
 
 #[test]
 fn a_server_that_went_back_is_listed_anew() {
-    for word in [bookmark("99", false), change(Change::Modified, "7"), change(Change::Deleted, "99")] {
+    for word in [bookmark("99", false), change(PodChange::Modified, "7"), change(PodChange::Deleted, "99")] {
         let mut lab = Lab::current();
         assert!(!lab.word(word));
         assert_eq!(lab.told(), ["rewound"]);
@@ -353,14 +354,14 @@ fn a_server_that_went_back_is_listed_anew() {
 #[test]
 fn a_change_that_comes_twice_is_taken_twice_and_does_no_harm() {
     let mut lab = Lab::current();
-    assert!(lab.word(change(Change::Modified, "101")) && lab.word(change(Change::Modified, "101")));
+    assert!(lab.word(change(PodChange::Modified, "101")) && lab.word(change(PodChange::Modified, "101")));
     assert_eq!(lab.told(), ["applied", "applied"]);
 }
 
 #[test]
 fn versions_that_are_no_numbers_are_not_compared() {
     let mut lab = Lab::current();
-    assert!(lab.word(change(Change::Modified, "b")) && lab.word(change(Change::Modified, "a")));
+    assert!(lab.word(change(PodChange::Modified, "b")) && lab.word(change(PodChange::Modified, "a")));
     lab.end(End::Complete);
     assert_eq!(lab.ask(), watch("a"));
 }
@@ -368,12 +369,12 @@ fn versions_that_are_no_numbers_are_not_compared() {
 #[test]
 fn a_change_without_a_version_counts_and_nobody_can_go_on_from_it() {
     let mut lab = Lab::current();
-    assert!(lab.word(change(Change::Modified, "")));
+    assert!(lab.word(change(PodChange::Modified, "")));
     assert_eq!(lab.told(), ["applied"]);
     lab.end(End::Complete);
     assert_eq!(lab.ask(), Ask::WatchList);
     let mut lab = Lab::current();
-    assert!(lab.word(change(Change::Modified, "")) && lab.word(bookmark("101", false)));
+    assert!(lab.word(change(PodChange::Modified, "")) && lab.word(bookmark("101", false)));
     lab.end(End::Complete);
     assert_eq!(lab.ask(), watch("101"));
 }
@@ -382,10 +383,10 @@ fn a_change_without_a_version_counts_and_nobody_can_go_on_from_it() {
 fn broken_objects_cost_nothing_else_and_garbage_costs_the_view() {
     let mut lab = Lab::current();
     let broken = || Undecodable { id: PodId::default(), problem: Problem::Anonymous };
-    let word = |change| Word::Pod { change, version: String::new(), pod: Err(broken()) };
-    assert!(lab.word(Word::Senseless(broken())));
-    assert!(lab.word(word(Change::Modified)) && lab.word(word(Change::Deleted)));
-    assert!(lab.word(change(Change::Modified, "101")));
+    let word = |change| WatchEvent::Pod { change, version: String::new(), pod: Err(broken()) };
+    assert!(lab.word(WatchEvent::Malformed(broken())));
+    assert!(lab.word(word(PodChange::Modified)) && lab.word(word(PodChange::Deleted)));
+    assert!(lab.word(change(PodChange::Modified, "101")));
     assert_eq!(lab.told(), ["undecodable", "undecodable", "undecodable deletion", "applied"]);
     lab.end(End::Garbled("a frame of 1 byte".to_owned()));
     assert_eq!(lab.told(), ["decode"]);
@@ -423,7 +424,7 @@ fn each_refusal_has_its_name_and_says_what_to_do() {
         lab.told();
         lab.ask();
         lab.end(End::Refused(status(code)));
-        let Some(PodEvent::Failed(failure)) = lab.informer.event() else { panic!("it fails") };
+        let Some(PodEvent::WatchFailed(failure)) = lab.informer.event() else { panic!("it fails") };
         assert_eq!(failure.cause.as_str(), cause);
         assert!(failure.error.contains(&code.to_string()), "{}", failure.error);
         assert_eq!(failure.error.contains("grant the verbs list and watch on pods"), code == 403);
@@ -435,11 +436,11 @@ fn each_refusal_has_its_name_and_says_what_to_do() {
 fn errors_in_the_stream_are_retried_from_the_position_until_that_is_to_blame() {
     let mut lab = Lab::current();
     for _ in 0..2 {
-        assert!(!lab.word(Word::Error(status(500))));
+        assert!(!lab.word(WatchEvent::Error(status(500))));
         assert_eq!(lab.ask(), watch("100"));
         lab.answered();
     }
-    assert!(!lab.word(Word::Error(status(500))));
+    assert!(!lab.word(WatchEvent::Error(status(500))));
     assert_eq!(lab.ask(), Ask::WatchList);
 }
 

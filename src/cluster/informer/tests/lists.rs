@@ -17,7 +17,7 @@ fn listing() -> Lab {
 fn answer(lab: &mut Lab, uid: &str, token: &str) {
     lab.answered();
     lab.informer.listed(Ok(pod_of(uid)));
-    let page = Page { version: "100".to_owned(), token: token.to_owned(), objects: 1 };
+    let page = PageMetadata { resource_version: "100".to_owned(), continue_token: token.to_owned(), item_count: 1 };
     lab.informer.paged(page, lab.now);
 }
 
@@ -67,7 +67,7 @@ fn a_list_without_end_is_reported_within_two_minutes_and_then_read_slowly() {
 
 #[test]
 fn initial_events_without_end_are_reported_within_two_minutes_and_then_given_up() {
-    for word in [added as fn(&str) -> Word, |version| bookmark(version, false)] {
+    for word in [added as fn(&str) -> WatchEvent, |version| bookmark(version, false)] {
         let mut lab = Lab::new();
         assert_eq!(lab.ask(), Ask::WatchList);
         lab.answered();

@@ -9,7 +9,7 @@ fn a_wish_to_be_left_alone_is_respected_within_reason() {
         let mut lab = Lab::current();
         lab.pass(100);
         let wish = Some(Duration::from_secs(wish));
-        assert!(!lab.word(Word::Error(Status { retry_after: wish, ..status(429) })));
+        assert!(!lab.word(WatchEvent::Error(ApiStatus { retry_after: wish, ..status(429) })));
         let before = lab.now;
         lab.ask();
         let waited = lab.since(before).as_secs_f64();
@@ -109,7 +109,7 @@ fn repeats(lab: &mut Lab, ask: &Ask) {
     }
     lab.answered();
     lab.informer.listed(Ok(pod()));
-    let page = Page { version: "100".to_owned(), token: "more".to_owned(), objects: 1 };
+    let page = PageMetadata { resource_version: "100".to_owned(), continue_token: "more".to_owned(), item_count: 1 };
     lab.informer.paged(page, lab.now);
 }
 
@@ -127,7 +127,7 @@ fn pauses_grow_to_a_limit_and_progress_ends_them() {
     assert!((LONGEST_PAUSE / 2..=LONGEST_PAUSE).contains(&longest), "{longest:?}");
     lab.ask();
     lab.answered();
-    assert!(lab.word(change(Change::Modified, "101")));
+    assert!(lab.word(change(PodChange::Modified, "101")));
     lab.pass(100);
     lab.end(broken());
     let before = lab.now;

@@ -42,7 +42,7 @@ fn a_check_tells_nobody_anything_and_is_made_for_each_watch() {
 #[test]
 fn after_a_list_nothing_is_to_be_checked() {
     let mut lab = Lab::current();
-    assert!(!lab.word(Word::Error(status(410))));
+    assert!(!lab.word(WatchEvent::Error(status(410))));
     lab.informer.watch_list = WatchList::Refused;
     assert_eq!(lab.ask(), page(""));
     lab.answered();

@@ -122,7 +122,7 @@ fn an_event_that_came_whole_is_none_that_trickles() {
     let mut lab = Lab::current();
     lab.informer.is_left_with(true, lab.now);
     lab.pass(10);
-    assert!(lab.word(change(Change::Modified, "101")));
+    assert!(lab.word(change(PodChange::Modified, "101")));
     lab.informer.is_left_with(false, lab.now);
     assert_eq!(lab.informer.deadline(), Some(lab.now + QUIET_LIMIT));
     lab.informer.is_left_with(true, lab.now);
