@@ -1,4 +1,4 @@
-//! Explains error texts: what is wrong, whose move it is, and what to do.
+//! The `explain` command: classifies error texts and prints the advice.
 
 use std::io::{self, BufRead, Write};
 
@@ -10,42 +10,42 @@ use image_pull_model::advice::{Context, RegistryPods, advice};
 use image_pull_model::cause::{Reading, read};
 use image_pull_model::image::{ImageReference, image_named_in};
 
-/// How to print an explanation.
+/// Output format of `explain`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// For people.
+    /// Indented text.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Takes an error text that says something.
+/// Validates an error text argument.
 ///
 /// # Errors
-/// When it says nothing.
+/// Returns an error if the text is blank.
 pub fn error_text(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
-        return Err("an error text is expected, as in the event that begins with \"Failed to pull image\"".to_owned());
+        return Err("expected an error text, for example that of a \"Failed to pull image\" event".to_owned());
     }
     Ok(text.to_owned())
 }
 
-/// One explanation, in the shape that `-o json` prints.
+/// An explanation, as printed with `-o json`.
 #[derive(Debug, Serialize)]
 struct Explanation {
     cause: &'static str,
     cause_group: &'static str,
-    /// The host that failed, and what it is, where the text names one.
+    /// Host that failed and its kind, if the text names one.
     failing_host: Option<String>,
     failing_host_kind: Option<&'static str>,
-    /// What each host answered where the text tells of mirrors.
+    /// Result of each host, if the text lists mirrors.
     hops: Vec<HopTold>,
     summary: &'static str,
-    /// What to check first, then the commands to run, most useful first.
+    /// First check, then the commands to run, most useful first.
     advice: Vec<String>,
 }
 
-fn explanation(text: &str) -> Explanation {
+fn explain_line(text: &str) -> Explanation {
     let image = ImageReference::parse(image_named_in(text).unwrap_or_default());
     let Reading { cause, host } = read("", text, &image);
     let advice = advice(cause, &Context::of_text(&image, text, host.as_ref(), &RegistryPods::default()));
@@ -60,15 +60,15 @@ fn explanation(text: &str) -> Explanation {
     }
 }
 
-/// Explains each line of `lines`; a blank one too, so that the answers can be counted.
+/// Explains each line of `lines`, including blank lines, so that output and input correspond.
 ///
 /// # Errors
-/// When `lines` cannot be read or `out` takes no more.
+/// Returns the error of reading `lines` or writing to `out`.
 pub fn explain(mut lines: impl BufRead, output: Output, mut out: impl Write) -> io::Result<()> {
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line)? > 0 {
         let text = String::from_utf8_lossy(&line);
-        let explanation = explanation(text.trim_end_matches(['\n', '\r']));
+        let explanation = explain_line(text.trim_end_matches(['\n', '\r']));
         match output {
             Output::Json => writeln!(out, "{}", serde_json::to_string(&explanation)?)?,
             Output::Text => print(&explanation, &mut out)?,
@@ -82,10 +82,10 @@ fn print(explanation: &Explanation, out: &mut impl Write) -> io::Result<()> {
     let Explanation { cause, cause_group, failing_host, failing_host_kind, hops, summary, advice } = explanation;
     writeln!(out, "{cause} ({cause_group})\n  {summary}")?;
     if let (Some(host), Some(kind)) = (failing_host, failing_host_kind) {
-        writeln!(out, "  failed at {host} ({})", host_kind(kind))?;
+        writeln!(out, "  failing host: {host} ({})", host_kind(kind))?;
     }
     for HopTold { host, cause, .. } in hops {
-        writeln!(out, "  asked {}: {cause}", host.as_deref().unwrap_or("a mirror"))?;
+        writeln!(out, "  tried {}: {cause}", host.as_deref().unwrap_or("a mirror"))?;
     }
     for step in advice {
         writeln!(out, "  - {}", escaped(step))?;

@@ -1,4 +1,4 @@
-//! Takes one look, at a cluster or at a file, and prints what fails.
+//! The `list` command: prints the failing containers of a cluster or a file once.
 
 pub mod file;
 mod table;
@@ -22,68 +22,68 @@ use image_pull_model::index::{Index, Mirror, Settings};
 use image_pull_model::redact::redact;
 use image_pull_model::time::Timestamp;
 
-/// How to print.
+/// Output format of `list`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// A line for each workload, image and cause, and below it the image; as wide as the terminal.
+    /// One entry per workload, image and cause, with the image below it. Fits the width of the terminal.
     Table,
-    /// A line for each container with everything that fits in one; as wide as it gets.
+    /// One line per container with all columns. Not limited in width.
     Wide,
-    /// One object, for scripts.
+    /// One JSON object.
     Json,
 }
 
-/// What to print of what fails; an empty list asks for everything.
+/// Which failing containers to list. An empty field selects all.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Containers of these namespaces.
+    /// Namespaces to list.
     pub namespaces: Vec<String>,
-    /// Failures of these causes.
+    /// Causes to list.
     pub causes: Vec<Cause>,
-    /// Images of these registries.
+    /// Registries to list.
     pub registries: Vec<String>,
 }
 
-/// What one look shows: the shape that `-o json` prints.
+/// The result of `list`, as printed with `-o json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Look {
-    /// When it was taken.
+    /// When the list was made.
     #[serde(serialize_with = "rfc3339")]
     pub time: Timestamp,
-    /// How many pods were looked at.
+    /// Number of pods that were examined.
     pub pods: usize,
-    /// What could not be read, so that the look is not complete.
+    /// Descriptions of objects that could not be decoded. If there are any, the list may be incomplete.
     pub skipped: Vec<String>,
-    /// What fails, by namespace, pod and container.
+    /// The failing containers, sorted by namespace, pod and container.
     pub failing: Vec<FailingContainer>,
 }
 
-/// Collects the pods of a look.
-struct Looking {
+/// Builds a [`ListReport`] from pods.
+struct ListBuilder {
     index: Index,
     namespaces: Vec<String>,
     pods: usize,
     skipped: Vec<String>,
 }
 
-impl Looking {
+impl ListBuilder {
     fn new(scopes: &[Scope], namespaces: &[String]) -> Self {
         let settings = Settings { mirror: Mirror::Nothing, ..Settings::default() };
         Self { index: Index::new(settings, scopes), namespaces: namespaces.to_vec(), pods: 0, skipped: Vec::new() }
     }
 
-    fn pod(&mut self, pod: &PodFacts, now: Timestamp) {
-        if is_wanted(&self.namespaces, &pod.id.namespace) {
+    fn add_pod(&mut self, pod: &PodFacts, now: Timestamp) {
+        if is_selected(&self.namespaces, &pod.id.namespace) {
             self.pods += 1;
             if pod.exceeded.elements > 0 {
-                self.skip(&format!("{} parts of {}/{}", pod.exceeded.elements, pod.id.namespace, pod.id.name));
+                self.add_skipped(&format!("{} parts of {}/{}", pod.exceeded.elements, pod.id.namespace, pod.id.name));
             }
-            // What it counts is of no interest to one look.
+            // A single list does not count effects.
             let _ = self.index.apply(pod, now);
         }
     }
 
-    fn skip(&mut self, problem: &impl ToString) {
+    fn add_skipped(&mut self, problem: &impl ToString) {
         self.skipped.push(redact(&problem.to_string()).into_owned());
     }
 
@@ -91,7 +91,7 @@ impl Looking {
         let snapshot = self.index.snapshot().unwrap_or_default();
         let wanted = snapshot.failures().filter(|(_, _, failure)| {
             (filter.causes.is_empty() || filter.causes.contains(&failure.cause()))
-                && is_wanted(&filter.registries, failure.image.registry())
+                && is_selected(&filter.registries, failure.image.registry())
         });
         let registry_pods = RegistryPods::of(&snapshot);
         Look {
@@ -103,29 +103,30 @@ impl Looking {
     }
 }
 
-fn is_wanted(wanted: &[String], name: &str) -> bool {
+fn is_selected(wanted: &[String], name: &str) -> bool {
     wanted.is_empty() || wanted.iter().any(|wanted| wanted == name)
 }
 
-/// Looks at the pods of a file, as if everything in it had been read at `now`.
+/// Lists the failing containers in a file. Takes `now` as the time of every status in it.
 ///
 /// # Errors
-/// When it is no list of pods.
+/// Returns an error if the file contains no pods.
 pub fn look_at_file(text: &str, filter: &Filter, now: Timestamp) -> Result<Look, file::BadFile> {
-    let mut looking = Looking::new(&[Scope::Cluster], &filter.namespaces);
+    let mut looking = ListBuilder::new(&[Scope::Cluster], &filter.namespaces);
     looking.index.reset_begin(&Scope::Cluster);
-    file::pods(text, |pod| match pod {
-        Ok(pod) => looking.pod(&pod, now),
-        Err(problem) => looking.skip(&problem),
+    file::read_pods(text, |pod| match pod {
+        Ok(pod) => looking.add_pod(&pod, now),
+        Err(problem) => looking.add_skipped(&problem),
     })?;
     let _ = looking.index.reset_end(&Scope::Cluster, now);
     Ok(looking.finish(filter, now))
 }
 
-/// Lists the pods of a cluster, of the wanted namespaces or of all, and looks at them. `now` reads the clock.
+/// Lists the failing containers of a cluster, in the namespaces of the filter or in all. `now` returns the current
+/// time.
 ///
 /// # Errors
-/// When a list cannot be had; it is not tried again, since somebody waits for an answer.
+/// Returns an error if a list request fails. Does not retry, because a user is waiting.
 pub async fn look_at_cluster(
     connection: impl Into<Connection>,
     filter: &Filter,
@@ -133,23 +134,27 @@ pub async fn look_at_cluster(
 ) -> Result<Look> {
     let connection = connection.into();
     let scopes = Scope::of_namespaces(&filter.namespaces);
-    let mut looking = Looking::new(&scopes, &filter.namespaces);
+    let mut looking = ListBuilder::new(&scopes, &filter.namespaces);
     for scope in scopes {
-        let mut events = std::pin::pin!(pods::list(source(&connection, &scope)));
+        let mut events = std::pin::pin!(pods::list(pod_source(&connection, &scope)));
         loop {
             match events.next().await.context("the list ended early")? {
                 PodEvent::ListStarted => looking.index.reset_begin(&scope),
                 PodEvent::Listed(pod) => match pod.into_facts() {
-                    Ok(pod) => looking.pod(&pod, now()),
-                    Err(problem) => looking.skip(&problem),
+                    Ok(pod) => looking.add_pod(&pod, now()),
+                    Err(problem) => looking.add_skipped(&problem),
                 },
-                PodEvent::Undecodable(problem) | PodEvent::UndecodableDeletion(problem) => looking.skip(&problem),
-                PodEvent::WatchFailed(failure) => bail!("{}{}", redact(&failure.error), hint(failure.cause, &scope)),
+                PodEvent::Undecodable(problem) | PodEvent::UndecodableDeletion(problem) => {
+                    looking.add_skipped(&problem);
+                }
+                PodEvent::WatchFailed(failure) => {
+                    bail!("{}{}", redact(&failure.error), forbidden_hint(failure.cause, &scope))
+                }
                 PodEvent::ListCompleted => {
                     let _ = looking.index.reset_end(&scope, now());
                     break;
                 }
-                // Only after the list.
+                // These events follow the list.
                 PodEvent::Applied(_)
                 | PodEvent::ResumedAfterGap
                 | PodEvent::Synced
@@ -163,7 +168,7 @@ pub async fn look_at_cluster(
     Ok(looking.finish(filter, now()))
 }
 
-fn source(connection: &Connection, scope: &Scope) -> Source {
+fn pod_source(connection: &Connection, scope: &Scope) -> Source {
     Source {
         connection: connection.clone(),
         scope: scope.clone(),
@@ -172,44 +177,44 @@ fn source(connection: &Connection, scope: &Scope) -> Source {
     }
 }
 
-/// Whoever may not list the pods of a cluster may list those of a namespace.
-fn hint(cause: WatchRestartCause, scope: &Scope) -> &'static str {
+/// A user who may not list the pods of the cluster may be allowed to list those of a namespace.
+fn forbidden_hint(cause: WatchRestartCause, scope: &Scope) -> &'static str {
     if cause == WatchRestartCause::Forbidden && *scope == Scope::Cluster {
-        "; or ask for one namespace with -n"
+        "; to list a single namespace, use -n"
     } else {
         ""
     }
 }
 
-/// Prints a look.
+/// Prints a report.
 ///
 /// # Errors
-/// When `out` takes no more.
+/// Returns the error of writing to `out`.
 pub fn print(look: &Look, output: Output, terminal: Terminal, mut out: impl Write) -> io::Result<()> {
     match output {
         Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(look)?),
-        Output::Table => table::short(&look.failing, look.time, terminal, out),
-        Output::Wide => table::wide(&look.failing, look.time, terminal, out),
+        Output::Table => table::write_grouped(&look.failing, look.time, terminal, out),
+        Output::Wide => table::write_wide(&look.failing, look.time, terminal, out),
     }
 }
 
-/// How many problems are told one by one.
-const TOLD_PROBLEMS: usize = 10;
+/// Maximum number of skipped objects that are printed individually.
+const MAX_SKIPPED_PRINTED: usize = 10;
 
-/// Says beside the list what it does not: that nothing fails, and what could not be read.
+/// Prints notes to the list: that there are no failures, and which objects were skipped.
 ///
 /// # Errors
-/// When `out` takes no more.
+/// Returns the error of writing to `out`.
 pub fn print_notes(look: &Look, output: Output, mut out: impl Write) -> io::Result<()> {
     let Look { pods, skipped, failing, .. } = look;
     if failing.is_empty() && output != Output::Json {
-        writeln!(out, "Of {pods} pods none waits for its image.")?;
+        writeln!(out, "No image pull failures in {pods} pods.")?;
     }
-    for problem in skipped.iter().take(TOLD_PROBLEMS) {
+    for problem in skipped.iter().take(MAX_SKIPPED_PRINTED) {
         writeln!(out, "image-pull-exporter: skipped {}", escaped(problem))?;
     }
-    if skipped.len() > TOLD_PROBLEMS {
-        writeln!(out, "image-pull-exporter: skipped {} objects more", skipped.len() - TOLD_PROBLEMS)?;
+    if skipped.len() > MAX_SKIPPED_PRINTED {
+        writeln!(out, "image-pull-exporter: skipped {} more objects", skipped.len() - MAX_SKIPPED_PRINTED)?;
     }
     Ok(())
 }

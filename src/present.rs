@@ -1,4 +1,4 @@
-//! Tells a person about failures: the same words in a terminal, on a page and in JSON.
+//! Serializable reports of failures, shared by `list`, `explain`, the page and the JSON API.
 
 pub mod outage;
 pub mod past;
@@ -17,92 +17,93 @@ use image_pull_model::snapshot::Failing;
 use image_pull_model::time::Timestamp;
 use image_pull_model::workload::workload;
 
-/// One failing container, in the shape of the JSON that people's scripts read: fields may be added, and none is
-/// renamed or taken away. What is not known is null, and text is redacted.
+/// A failing container. Stable JSON for scripts: fields may be added, but none is renamed or removed. Unknown values
+/// are null, and texts are redacted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FailingContainer {
-    /// The pod's namespace.
+    /// Namespace of the pod.
     pub namespace: String,
-    /// The pod's name.
+    /// Name of the pod.
     pub pod: String,
-    /// The pod's uid.
+    /// UID of the pod.
     pub uid: String,
-    /// The container's name.
+    /// Name of the container.
     pub container: String,
     /// `app`, `init`, `sidecar` or `ephemeral`.
     pub container_type: &'static str,
-    /// What the pod belongs to: `Deployment`, `StatefulSet`, …, `Pod` for a pod of its own.
+    /// Kind of the workload: `Deployment`, `StatefulSet`, …; `Pod` for a pod without a controller.
     pub workload_kind: String,
-    /// Its name.
+    /// Name of the workload.
     pub workload: String,
-    /// The node; null while unscheduled.
+    /// Node; null while the pod is unscheduled.
     pub node: Option<String>,
-    /// The image as the spec names it.
+    /// Image as written in the spec.
     pub image: String,
-    /// Its registry; null when the image is no valid reference.
+    /// Registry of the image; null if the reference is invalid.
     pub registry: Option<String>,
-    /// Its repository; null when the image is no valid reference.
+    /// Repository of the image; null if the reference is invalid.
     pub repository: Option<String>,
-    /// Its tag; null when it names none.
+    /// Tag of the image; null if absent.
     pub tag: Option<String>,
-    /// Its digest; null when it names none.
+    /// Digest of the image; null if absent.
     pub digest: Option<String>,
-    /// The part of the image that the cause points at: `registry`, `repository`, `tag`, `digest`, `reference`.
+    /// Part of the image that the cause points at: `registry`, `repository`, `tag`, `digest`, `reference`.
     pub suspect: Option<&'static str>,
     /// `Always`, `IfNotPresent` or `Never`.
     pub pull_policy: &'static str,
-    /// The names of the pod's pull secrets.
+    /// Names of the pod's pull secrets.
     pub pull_secrets: Vec<String>,
-    /// The waiting reason that the status showed last.
+    /// Latest waiting reason.
     pub reason: &'static str,
-    /// What keeps the container from its image.
+    /// Label value of the cause.
     pub cause: &'static str,
-    /// Whose move it is.
+    /// Label value of the cause group: who must act.
     pub cause_group: &'static str,
-    /// Whether the cause is inferred from another container's error text, since the kubelet gave none.
+    /// Whether the cause is inferred from another container, because the kubelet reported no error text.
     pub cause_inferred: bool,
-    /// When that cause began, or was first seen.
+    /// When the current cause began, or was first observed.
     #[serde(serialize_with = "rfc3339")]
     pub cause_since: Timestamp,
-    /// How that is known: `observed`, or `found` where nobody watched it begin.
+    /// Basis of `cause_since`: `observed`, or `found` if the start was not observed.
     pub cause_since_basis: &'static str,
-    /// For how many seconds that cause has lasted; a lower bound unless `cause_since_basis` is `observed`.
+    /// Duration of the current cause in seconds; a lower bound unless `cause_since_basis` is `observed`.
     pub cause_seconds: u64,
-    /// The host that failed, where the error text names one.
+    /// Host that failed, if the error text names one.
     pub failing_host: Option<String>,
-    /// What it is: `registry`, `token_service`, `blob_store`, `mirror`, `proxy`, `node` or `unknown`.
+    /// Kind of that host: `registry`, `token_service`, `blob_store`, `mirror`, `proxy`, `node` or `unknown`.
     pub failing_host_kind: Option<&'static str>,
-    /// What each host answered where the text tells of mirrors: the mirrors first, the registry last.
+    /// Result of each host, if the error text lists mirrors: the mirrors in order, then the registry.
     pub hops: Vec<HopTold>,
-    /// The error text, redacted; empty when none was seen.
+    /// Error text, redacted; may be empty.
     pub message: String,
     /// When the failure began.
     #[serde(serialize_with = "rfc3339")]
     pub since: Timestamp,
-    /// How that is known: `observed`, `pod_condition`, `previous_termination`, `event` or `pod_start`.
+    /// Basis of `since`: `observed`, `pod_condition`, `previous_termination`, `event` or `pod_start`.
     pub since_basis: &'static str,
-    /// For how many seconds it has lasted.
+    /// Duration of the failure in seconds.
     pub failing_seconds: u64,
-    /// Failed attempts seen; a lower bound unless `since_basis` is `observed`.
+    /// Observed failed attempts; a lower bound unless `since_basis` is `observed`.
     pub attempts: u32,
-    /// When the last failed attempt showed.
+    /// Time of the last failed attempt.
     #[serde(serialize_with = "rfc3339_where_known")]
     pub last_attempt: Option<Timestamp>,
-    /// When the kubelet is expected to try next.
+    /// Expected time of the next attempt.
     #[serde(serialize_with = "rfc3339_where_known")]
     pub next_attempt: Option<Timestamp>,
-    /// Since when the status has not changed, where the kubelet should have written another one long ago: what the
-    /// container does now is not known. Null while the status is kept up.
+    /// When the status last changed, if the kubelet should have updated it long ago. The current state of the container
+    /// is then unknown. Null while the status is up to date.
     #[serde(serialize_with = "rfc3339_where_known")]
     pub stale_since: Option<Timestamp>,
-    /// What is wrong, in a sentence.
+    /// One sentence on what is wrong, and who must act.
     pub summary: &'static str,
-    /// What to check first, then the commands to run.
+    /// First check, then the commands to run.
     pub advice: Vec<String>,
 }
 
 impl FailingContainer {
-    /// Describes a failure as it stands at `now`. The view of the cluster is current up to `seen_until`.
+    /// Returns the report of a failure at `now`. `seen_until` is the time up to which the view of the cluster is
+    /// current.
     #[must_use]
     pub fn of(
         (pod, container, failure): Failing<'_>,
@@ -136,12 +137,12 @@ impl FailingContainer {
             container_type: container.kind.as_str(),
             workload_kind: workload.kind.to_owned(),
             workload: workload.name.to_owned(),
-            node: known(&pod.node),
+            node: non_empty(&pod.node),
             image: image.redacted().into_owned(),
-            registry: known(image.registry()),
-            repository: known(image.repository()),
-            tag: known(image.tag()),
-            digest: known(image.digest()),
+            registry: non_empty(image.registry()),
+            repository: non_empty(image.repository()),
+            tag: non_empty(image.tag()),
+            digest: non_empty(image.digest()),
             suspect: suspect(failure.cause(), image).map(Part::as_str),
             pull_policy: failure.policy.as_str(),
             pull_secrets: pod.pull_secrets.to_vec(),
@@ -169,24 +170,24 @@ impl FailingContainer {
     }
 }
 
-/// Whether there is neither an error text nor another container's to go by.
+/// Whether the failure has no error text and its cause is not inferred either.
 #[must_use]
 pub fn is_without_error(failure: &Failure) -> bool {
     failure.shows_no_error() && !failure.is_cause_inferred()
 }
 
-/// One host that was asked for an image, and what came of it.
+/// A host that was tried for an image, and the cause of its failure.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HopTold {
-    /// The host; null where its error names none.
+    /// Host; null if its error names none.
     pub host: Option<String>,
-    /// What it is, in the words of `failing_host_kind`.
+    /// Kind of the host; values as for `failing_host_kind`.
     pub kind: Option<&'static str>,
-    /// What kept it from giving the image.
+    /// Label value of the cause.
     pub cause: &'static str,
 }
 
-/// Returns a word of `failing_host_kind` as people read it.
+/// Returns the display text of a value of `failing_host_kind`.
 #[must_use]
 pub fn host_kind(kind: &str) -> String {
     match kind {
@@ -197,7 +198,7 @@ pub fn host_kind(kind: &str) -> String {
 }
 
 impl HopTold {
-    /// Puts the hops of an error text into words.
+    /// Returns the reports of all hops in an error text.
     #[must_use]
     pub fn all(message: &str, image: &ImageReference) -> Vec<Self> {
         let told = |hop: Hop| Self {
@@ -209,36 +210,36 @@ impl HopTold {
     }
 }
 
-/// What to check first, then the commands to run.
+/// First check, then the commands to run.
 #[must_use]
 pub fn steps(advice: Advice) -> Vec<String> {
     std::iter::once(advice.check_first).chain(advice.commands).collect()
 }
 
-/// Writes an instant as Kubernetes does, to the second; null where no calendar reaches.
+/// Serializes a timestamp in RFC 3339 with seconds; null if it is out of range.
 ///
 /// # Errors
-/// When the serializer has one.
+/// Returns the serializer's error.
 pub fn rfc3339<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     rfc3339_where_known(&Some(*at), serializer)
 }
 
-/// The same of an instant that may not be known.
+/// Serializes an optional timestamp in RFC 3339 with seconds.
 ///
 /// # Errors
-/// When the serializer has one.
+/// Returns the serializer's error.
 pub fn rfc3339_where_known<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     at.and_then(instant).serialize(serializer)
 }
 
-/// An instant as Kubernetes writes it, to the second; `None` where no calendar reaches.
+/// Formats a timestamp in RFC 3339 with seconds, as Kubernetes does. `None` if it is out of range.
 #[must_use]
 pub fn instant(at: Timestamp) -> Option<String> {
     Some(jiff::Timestamp::from_second(at.unix_millis().div_euclid(1000)).ok()?.to_string())
 }
 
-/// A duration as kubectl shows ages: never more than two units, and the smaller one only where it still matters
-/// (`HumanDuration`, k8s.io/apimachinery/pkg/util/duration, v0.36).
+/// Formats a duration as kubectl formats ages: at most two units, the smaller one only while it is significant
+/// (`HumanDuration`, k8s.io/apimachinery/pkg/util/duration, v0.36). No crate implements this format.
 #[must_use]
 pub fn age(lasted: Duration) -> String {
     let seconds = lasted.as_secs();
@@ -260,7 +261,7 @@ pub fn age(lasted: Duration) -> String {
     }
 }
 
-fn known(text: &str) -> Option<String> {
+fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
@@ -269,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_read_as_kubectl_s() {
+    fn ages_are_formatted_like_kubectl() {
         for (seconds, shown) in [
             (0, "0s"),
             (119, "119s"),
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn instants_read_as_kubernetes_s() {
+    fn instants_are_formatted_like_kubernetes() {
         for (millis, shown) in
             [(1_800_000_000_999, "\"2027-01-15T08:00:00Z\""), (-1, "\"1969-12-31T23:59:59Z\""), (i64::MAX, "null")]
         {

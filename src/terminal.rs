@@ -1,22 +1,22 @@
-//! Writes for a terminal, which shall neither obey nor misread what a cluster's texts hold.
+//! Terminal output: width, color, and escaping of control characters in untrusted text.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal};
 
-/// How wide a table is where nobody says how wide the terminal is.
+/// Width if the terminal's is not known.
 const DEFAULT_WIDTH: usize = 80;
 
-/// What the standard output can show.
+/// Capabilities of the standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terminal {
-    /// Columns.
+    /// Width in columns.
     pub width: usize,
-    /// Whether colours are welcome.
+    /// Whether to use color.
     pub colour: bool,
 }
 
 impl Terminal {
-    /// The standard output's: its own width, else that of `COLUMNS`, else 80.
+    /// Detects the capabilities of the standard output. The width is that of the terminal, else `COLUMNS`, else 80.
     #[must_use]
     pub fn of_stdout() -> Self {
         let columns = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
@@ -28,7 +28,7 @@ impl Terminal {
     }
 }
 
-/// Whether colours are welcome there: on a terminal that knows them, unless `NO_COLOR` is set (no-color.org).
+/// Whether `out` is a terminal that supports color and `NO_COLOR` is not set (no-color.org).
 #[must_use]
 pub fn has_colour(out: &impl IsTerminal) -> bool {
     let is_objected = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -36,7 +36,7 @@ pub fn has_colour(out: &impl IsTerminal) -> bool {
     out.is_terminal() && !is_dumb && !is_objected
 }
 
-/// The text with everything escaped that moves the cursor, changes colours, or turns the direction of what follows.
+/// Escapes characters that move the cursor, change colors, or change the direction of text.
 #[must_use]
 pub fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(is_treacherous) {
@@ -53,7 +53,8 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Controls, line and paragraph separators, and Unicode's marks of direction (UAX #9) and of no width.
+/// Whether a character is a control character, a line or paragraph separator, or a Unicode mark of direction (UAX #9)
+/// or of zero width.
 #[must_use]
 pub(crate) fn is_treacherous(c: char) -> bool {
     c.is_control()
@@ -65,7 +66,7 @@ mod tests {
     use super::escaped;
 
     #[test]
-    fn what_a_terminal_would_obey_is_escaped() {
+    fn escapes_control_and_direction_characters() {
         for (text, shown) in [
             ("a\u{1b}[31mb", "a\\u{1b}[31mb"),
             ("a\nb\tc\r", "a\\nb\\tc\\r"),

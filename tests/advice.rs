@@ -1,6 +1,6 @@
-//! Every advice: what it says, that a shell takes its commands, and that the tools know their flags.
+//! Tests of the advice: its texts, that its commands are valid shell, and that the tools accept their flags.
 //!
-//! Needs bash, and kubectl in target/tools, where `tests/run` puts it.
+//! Requires bash, and kubectl in target/tools, which `tests/run` installs.
 
 mod common;
 
@@ -14,7 +14,7 @@ use image_pull_model::advice::{Advice, Context, RegistryKind, RegistryPods, When
 use image_pull_model::cause::{Cause, FailingHost, HostKind};
 use image_pull_model::image::{ImageReference, PullPolicy};
 
-/// An image of a registry of a kind.
+/// Returns an image in a registry of this kind.
 fn image_of(kind: RegistryKind) -> &'static str {
     match kind {
         RegistryKind::Ecr => "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app:1.2",
@@ -32,15 +32,15 @@ fn image_of(kind: RegistryKind) -> &'static str {
     }
 }
 
-/// What is said, under a heading that tells when.
-struct Said {
+/// An advice with a heading that names its conditions.
+struct AdviceSample {
     heading: String,
     source: &'static str,
     advice: Advice,
 }
 
-/// Everything that can be said: each row for its first cause, and each cause where no row speaks.
-fn all() -> Vec<Said> {
+/// Returns all advice: each rule for its first cause, and the default for each cause.
+fn all_advice() -> Vec<AdviceSample> {
     let mut said = Vec::new();
     let none = RegistryPods::default();
     for row in rows() {
@@ -55,7 +55,7 @@ fn all() -> Vec<Said> {
         let image = ImageReference::parse(image_of(registry.unwrap_or(RegistryKind::Other)));
         let context = context(&image, host.as_ref(), &none);
         let causes: Vec<&str> = row.causes.iter().map(|cause| cause.as_str()).collect();
-        said.push(Said {
+        said.push(AdviceSample {
             heading: format!("{} {:?}", causes.join(" "), row.when),
             source: row.source,
             advice: of_row(row.causes[0], row, &context),
@@ -64,7 +64,7 @@ fn all() -> Vec<Said> {
     let image = ImageReference::parse(image_of(RegistryKind::Other));
     for cause in Cause::ALL {
         let context = Context { message: "an error", ..context(&image, None, &none) };
-        said.push(Said { heading: cause.as_str().to_owned(), source: "", advice: advice(*cause, &context) });
+        said.push(AdviceSample { heading: cause.as_str().to_owned(), source: "", advice: advice(*cause, &context) });
     }
     said
 }
@@ -81,11 +81,11 @@ fn context<'a>(image: &'a ImageReference, host: Option<&'a FailingHost>, none: &
     }
 }
 
-/// `UPDATE=1 cargo nextest run --locked --test advice` writes it anew.
+/// `UPDATE=1 cargo nextest run --locked --test advice` regenerates the golden file.
 #[test]
-fn every_advice_reads_as_agreed() {
+fn advice_matches_the_golden_file() {
     let mut text = String::new();
-    for Said { heading, source, advice } in all() {
+    for AdviceSample { heading, source, advice } in all_advice() {
         let Advice { summary, check_first, commands } = advice;
         writeln!(text, "{heading}\n  {summary}\n  {check_first}").unwrap();
         for command in commands {
@@ -102,9 +102,9 @@ fn every_advice_reads_as_agreed() {
     check_golden("advice.text", &text);
 }
 
-/// Every command that can be printed, with hosts of every kind.
+/// Returns every command that can be printed, for hosts of every kind.
 fn every_command() -> BTreeSet<String> {
-    let mut commands: BTreeSet<String> = all().into_iter().flat_map(|said| said.advice.commands).collect();
+    let mut commands: BTreeSet<String> = all_advice().into_iter().flat_map(|said| said.advice.commands).collect();
     let image = ImageReference::parse(image_of(RegistryKind::DockerHub));
     let none = RegistryPods::default();
     for kind in HostKind::ALL {
@@ -119,7 +119,7 @@ fn every_command() -> BTreeSet<String> {
 }
 
 #[test]
-fn a_shell_takes_every_command() {
+fn every_command_is_valid_shell() {
     let mut script: Vec<String> = every_command().into_iter().collect();
     let image = ImageReference::parse("reg.example/it's; $(reboot) `id`\n&:1");
     let none = RegistryPods::default();
@@ -132,17 +132,17 @@ fn a_shell_takes_every_command() {
     }
 }
 
-/// The flags of a command line that are kubectl's own: those before `--`, which another command follows.
+/// Returns kubectl's own flags of a command line: those before `--`, which begins another command.
 fn flags(words: &[&str]) -> BTreeSet<String> {
     let own = words.iter().take_while(|word| **word != "--" && **word != "|");
     own.filter(|word| word.starts_with('-')).map(|word| word.split('=').next().unwrap_or_default().to_owned()).collect()
 }
 
 #[test]
-fn kubectl_knows_every_flag() {
+fn kubectl_accepts_every_flag() {
     let mut wanted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for command in every_command().iter().filter(|command| command.starts_with("kubectl ")) {
-        // No word that matters here holds a blank in quotes.
+        // No relevant word contains a quoted space.
         let words: Vec<&str> = command.split(' ').skip(1).collect();
         let mut verb = Vec::new();
         let mut is_value = false;
@@ -179,7 +179,7 @@ fn kubectl(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("help is text")
 }
 
-/// The grammar of crane and crictl as their documentation has it.
+/// Checks the syntax of crane and crictl against their documentation.
 #[test]
 fn crane_and_crictl_are_called_as_documented() {
     for command in every_command() {

@@ -1,4 +1,4 @@
-//! What `list` shows of pods: on recordings, against what `replay` says of the same pods, and of files that are none.
+//! Tests of `list`: on recordings, against `replay` on the same pods, and on invalid files.
 
 #[path = "recordings/text.rs"]
 mod text;
@@ -24,8 +24,8 @@ use text::Exposition;
 use tokio::net::TcpListener;
 
 const PLAIN: Terminal = Terminal { width: 80, colour: false };
-/// Recordings that end with something failing, of as many kinds as there are.
-const SHOWN: [&str; 9] = [
+/// Recordings that end with a failing container, one for each kind of failure.
+const SHOWN_RECORDINGS: [&str; 9] = [
     "dns-failure",
     "ephemeral-bad",
     "image-volume-bad",
@@ -42,7 +42,7 @@ fn records(name: &str) -> Vec<Value> {
     recording.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The pods that are there after these records.
+/// Returns the pods that exist after these records.
 fn pods_after(records: &[Value]) -> Vec<Value> {
     let mut pods = BTreeMap::new();
     for record in records {
@@ -61,15 +61,15 @@ fn list_of(pods: &[Value]) -> String {
 }
 
 fn shown_pods() -> Vec<Value> {
-    SHOWN.iter().flat_map(|name| pods_after(&records(name))).collect()
+    SHOWN_RECORDINGS.iter().flat_map(|name| pods_after(&records(name))).collect()
 }
 
-/// An hour and a bit after the recordings were made.
+/// A time about an hour after the recordings.
 fn later() -> Timestamp {
     Timestamp::from_unix_millis(1_795_473_000_000)
 }
 
-fn look(text: &str) -> Look {
+fn list_text(text: &str) -> Look {
     look_at_file(text, &Filter::default(), later()).unwrap()
 }
 
@@ -90,30 +90,30 @@ fn names(look: &Look) -> Vec<&str> {
 }
 
 #[test]
-fn the_list_of_recorded_pods_reads_as_agreed() {
-    let look = look(&list_of(&shown_pods()));
+fn list_of_recorded_pods_matches_the_golden_files() {
+    let look = list_text(&list_of(&shown_pods()));
     check_golden("list.table", &printed(&look, Output::Table, PLAIN));
     check_golden("list.wide", &printed(&look, Output::Wide, PLAIN));
     check_golden("list.json", &printed(&look, Output::Json, PLAIN));
 }
 
 #[test]
-fn a_list_in_yaml_says_the_same() {
+fn a_yaml_list_gives_the_same_report() {
     let yaml = std::fs::read_to_string("tests/fixtures/pods.yaml").unwrap();
-    assert_eq!(look(&yaml), look(&list_of(&shown_pods())));
+    assert_eq!(list_text(&yaml), list_text(&list_of(&shown_pods())));
 }
 
 #[test]
-fn one_pod_and_a_raw_pod_list_are_lists_too() {
+fn accepts_a_single_pod_and_a_raw_pod_list() {
     let mut pods = pods_after(&records("unauthorized"));
     let one = pods.pop().unwrap();
     let raw = json!({ "kind": "PodList", "items": [{ "metadata": one["metadata"], "spec": one["spec"], "status": one["status"] }] });
-    assert_eq!(look(&one.to_string()), look(&raw.to_string()));
-    assert_eq!(names(&look(&raw.to_string())), ["p"]);
-    assert_eq!(names(&look(&format!("\u{feff}\n{one}\n"))), ["p"]);
+    assert_eq!(list_text(&one.to_string()), list_text(&raw.to_string()));
+    assert_eq!(names(&list_text(&raw.to_string())), ["p"]);
+    assert_eq!(names(&list_text(&format!("\u{feff}\n{one}\n"))), ["p"]);
 }
 
-/// What the metrics say of each failing container.
+/// Returns the facts of each failing container from the metrics.
 fn replayed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
     let t = now.unix_seconds();
     let lines: Vec<String> =
@@ -140,7 +140,7 @@ fn replayed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
         for sample in metrics.all(family) {
             let facts: &mut BTreeMap<String, String> =
                 containers.entry((sample.label("uid").to_owned(), sample.label("container").to_owned())).or_default();
-            // Which kinds are batch is a setting of the exporter.
+            // The batch kinds are a setting of the exporter.
             let is_told = |(name, value): &&(String, String)| !value.is_empty() && name != "batch";
             facts.extend(sample.labels.iter().filter(is_told).cloned());
             if !value.is_empty() {
@@ -151,7 +151,7 @@ fn replayed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
     containers.into_values().collect()
 }
 
-/// What the list says of each failing container, under the names of the metrics' labels.
+/// Returns the facts of each failing container from the list, under the names of the metric labels.
 fn listed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
     let look = look_at_file(&list_of(pods), &Filter::default(), now).unwrap();
     let json: Value = serde_json::from_str(&printed(&look, Output::Json, PLAIN)).unwrap();
@@ -202,10 +202,10 @@ fn list_agrees_with_replay_at_every_record_of_every_recording() {
 }
 
 #[test]
-fn a_filter_shows_what_it_asks_for() {
+fn filters_by_namespace_cause_and_registry() {
     let list = list_of(&shown_pods());
     let found = |filter: &Filter| look_at_file(&list, filter, later()).unwrap();
-    let all = look(&list);
+    let all = list_text(&list);
     assert_eq!((all.pods, all.failing.len()), (11, 11));
     let one = found(&Filter { namespaces: vec!["unauthorized".to_owned()], ..Filter::default() });
     assert_eq!((one.pods, one.failing.len(), one.failing[0].cause), (1, 1, "unauthorized"));
@@ -216,12 +216,12 @@ fn a_filter_shows_what_it_asks_for() {
     let last = found(&Filter { causes, registries, ..Filter::default() });
     assert_eq!(last.failing.iter().map(|one| one.cause).collect::<Vec<_>>(), ["rate_limited"]);
     let none = found(&Filter { namespaces: vec!["nowhere".to_owned()], ..Filter::default() });
-    assert_eq!(notes(&none, Output::Table), "Of 0 pods none waits for its image.\n");
+    assert_eq!(notes(&none, Output::Table), "No image pull failures in 0 pods.\n");
     assert_eq!(printed(&none, Output::Table, PLAIN), "");
 }
 
-/// Names and images as long as Kubernetes has them.
-fn long() -> Look {
+/// Pods with names and images of the maximum length in Kubernetes.
+fn pods_with_long_names() -> Look {
     let mut pods = shown_pods();
     let image =
         format!("{}.dkr.ecr.eu-central-1.amazonaws.com/{}/app:{}", "1".repeat(12), "team".repeat(20), "v1".repeat(30));
@@ -233,19 +233,19 @@ fn long() -> Look {
             container["image"] = json!(image);
         }
     }
-    look(&list_of(&pods))
+    list_text(&list_of(&pods))
 }
 
 #[test]
 fn a_table_fits_its_terminal_and_cuts_names_in_the_middle() {
     for width in [80, 100, 132] {
-        let table = printed(&long(), Output::Table, Terminal { width, colour: false });
+        let table = printed(&pods_with_long_names(), Output::Table, Terminal { width, colour: false });
         assert!(table.contains("sts/sss") && table.contains('…') && table.contains("v1v1\n"), "{table}");
         for line in table.lines() {
             assert!(line.chars().count() <= width && line == line.trim_end(), "{width}: {line}");
         }
     }
-    let wide = printed(&long(), Output::Wide, PLAIN);
+    let wide = printed(&pods_with_long_names(), Output::Wide, PLAIN);
     assert!(!wide.contains('…') && wide.contains(&"s".repeat(63)));
 }
 
@@ -256,7 +256,8 @@ fn pods_of_one_workload_share_a_line() {
         pod["metadata"]["ownerReferences"] = json!([{ "kind": "DaemonSet", "name": "agent", "controller": true }]);
         pod
     };
-    let look = look(&list_of(&[one("agent-x"), one("agent-y"), pod("shop", "web", Some(("ErrImagePull", NOT_FOUND)))]));
+    let look =
+        list_text(&list_of(&[one("agent-x"), one("agent-y"), pod("shop", "web", Some(("ErrImagePull", NOT_FOUND)))]));
     let table = printed(&look, Output::Table, PLAIN);
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().take(3).collect()).collect();
     assert_eq!(lines.len(), 5);
@@ -265,8 +266,8 @@ fn pods_of_one_workload_share_a_line() {
 }
 
 #[test]
-fn colours_paint_nothing_but_the_head_and_the_cause() {
-    let look = look(&list_of(&shown_pods()));
+fn colors_only_the_headings_and_the_cause() {
+    let look = list_text(&list_of(&shown_pods()));
     let painted = printed(&look, Output::Table, Terminal { width: 80, colour: true });
     assert!(painted.contains("\x1b[31mrate_limited\x1b[0m"));
     let mut plain = painted;
@@ -277,13 +278,13 @@ fn colours_paint_nothing_but_the_head_and_the_cause() {
 }
 
 #[test]
-fn a_terminal_is_not_made_to_obey_what_a_file_says() {
+fn control_characters_in_a_file_are_escaped() {
     let mut evil = pod("shop", "web", Some(("ErrImagePull", NOT_FOUND)));
     evil["metadata"]["namespace"] = json!("a\u{1b}]0;x\u{7}b");
     evil["spec"]["containers"][0]["image"] = json!("nginx\u{202e}:1\n");
     let mut broken = pod("shop", "\u{1b}[2J", None);
     broken["spec"] = json!("none");
-    let look = look(&list_of(&[evil, broken]));
+    let look = list_text(&list_of(&[evil, broken]));
     for output in [Output::Table, Output::Wide, Output::Json] {
         let shown = printed(&look, output, PLAIN) + &notes(&look, output);
         assert!(!shown.contains(['\u{1b}', '\u{7}']), "{shown}");
@@ -293,11 +294,11 @@ fn a_terminal_is_not_made_to_obey_what_a_file_says() {
 }
 
 #[test]
-fn a_secret_in_an_error_or_an_image_is_not_shown() {
+fn secrets_in_errors_and_images_are_redacted() {
     let said = "Get \"https://cdn.example/blob?X-Amz-Signature=hunter2\": EOF";
     let mut leaky = pod("shop", "web", Some(("ErrImagePull", said)));
     leaky["spec"]["containers"][0]["image"] = json!("https://user:hunter2@reg.example/app:1");
-    let look = look(&list_of(&[leaky]));
+    let look = list_text(&list_of(&[leaky]));
     for output in [Output::Table, Output::Wide, Output::Json] {
         let shown = printed(&look, output, PLAIN);
         assert!(shown.contains("<redacted>") && !shown.contains("hunter2"), "{shown}");
@@ -305,29 +306,29 @@ fn a_secret_in_an_error_or_an_image_is_not_shown() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_and_the_rest_is_listed() {
+fn undecodable_objects_are_reported_and_the_rest_listed() {
     let mut broken: Vec<Value> =
         (0..12).map(|i| json!({ "kind": "Pod", "metadata": { "name": format!("b{i}") } })).collect();
     broken.push(Value::Null);
     broken.push(json!({ "kind": "Service", "metadata": { "name": "no-pod" } }));
     broken.push(pod("shop", "web", Some(("ErrImagePull", NOT_FOUND))));
-    let look = look(&list_of(&broken));
+    let look = list_text(&list_of(&broken));
     assert_eq!((names(&look), look.pods, look.skipped.len()), (vec!["web"], 1, 13));
     let told = notes(&look, Output::Table);
     assert_eq!(told.lines().count(), 11);
-    assert!(told.ends_with("skipped 3 objects more\n"), "{told}");
+    assert!(told.ends_with("skipped 3 more objects\n"), "{told}");
 }
 
 #[test]
-fn what_is_no_list_of_pods_is_refused_with_a_reason() {
+fn a_file_without_pods_is_rejected_with_a_reason() {
     let refused =
         |text: &str| look_at_file(text, &Filter::default(), later()).map_err(|error: BadFile| error.to_string());
     for (text, why) in [
-        ("", "it is empty"),
-        (" \n", "it is empty"),
-        ("{", "it is no JSON"),
-        ("{\"items\": [", "it is no JSON"),
-        ("{\"items\": 3}", "it is no JSON"),
+        ("", "the file is empty"),
+        (" \n", "the file is empty"),
+        ("{", "invalid JSON"),
+        ("{\"items\": [", "invalid JSON"),
+        ("{\"items\": 3}", "invalid JSON"),
         ("hello", "plain text"),
         ("a: [", "neither JSON nor YAML"),
         ("- a\n- b\n", "plain text"),
@@ -342,8 +343,8 @@ fn what_is_no_list_of_pods_is_refused_with_a_reason() {
     assert_eq!(refused("{\"kind\": \"List\", \"items\": []}").unwrap().pods, 0);
 }
 
-/// A look at a simulated cluster, whose API server does this before it is asked.
-fn look_at(store: SharedStore, filter: &Filter, prepare: impl FnOnce(&ApiServer)) -> Result<Look, String> {
+/// Lists a simulated cluster. `prepare` configures its API server first.
+fn list_simulated(store: SharedStore, filter: &Filter, prepare: impl FnOnce(&ApiServer)) -> Result<Look, String> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().build().unwrap().block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -357,7 +358,7 @@ fn look_at(store: SharedStore, filter: &Filter, prepare: impl FnOnce(&ApiServer)
     })
 }
 
-/// Of 600 pods in two namespaces every hundredth fails.
+/// 600 pods in two namespaces. Every hundredth pod fails.
 fn store() -> SharedStore {
     let store = SharedStore::default();
     for number in 0..600 {
@@ -368,45 +369,45 @@ fn store() -> SharedStore {
 }
 
 #[test]
-fn a_cluster_is_looked_at_once_page_by_page() {
-    let all = look_at(store(), &Filter::default(), |_| {}).unwrap();
+fn lists_a_cluster_page_by_page() {
+    let all = list_simulated(store(), &Filter::default(), |_| {}).unwrap();
     assert_eq!(names(&all), ["pod-000", "pod-100", "pod-200", "pod-300", "pod-400", "pod-500"]);
     assert_eq!((all.pods, all.time), (600, later()));
     let filter = Filter { namespaces: vec!["shop".to_owned(), "zoo".to_owned()], ..Filter::default() };
-    let some = look_at(store(), &filter, |_| {}).unwrap();
+    let some = list_simulated(store(), &filter, |_| {}).unwrap();
     assert_eq!((names(&some), some.pods), (vec!["pod-400", "pod-500"], 250));
 }
 
 #[test]
-fn a_cluster_says_the_same_as_a_file() {
+fn a_cluster_and_a_file_give_the_same_report() {
     let (store, mut pods) = (SharedStore::default(), Vec::new());
     for pod in shown_pods() {
         store.put(pod.clone());
         pods.push(pod);
     }
-    assert_eq!(look_at(store, &Filter::default(), |_| {}).unwrap(), look(&list_of(&pods)));
+    assert_eq!(list_simulated(store, &Filter::default(), |_| {}).unwrap(), list_text(&list_of(&pods)));
 }
 
 #[test]
-fn whoever_may_not_look_is_told_at_once() {
+fn a_forbidden_list_fails_at_once() {
     let refused = |filter: &Filter, refusal| {
-        look_at(store(), filter, |server| server.faults().refuse(Verb::List, refusal, 1)).unwrap_err()
+        list_simulated(store(), filter, |server| server.faults().refuse(Verb::List, refusal, 1)).unwrap_err()
     };
     let error = refused(&Filter::default(), Refusal::Forbidden);
     assert!(error.starts_with("cannot list pods: ") && error.contains("(403)"), "{error}");
-    assert!(error.ends_with("or ask for one namespace with -n"), "{error}");
+    assert!(error.ends_with("to list a single namespace, use -n"), "{error}");
     let one = Filter { namespaces: vec!["shop".to_owned()], ..Filter::default() };
     assert!(!refused(&one, Refusal::Forbidden).contains("-n"));
 }
 
 #[test]
-fn an_object_that_does_not_decode_leaves_the_look_incomplete() {
+fn an_undecodable_object_is_reported_as_skipped() {
     let store = store();
     let mut broken = pod("shop", "broken", None);
     broken["status"]["containerStatuses"] = json!("none");
     store.put(broken);
-    // The simulated server's protobuf cannot be that wrong.
-    let look = look_at(store, &Filter::default(), |server| server.faults().refuse_protobuf(true)).unwrap();
+    // The simulated API server cannot encode such an object in protobuf.
+    let look = list_simulated(store, &Filter::default(), |server| server.faults().refuse_protobuf(true)).unwrap();
     assert_eq!((look.failing.len(), look.skipped.len()), (6, 1));
     assert!(look.skipped[0].starts_with("shop/broken: "), "{:?}", look.skipped);
 }

@@ -186,7 +186,7 @@ fn list_says_by_its_exit_code_whether_something_fails() {
     assert!(printed.contains("shop       pod/web   1     ") && printed.contains("image_not_found"), "{printed}");
     assert!(!printed.contains('\u{1b}'), "colours are for terminals");
     let (code, printed, said) = list(&[], &list_of(None));
-    assert_eq!((code, printed.as_str(), said.as_str()), (Some(0), "", "Of 1 pods none waits for its image.\n"));
+    assert_eq!((code, printed.as_str(), said.as_str()), (Some(0), "", "No image pull failures in 1 pods.\n"));
     assert_eq!(list(&["--cause", "rate_limited,forbidden"], &fails).0, Some(0));
     assert_eq!(list(&["--registry", "registry.example.com", "-n", "shop"], &fails).0, Some(1));
     let (code, printed, said) = list(&["-o", "json"], &list_of(None));
@@ -198,7 +198,7 @@ fn list_says_by_its_exit_code_whether_something_fails() {
     assert!(said.contains("skipped x: metadata.name or metadata.uid is missing"), "{said}");
     let (code, printed, said) = list(&[], "");
     assert_eq!((code, printed.as_str()), (Some(2), ""));
-    assert_eq!(said, "image-pull-exporter: cannot take - for a list of pods: it is empty\n");
+    assert_eq!(said, "image-pull-exporter: cannot take - for a list of pods: the file is empty\n");
     let (code, _, said) = list(&[], "{\"items\": [");
     assert_eq!((code, said.matches("EOF").count()), (Some(2), 1), "{said}");
     assert_eq!(list(&["--cause", "nonsense"], &fails).0, Some(2));
@@ -282,7 +282,7 @@ fn explain_tells_cause_group_and_what_to_do() {
     for nothing in ["", " ", "\n"] {
         let output = run(&["explain", nothing], "");
         assert_eq!(output.status.code(), Some(2));
-        assert!(text(&output.stderr).contains("an error text is expected"), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("expected an error text"), "{}", text(&output.stderr));
     }
     for bare in ["Back-off pulling image \"reg.example/app:1\"", "ErrImagePull", "ImagePullBackOff"] {
         let output = run(&["explain", bare], "");

@@ -1,4 +1,4 @@
-//! Reads pods from a file: a list as `kubectl get pods -o json` or `-o yaml` prints it, or a single pod.
+//! Reads pods from a file: the output of `kubectl get pods -o json` or `-o yaml`, or a single pod.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -7,31 +7,29 @@ use crate::cluster::codec::JsonItems;
 use crate::cluster::wire::{self, Undecodable};
 use image_pull_model::facts::PodFacts;
 
-/// Why a text is no list of pods.
+/// An error of reading pods from a file.
 #[derive(Debug, thiserror::Error)]
 pub enum BadFile {
-    /// Nothing is in it.
-    #[error("it is empty")]
+    /// The file is empty.
+    #[error("the file is empty")]
     Empty,
-    /// It is not JSON.
-    #[error("it is no JSON")]
+    /// The file is not JSON.
+    #[error("invalid JSON")]
     Json(#[from] serde_json::Error),
-    /// It is not YAML.
-    #[error("it is neither JSON nor YAML: {0}")]
+    /// The file is neither JSON nor YAML.
+    #[error("neither JSON nor YAML: {0}")]
     Yaml(String),
-    /// It holds something else.
-    #[error(
-        "it holds no pods but {0} (kubectl get pods -A -o json prints what is wanted; for a watch stream there is replay)"
-    )]
+    /// The file contains no pods.
+    #[error("found {0}, expected pods as printed by `kubectl get pods -A -o json` (for a watch stream, use `replay`)")]
     NoPods(String),
 }
 
-/// Hands `each` pod of a file over, or why it does not decode. Objects of other kinds among them are no business of ours.
+/// Calls `each` with every pod in a file, or with its decoding error. Ignores objects of other kinds.
 ///
 /// # Errors
-/// When the text holds no list at all, or one of anything but pods.
-pub fn pods(text: &str, each: impl FnMut(Result<PodFacts, Undecodable>)) -> Result<(), BadFile> {
-    // Windows' editors and shells begin a file with this mark.
+/// Returns an error if the text is not a list of pods or a single pod.
+pub fn read_pods(text: &str, each: impl FnMut(Result<PodFacts, Undecodable>)) -> Result<(), BadFile> {
+    // Editors and shells on Windows write this byte order mark.
     let text = text.trim_start_matches('\u{feff}').trim();
     match text.chars().next() {
         None => Err(BadFile::Empty),
@@ -41,21 +39,21 @@ pub fn pods(text: &str, each: impl FnMut(Result<PodFacts, Undecodable>)) -> Resu
 }
 
 #[derive(Deserialize)]
-struct Document {
+struct ListDocument {
     items: Option<IgnoredAny>,
 }
 
-/// What an object says it is. One in a `PodList` says nothing.
+/// The kind of an object. Items of a `PodList` have none.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Kind {
+struct ObjectKind {
     kind: Option<String>,
 }
 
 fn pods_of_json(text: &str, mut each: impl FnMut(Result<PodFacts, Undecodable>)) -> Result<(), BadFile> {
-    let document: Document = serde_json::from_str(text)?;
+    let document: ListDocument = serde_json::from_str(text)?;
     if document.items.is_none() {
-        return match kind(text).as_deref() {
+        return match object_kind(text).as_deref() {
             Some("Pod") => {
                 each(wire::decode(text.as_bytes()));
                 Ok(())
@@ -68,7 +66,7 @@ fn pods_of_json(text: &str, mut each: impl FnMut(Result<PodFacts, Undecodable>))
     let mut items = JsonItems::of(text);
     while let Some(item) = items.next_item()? {
         let object = text.get(item).unwrap_or_default();
-        match kind(object) {
+        match object_kind(object) {
             Some(other) if other != "Pod" => stranger = stranger.or(Some(other)),
             Some(_) | None => {
                 has_pods = true;
@@ -82,13 +80,13 @@ fn pods_of_json(text: &str, mut each: impl FnMut(Result<PodFacts, Undecodable>))
     }
 }
 
-fn kind(object: &str) -> Option<String> {
-    serde_json::from_str::<Kind>(object).unwrap_or_default().kind
+fn object_kind(object: &str) -> Option<String> {
+    serde_json::from_str::<ObjectKind>(object).unwrap_or_default().kind
 }
 
-/// The same document in JSON, so that one decoder serves both.
+/// Converts YAML to JSON, so that there is one decoder.
 fn json_of_yaml(text: &str) -> Result<String, BadFile> {
-    // As many nodes as the file has; what a file can make grow, its aliases, stays limited.
+    // The number of nodes is not limited; the expansion of aliases stays limited.
     let budget = serde_saphyr::budget! {
         max_reader_input_bytes: None,
         max_events: usize::MAX,

@@ -1,4 +1,4 @@
-//! Lays failing containers out in columns.
+//! Formats failing containers as a table.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,18 +12,18 @@ use image_pull_model::since::Basis;
 use image_pull_model::time::Timestamp;
 
 const CAUSE: &str = "CAUSE";
-const GAP: &str = "  ";
-/// No column is cut to less than this.
-const LEAST_WIDTH: usize = 6;
+const COLUMN_GAP: &str = "  ";
+/// Minimum width of a truncated column.
+const MIN_COLUMN_WIDTH: usize = 6;
 const UNKNOWN: &str = "-";
 
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[31m";
-const PLAIN: &str = "\x1b[0m";
+const RESET: &str = "\x1b[0m";
 
-/// Writes a line for all containers that wait for one image in one workload for one cause, so that a rollout of many
-/// pods is one line; the image stands below, since it is long and what people look for.
-pub(super) fn short(
+/// Writes one entry for all containers with the same workload, image and cause, so that a rollout of many pods is one
+/// entry. The image is on its own line below, because it is long and the most important value.
+pub(super) fn write_grouped(
     failing: &[FailingContainer],
     now: Timestamp,
     terminal: Terminal,
@@ -42,20 +42,20 @@ pub(super) fn short(
             first.namespace.clone(),
             workload(first),
             group.len().to_string(),
-            // The age of the failure, not that of its present cause.
+            // The age of the failure, not that of its current cause.
             age(Duration::from_secs(longest)),
             cause(first.cause, group.iter().all(|one| one.cause_inferred)),
             attempts(most_attempts),
             next_attempt(group.iter().filter_map(|one| one.next_attempt).min(), now),
         ];
-        Some(Line { cells, below: Some(format!("{}: {}", first.container, first.image)) })
+        Some(TableEntry { cells, detail: Some(format!("{}: {}", first.container, first.image)) })
     });
-    let heads = vec!["NAMESPACE", "WORKLOAD", "PODS", "FOR", CAUSE, "ATTEMPTS", "NEXT"];
-    Table { heads, flexible: 0..2, lines: lines.collect() }.write(terminal, out)
+    let headings = vec!["NAMESPACE", "WORKLOAD", "PODS", "FOR", CAUSE, "ATTEMPTS", "NEXT"];
+    Table { headings, flexible_columns: 0..2, lines: lines.collect() }.write(terminal, out)
 }
 
-/// Writes a line for each container, and cuts nothing.
-pub(super) fn wide(
+/// Writes one line per container without truncation.
+pub(super) fn write_wide(
     failing: &[FailingContainer],
     now: Timestamp,
     terminal: Terminal,
@@ -79,9 +79,9 @@ pub(super) fn wide(
             attempts(one),
             next_attempt(one.next_attempt, now),
         ];
-        Line { cells, below: None }
+        TableEntry { cells, detail: None }
     });
-    let heads = vec![
+    let headings = vec![
         "NAMESPACE",
         "POD",
         "CONTAINER",
@@ -98,15 +98,15 @@ pub(super) fn wide(
         "ATTEMPTS",
         "NEXT",
     ];
-    Table { heads, flexible: 0..0, lines: lines.collect() }.write(terminal, out)
+    Table { headings, flexible_columns: 0..0, lines: lines.collect() }.write(terminal, out)
 }
 
-/// A cause, and whether it is another container's.
+/// Formats a cause, and whether it is inferred.
 fn cause(cause: &str, is_inferred: bool) -> String {
     if is_inferred { format!("{cause} (inferred)") } else { cause.to_owned() }
 }
 
-/// The workload as kubectl takes it.
+/// Formats a workload as `TYPE/NAME`, which kubectl accepts.
 fn workload(one: &FailingContainer) -> String {
     let kind = match one.workload_kind.as_str() {
         "Deployment" => "deploy",
@@ -119,7 +119,7 @@ fn workload(one: &FailingContainer) -> String {
     format!("{kind}/{}", one.workload)
 }
 
-/// How often the kubelet tried; at least so often where nobody saw it begin.
+/// Formats the number of attempts. `3+` is a lower bound.
 fn attempts(one: &FailingContainer) -> String {
     match one.attempts {
         exact if one.since_basis == Basis::Observed.as_str() => exact.to_string(),
@@ -136,17 +136,17 @@ fn next_attempt(next: Option<Timestamp>, now: Timestamp) -> String {
     }
 }
 
-struct Line {
+struct TableEntry {
     cells: Vec<String>,
-    /// What stands below the cells, indented.
-    below: Option<String>,
+    /// Text of the indented line below the cells.
+    detail: Option<String>,
 }
 
 struct Table {
-    heads: Vec<&'static str>,
-    /// The columns that are cut where the terminal is too narrow.
-    flexible: Range<usize>,
-    lines: Vec<Line>,
+    headings: Vec<&'static str>,
+    /// Columns that are truncated if the terminal is too narrow.
+    flexible_columns: Range<usize>,
+    lines: Vec<TableEntry>,
 }
 
 impl Table {
@@ -155,40 +155,50 @@ impl Table {
             return Ok(());
         }
         for line in &mut self.lines {
-            for text in line.cells.iter_mut().chain(&mut line.below) {
+            for text in line.cells.iter_mut().chain(&mut line.detail) {
                 if let Cow::Owned(escaped) = escaped(text) {
                     *text = escaped;
                 }
             }
         }
         let widths = self.widths(terminal.width);
-        let heads = self.heads.iter().map(|head| Cow::Borrowed(*head));
-        let heads = row(heads.zip(&widths), |_, head| painted(head, BOLD, terminal));
-        writeln!(out, "{heads}")?;
+        let headings = self.headings.iter().map(|head| Cow::Borrowed(*head));
+        let headings = format_row(headings.zip(&widths), |_, head| paint(head, BOLD, terminal));
+        writeln!(out, "{headings}")?;
         for line in &self.lines {
-            let cells = line.cells.iter().zip(&widths).map(|(cell, width)| (cut(cell, *width), width));
+            let cells = line.cells.iter().zip(&widths).map(|(cell, width)| (truncate_middle(cell, *width), width));
             let paint = |column: usize, cell: &str| {
-                if self.heads.get(column) == Some(&CAUSE) { painted(cell, RED, terminal) } else { cell.to_owned() }
+                if self.headings.get(column) == Some(&CAUSE) { paint(cell, RED, terminal) } else { cell.to_owned() }
             };
-            writeln!(out, "{}", row(cells, paint))?;
-            if let Some(below) = &line.below {
-                writeln!(out, "{GAP}{}", cut(below, terminal.width.saturating_sub(GAP.len())))?;
+            writeln!(out, "{}", format_row(cells, paint))?;
+            if let Some(detail) = &line.detail {
+                writeln!(
+                    out,
+                    "{COLUMN_GAP}{}",
+                    truncate_middle(detail, terminal.width.saturating_sub(COLUMN_GAP.len()))
+                )?;
             }
         }
         Ok(())
     }
 
-    /// How wide each column is: as wide as what it holds, less where the flexible ones have to give way.
+    /// Returns the width of each column: that of its widest cell, less if the flexible columns must shrink.
     fn widths(&self, room: usize) -> Vec<usize> {
         let widest =
             |column: usize| self.lines.iter().filter_map(|line| line.cells.get(column)).map(|cell| width(cell)).max();
-        let mut widths: Vec<usize> =
-            self.heads.iter().enumerate().map(|(column, head)| width(head).max(widest(column).unwrap_or(0))).collect();
-        let gaps = GAP.len() * widths.len().saturating_sub(1);
+        let mut widths: Vec<usize> = self
+            .headings
+            .iter()
+            .enumerate()
+            .map(|(column, head)| width(head).max(widest(column).unwrap_or(0)))
+            .collect();
+        let gaps = COLUMN_GAP.len() * widths.len().saturating_sub(1);
         let mut excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(room);
         while excess > 0
-            && let Some(widest) = widths.get_mut(self.flexible.clone()).and_then(|flexible| flexible.iter_mut().max())
-            && *widest > LEAST_WIDTH
+            && let Some(widest) = widths
+                .get_mut(self.flexible_columns.clone())
+                .and_then(|flexible_columns| flexible_columns.iter_mut().max())
+            && *widest > MIN_COLUMN_WIDTH
         {
             *widest -= 1;
             excess -= 1;
@@ -197,24 +207,27 @@ impl Table {
     }
 }
 
-/// The cells in their columns. What is painted takes no room, so each cell is painted before the blanks that fill it up.
-fn row<'a>(cells: impl Iterator<Item = (Cow<'a, str>, &'a usize)>, paint: impl Fn(usize, &str) -> String) -> String {
+/// Pads cells to their columns. Escape codes have no width, so each cell is colored before it is padded.
+fn format_row<'a>(
+    cells: impl Iterator<Item = (Cow<'a, str>, &'a usize)>,
+    paint: impl Fn(usize, &str) -> String,
+) -> String {
     let mut row = String::new();
     let mut blanks = 0;
     for (column, (cell, column_width)) in cells.enumerate() {
         row.extend(std::iter::repeat_n(' ', blanks));
         row.push_str(&paint(column, &cell));
-        blanks = column_width.saturating_sub(width(&cell)) + GAP.len();
+        blanks = column_width.saturating_sub(width(&cell)) + COLUMN_GAP.len();
     }
     row
 }
 
-fn painted(text: &str, colour: &str, terminal: Terminal) -> String {
-    if terminal.colour { format!("{colour}{text}{PLAIN}") } else { text.to_owned() }
+fn paint(text: &str, colour: &str, terminal: Terminal) -> String {
+    if terminal.colour { format!("{colour}{text}{RESET}") } else { text.to_owned() }
 }
 
-/// The text in that many columns: both ends of it where it has more, since an image ends with its tag.
-fn cut(text: &str, columns: usize) -> Cow<'_, str> {
+/// Truncates a text in the middle. Keeps both ends, because an image ends with its tag.
+fn truncate_middle(text: &str, columns: usize) -> Cow<'_, str> {
     let all = width(text);
     if all <= columns {
         return Cow::Borrowed(text);

@@ -1,4 +1,4 @@
-//! Puts failures together that one thing caused: the same cause at the same registry.
+//! Groups failures with the same cause at the same registry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,46 +8,46 @@ use image_pull_model::snapshot::Failing;
 use image_pull_model::time::Timestamp;
 use image_pull_model::workload::workload;
 
-/// Failures of one cause at one registry.
+/// The failures with one cause at one registry.
 #[derive(Debug)]
 pub struct Outage<'a> {
-    /// What keeps the containers from their images.
+    /// The common cause.
     pub cause: Cause,
-    /// The registry; empty where the images name none.
+    /// The common registry; empty if the image references are invalid.
     pub registry: &'a str,
-    /// The failures, in the order they came.
+    /// The failures, in the order of the input.
     pub failures: Vec<Failing<'a>>,
-    /// Whom it affects.
+    /// Impact of the outage.
     pub reach: Reach,
 }
 
-/// How much of the cluster some failures affect, and since when.
+/// The impact of a set of failures: affected objects and times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// Containers.
+    /// Number of containers.
     pub containers: usize,
-    /// Pods.
+    /// Number of pods.
     pub pods: usize,
-    /// Workloads.
+    /// Number of workloads.
     pub workloads: usize,
-    /// Namespaces.
+    /// Number of namespaces.
     pub namespaces: usize,
-    /// Nodes.
+    /// Number of nodes.
     pub nodes: usize,
-    /// Registries.
+    /// Number of registries.
     pub registries: usize,
-    /// When the oldest failure began; `None` of no failure.
+    /// When the oldest failure began; `None` without failures.
     pub since: Option<Timestamp>,
-    /// When the present cause of one of them began first.
+    /// Earliest start of the current cause of a failure.
     pub cause_since: Option<CauseSince>,
-    /// When the present cause of one of them began last.
+    /// Latest start of the current cause of a failure.
     pub newest_cause: Option<Timestamp>,
-    /// When the kubelet is expected to try one of them next.
+    /// Earliest expected next attempt.
     pub next_attempt: Option<Timestamp>,
 }
 
 impl Reach {
-    /// Measures.
+    /// Returns the impact of a set of failures.
     #[must_use]
     pub fn of(failures: &[Failing<'_>]) -> Self {
         let mut pods = BTreeSet::new();
@@ -78,7 +78,7 @@ impl Reach {
     }
 }
 
-/// Puts failures together, those that affect most first.
+/// Groups failures into outages, largest first.
 #[must_use]
 pub fn outages<'a>(failures: impl IntoIterator<Item = Failing<'a>>) -> Vec<Outage<'a>> {
     let mut by_cause: BTreeMap<(Cause, &str), Vec<Failing<'a>>> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Tells about what was: failures that ended, the statuses of open ones, the last day.
+//! Serializable reports of the history: ended failures, status changes of open ones, and the last day.
 
 use serde::Serialize;
 
@@ -9,21 +9,21 @@ use image_pull_model::reason::Stage;
 use image_pull_model::redact::redact;
 use image_pull_model::time::Timestamp;
 
-/// A failure that ended, as it was then: `failing_seconds` is how long it lasted.
+/// An ended failure, as it was when it ended. `failing_seconds` is its total duration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EndedFailure {
-    /// The failure.
+    /// The report of the failure; its fields are at the top level in JSON.
     #[serde(flatten)]
     pub failure: FailingContainer,
-    /// When it ended.
+    /// When the failure ended.
     #[serde(serialize_with = "rfc3339")]
     pub ended: Timestamp,
-    /// How: `recovered`, `image_changed`, `pod_deleted`, `pod_finished` or `unknown`.
+    /// Outcome: `recovered`, `image_changed`, `pod_deleted`, `pod_finished` or `unknown`.
     pub outcome: &'static str,
 }
 
 impl EndedFailure {
-    /// Puts it into words.
+    /// Returns the report of an ended failure, or `None` if the pod has no record of it.
     #[must_use]
     pub fn of(ended: &Ended) -> Option<Self> {
         let mut failure = FailingContainer::of(ended.failing()?, ended.at, ended.at, &RegistryPods::default());
@@ -32,22 +32,22 @@ impl EndedFailure {
     }
 }
 
-/// A status of a failing container, from when on it showed.
+/// A change of the status of a failing container.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Status {
-    /// When it came.
+    /// When the status changed.
     #[serde(serialize_with = "rfc3339")]
     pub time: Timestamp,
-    /// The waiting reason, or another word where the reason is not one that means "no image".
+    /// The waiting reason, or the name of the state if the reason is not about the image.
     pub status: &'static str,
-    /// Whether it is a failed attempt.
+    /// Whether this is a failed attempt.
     pub attempt: bool,
-    /// The error text of a failed attempt, redacted.
+    /// Error text of a failed attempt, redacted.
     pub message: Option<String>,
 }
 
 impl Status {
-    /// Puts a point of a timeline into words.
+    /// Returns the report of a point of a timeline.
     #[must_use]
     pub fn of(point: &Point) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Status {
     }
 }
 
-/// A stage as the status shows it.
+/// Returns the display name of an image state.
 #[must_use]
 pub const fn word(stage: Stage) -> &'static str {
     match stage {
@@ -71,19 +71,19 @@ pub const fn word(stage: Stage) -> &'static str {
     }
 }
 
-/// Five minutes of the cluster.
+/// Five minutes of the cluster's history.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FiveMinutes {
-    /// When they began.
+    /// Start of the five minutes.
     #[serde(serialize_with = "rfc3339")]
     pub begin: Timestamp,
-    /// The most containers that failed at one time.
+    /// Maximum number of containers that failed at the same time.
     pub failing: u32,
-    /// Failed attempts.
+    /// Number of failed attempts.
     pub attempts: u32,
-    /// Failures that began or were found.
+    /// Number of failures that began or were found.
     pub started: u32,
-    /// Failures that ended.
+    /// Number of failures that ended.
     pub ended: u32,
 }
 

@@ -1,4 +1,4 @@
-//! Says what to do about a cause: whose move it is, what to look at first, which commands to run.
+//! Advice for a failing container: who must act, what to check first, and which commands to run.
 
 mod commands;
 mod place;
@@ -15,35 +15,35 @@ pub use rows::{Note, Row, notes, rows};
 use super::cause::{Cause, FailingHost};
 use super::image::{ImageReference, PullPolicy};
 
-/// Where a failure is. An empty field means that it is not known; a command then shows a name in capitals.
+/// The circumstances of a failure. A field that is not known is empty; commands then show a placeholder in capitals.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// The pod's namespace.
+    /// Namespace of the pod.
     pub namespace: &'a str,
-    /// The pod's name.
+    /// Name of the pod.
     pub pod: &'a str,
-    /// The name of the container that waits.
+    /// Name of the failing container.
     pub container: &'a str,
-    /// The node the pod is bound to.
+    /// Node that the pod is bound to.
     pub node: &'a str,
-    /// The pod's service account.
+    /// Service account of the pod.
     pub service_account: &'a str,
-    /// The image the container waits for.
+    /// Image of the container.
     pub image: &'a ImageReference,
-    /// When the kubelet pulls it.
+    /// Effective pull policy of the container.
     pub policy: Option<PullPolicy>,
-    /// Whether the container has run with that image.
+    /// Whether the container has already run with this image on this node.
     pub has_run_image: bool,
-    /// The error text. It is read, never shown.
+    /// Error text of the pull. Selects the advice; never part of it.
     pub message: &'a str,
-    /// The host that failed.
+    /// Host that failed, if the error text names one.
     pub host: Option<&'a FailingHost>,
-    /// The pods of registries that fail in the cluster.
+    /// Failing pods of the cluster that run a registry.
     pub registry_pods: &'a RegistryPods,
 }
 
 impl<'a> Context<'a> {
-    /// A place of which only the image and the error text are known.
+    /// Returns a context with only an image, an error text and a failing host.
     #[must_use]
     pub fn of_text(
         image: &'a ImageReference,
@@ -67,37 +67,43 @@ impl<'a> Context<'a> {
     }
 }
 
-/// What to do about a failure.
+/// Advice for one failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advice {
-    /// One sentence of what is wrong, and whose move it is.
+    /// Sentences on what is wrong and who must act.
     pub summary: &'static str,
-    /// What to look at first.
+    /// What to check first.
     pub check_first: String,
-    /// Commands for a POSIX shell, most useful first. They hold no secret of the cluster.
+    /// Commands for a POSIX shell, most useful first. They contain no secrets of the cluster.
     pub commands: Vec<String>,
 }
 
-/// Returns what to do about a cause in a place.
+/// Returns the advice of the first rule that matches the cause and the context, or the default advice for the cause.
 pub fn advice(cause: Cause, context: &Context<'_>) -> Advice {
-    let text = texts::for_cause(cause);
+    let text = texts::default_for_cause(cause);
     let holds = |when: &When| when.holds(context, false);
     match rows().find(|row| row.causes.contains(&cause) && row.when.iter().all(holds)) {
-        Some(row) => made(cause, row.summary.unwrap_or(text.summary), row.check_first, row.commands, context),
-        None => made(cause, text.summary, text.check_first, text.commands, context),
+        Some(row) => build_advice(cause, row.summary.unwrap_or(text.summary), row.check_first, row.commands, context),
+        None => build_advice(cause, text.summary, text.check_first, text.commands, context),
     }
 }
 
-/// Returns the advice of one row, whether its conditions hold or not.
+/// Returns the advice of one rule without checking its conditions.
 pub fn of_row(cause: Cause, row: &Row, context: &Context<'_>) -> Advice {
-    made(cause, row.summary.unwrap_or_else(|| summary(cause)), row.check_first, row.commands, context)
+    build_advice(cause, row.summary.unwrap_or_else(|| summary(cause)), row.check_first, row.commands, context)
 }
 
-/// Fills in the commands and adds the notes.
-fn made(cause: Cause, summary: &'static str, check_first: &str, templates: &[&str], context: &Context<'_>) -> Advice {
-    let mut commands = commands::commands(templates, context);
+/// Renders the commands and appends the notes that apply.
+fn build_advice(
+    cause: Cause,
+    summary: &'static str,
+    check_first: &str,
+    templates: &[&str],
+    context: &Context<'_>,
+) -> Advice {
+    let mut commands = commands::render_commands(templates, context);
     if commands.is_empty() {
-        commands = commands::commands(&[texts::DESCRIBE], context);
+        commands = commands::render_commands(&[texts::DESCRIBE_POD], context);
     }
     let is_on_node = commands.iter().any(|command| command.contains("IMAGE_ON_NODE"));
     let added = notes()
@@ -108,15 +114,15 @@ fn made(cause: Cause, summary: &'static str, check_first: &str, templates: &[&st
     Advice { summary, check_first, commands }
 }
 
-/// Returns what is wrong, wherever it is.
+/// Returns the summary for a cause that does not depend on the context.
 pub fn summary(cause: Cause) -> &'static str {
-    texts::for_cause(cause).summary
+    texts::default_for_cause(cause).summary
 }
 
-/// What is wrong where the kubelet gave no error text, and what to look at first.
-pub const WITHOUT_TEXT: (&str, &str) = (texts::NO_TEXT.summary, texts::NO_TEXT.check_first);
+/// Summary and first check for a failure whose status shows no error text.
+pub const WITHOUT_TEXT: (&str, &str) = (texts::NO_ERROR_TEXT.summary, texts::NO_ERROR_TEXT.check_first);
 
-/// Returns what to look at first, wherever it is.
+/// Returns the first check for a cause that does not depend on the context.
 pub fn check_first(cause: Cause) -> &'static str {
-    texts::for_cause(cause).check_first
+    texts::default_for_cause(cause).check_first
 }

@@ -1,8 +1,8 @@
-//! Reads the cause of a failed pull out of an error text.
+//! Classifies the error text of a failed image pull by cause.
 //!
-//! The kubelet passes on what a runtime says, the runtime what a registry says, and nobody promises these texts. So a
-//! table of [`Rule`]s holds every text we know with the place it was read, ordered so that the specific comes before
-//! the generic; what no rule knows is [`Cause::Unknown`], which is better than the wrong team.
+//! The kubelet forwards error texts of runtimes, and runtimes forward those of registries. None of them is a stable
+//! interface. A table of [`Rule`]s lists the known texts with their sources, specific texts before generic ones. A text
+//! that no rule matches has the cause [`Cause::Unknown`]: no cause is better than a wrong one.
 
 mod host;
 mod pattern;
@@ -16,94 +16,94 @@ pub use pattern::Rule;
 
 use super::image::ImageReference;
 
-/// What keeps a container from getting its image. A closed set: it is a metric label.
+/// Causes of image pull failures. A closed set, because it is a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Cause {
-    /// The registry knows no such tag or digest.
+    /// The registry has no such tag or digest.
     ImageNotFound,
-    /// The registry knows no such repository.
+    /// The registry has no such repository.
     RepositoryNotFound,
-    /// The image reference is no valid reference.
+    /// The image reference does not parse.
     InvalidReference,
-    /// The image exists, but not for the node's platform.
+    /// The image has no variant for the node's platform.
     PlatformMismatch,
-    /// What lies under the reference is of a kind the runtime cannot run.
+    /// The runtime does not support the manifest.
     UnsupportedManifest,
-    /// The policy is Never and the image is not on the node, or not for this pod.
+    /// The pull policy is `Never`, and the image is not on the node or not accessible to the pod.
     NeverPullAbsent,
-    /// The reference names no registry and the node does not guess one.
+    /// The reference names no registry, and the node has no default for it.
     AmbiguousShortName,
     /// Credentials are missing, wrong or expired.
     Unauthorized,
-    /// The registry knows who asks and refuses.
+    /// The registry denies access to these credentials.
     Forbidden,
-    /// Registries that answer a missing and a forbidden repository alike, on purpose.
+    /// The repository is missing or forbidden; the registry deliberately reports both in the same way.
     NotFoundOrDenied,
-    /// Credentials cannot be read, so that the registry was not asked.
+    /// The credentials cannot be read, so no request was sent.
     CredentialsMalformed,
-    /// The registry's limit on pulls is reached.
+    /// The registry's rate limit is reached.
     RateLimited,
-    /// The registry answered with an error of its own.
+    /// The registry responded with a server error.
     RegistryError,
-    /// The runtime says that the registry is away.
+    /// The runtime reports that the registry is unavailable.
     RegistryUnavailable,
     /// The registry's name does not resolve on the node.
     DnsFailure,
-    /// The registry did not answer in time.
+    /// The registry did not respond in time.
     Timeout,
-    /// The connection was refused or broke.
+    /// The connection was refused or interrupted.
     ConnectionFailed,
-    /// A proxy failed, or answered in the place of the registry.
+    /// A proxy failed, or responded in place of the registry.
     ProxyFailure,
     /// The node does not trust the registry's certificate.
     TlsUntrusted,
     /// The registry's certificate has expired or is not valid yet.
     TlsExpired,
-    /// One side speaks HTTP and the other HTTPS.
+    /// One side uses HTTP and the other HTTPS.
     PlainHttp,
     /// The node's disk is full.
     DiskFull,
-    /// The node's image store, or the runtime that keeps it.
+    /// The node's image store or container runtime failed.
     NodeStorageError,
-    /// What arrived is not what its digest says.
+    /// The content does not match its digest.
     DigestMismatch,
-    /// The kubelet's own limit on pulls is reached.
+    /// The kubelet's own limit on pulls per second is reached.
     PullQpsExceeded,
-    /// The pull was broken off, as a rule because nothing arrived any more.
+    /// The pull was canceled, usually because it made no progress.
     PullCanceled,
-    /// The image is unsigned, or its signature is not one that the policy accepts.
+    /// The image has no signature that the policy accepts.
     SignatureRejected,
-    /// A scanner, a firewall or an administrator's rule forbids the image.
+    /// A scanner, a firewall or an administrator's rule blocks the image.
     BlockedByPolicy,
-    /// No rule knows the text.
+    /// No rule matches the text.
     Unknown,
 }
 
-/// Whose move it is.
+/// The owner of a cause: who must act. A closed set, because it is a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CauseGroup {
-    /// Who wrote the pod's manifest, or builds the image.
+    /// The author of the pod's manifest, or the builder of the image.
     Image,
-    /// Who owns the pull secret and the rights behind it.
+    /// The owner of the pull secret and of its permissions.
     Credentials,
-    /// Who runs the registry.
+    /// The registry operator.
     Registry,
-    /// Who runs the network between the node and the registry.
+    /// The operator of the network between the node and the registry.
     Network,
-    /// Who runs the node.
+    /// The node operator.
     Node,
-    /// Who decides which images may run.
+    /// The owner of the policy on images.
     Policy,
-    /// Nobody, until somebody reads the text.
+    /// Not known.
     Unknown,
 }
 
-/// The causes from the most to the least actionable, for a text that holds several errors.
+/// The causes from the most to the least actionable, for a text with several errors.
 ///
-/// With several credentials the kubelet tries each and joins the errors (`kuberuntime_image.go`). The attempt that got
-/// furthest says most: one that was let in and found no such tag outdoes one that was turned away, and that outdoes
-/// one that never reached the registry. What passes by itself comes last.
-const MOST_ACTIONABLE: &[Cause] = &[
+/// With several credentials, the kubelet tries each and joins the errors (`kuberuntime_image.go`). The error of the
+/// attempt that got furthest is the most informative: "no such tag" follows a successful authentication, and "denied"
+/// follows a successful connection. Transient causes come last.
+const BY_ACTIONABILITY: &[Cause] = &[
     Cause::DiskFull,
     Cause::NodeStorageError,
     Cause::DigestMismatch,
@@ -136,7 +136,7 @@ const MOST_ACTIONABLE: &[Cause] = &[
 ];
 
 impl Cause {
-    /// Holds every cause, in the order of the documentation.
+    /// Every cause, in the order of the documentation.
     pub const ALL: &'static [Self] = &[
         Self::ImageNotFound,
         Self::RepositoryNotFound,
@@ -169,7 +169,7 @@ impl Cause {
         Self::Unknown,
     ];
 
-    /// Returns the name used as a label.
+    /// Returns the label value.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ImageNotFound => "image_not_found",
@@ -204,12 +204,12 @@ impl Cause {
         }
     }
 
-    /// Returns its place among the causes from the most to the least actionable.
-    pub(super) fn rank(self) -> usize {
-        MOST_ACTIONABLE.iter().position(|cause| *cause == self).unwrap_or(MOST_ACTIONABLE.len())
+    /// Returns the position in [`BY_ACTIONABILITY`]; lower is more actionable.
+    pub(super) fn actionability_rank(self) -> usize {
+        BY_ACTIONABILITY.iter().position(|cause| *cause == self).unwrap_or(BY_ACTIONABILITY.len())
     }
 
-    /// Returns whose move it is.
+    /// Returns who must act.
     pub fn group(self) -> CauseGroup {
         match self {
             Self::ImageNotFound
@@ -242,11 +242,11 @@ impl Cause {
 }
 
 impl CauseGroup {
-    /// Holds every group, in the order of the documentation.
+    /// Every group, in the order of the documentation.
     pub const ALL: &'static [Self] =
         &[Self::Image, Self::Credentials, Self::Registry, Self::Network, Self::Node, Self::Policy, Self::Unknown];
 
-    /// Returns the name used as a label.
+    /// Returns the label value.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Image => "image",
@@ -260,131 +260,142 @@ impl CauseGroup {
     }
 }
 
-/// What an error text tells.
+/// The result of classifying an error text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// What keeps the container from its image.
+    /// Cause, or [`Cause::Unknown`] if no rule matches.
     pub cause: Cause,
-    /// The host that failed, where the text names one.
+    /// The host that failed, if the text names one.
     pub host: Option<FailingHost>,
 }
 
-/// Reads an error text about `image`. `reason` is the waiting reason; it speaks when the text does not.
+/// Classifies an error text about `image` and finds the failing host. If no rule matches the text, `reason`, the
+/// waiting reason, decides.
 pub fn read(reason: &str, message: &str, image: &ImageReference) -> Reading {
-    let shown = text::unescaped(text::bounded(message));
-    match decide(&shown) {
+    let shown = text::unescape_line_breaks(text::truncate_middle(message));
+    match most_actionable_match(&shown) {
         Some(decision) => Reading { cause: decision.rule.cause, host: decision.host(image) },
-        None => Reading { cause: most_actionable(reason).map_or(Cause::Unknown, |rule| rule.cause), host: None },
+        None => Reading { cause: most_actionable_rule(reason).map_or(Cause::Unknown, |rule| rule.cause), host: None },
     }
 }
 
-/// Returns the cause that an error text tells.
+/// Classifies an error text.
 ///
-/// `reason` is the waiting reason, empty if only a text is at hand; it speaks when the text does not.
+/// `reason` is the waiting reason, or empty. It decides if no rule matches the text.
+///
+/// ```
+/// use image_pull_model::cause::{Cause, classify};
+///
+/// let text = "failed to resolve reference \"reg.example/app:2\": reg.example/app:2: not found";
+/// assert_eq!(classify("ErrImagePull", text), Cause::ImageNotFound);
+/// // No rule matches the text: the waiting reason decides.
+/// assert_eq!(classify("ErrImageNeverPull", ""), Cause::NeverPullAbsent);
+/// ```
 pub fn classify(reason: &str, message: &str) -> Cause {
     deciding_rule(reason, message).map_or(Cause::Unknown, |rule| rule.cause)
 }
 
-/// Returns the rule by which [`classify`] decides, which says where such a text was seen.
+/// Returns the rule that decides in [`classify`]. The rule names the source of such texts.
 pub fn deciding_rule(reason: &str, message: &str) -> Option<&'static Rule> {
-    most_actionable(message).or_else(|| most_actionable(reason))
+    most_actionable_rule(message).or_else(|| most_actionable_rule(reason))
 }
 
-/// Returns what each host answered where a text tells of mirrors that were asked before the registry, in that order;
-/// empty where it does not.
+/// Returns the result of each host that was tried, if the text lists mirrors (CRI-O): the mirrors in order, then the
+/// registry. Empty if it lists none.
 pub fn hops(message: &str, image: &ImageReference) -> Vec<Hop> {
-    let shown = text::unescaped(text::bounded(message));
-    let attempts = text::attempts(text::body(&shown));
+    let shown = text::unescape_line_breaks(text::truncate_middle(message));
+    let attempts = text::split_attempts(text::strip_wrappers(&shown));
     let Some(attempt) = attempts.into_iter().find(|attempt| !attempt.mirrors.is_empty()) else { return Vec::new() };
     let mirrors = attempt.mirrors.iter().map(|error| (*error, true));
     let hop = |(error, is_mirror): (&str, bool)| {
         let cause = rules::first_match(error).map_or(Cause::Unknown, |rule| rule.cause);
-        Hop { host: host::of_hop(error, is_mirror, image), cause }
+        Hop { host: host::failing_host_of_hop(error, is_mirror, image), cause }
     };
     mirrors.chain([(attempt.error, false)]).take(MAX_HOPS).map(hop).collect()
 }
 
-/// One host that was asked for an image, and what came of it.
+/// A host that was tried for an image, and the cause of its failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hop {
-    /// The host, where its error names it.
+    /// The host, if its error names it.
     pub host: Option<FailingHost>,
-    /// What kept it from giving the image.
+    /// Cause of the failure at this host.
     pub cause: Cause,
 }
 
-/// No node has more mirrors of a registry than this.
+/// Maximum number of hops that are reported.
 const MAX_HOPS: usize = 8;
 
-/// Whether two messages hold the same error, as that of an attempt and that of the back-off after it do. Then a text
-/// tells the same cause in both.
+/// Whether two messages contain the same error, and therefore have the same cause. The message of a back-off repeats
+/// the error of the attempt before it.
 pub fn is_same_error(message: &str, other: &str) -> bool {
-    text::body(message) == text::body(other)
+    text::strip_wrappers(message) == text::strip_wrappers(other)
 }
 
-/// Says whether the message is a back-off without a cause, as kubelets up to 1.31 write it; then what was known holds.
+/// Whether the message is a back-off without an error, as kubelets up to 1.31 write it. The previous cause then still
+/// holds.
 pub fn is_bare_backoff(message: &str) -> bool {
-    text::after_backoff(message).is_some_and(|cause| cause.trim().is_empty())
+    text::strip_backoff_prefix(message).is_some_and(|cause| cause.trim().is_empty())
 }
 
-/// Says whether there is no error text at all: nothing, a bare back-off, or a waiting reason in its place.
+/// Whether the message has no error text: it is empty, a bare back-off, or repeats the waiting reason.
 pub fn tells_nothing(message: &str) -> bool {
     let message = message.trim();
     message.is_empty() || is_bare_backoff(message) || matches!(message, "ErrImagePull" | "ImagePullBackOff")
 }
 
-/// The error that decides, and the rule for it.
-struct Decision<'a> {
+/// The error that decides the cause, and the rule that matches it.
+struct RuleMatch<'a> {
     rule: &'static Rule,
     error: &'a str,
-    is_mirrors: bool,
+    is_from_mirror: bool,
 }
 
-impl Decision<'_> {
-    /// Says whether nothing came back, since no request was sent or none was answered.
+impl RuleMatch<'_> {
+    /// Whether no response was received: the request was not sent or not answered.
     fn is_unanswered(&self) -> bool {
-        UNREACHED.contains(&self.rule.cause)
-            || (self.rule.cause == Cause::BlockedByPolicy && self.error.contains(BLOCKED))
+        UNANSWERED_CAUSES.contains(&self.rule.cause)
+            || (self.rule.cause == Cause::BlockedByPolicy && self.error.contains(BLOCKED_BY_REGISTRIES_CONF))
     }
 
     fn host(&self, image: &ImageReference) -> Option<FailingHost> {
-        host::of_hop(self.error, self.is_mirrors, image)
+        host::failing_host_of_hop(self.error, self.is_from_mirror, image)
     }
 }
 
-/// The causes that mean that no answer came back, whoever was asked.
-const UNREACHED: &[Cause] = &[Cause::DnsFailure, Cause::Timeout, Cause::ConnectionFailed, Cause::ProxyFailure];
+/// The causes that mean that no response was received.
+const UNANSWERED_CAUSES: &[Cause] = &[Cause::DnsFailure, Cause::Timeout, Cause::ConnectionFailed, Cause::ProxyFailure];
 
-/// What containers/image says of a registry that registries.conf tells it not to ask.
-const BLOCKED: &str = " is blocked in ";
+/// The text of containers/image for a registry that registries.conf blocks.
+const BLOCKED_BY_REGISTRIES_CONF: &str = " is blocked in ";
 
-/// The rule of the most actionable error of all that the text holds.
-fn most_actionable(message: &str) -> Option<&'static Rule> {
-    decide(&text::unescaped(text::bounded(message))).map(|decision| decision.rule)
+/// Returns the rule of the most actionable error in the text.
+fn most_actionable_rule(message: &str) -> Option<&'static Rule> {
+    most_actionable_match(&text::unescape_line_breaks(text::truncate_middle(message))).map(|decision| decision.rule)
 }
 
-/// Finds the error that decides among all that the text holds.
+/// Finds the error that decides among all errors in the text.
 ///
-/// Where the registry itself cannot be reached or is blocked, as is meant in a cluster without a way out, what its
-/// mirrors answered decides; where it can, that a mirror lacks the image is no news.
-fn decide(shown: &str) -> Option<Decision<'_>> {
-    let attempts = text::attempts(text::body(shown));
-    let mirrors = || best(attempts.iter().flat_map(|attempt| attempt.mirrors.iter().copied()), true);
-    match best(text::furthest(&attempts), false) {
+/// If the registry itself is unreachable or blocked, as intended in an air-gapped cluster, the responses of its mirrors
+/// decide. Otherwise the registry decides: a mirror that lacks the image is normal.
+fn most_actionable_match(shown: &str) -> Option<RuleMatch<'_>> {
+    let attempts = text::split_attempts(text::strip_wrappers(shown));
+    let mirrors = || best_match(attempts.iter().flat_map(|attempt| attempt.mirrors.iter().copied()), true);
+    match best_match(text::furthest_errors(&attempts), false) {
         Some(decision) if decision.is_unanswered() => {
             let answered = mirrors().filter(|mirror| !mirror.is_unanswered());
             Some(answered.unwrap_or(decision))
         }
         Some(decision) => Some(decision),
-        None => mirrors().or_else(|| best(attempts.iter().filter_map(|attempt| attempt.artifact), false)),
+        None => mirrors().or_else(|| best_match(attempts.iter().filter_map(|attempt| attempt.artifact), false)),
     }
 }
 
-/// Returns the most actionable of some errors that a rule knows.
-fn best<'a>(errors: impl IntoIterator<Item = &'a str>, is_mirrors: bool) -> Option<Decision<'a>> {
+/// Returns the most actionable of the errors that a rule matches.
+fn best_match<'a>(errors: impl IntoIterator<Item = &'a str>, is_from_mirror: bool) -> Option<RuleMatch<'a>> {
     let known = errors.into_iter().filter_map(|error| {
         let rule = rules::first_match(error)?;
-        Some(Decision { rule, error, is_mirrors })
+        Some(RuleMatch { rule, error, is_from_mirror })
     });
-    known.min_by_key(|decision| decision.rule.cause.rank())
+    known.min_by_key(|decision| decision.rule.cause.actionability_rank())
 }

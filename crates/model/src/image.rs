@@ -1,8 +1,8 @@
-//! Parses image references, without ever failing.
+//! Parser for image references. Never fails: an invalid reference is kept together with its problem.
 //!
-//! The grammar is that of distribution/reference v0.6 (`ParseNormalizedNamed`, normalize.go and regexp.go), which
-//! the API server, the kubelet and containerd share. A reference that does not parse is kept with what is wrong
-//! with it: such a pod waits with `InvalidImageName`, and its author needs the reason.
+//! Implements the grammar of distribution/reference v0.6 (`ParseNormalizedNamed`, normalize.go and regexp.go), which
+//! the API server, the kubelet and containerd use. A pod with an invalid reference waits with `InvalidImageName`, and
+//! its author needs the reason.
 
 mod named;
 mod problem;
@@ -18,19 +18,19 @@ use super::redact::redact;
 pub use named::image_named_in;
 pub use problem::Problem;
 
-const DEFAULT_REGISTRY: &str = "docker.io";
-/// What Docker Hub was called once; the parser still reads it as docker.io (`legacyDefaultDomain`, normalize.go).
-const LEGACY_REGISTRY: &str = "index.docker.io";
-/// Longest repository path (`RepositoryNameTotalLengthMax`, reference.go).
-const MAX_REPOSITORY: usize = 255;
-/// Longest tag (`tag`, regexp.go).
-const MAX_TAG: usize = 128;
-/// The algorithms of go-digest, with the length of their hexadecimal text; any other is refused (algorithm.go).
+const DOCKER_HUB: &str = "docker.io";
+/// Former name of Docker Hub. The parser still reads it as docker.io (`legacyDefaultDomain`, normalize.go).
+const LEGACY_DOCKER_HUB: &str = "index.docker.io";
+/// Maximum length of the repository path (`RepositoryNameTotalLengthMax`, reference.go).
+const MAX_REPOSITORY_LEN: usize = 255;
+/// Maximum length of a tag (`tag`, regexp.go).
+const MAX_TAG_LEN: usize = 128;
+/// The digest algorithms of go-digest, with the length of their hexadecimal text (algorithm.go). Any other is invalid.
 const DIGEST_LENGTHS: &[(&str, usize)] = &[("sha256", 64), ("sha384", 96), ("sha512", 128)];
 
-/// Holds an image reference as written, and the parts it names.
+/// An image reference as written, and its parts.
 ///
-/// For a reference with a [`Problem`] each part is present only where it is beyond doubt, and empty otherwise.
+/// In a reference with a [`problem`](Self::problem), a part that is not certain is empty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ImageReference {
     raw: String,
@@ -42,22 +42,31 @@ pub struct ImageReference {
 }
 
 impl ImageReference {
-    /// Reads any text; a text that is no reference has a [`problem`](Self::problem).
+    /// Parses a reference. Accepts any text; an invalid reference has a [`problem`](Self::problem).
+    ///
+    /// ```
+    /// use image_pull_model::image::{ImageReference, Problem};
+    ///
+    /// let image = ImageReference::parse("nginx:1.27");
+    /// assert_eq!((image.registry(), image.repository(), image.tag()), ("docker.io", "library/nginx", "1.27"));
+    ///
+    /// assert_eq!(ImageReference::parse("reg.example/App:1").problem(), Some(Problem::UpperCase));
+    /// ```
     pub fn parse(raw: &str) -> Self {
         let (domain, rest) = split_domain(raw);
-        let (name, digest) = cut(rest, '@');
-        let (path, tag) = cut(name, ':');
-        let is_default = matches!(domain, None | Some(DEFAULT_REGISTRY | LEGACY_REGISTRY));
+        let (name, digest) = split_at_first(rest, '@');
+        let (path, tag) = split_at_first(name, ':');
+        let is_default = matches!(domain, None | Some(DOCKER_HUB | LEGACY_DOCKER_HUB));
         let repository = if is_default && !path.contains('/') { format!("library/{path}") } else { path.to_owned() };
-        let parts = Parts { domain, path: &repository, tag, digest };
-        let problem = whole_problem(raw).or_else(|| parts.problem());
-        // As in user:password@host, which somebody wrote who took an image for a URL.
+        let parts = RawParts { domain, path: &repository, tag, digest };
+        let problem = problem_of_text(raw).or_else(|| parts.problem());
+        // As in `user:password@host`: a URL in place of a reference.
         let is_password = digest.is_some_and(|digest| !is_digest(digest));
-        let path_is_sound = path_problem(&repository).is_none();
+        let path_is_sound = problem_of_path(&repository).is_none();
         let registry = match domain {
-            Some(LEGACY_REGISTRY) => DEFAULT_REGISTRY,
+            Some(LEGACY_DOCKER_HUB) => DOCKER_HUB,
             Some(written) if is_host(written) => written,
-            None if path_is_sound => DEFAULT_REGISTRY,
+            None if path_is_sound => DOCKER_HUB,
             Some(_) | None => "",
         };
         Self {
@@ -70,68 +79,69 @@ impl ImageReference {
         }
     }
 
-    /// Returns the text as the pod's author wrote it.
+    /// Returns the reference as written. May contain secrets; see [`redacted`](Self::redacted).
     pub fn raw(&self) -> &str {
         &self.raw
     }
 
-    /// Returns the text as it may be shown: what is no reference may be a URL with a password in it.
+    /// Returns the reference for display. Secrets are redacted, because an invalid reference may be a URL with a
+    /// password.
     pub fn redacted(&self) -> Cow<'_, str> {
         if self.problem.is_some() { redact(&self.raw) } else { Cow::Borrowed(&self.raw) }
     }
 
-    /// Returns the registry's host with its port, `docker.io` where the reference names none.
+    /// Returns the registry's host and port, or `docker.io` if the reference names no registry.
     ///
-    /// A CRI-O node may send such a short name elsewhere (registries.conf); the pod cannot tell us.
+    /// CRI-O may resolve such a short name to another registry (registries.conf). The pod does not show it.
     pub fn registry(&self) -> &str {
         &self.registry
     }
 
-    /// Returns the path below the registry, with the implied `library/` of Docker Hub.
+    /// Returns the path in the registry, including the implied `library/` of Docker Hub.
     pub fn repository(&self) -> &str {
         &self.repository
     }
 
-    /// Returns the tag as written, empty if there is none; see [`implies_latest`](Self::implies_latest).
+    /// Returns the tag as written, or an empty string; see [`implies_latest`](Self::implies_latest).
     pub fn tag(&self) -> &str {
         &self.tag
     }
 
-    /// Returns the digest, for example `sha256:…`, empty if there is none.
+    /// Returns the digest, for example `sha256:…`, or an empty string.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// Says whether the kubelet will add `:latest` (kubelet `image_manager.go`, `applyDefaultImageTag`).
+    /// Whether the kubelet appends `:latest` (kubelet `image_manager.go`, `applyDefaultImageTag`).
     pub fn implies_latest(&self) -> bool {
         self.problem.is_none() && self.tag.is_empty() && self.digest.is_empty()
     }
 
-    /// Returns what makes the kubelet refuse the reference, if anything does.
+    /// Returns why the reference is invalid, or `None` if it is valid.
     pub fn problem(&self) -> Option<Problem> {
         self.problem
     }
 
-    /// Says whether both name the same image once normalized; see [`same_image`].
+    /// Whether both references name the same image after normalization; see [`is_same_image`].
     pub fn is_same_image(&self, other: &Self) -> bool {
         self.raw == other.raw
             || (self.problem.is_none()
                 && other.problem.is_none()
-                && (self.registry(), self.repository(), self.version())
-                    == (other.registry(), other.repository(), other.version()))
+                && (self.registry(), self.repository(), self.effective_version())
+                    == (other.registry(), other.repository(), other.effective_version()))
     }
 
-    /// Returns the policy the API server writes into a container that names none.
+    /// Returns the pull policy that the API server defaults to for a container without one.
     ///
-    /// `Always` when the parsed tag is `latest`, implied or not, even beside a digest; a reference that does not parse
-    /// has no tag (Kubernetes pkg/apis/core/v1/defaults.go `SetDefaults_Container`, pkg/util/parsers).
+    /// `Always` if the tag is `latest`, explicit or implied, even with a digest. A reference that does not parse has no
+    /// tag (Kubernetes pkg/apis/core/v1/defaults.go `SetDefaults_Container`, pkg/util/parsers).
     pub fn default_pull_policy(&self) -> PullPolicy {
         let latest = self.implies_latest() || (self.problem.is_none() && self.tag == "latest");
         if latest { PullPolicy::Always } else { PullPolicy::IfNotPresent }
     }
 
-    /// What is pulled at the end: a digest beats a tag (containerd `ParseDockerRef`), no tag means `latest`.
-    fn version(&self) -> &str {
+    /// Returns what is pulled: the digest, else the tag, else `latest` (containerd `ParseDockerRef`).
+    fn effective_version(&self) -> &str {
         match (self.digest.as_str(), self.tag.as_str()) {
             ("", "") => "latest",
             ("", tag) => tag,
@@ -140,30 +150,30 @@ impl ImageReference {
     }
 }
 
-/// Says whether two texts name the same image once normalised.
+/// Whether two references name the same image after normalization.
 ///
-/// `nginx` is `docker.io/library/nginx:latest`, and `app:1@sha256:…` is `app@sha256:…` because runtimes print it so
-/// (recorded from containerd 1.6). Texts that are no references are the same only if they are equal.
+/// `nginx` is `docker.io/library/nginx:latest`, and `app:1@sha256:…` is `app@sha256:…`, as runtimes report it (recorded
+/// from containerd 1.6). Invalid references are the same only if they are equal.
 pub fn same_image(a: &str, b: &str) -> bool {
     a == b || ImageReference::parse(a).is_same_image(&ImageReference::parse(b))
 }
 
-/// When a pod lets the kubelet ask the registry.
+/// The pull policy of a container (`imagePullPolicy`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PullPolicy {
-    /// At every start of a container.
+    /// The kubelet sends a request to the registry at every start of the container.
     Always,
-    /// Only if the image is not on the node.
+    /// The kubelet pulls the image if it is not on the node.
     IfNotPresent,
-    /// Not at all: the image has to be there.
+    /// The kubelet never pulls the image.
     Never,
 }
 
 impl PullPolicy {
-    /// Holds every policy of the API.
+    /// Every policy.
     pub const ALL: &'static [Self] = &[Self::Always, Self::IfNotPresent, Self::Never];
 
-    /// Returns the API's name of the policy.
+    /// Returns the API value.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Always => "Always",
@@ -172,27 +182,27 @@ impl PullPolicy {
         }
     }
 
-    /// Reads the API's name of a policy; the API server admits no other spelling.
+    /// Parses the API value. Returns `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|policy| policy.as_str() == text)
     }
 }
 
-/// Returns the policy the API server writes into a container of this image that names none.
+/// Returns the pull policy that the API server defaults to for an image; see [`ImageReference::default_pull_policy`].
 pub fn default_pull_policy(image: &str) -> PullPolicy {
     ImageReference::parse(image).default_pull_policy()
 }
 
-/// A reference cut at its separators, nothing checked.
-struct Parts<'a> {
+/// A reference split at its separators, not validated.
+struct RawParts<'a> {
     domain: Option<&'a str>,
     path: &'a str,
     tag: Option<&'a str>,
     digest: Option<&'a str>,
 }
 
-impl Parts<'_> {
-    /// The first part, from left to right, that the grammar refuses.
+impl RawParts<'_> {
+    /// Returns the problem of the first invalid part, from left to right.
     fn problem(&self) -> Option<Problem> {
         let domain = self.domain.filter(|domain| !is_host(domain)).map(|_| Problem::BadRegistry);
         let tag = self.tag.and_then(|tag| match tag {
@@ -201,13 +211,13 @@ impl Parts<'_> {
             _ => None,
         });
         let digest = self.digest.filter(|digest| !is_digest(digest)).map(|_| Problem::BadDigest);
-        domain.or_else(|| path_problem(self.path)).or(tag).or(digest)
+        domain.or_else(|| problem_of_path(self.path)).or(tag).or(digest)
     }
 }
 
-/// Splits off the registry if the text names one (`splitDockerDomain`, normalize.go).
+/// Splits off the registry, if the reference names one (`splitDockerDomain`, normalize.go).
 ///
-/// The first component is a host if it is `localhost`, or has a dot, a colon or an upper case letter.
+/// The first component is a registry if it is `localhost` or contains a dot, a colon or an upper-case letter.
 fn split_domain(raw: &str) -> (Option<&str>, &str) {
     match raw.split_once('/') {
         Some((first, rest))
@@ -219,13 +229,14 @@ fn split_domain(raw: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Cuts at the first `separator`; what follows is `None` if there is no separator.
-fn cut(text: &str, separator: char) -> (&str, Option<&str>) {
+/// Splits at the first `separator`. The second part is `None` if there is no separator.
+fn split_at_first(text: &str, separator: char) -> (&str, Option<&str>) {
     text.split_once(separator).map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
-/// What is wrong with the text as a whole, before its parts say less helpful things.
-fn whole_problem(raw: &str) -> Option<Problem> {
+/// Returns a problem of the reference as a whole. Checked first, because it is more helpful than the resulting problem
+/// of a part.
+fn problem_of_text(raw: &str) -> Option<Problem> {
     let is_lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     if raw.is_empty() {
         Some(Problem::Empty)
@@ -242,7 +253,7 @@ fn whole_problem(raw: &str) -> Option<Problem> {
     }
 }
 
-fn path_problem(path: &str) -> Option<Problem> {
+fn problem_of_path(path: &str) -> Option<Problem> {
     let mut components = path.split('/');
     if path.split('/').any(str::is_empty) {
         Some(Problem::EmptyComponent)
@@ -250,25 +261,26 @@ fn path_problem(path: &str) -> Option<Problem> {
         Some(Problem::UpperCase)
     } else if !components.all(is_component) {
         Some(Problem::BadComponent)
-    } else if path.len() > MAX_REPOSITORY {
+    } else if path.len() > MAX_REPOSITORY_LEN {
         Some(Problem::TooLong)
     } else {
         None
     }
 }
 
-/// Lower case letters and digits, joined by one dot, one or two underscores, or any number of hyphens.
+/// Whether a path component is valid: lower-case letters and digits, separated by one dot, one or two underscores, or
+/// any number of hyphens.
 fn is_component(text: &str) -> bool {
     let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let is_joint = |joint: &str| matches!(joint, "." | "_" | "__") || joint.bytes().all(|b| b == b'-');
     text.starts_with(is_inner) && text.ends_with(is_inner) && text.split(is_inner).all(is_joint)
 }
 
-/// A host name or a bracketed IPv6 address, with or without a port (`domainAndPort`, regexp.go).
+/// Whether a text is a host name or a bracketed IPv6 address, with an optional port (`domainAndPort`, regexp.go).
 pub(super) fn is_host(text: &str) -> bool {
     let (host, port) = match text.rfind(']') {
         Some(_) => text.rsplit_once("]:").map_or((text, None), |(host, port)| (host, Some(port))),
-        None => cut(text, ':'),
+        None => split_at_first(text, ':'),
     };
     let address = host.strip_prefix('[').map(|host| host.strip_suffix(']').unwrap_or(host));
     let host_is_sound = match address {
@@ -285,11 +297,11 @@ fn is_label(text: &str) -> bool {
 
 fn is_tag(text: &str) -> bool {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    text.len() <= MAX_TAG && text.starts_with(is_word) && text.chars().all(|c| is_word(c) || c == '.' || c == '-')
+    text.len() <= MAX_TAG_LEN && text.starts_with(is_word) && text.chars().all(|c| is_word(c) || c == '.' || c == '-')
 }
 
 fn is_digest(text: &str) -> bool {
-    let (algorithm, hex) = cut(text, ':');
+    let (algorithm, hex) = split_at_first(text, ':');
     let is_lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     hex.is_some_and(|hex| DIGEST_LENGTHS.contains(&(algorithm, hex.len())) && hex.bytes().all(is_lower_hex))
 }

@@ -1,11 +1,10 @@
-//! Infers the cause of a failure that shows no error text from another container's.
+//! Infers the cause of a failure without an error text from another container.
 //!
-//! A kubelet up to 1.31 writes nothing but `Back-off pulling image "x"` while it waits, and a later one does so after its
-//! own restart. Where nobody saw the attempt, as after a start of the exporter, the cause is unknown until the next one,
-//! five minutes later; another container that waits for the same image may show it now.
+//! Kubelets up to 1.31 report only `Back-off pulling image "x"` during a back-off; later ones do so after their own
+//! restart. If the attempt was not observed, as after a start of the exporter, the cause is unknown until the next
+//! attempt, up to five minutes later. Another container with the same image may show it earlier.
 //!
-//! What is inferred is a function of the present view alone: the same failures give the same causes in whatever order
-//! they came, and however often a reader looks.
+//! The result depends only on the current failures, not on the order of events or on the number of calls.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -16,42 +15,44 @@ use super::image::ImageReference;
 use super::replaced::CauseSince;
 use super::snapshot::TrackedPod;
 
-/// A cause that another container's error text tells.
+/// A cause inferred from another container's error text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inferred {
-    /// What keeps the other container from its image.
+    /// Cause of the other container.
     pub cause: Cause,
-    /// The host that failed.
+    /// Host that failed.
     pub host: Option<FailingHost>,
-    /// When the cause began there.
+    /// When the cause began in the other container.
     pub since: CauseSince,
 }
 
-/// The causes that are known of the images that containers without an error text wait for.
+/// The known causes for the images of containers without an error text.
 ///
-/// The closest match counts: a container with the same image, pull secrets and node. After that any container with the
-/// same image, but what is wrong with a node says nothing of another node, nor credentials of other credentials.
+/// A container with the same image, pull secrets and node is the closest match. Otherwise, any container with the same
+/// image counts. Causes of a node do not transfer to other nodes, and causes of credentials do not transfer to other
+/// credentials.
 #[derive(Debug, Default)]
 pub(super) struct KnownCauses<'a> {
     wanted: HashSet<&'a ImageReference>,
-    by_all: HashMap<(Image<'a>, Secrets<'a>, &'a str), Candidate<'a>>,
+    by_pod_context: HashMap<(Image<'a>, PullSecrets<'a>, &'a str), Candidate<'a>>,
     by_node: HashMap<(Image<'a>, &'a str), Candidate<'a>>,
-    by_secrets: HashMap<(Image<'a>, Secrets<'a>), Candidate<'a>>,
+    by_secrets: HashMap<(Image<'a>, PullSecrets<'a>), Candidate<'a>>,
     by_image: HashMap<Image<'a>, Candidate<'a>>,
 }
 
 type Image<'a> = &'a ImageReference;
 
-/// The namespace, the service account and the secrets that the pod names.
-type Secrets<'a> = (&'a str, &'a str, &'a [String]);
+/// Namespace, service account, and pull secrets of the pod.
+type PullSecrets<'a> = (&'a str, &'a str, &'a [String]);
 
-/// A failure whose error text tells a cause.
+/// A failure with a known cause.
 #[derive(Clone, Copy, Debug)]
 struct Candidate<'a>(&'a Failure);
 
 impl<'a> KnownCauses<'a> {
-    /// Collects what is known; nothing, at the cost of one look at each failure, where every failure has a text.
-    pub(super) fn of(pods: impl Iterator<Item = &'a TrackedPod> + Clone) -> Self {
+    /// Collects the known causes. If every failure has an error text, this is one pass over the failures that collects
+    /// nothing.
+    pub(super) fn from_pods(pods: impl Iterator<Item = &'a TrackedPod> + Clone) -> Self {
         let failures = pods.flat_map(|pod| {
             pod.containers.iter().filter_map(move |container| Some((pod, container.failure.as_ref()?)))
         });
@@ -67,19 +68,19 @@ impl<'a> KnownCauses<'a> {
         known
     }
 
-    /// Whether no container needs an inference.
+    /// Whether no failure needs an inference.
     pub(super) fn is_empty(&self) -> bool {
         self.wanted.is_empty()
     }
 
     fn add(&mut self, pod: &'a TrackedPod, failure: &'a Failure) {
-        let (image, secrets, node) = (&*failure.image, secrets(pod), &*pod.node);
+        let (image, secrets, node) = (&*failure.image, pull_secrets(pod), &*pod.node);
         if !self.wanted.contains(image) {
             return;
         }
         let candidate = Candidate(failure);
-        let better = |known: &mut Candidate<'a>| *known = candidate.min(*known);
-        self.by_all.entry((image, secrets, node)).and_modify(better).or_insert(candidate);
+        let better = |known: &mut Candidate<'a>| *known = candidate.more_actionable(*known);
+        self.by_pod_context.entry((image, secrets, node)).and_modify(better).or_insert(candidate);
         match failure.cause().group() {
             CauseGroup::Node => {
                 self.by_node.entry((image, node)).and_modify(better).or_insert(candidate);
@@ -97,29 +98,35 @@ impl<'a> KnownCauses<'a> {
         }
     }
 
-    /// Returns the cause of a failure without an error text, where it can be inferred.
+    /// Returns the cause of a failure without an error text, if it can be inferred.
     pub(super) fn infer(&self, pod: &TrackedPod, failure: &Failure) -> Option<Inferred> {
-        let (image, secrets, node) = (&*failure.image, secrets(pod), &*pod.node);
-        let closest = || self.by_all.get(&(image, secrets, node)).copied();
+        let (image, secrets, node) = (&*failure.image, pull_secrets(pod), &*pod.node);
+        let closest = || self.by_pod_context.get(&(image, secrets, node)).copied();
         let others = || {
             let by_node = self.by_node.get(&(image, node));
             let by_secrets = self.by_secrets.get(&(image, secrets));
-            by_node.into_iter().chain(by_secrets).chain(self.by_image.get(image)).copied().reduce(Candidate::min)
+            by_node
+                .into_iter()
+                .chain(by_secrets)
+                .chain(self.by_image.get(image))
+                .copied()
+                .reduce(Candidate::more_actionable)
         };
         let Candidate(known) = failure.shows_no_error().then(|| closest().or_else(others)).flatten()?;
         Some(Inferred { cause: known.cause(), host: known.host().cloned(), since: known.cause_since() })
     }
 }
 
-fn secrets(pod: &TrackedPod) -> Secrets<'_> {
+fn pull_secrets(pod: &TrackedPod) -> PullSecrets<'_> {
     (&pod.id.namespace, &pod.service_account, &pod.pull_secrets)
 }
 
 impl Candidate<'_> {
-    /// Returns the one with the more actionable cause; of two with the same, the one where it began first.
-    fn min(self, other: Self) -> Self {
+    /// Returns the candidate with the more actionable cause. If they have the same cause, returns the one in which it
+    /// began first.
+    fn more_actionable(self, other: Self) -> Self {
         let (Self(one), Self(two)) = (self, other);
-        let order = one.cause().rank().cmp(&two.cause().rank());
+        let order = one.cause().actionability_rank().cmp(&two.cause().actionability_rank());
         let order = order.then_with(|| one.cause_since().at.cmp(&two.cause_since().at));
         let order = order.then_with(|| one.host().cmp(&two.host()));
         if order == Ordering::Greater { other } else { self }

@@ -1,32 +1,32 @@
-//! Reads waiting reasons: which of them mean "no image".
+//! Container waiting reasons, and what they report about the image.
 
 use super::facts::State;
 
-/// A waiting reason that means that the container cannot get its image.
+/// A waiting reason of a container that cannot pull its image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// An attempt to pull failed.
     ErrImagePull,
-    /// The kubelet waits before it tries again.
+    /// The kubelet backs off before the next attempt.
     ImagePullBackOff,
-    /// The policy is Never and the image is absent.
+    /// The pull policy is `Never`, and the image is absent.
     ErrImageNeverPull,
-    /// The reference does not parse.
+    /// The image reference does not parse.
     InvalidImageName,
-    /// The runtime could not say whether the image is there.
+    /// The runtime failed to look up the image on the node.
     ImageInspectError,
-    /// An attempt failed, and the runtime says that the registry is down (CRI-O).
+    /// An attempt failed because the registry is unavailable (CRI-O).
     RegistryUnavailable,
-    /// An attempt failed on the image's signature (CRI-O).
+    /// An attempt failed the validation of the signature (CRI-O).
     SignatureValidationFailed,
-    /// Free text: since 1.33 the kubelet puts raw errors into the reason, of reading the pull secrets and of its records
-    /// of pulls (`EnsureImageExists` and `pullImage`, pkg/kubelet/images/image_manager.go, v1.36.2). The message is
-    /// the same text, or one about the image that ends in it.
+    /// Free text. Since 1.33, the kubelet writes raw errors into the reason: errors while reading pull secrets and
+    /// while recording pulls (`EnsureImageExists` and `pullImage`, pkg/kubelet/images/image_manager.go, v1.36.2). The
+    /// message is the same text, or a text about the image that ends with it.
     Other,
 }
 
 impl Reason {
-    /// Every one of them.
+    /// Every reason.
     pub const ALL: [Self; 8] = [
         Self::ErrImagePull,
         Self::ImagePullBackOff,
@@ -38,7 +38,7 @@ impl Reason {
         Self::Other,
     ];
 
-    /// The word the kubelet uses; `Other` for free text.
+    /// Returns the kubelet's value, or `Other` for free text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -53,13 +53,14 @@ impl Reason {
         }
     }
 
-    /// Whether it leaves the cause to the message.
+    /// Whether the cause is in the message alone.
     #[must_use]
     pub const fn tells_no_cause(self) -> bool {
         matches!(self, Self::ErrImagePull | Self::ImagePullBackOff)
     }
 
-    /// Whether its onset is a failed attempt to pull. The others either wait or never ask a registry.
+    /// Whether a change to this reason is a failed attempt to pull. The other reasons are back-offs, or no request is
+    /// sent to a registry.
     #[must_use]
     pub const fn is_attempt(self) -> bool {
         match self {
@@ -73,37 +74,36 @@ impl Reason {
     }
 }
 
-/// How far a status shows a container to be on its way to its image.
+/// The state of a container's image, as far as its status reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// It cannot get its image.
+    /// The container cannot pull its image.
     NoImage(Reason),
-    /// It has not tried yet, or the kubelet was restarted and has forgotten that it did.
+    /// No attempt yet, or the kubelet restarted and lost its record of the attempts.
     BeforePull,
-    /// It waits to be restarted; that hides whether the restart could get its image.
+    /// The container backs off before a restart. The status does not show whether the restart can get the image.
     CrashLoop,
-    /// It has its image.
+    /// The container has its image.
     HasImage,
-    /// The status does not say.
+    /// The status reports nothing about the image.
     Unsaid,
-    /// A waiting reason that no table here knows.
+    /// The waiting reason is not in the tables of this module.
     Unknown,
 }
 
 impl Stage {
-    /// Whether its onset is a failed attempt to pull.
+    /// Whether a change to this state is a failed attempt to pull.
     #[must_use]
     pub const fn is_attempt(self) -> bool {
         matches!(self, Self::NoImage(reason) if reason.is_attempt())
     }
 }
 
-/// Waiting reasons that are not about images, and what each tells about the image.
+/// Waiting reasons that are not about images, and what each implies about the image.
 ///
-/// Sources: pkg/kubelet/kuberuntime/kuberuntime_container.go:60-72 and pkg/kubelet/kubelet_pods.go:2499-2502
-/// (v1.36.2). The empty reason is that of a container which was created and not yet started
-/// (`ContainerStateCreated`, kubelet_pods.go).
-const NOT_ABOUT_IMAGES: [(&str, Stage); 12] = [
+/// Sources: pkg/kubelet/kuberuntime/kuberuntime_container.go:60-72 and pkg/kubelet/kubelet_pods.go:2499-2502 (v1.36.2).
+/// A container that was created and not yet started has an empty reason (`ContainerStateCreated`, kubelet_pods.go).
+const OTHER_WAITING_REASONS: [(&str, Stage); 12] = [
     ("ContainerCreating", Stage::BeforePull),
     ("PodInitializing", Stage::BeforePull),
     ("CrashLoopBackOff", Stage::CrashLoop),
@@ -118,35 +118,35 @@ const NOT_ABOUT_IMAGES: [(&str, Stage); 12] = [
     ("RestartingAllContainers", Stage::Unsaid),
 ];
 
-/// Whether a reason is free text and the message says that it is about an image.
+/// Whether the reason is free text and the message is about an image.
 ///
-/// The words of Kubernetes are `CamelCase`. Other raw errors come with an empty message, and are not about images: that
-/// of a runtime class which does not exist (`getPodRuntimeHandler`, pkg/kubelet/kuberuntime/kuberuntime_container.go).
-fn is_about_image(reason: &str, message: &str) -> bool {
+/// The reasons of Kubernetes are `CamelCase`. Other raw errors have an empty message and are not about images, for
+/// example that of a missing runtime class (`getPodRuntimeHandler`, pkg/kubelet/kuberuntime/kuberuntime_container.go).
+fn mentions_image(reason: &str, message: &str) -> bool {
     let is_word = reason.bytes().all(|b| b.is_ascii_alphanumeric());
     let mut words = message.split(|c: char| !c.is_ascii_alphanumeric());
     !is_word && words.any(|word| word.eq_ignore_ascii_case("image"))
 }
 
-/// What a waiting container's reason and message tell about its image.
+/// Returns what a waiting container's reason and message report about its image.
 #[must_use]
 pub fn stage_of_waiting(reason: &str, message: &str) -> Stage {
     let known = Reason::ALL
         .into_iter()
         .find(|known| *known != Reason::Other && known.as_str() == reason)
         .map(Stage::NoImage)
-        .or_else(|| NOT_ABOUT_IMAGES.iter().find(|(word, _)| *word == reason).map(|(_, stage)| *stage));
+        .or_else(|| OTHER_WAITING_REASONS.iter().find(|(word, _)| *word == reason).map(|(_, stage)| *stage));
     match known {
         Some(stage) => stage,
-        None if reason == message || is_about_image(reason, message) => Stage::NoImage(Reason::Other),
+        None if reason == message || mentions_image(reason, message) => Stage::NoImage(Reason::Other),
         None => Stage::Unknown,
     }
 }
 
-/// What a container's state tells about its image.
+/// Returns what a container's state reports about its image.
 ///
-/// A termination that the kubelet made up because it found no container (`ContainerStatusUnknown`,
-/// pkg/kubelet/status/status_manager.go:637-708, v1.36.2) is no proof that it ever had its image.
+/// If the kubelet finds no container, it reports a synthetic termination (`ContainerStatusUnknown`,
+/// pkg/kubelet/status/status_manager.go:637-708, v1.36.2). It does not prove that the container had its image.
 #[must_use]
 pub fn stage_of(state: &State) -> Stage {
     match state {

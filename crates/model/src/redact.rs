@@ -1,15 +1,16 @@
-//! Removes secrets from text that leaves the process.
+//! Redacts secrets in text before it leaves the process.
 //!
-//! Runtimes print whatever a registry sends them: presigned blob URLs, token endpoints with credentials in the query,
-//! response headers (containerd#5453, amazon-ecs-agent#3885). Three rules decide, from the most to the least specific:
+//! Runtimes forward what registries send: presigned blob URLs, token endpoints with credentials in the query, response
+//! headers (containerd#5453, amazon-ecs-agent#3885). Three rules apply, from the most to the least specific:
 //!
-//! 1. Where something announces a secret (a name, a header, a flag, a URL's user information or query), all that follows
-//!    is hidden, except words with which an error goes on.
-//! 2. What begins as the tokens of a known issuer begin is hidden anywhere.
-//! 3. A word that no person wrote is hidden, unless it is a digest or part of a path, a host or an image reference.
+//! 1. After a label of a secret (a name, a header, a flag, the user information or query of a URL), the value is
+//!    redacted, except for words that continue an error text.
+//! 2. A token with the prefix of a known issuer is redacted anywhere.
+//! 3. A word that appears random is redacted, unless it is a digest or part of a path, a host name or an image
+//!    reference.
 //!
-//! One pass over the bytes finds the places where a secret can begin and asks the few matchers that fit that byte. When
-//! in doubt the matchers hide too much. See `docs/decisions/0008-redaction-by-place-and-shape.md`.
+//! One pass over the bytes finds the positions where a secret can begin, and calls the few matchers for that byte.
+//! Matchers prefer to redact too much. See `docs/decisions/0008-redaction-by-place-and-shape.md`.
 
 mod announced;
 mod names;
@@ -22,24 +23,23 @@ mod url;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What stands where a secret was.
+/// The text that replaces a secret.
 pub const MARKER: &str = "<redacted>";
 
-/// How often a text is read again, since what is hidden may bring to light what looks like a secret then. Runtimes' texts
-/// need one reading more than the first; what needs more than these was made to.
-const READINGS: usize = 8;
+/// Maximum number of passes after the first one. Redacting one secret can make another one detectable. Texts of
+/// runtimes need one more pass; a text that needs more than this limit was crafted.
+const MAX_PASSES: usize = 8;
 
-/// Replaces every secret in `text` by [`MARKER`], and leaves a text without one as it is.
+/// Replaces every secret in `text` by [`MARKER`]. Borrows a text without secrets.
 ///
-/// Redacting twice is redacting once. Takes linear time; the result has at most [`MARKER`]'s length for each byte that
-/// was hidden.
+/// Idempotent. Takes linear time. The result has at most the length of [`MARKER`] for each redacted byte.
 pub fn redact(text: &str) -> Cow<'_, str> {
-    let mut shown = match redact_once(text) {
+    let mut shown = match redact_pass(text) {
         Cow::Borrowed(_) => return Cow::Borrowed(text),
         Cow::Owned(shown) => shown,
     };
-    for _ in 0..READINGS {
-        match redact_once(&shown) {
+    for _ in 0..MAX_PASSES {
+        match redact_pass(&shown) {
             Cow::Borrowed(_) => return Cow::Owned(shown),
             Cow::Owned(again) => shown = again,
         }
@@ -47,22 +47,23 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(MARKER)
 }
 
-/// Reads the text once; a marker in it is stepped over.
-fn redact_once(text: &str) -> Cow<'_, str> {
+/// Makes one pass. Skips markers of earlier passes.
+fn redact_pass(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut copied = 0;
-    let mut scan = Scan { text, at: 0, run: url::Run::default(), url_end: 0, word: opaque::Word::default() };
+    let mut scan =
+        Scanner { text, at: 0, run: url::UnquotedRun::default(), url_end: 0, word: opaque::CurrentWord::default() };
     while scan.at < text.len() {
-        let Some(secret) = scan.secret() else {
+        let Some(secret) = scan.secret_here() else {
             scan.at += 1;
             continue;
         };
-        // A span may begin a little behind `at`, never behind what is copied already.
+        // A secret may begin before `at`, but not before the text that is already copied.
         let start = secret.start.max(copied);
         scan.at = secret.end.max(scan.at + 1);
         if start < secret.end && text.get(start..secret.end) != Some(MARKER) {
             out.push_str(text.get(copied..start).unwrap_or_default());
-            // Two secrets without anything between them are shown as one.
+            // Adjacent secrets share one marker.
             if copied != start || copied == 0 {
                 out.push_str(MARKER);
             }
@@ -76,33 +77,33 @@ fn redact_once(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A position in a text.
-struct Scan<'a> {
+/// The state of a pass over a text.
+struct Scanner<'a> {
     text: &'a str,
     at: usize,
-    /// The stretch without blanks that was last entered.
-    run: url::Run,
-    /// Where the URL that was last entered ends; a `?` before it begins a query.
+    /// The current run of text without white space or double quotes.
+    run: url::UnquotedRun,
+    /// End of the current URL; a `?` before it begins a query.
     url_end: usize,
-    /// The word that was last entered.
-    word: opaque::Word,
+    /// The current word.
+    word: opaque::CurrentWord,
 }
 
-impl Scan<'_> {
-    /// Returns the secret that this position announces, if it does.
-    fn secret(&mut self) -> Option<Range<usize>> {
+impl Scanner<'_> {
+    /// Returns the range of the secret that is labeled or begins at the current position.
+    fn secret_here(&mut self) -> Option<Range<usize>> {
         let (text, at) = (self.text, self.at);
         match text.as_bytes().get(at)? {
-            b'<' => span::marker(text, at),
-            b'-' => span::pem_block(text, at).or_else(|| announced::flag(text, at)),
-            b'=' => announced::assigned(text, at),
-            b'>' => announced::element(text, at),
-            b'%' | b'\\' => announced::encoded(text, at),
-            b'?' => url::query(text, at, at < self.url_end),
-            b'&' => url::parameter(text, at),
+            b'<' => span::existing_marker(text, at),
+            b'-' => span::pem_block(text, at).or_else(|| announced::flag_value(text, at)),
+            b'=' => announced::value_after_equals(text, at),
+            b'>' => announced::element_text(text, at),
+            b'%' | b'\\' => announced::value_after_encoded_sign(text, at),
+            b'?' => url::query_value(text, at, at < self.url_end),
+            b'&' => url::parameter_value_at(text, at),
             b':' if text.get(at..)?.starts_with("://") => self.enter_url(),
-            b':' => announced::after_colon(text, at, at < self.url_end),
-            b if b.is_ascii_alphanumeric() && span::begins_word(text, at) => self.begin_word(),
+            b':' => announced::value_after_colon(text, at, at < self.url_end),
+            b if b.is_ascii_alphanumeric() && span::is_word_start(text, at) => self.begin_word(),
             _ => None,
         }
     }
@@ -118,9 +119,9 @@ impl Scan<'_> {
         self.word.enter(text, at);
         self.run
             .enter(text, at)
-            .or_else(|| announced::word(text, at))
-            .or_else(|| opaque::web_token(text, at))
-            .or_else(|| opaque::token(text, at))
-            .or_else(|| opaque::opaque(text, at, &self.word))
+            .or_else(|| announced::value_after_word(text, at))
+            .or_else(|| opaque::json_web_token(text, at))
+            .or_else(|| opaque::issued_token(text, at))
+            .or_else(|| opaque::opaque_word(text, at, &self.word))
     }
 }

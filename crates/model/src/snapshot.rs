@@ -31,7 +31,7 @@ impl Snapshot {
     /// A view of these pods, in order. Gives each failure without an error text the cause of another container, where
     /// there is one, and returns the pods that this changed.
     pub(super) fn of(mut pods: Vec<Arc<TrackedPod>>) -> (Self, Vec<Inferred>) {
-        let known = KnownCauses::of(pods.iter().map(|pod| &**pod));
+        let known = KnownCauses::from_pods(pods.iter().map(|pod| &**pod));
         let mut changes = Vec::new();
         for (place, pod) in pods.iter().enumerate().filter(|_| !known.is_empty()) {
             for (position, container) in pod.containers.iter().enumerate() {

@@ -1,29 +1,29 @@
-//! Names the workload that a pod belongs to, and tells batch from services. Uses the pod alone, so that no right to read
-//! other objects is needed.
+//! Finds the workload that a pod belongs to, and whether it is a batch workload. Uses the pod alone, so that the
+//! exporter needs no permission to read other objects.
 
 use super::facts::{Owner, PodId};
 
-/// What somebody deploys, and would look for.
+/// The top-level workload of a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload<'a> {
-    /// `Deployment`, `CronJob`, `StatefulSet`, …; `Pod` for a pod that nothing controls.
+    /// `Deployment`, `CronJob`, `StatefulSet`, …; `Pod` for a pod without a controller.
     pub kind: &'a str,
-    /// Its name.
+    /// Name of the workload.
     pub name: &'a str,
 }
 
-/// The workload of the pod `id` that `owner` controls.
+/// Returns the workload of the pod `id`, which `owner` controls.
 ///
-/// A Deployment's ReplicaSet is named after it and the pod-template-hash, which every pod carries as a label
-/// (pkg/controller/deployment/sync.go `getNewReplicaSet`, v1.36.2). A CronJob's Job is named after it and its
-/// scheduled time in minutes, eight digits, or in seconds, ten, before 1.21
+/// The name of a Deployment's ReplicaSet is that of the Deployment and the pod-template-hash, which every pod has as a
+/// label (pkg/controller/deployment/sync.go `getNewReplicaSet`, v1.36.2). The name of a CronJob's Job is that of the
+/// CronJob and the scheduled time: eight digits in minutes, or ten digits in seconds before 1.21
 /// (pkg/controller/cronjob/utils.go `getJobName`).
 #[must_use]
 pub fn workload<'a>(id: &'a PodId, owner: &'a Owner) -> Workload<'a> {
     let of = |kind, name| Workload { kind, name };
     match owner.kind.as_str() {
         "" => of("Pod", id.name.as_str()),
-        "ReplicaSet" => match without_suffix(&owner.name, &owner.template_hash) {
+        "ReplicaSet" => match strip_template_hash(&owner.name, &owner.template_hash) {
             Some(deployment) => of("Deployment", deployment),
             None => of("ReplicaSet", &owner.name),
         },
@@ -35,18 +35,18 @@ pub fn workload<'a>(id: &'a PodId, owner: &'a Owner) -> Workload<'a> {
     }
 }
 
-/// Kinds of controllers whose pods run to their end: nobody waits in front of them, and their deadlines run.
+/// Kinds of controllers whose pods run to completion. They serve no requests, and their deadlines keep running.
 ///
-/// `--batch-kinds` adds to them. A kind is here if its controller makes pods itself: one that makes Jobs, such as
-/// `CronJob`, `JobSet` or `ScaledJob`, shows as `Job`.
+/// `--batch-kinds` adds to these. A kind is listed if its controller creates pods itself. Pods of kinds that create
+/// Jobs (`CronJob`, `JobSet`, `ScaledJob`) have the controller kind `Job`.
 const BATCH_KINDS: [&str; 13] = [
-    // Kubernetes' own, and Volcano's (batch.volcano.sh).
+    // Kubernetes, and Volcano (batch.volcano.sh).
     "Job",
-    // Tekton (tekton.dev): one pod for each run of a task.
+    // Tekton (tekton.dev): one pod per run of a task.
     "TaskRun",
     // Argo Workflows (argoproj.io): the workflow controls the pods of all its steps.
     "Workflow",
-    // The Spark operator (sparkoperator.k8s.io) controls the driver, and the driver's pod its executors.
+    // The Spark operator (sparkoperator.k8s.io) controls the driver, and the driver's pod controls the executors.
     "SparkApplication",
     "Pod",
     // Kubeflow's training operator (kubeflow.org).
@@ -56,21 +56,21 @@ const BATCH_KINDS: [&str; 13] = [
     "XGBoostJob",
     "PaddleJob",
     "JAXJob",
-    // GitHub's runner scale sets (actions.github.com): one pod for each job.
+    // GitHub's runner scale sets (actions.github.com): one pod per job.
     "EphemeralRunner",
     // OpenShift (build.openshift.io).
     "Build",
 ];
 
-/// Whether a pod that `owner` controls is batch: its controller's kind is in the table, or its controller's or its
-/// workload's kind is one of `more`. A pod that nothing controls is batch only if `more` has `Pod`.
+/// Whether a pod that `owner` controls is a batch workload: the controller's kind is in the table, or the kind of the
+/// controller or of the workload is in `more`. A pod without a controller is batch only if `more` contains `Pod`.
 #[must_use]
 pub fn is_batch(id: &PodId, owner: &Owner, more: &[String]) -> bool {
     let kinds = [owner.kind.as_str(), workload(id, owner).kind];
     BATCH_KINDS.contains(&owner.kind.as_str()) || more.iter().any(|kind| kinds.contains(&kind.as_str()))
 }
 
-fn without_suffix<'a>(name: &'a str, hash: &str) -> Option<&'a str> {
+fn strip_template_hash<'a>(name: &'a str, hash: &str) -> Option<&'a str> {
     let name = name.strip_suffix(hash).filter(|_| !hash.is_empty())?.strip_suffix('-')?;
     Some(name).filter(|name| !name.is_empty())
 }

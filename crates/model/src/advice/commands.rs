@@ -1,60 +1,61 @@
-//! Makes commands of templates. Nothing from the cluster gets into a command unquoted.
+//! Renders command templates. Values from the cluster are always shell-quoted.
 
 use std::borrow::Cow;
 
 use super::Context;
-use super::place::{NodeKind, is_service};
+use super::place::{NodeKind, is_cluster_service};
 use crate::cause::HostKind;
 
-/// What stands before a command that is to run on the node.
-pub(super) const ON_NODE: &str = "@node ";
+/// Prefix of a template that runs on the node.
+pub(super) const NODE_PREFIX: &str = "@node ";
 
-/// What stands before a command that tells something only where the host can be reached from elsewhere.
-const HERE: &str = "@here ";
+/// Prefix of a template that is only useful if the host is reachable from outside the node.
+const REACHABLE_PREFIX: &str = "@here ";
 
-/// How a command gets onto a node. The image must be there already, for the node may be unable to pull another, and may
-/// not be a tenant's: the container runs as root beside the node's files.
-const DEBUG: &str =
+/// Opens a shell on the node. The node may be unable to pull images, so the image must already be there. It must not be
+/// a tenant's image: the container runs as root with access to the node's files.
+const NODE_SHELL: &str =
     "kubectl debug node/{node} -it --profile=sysadmin --image=IMAGE_ON_NODE --image-pull-policy=Never -- chroot /host ";
 
-/// Lists the images that the operators of the cluster run on the node.
-const IMAGES_ON_NODE: &str = r#"kubectl -n kube-system get pods --field-selector spec.nodeName={node},status.phase=Running -o jsonpath='{range .items[*].spec.containers[*]}{.image}{"\n"}{end}'"#;
+/// Lists the images that the cluster's own pods run on the node.
+const LIST_NODE_IMAGES: &str = r#"kubectl -n kube-system get pods --field-selector spec.nodeName={node},status.phase=Running -o jsonpath='{range .items[*].spec.containers[*]}{.image}{"\n"}{end}'"#;
 
-/// Makes commands of templates, without those that cannot work in this place.
-pub(super) fn commands(templates: &[&str], context: &Context<'_>) -> Vec<String> {
-    let places = places(context);
+/// Renders templates. Omits commands that cannot work in this context.
+pub(super) fn render_commands(templates: &[&str], context: &Context<'_>) -> Vec<String> {
+    let places = placeholders(context);
     let is_debuggable = NodeKind::of(context.node, context.message) == NodeKind::Ordinary;
-    let is_hidden = context.host.is_some_and(|host| host.kind == HostKind::Node) || is_service(failing_host(context));
+    let is_hidden =
+        context.host.is_some_and(|host| host.kind == HostKind::Node) || is_cluster_service(failing_host(context));
     let mut commands = Vec::new();
     let mut is_image_listed = false;
     for template in templates {
-        if let Some(on_node) = template.strip_prefix(ON_NODE) {
+        if let Some(on_node) = template.strip_prefix(NODE_PREFIX) {
             if !is_debuggable {
                 continue;
             }
             if !std::mem::replace(&mut is_image_listed, true) {
-                commands.push(filled(IMAGES_ON_NODE, &places));
+                commands.push(fill_template(LIST_NODE_IMAGES, &places));
             }
-            commands.push(filled(&[DEBUG, on_node].concat(), &places));
-        } else if let Some(here) = template.strip_prefix(HERE) {
+            commands.push(fill_template(&[NODE_SHELL, on_node].concat(), &places));
+        } else if let Some(here) = template.strip_prefix(REACHABLE_PREFIX) {
             if !is_hidden {
-                commands.push(filled(here, &places));
+                commands.push(fill_template(here, &places));
             }
         } else {
-            commands.push(filled(template, &places));
+            commands.push(fill_template(template, &places));
         }
     }
     commands
 }
 
-/// What can stand in a command: its name in the template, the value, and what to show if the value is not known.
-type Place<'a> = (&'static str, Cow<'a, str>, &'static str);
+/// A placeholder of a template: its name, its value, and the text to show if the value is not known.
+type Placeholder<'a> = (&'static str, Cow<'a, str>, &'static str);
 
-fn places<'a>(context: &Context<'a>) -> Vec<Place<'a>> {
+fn placeholders<'a>(context: &Context<'a>) -> Vec<Placeholder<'a>> {
     let image = context.image;
     let registry = image.registry();
     let failing = failing_host(context);
-    let host = without_port(failing);
+    let host = strip_port(failing);
     let label = registry.split('.').next().unwrap_or_default();
     let path = image.repository();
     let (project, rest) = path.split_once('/').unwrap_or((path, ""));
@@ -64,7 +65,7 @@ fn places<'a>(context: &Context<'a>) -> Vec<Place<'a>> {
         ("", tag) => Cow::Owned(format!("imageTag={tag}")),
         (digest, _) => Cow::Owned(format!("imageDigest={digest}")),
     };
-    // A proxy and a store have no such path.
+    // Proxies and blob stores have no registry API.
     let is_registry =
         context.host.is_none_or(|host| matches!(host.kind, HostKind::Registry | HostKind::Mirror | HostKind::Node));
     vec![
@@ -74,9 +75,9 @@ fn places<'a>(context: &Context<'a>) -> Vec<Place<'a>> {
         ("node", context.node.into(), "NODE"),
         ("serviceaccount", context.service_account.into(), "SERVICE_ACCOUNT"),
         ("image", image.redacted(), "IMAGE"),
-        ("repository", joined(registry, "/", path), "REPOSITORY"),
+        ("repository", concat_if_known(registry, "/", path), "REPOSITORY"),
         ("registry", registry.into(), "REGISTRY"),
-        ("server", secret_server(registry).into(), "REGISTRY"),
+        ("server", pull_secret_server(registry).into(), "REGISTRY"),
         ("path", path.into(), "REPOSITORY"),
         ("project", project.into(), "PROJECT"),
         ("subrepository", rest.split('/').next().unwrap_or_default().into(), "REPOSITORY"),
@@ -87,50 +88,54 @@ fn places<'a>(context: &Context<'a>) -> Vec<Place<'a>> {
         ("imageid", image_id, "imageTag=TAG"),
         ("host", host.into(), "REGISTRY"),
         ("hostport", failing.into(), "HOST:PORT"),
-        ("registryurl", joined("https://", endpoint(registry), "/v2/"), "https://REGISTRY/v2/"),
-        ("url", joined("https://", failing, if is_registry { "/v2/" } else { "/" }), "https://REGISTRY/v2/"),
-        ("address", if host == failing { joined(failing, ":443", "") } else { failing.into() }, "REGISTRY:443"),
+        ("registryurl", concat_if_known("https://", registry_endpoint(registry), "/v2/"), "https://REGISTRY/v2/"),
+        ("url", concat_if_known("https://", failing, if is_registry { "/v2/" } else { "/" }), "https://REGISTRY/v2/"),
+        (
+            "address",
+            if host == failing { concat_if_known(failing, ":443", "") } else { failing.into() },
+            "REGISTRY:443",
+        ),
     ]
 }
 
-/// The host that failed: that of the error text, else the registry's.
+/// Returns the failing host of the error text, or the registry's host.
 pub(super) fn failing_host<'a>(context: &Context<'a>) -> &'a str {
-    context.host.map_or_else(|| endpoint(context.image.registry()), |host| &host.name)
+    context.host.map_or_else(|| registry_endpoint(context.image.registry()), |host| &host.name)
 }
 
-fn without_port(host: &str) -> &str {
+fn strip_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
     }
 }
 
-/// Joins three parts around a middle that must be there; empty if the registry is not known.
-fn joined<'a>(first: &str, second: &str, third: &str) -> Cow<'a, str> {
+/// Concatenates three parts. Returns an empty string if the first or the second is empty.
+fn concat_if_known<'a>(first: &str, second: &str, third: &str) -> Cow<'a, str> {
     if first.is_empty() || second.is_empty() { Cow::Borrowed("") } else { Cow::Owned([first, second, third].concat()) }
 }
 
-/// The host behind a registry's name: Docker Hub answers elsewhere than at its name.
-fn endpoint(registry: &str) -> &str {
+/// Returns the host that serves a registry. Docker Hub's is not the host in its image references.
+fn registry_endpoint(registry: &str) -> &str {
     if registry == "docker.io" { "registry-1.docker.io" } else { registry }
 }
 
-/// What a pull secret must call the registry (Kubernetes docs, "Pull an Image from a Private Registry").
-fn secret_server(registry: &str) -> &str {
+/// Returns the registry's name in a pull secret (Kubernetes docs, "Pull an Image from a Private Registry").
+fn pull_secret_server(registry: &str) -> &str {
     if registry == "docker.io" { "https://index.docker.io/v1/" } else { registry }
 }
 
-/// Puts the quoted values into a command, one pass over the template so that a value is never read as one.
-fn filled(template: &str, places: &[Place<'_>]) -> String {
+/// Replaces the placeholders of a template by quoted values. Makes one pass, so a value is never expanded again.
+fn fill_template(template: &str, places: &[Placeholder<'_>]) -> String {
     let mut command = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         command.push_str(before);
         let place = places.iter().find_map(|place| Some((place, after.strip_prefix(place.0)?.strip_prefix('}')?)));
         rest = if let Some(((_, value, unknown), after)) = place {
-            // What begins like a flag would be read as one, however it is quoted.
+            // A value with a leading hyphen would be parsed as a flag, even in quotes.
             let is_shown = !value.is_empty() && !value.starts_with('-');
-            command.push_str(&if is_shown { quoted(value) } else { Cow::Borrowed(*unknown) });
+            command.push_str(&if is_shown { shell_quote(value) } else { Cow::Borrowed(*unknown) });
             after
         } else {
             command.push('{');
@@ -141,8 +146,8 @@ fn filled(template: &str, places: &[Place<'_>]) -> String {
     command
 }
 
-/// Quotes a value for a POSIX shell: in single quotes nothing is special but the quote itself.
-pub(super) fn quoted(value: &str) -> Cow<'_, str> {
+/// Quotes a value for a POSIX shell. In single quotes, only the single quote itself is special.
+pub(super) fn shell_quote(value: &str) -> Cow<'_, str> {
     let is_plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@' | '%' | '+' | ',');
     if value.chars().all(is_plain) {

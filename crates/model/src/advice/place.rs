@@ -1,62 +1,62 @@
-//! What is known of the place of a failure that decides which advice helps: the registry, the node, the runtime.
+//! Conditions of the advice rules: the kind of registry, node and runtime, and what the error text contains.
 
 use super::Context;
 use crate::cause::{HostKind, tells_nothing};
 use crate::image::PullPolicy;
 
-/// A condition of an advice.
+/// A condition of an advice rule or note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// The image's registry is of this kind.
+    /// The registry of the image is of this kind.
     Registry(RegistryKind),
-    /// The error text is this runtime's.
+    /// This runtime wrote the error text.
     Runtime(Runtime),
     /// The node is of this kind.
     Node(NodeKind),
-    /// The host that failed is this to the pull.
+    /// The failing host has this role in the pull.
     Host(HostKind),
     /// The error text names no host.
-    NoHost,
-    /// The host that failed is a Service of the cluster.
-    Service,
-    /// The error text, in lower case, holds one of these.
-    Text(&'static [&'static str]),
+    NoFailingHost,
+    /// The failing host is a Service of the cluster.
+    ClusterService,
+    /// The lower-cased error text contains one of these phrases.
+    TextContains(&'static [&'static str]),
     /// There is no error text.
-    NoText,
-    /// The kubelet asks the registry each time, and the container has run with the image on this node.
-    AlwaysThoughOnNode,
-    /// Pods of a registry are among the failing ones.
-    RegistryPods,
-    /// The advice has commands for a shell on the node.
-    OnNode,
+    NoErrorText,
+    /// The pull policy is `Always`, and the container has already run with the image on this node.
+    AlwaysPullsImageItHasRun,
+    /// Pods that run a registry are failing too.
+    RegistryPodsFail,
+    /// The advice includes commands for a shell on the node.
+    HasNodeCommands,
 }
 
 impl When {
-    /// Whether the condition holds in a place.
+    /// Whether the condition holds. `is_on_node` is true if the advice includes commands for a shell on the node.
     pub(super) fn holds(self, context: &Context<'_>, is_on_node: bool) -> bool {
         match self {
             Self::Registry(kind) => RegistryKind::of(context.image.registry()) == kind,
             Self::Runtime(runtime) => Runtime::of(context.message) == Some(runtime),
             Self::Node(kind) => NodeKind::of(context.node, context.message) == kind,
             Self::Host(kind) => context.host.is_some_and(|host| host.kind == kind),
-            Self::NoHost => context.host.is_none(),
-            Self::Service => is_service(super::commands::failing_host(context)),
-            Self::Text(words) => holds_any(context.message, words),
-            Self::NoText => tells_nothing(context.message),
-            Self::AlwaysThoughOnNode => context.has_run_image && context.policy == Some(PullPolicy::Always),
-            Self::RegistryPods => !context.registry_pods.is_empty(),
-            Self::OnNode => is_on_node,
+            Self::NoFailingHost => context.host.is_none(),
+            Self::ClusterService => is_cluster_service(super::commands::failing_host(context)),
+            Self::TextContains(words) => contains_any(context.message, words),
+            Self::NoErrorText => tells_nothing(context.message),
+            Self::AlwaysPullsImageItHasRun => context.has_run_image && context.policy == Some(PullPolicy::Always),
+            Self::RegistryPodsFail => !context.registry_pods.is_empty(),
+            Self::HasNodeCommands => is_on_node,
         }
     }
 }
 
-/// Whether a text holds one of some words, in whatever case.
-fn holds_any(text: &str, words: &[&str]) -> bool {
+/// Whether a text contains one of these phrases, which are in lower case. Ignores the case of the text.
+fn contains_any(text: &str, words: &[&str]) -> bool {
     let text = text.to_lowercase();
     words.iter().any(|word| text.contains(word))
 }
 
-/// Registries whose credentials come in ways of their own.
+/// Registries that differ in how clients obtain credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegistryKind {
     /// Amazon ECR, private.
@@ -65,28 +65,28 @@ pub enum RegistryKind {
     EcrPublic,
     /// Google Artifact Registry.
     ArtifactRegistry,
-    /// The host names of Google Container Registry, which Artifact Registry serves.
+    /// The host names of Google Container Registry, which Artifact Registry now serves.
     Gcr,
     /// Azure Container Registry.
     Acr,
-    /// OpenShift's internal registry.
+    /// The internal registry of OpenShift.
     OpenShift,
-    /// GitHub's registry.
+    /// GitHub Container Registry.
     Ghcr,
     /// Docker Hub.
     DockerHub,
-    /// Harbor, as far as its host says so.
+    /// Harbor, if the host name begins with `harbor.`.
     Harbor,
-    /// Quay.
+    /// Quay, hosted or self-hosted.
     Quay,
-    /// GitLab's registry.
+    /// GitLab Container Registry.
     GitLab,
-    /// Any other, or one that is not known.
+    /// Any other registry, or none.
     Other,
 }
 
 impl RegistryKind {
-    /// Returns the kind of the registry of that name, which may have a port.
+    /// Returns the kind of a registry from its host name. The name may include a port.
     #[must_use]
     pub fn of(registry: &str) -> Self {
         let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
@@ -117,21 +117,21 @@ impl RegistryKind {
     }
 }
 
-/// Kinds of nodes on which nobody can open a shell.
+/// Kinds of nodes, by how commands can be run on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeKind {
-    /// One on which a debug container can be run, as far as is known.
+    /// A Linux node that can run a debug container.
     Ordinary,
-    /// AWS Fargate, and nodes that a virtual kubelet makes up (ACI, ECI, …).
+    /// An AWS Fargate node, or a node of a virtual kubelet (ACI, ECI, …).
     Virtual,
-    /// GKE Autopilot, which lets nobody onto its nodes.
+    /// A GKE Autopilot node, which gives no access.
     Autopilot,
-    /// Windows.
+    /// A Windows node.
     Windows,
 }
 
 impl NodeKind {
-    /// Returns the kind of a node, by its name and by what its runtime writes.
+    /// Infers the kind of a node from its name and from an error text of its runtime.
     #[must_use]
     pub fn of(node: &str, message: &str) -> Self {
         let begins = |beginnings: &[&str]| beginnings.iter().any(|beginning| node.starts_with(beginning));
@@ -140,7 +140,7 @@ impl NodeKind {
         } else if begins(&["gk3-"]) {
             Self::Autopilot
         } else if begins(&["akswin", "win-"])
-            || holds_any(message, &["hcsshim::", "windowsfilter", "c:\\", "connectex: ", "in win32: "])
+            || contains_any(message, &["hcsshim::", "windowsfilter", "c:\\", "connectex: ", "in win32: "])
         {
             Self::Windows
         } else {
@@ -152,7 +152,7 @@ impl NodeKind {
 /// Container runtimes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
-    /// containerd.
+    /// containerd with its CRI plugin.
     Containerd,
     /// CRI-O.
     Crio,
@@ -161,10 +161,10 @@ pub enum Runtime {
 }
 
 impl Runtime {
-    /// Returns the runtime whose words an error text has.
+    /// Returns the runtime that wrote an error text, if the text contains a typical phrase.
     #[must_use]
     pub fn of(message: &str) -> Option<Self> {
-        const WORDS: &[(Runtime, &[&str])] = &[
+        const TYPICAL_PHRASES: &[(Runtime, &[&str])] = &[
             (Runtime::Docker, &["error response from daemon", "failed to register layer", "cancel pulling image"]),
             (
                 Runtime::Crio,
@@ -190,12 +190,12 @@ impl Runtime {
                 ],
             ),
         ];
-        WORDS.iter().find(|(_, words)| holds_any(message, words)).map(|(runtime, _)| *runtime)
+        TYPICAL_PHRASES.iter().find(|(_, words)| contains_any(message, words)).map(|(runtime, _)| *runtime)
     }
 }
 
-/// Whether a host is a Service of the cluster, or one of its addresses.
-pub(super) fn is_service(host: &str) -> bool {
+/// Whether a host name is that of a Service in the cluster.
+pub(super) fn is_cluster_service(host: &str) -> bool {
     let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
     host.split('.').any(|label| label == "svc") || host.strip_suffix(".cluster.local").is_some()
 }

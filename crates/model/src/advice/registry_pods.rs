@@ -1,9 +1,9 @@
-//! Finds pods of registries among the failing ones: a registry in the cluster that it serves cannot start by itself.
+//! Finds failing pods that run a registry. A registry that serves its own images cannot start by itself.
 
 use crate::snapshot::Snapshot;
 
-/// Repositories of registries and of what mirrors or caches for them, by how they begin or end.
-const REGISTRIES: &[&str] = &[
+/// Substrings of the repositories of registries, mirrors and caches.
+const REGISTRY_REPOSITORIES: &[&str] = &[
     "library/registry",
     "distribution/distribution",
     "goharbor/",
@@ -23,22 +23,22 @@ const REGISTRIES: &[&str] = &[
     "forgejo/forgejo",
 ];
 
-/// The pods of registries that fail.
+/// The failing pods that run a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegistryPods {
     count: usize,
 }
 
 impl RegistryPods {
-    /// Counts them in a view of the cluster.
+    /// Counts the failing containers with an image of a registry in a snapshot.
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
-        let is_registry = |repository: &str| REGISTRIES.iter().any(|known| repository.contains(known));
+        let is_registry = |repository: &str| REGISTRY_REPOSITORIES.iter().any(|known| repository.contains(known));
         let failing = snapshot.failures().filter(|(_, _, failure)| is_registry(failure.image.repository()));
         Self { count: failing.count() }
     }
 
-    /// Whether there are none, or nobody knows.
+    /// Whether no such pod is known. The default value stands for "not known".
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0

@@ -1,5 +1,5 @@
-//! Holds what is said about a cause in a place of a kind. The first row whose conditions all hold speaks; where none does,
-//! `texts` has what holds everywhere.
+//! Advice rules: advice for a cause in a specific context. The first rule whose conditions all hold applies. Otherwise,
+//! `texts` has the advice for the cause.
 
 mod credentials;
 mod network;
@@ -8,42 +8,42 @@ mod node;
 use super::place::When;
 use crate::cause::{Cause, CauseGroup};
 
-/// An advice for some causes in places of a kind.
+/// Advice for some causes under some conditions.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// The causes that it is for.
+    /// Causes that the rule applies to.
     pub causes: &'static [Cause],
-    /// What must hold, all of it.
+    /// Conditions; all must hold.
     pub when: &'static [When],
-    /// What is wrong, where it is known better than by the cause.
+    /// Sentence on what is wrong and who must act; `None` for the default summary of the cause.
     pub summary: Option<&'static str>,
-    /// What to look at first.
+    /// What to check first.
     pub check_first: &'static str,
-    /// Templates of commands, most useful first.
+    /// Command templates, most useful first.
     pub commands: &'static [&'static str],
-    /// Where this is known from.
+    /// Source of the advice: documentation, source code or an issue.
     pub source: &'static str,
 }
 
-/// A sentence that is added to the advice for the causes of some groups.
+/// A sentence appended to the advice for all causes of some groups.
 #[derive(Clone, Copy, Debug)]
 pub struct Note {
-    /// The groups that it is for.
+    /// Cause groups that the note applies to.
     pub groups: &'static [CauseGroup],
-    /// What must hold, all of it.
+    /// Conditions; all must hold.
     pub when: &'static [When],
-    /// The sentence.
+    /// The sentence to append.
     pub sentence: &'static str,
-    /// Where this is known from.
+    /// Source of the advice: documentation, source code or an issue.
     pub source: &'static str,
 }
 
-/// Returns every row, in the order in which they are asked.
+/// Returns all rules in the order in which they are tried.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    [credentials::ROWS, network::ROWS, node::ROWS].into_iter().flatten()
+    [credentials::RULES, network::RULES, node::RULES].into_iter().flatten()
 }
 
-/// Returns every note.
+/// Returns all notes.
 pub fn notes() -> impl Iterator<Item = &'static Note> {
     node::NOTES.iter()
 }

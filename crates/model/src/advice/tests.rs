@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::commands::quoted;
+use super::commands::shell_quote;
 use super::{Advice, Context, NodeKind, RegistryKind, RegistryPods, Runtime, advice, of_row, rows};
 use crate::cause::{Cause, FailingHost, HostKind, read};
 use crate::facts::Scope;
@@ -11,7 +11,7 @@ use crate::fixture::{at, pod};
 use crate::image::{ImageReference, PullPolicy};
 use crate::index::{Index, Settings};
 
-/// A failure with everything known, of which a test changes what matters.
+/// A context in which everything is known. Tests override what they need.
 fn context<'a>(image: &'a ImageReference, registry_pods: &'a RegistryPods) -> Context<'a> {
     Context {
         namespace: "shop",
@@ -24,21 +24,21 @@ fn context<'a>(image: &'a ImageReference, registry_pods: &'a RegistryPods) -> Co
     }
 }
 
-/// The advice for an error text about an image.
-fn of(image: &str, message: &str) -> Advice {
+/// Returns the advice for an error text about an image.
+fn advice_of(image: &str, message: &str) -> Advice {
     let image = ImageReference::parse(image);
     let reading = read("", message, &image);
     let none = RegistryPods::default();
     advice(reading.cause, &Context { message, host: reading.host.as_ref(), ..context(&image, &none) })
 }
 
-fn denied(image: &str) -> Advice {
-    of(image, "unauthorized: authentication required")
+fn advice_of_denied(image: &str) -> Advice {
+    advice_of(image, "unauthorized: authentication required")
 }
 
 #[test]
-fn a_network_fault_is_tested_from_the_node_at_the_host_that_failed() {
-    let Advice { commands, check_first, .. } = of(
+fn network_commands_test_the_failing_host_from_the_node() {
+    let Advice { commands, check_first, .. } = advice_of(
         "nginx",
         "failed to copy: httpReadSeeker: failed open: failed to do request: Get \"https://production.cloudflare.docker.com/x\": dial tcp: lookup production.cloudflare.docker.com: no such host",
     );
@@ -54,17 +54,17 @@ fn a_network_fault_is_tested_from_the_node_at_the_host_that_failed() {
         commands[0].starts_with("kubectl -n kube-system get pods --field-selector spec.nodeName=n1,"),
         "{commands:?}"
     );
-    assert!(check_first.contains("For IMAGE_ON_NODE take"), "{check_first}");
+    assert!(check_first.contains("Replace IMAGE_ON_NODE with"), "{check_first}");
     assert!(commands.iter().all(|command| !command.contains("registry-1.docker.io")), "{commands:?}");
 }
 
 #[test]
-fn nothing_is_run_on_nodes_that_let_nobody_in() {
+fn no_node_commands_where_node_has_no_shell() {
     let image = ImageReference::parse("reg.example/app:1");
     let none = RegistryPods::default();
     for (node, sentence) in [
-        ("fargate-ip-10-0-0-1.eu-west-1.compute.internal", "Nobody can log in"),
-        ("virtual-node-aci-linux", "Nobody can log in"),
+        ("fargate-ip-10-0-0-1.eu-west-1.compute.internal", "has no shell"),
+        ("virtual-node-aci-linux", "has no shell"),
         ("gk3-pool-1-ab12", "GKE Autopilot"),
         ("akswin000001", "Test-NetConnection"),
     ] {
@@ -82,7 +82,7 @@ fn nothing_is_run_on_nodes_that_let_nobody_in() {
 }
 
 #[test]
-fn credentials_come_in_the_way_of_their_registry() {
+fn credential_advice_depends_on_the_registry() {
     for (image, words) in [
         (
             "1.dkr.ecr.eu-west-1.amazonaws.com/team/app:7",
@@ -99,7 +99,7 @@ fn credentials_come_in_the_way_of_their_registry() {
             "oc policy add-role-to-user system:image-puller system:serviceaccount:shop:default --namespace=tools",
         ),
     ] {
-        let Advice { commands, .. } = denied(image);
+        let Advice { commands, .. } = advice_of_denied(image);
         assert!(commands.iter().any(|command| command == words), "{image}: {commands:?}");
         assert!(commands.iter().all(|command| !command.contains("create secret")), "{image}: {commands:?}");
     }
@@ -113,15 +113,15 @@ fn credentials_come_in_the_way_of_their_registry() {
         ),
     ] {
         assert!(
-            denied(image).commands.iter().any(|command| command.contains(words)),
+            advice_of_denied(image).commands.iter().any(|command| command.contains(words)),
             "{image}: {:?}",
-            denied(image).commands
+            advice_of_denied(image).commands
         );
     }
 }
 
 #[test]
-fn registries_are_told_by_their_names() {
+fn registry_kind_follows_from_the_host_name() {
     for (registry, kind) in [
         ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", RegistryKind::Ecr),
         ("docker-registry.default.svc:5000", RegistryKind::OpenShift),
@@ -138,21 +138,21 @@ fn registries_are_told_by_their_names() {
 }
 
 #[test]
-fn an_image_that_the_node_has_would_start_without_asking() {
+fn notes_that_if_not_present_would_start_an_image_on_the_node() {
     let image = ImageReference::parse("reg.example/app:1");
     let none = RegistryPods::default();
     for (policy, has_run_image, is_told) in
         [(PullPolicy::Always, true, true), (PullPolicy::Always, false, false), (PullPolicy::IfNotPresent, true, false)]
     {
         let context = Context { policy: Some(policy), has_run_image, ..context(&image, &none) };
-        let told = advice(Cause::Timeout, &context).check_first.contains("with imagePullPolicy IfNotPresent");
+        let told = advice(Cause::Timeout, &context).check_first.contains("With imagePullPolicy IfNotPresent");
         assert_eq!(told, is_told);
-        assert!(!advice(Cause::ImageNotFound, &context).check_first.contains("IfNotPresent it would"));
+        assert!(!advice(Cause::ImageNotFound, &context).check_first.contains("IfNotPresent, it would"));
     }
 }
 
 #[test]
-fn a_failure_knows_whether_its_container_has_run_the_image() {
+fn failure_records_whether_the_container_has_run_the_image() {
     let mut index = Index::new(Settings::default(), &[Scope::Cluster]);
     index.reset_begin(&Scope::Cluster);
     index.reset_end(&Scope::Cluster, at(0));
@@ -166,7 +166,7 @@ fn a_failure_knows_whether_its_container_has_run_the_image() {
 }
 
 #[test]
-fn a_registry_among_the_failing_pods_is_told_where_its_answer_is_missing() {
+fn notes_failing_registry_pods_for_registry_and_network_causes() {
     let mut index = Index::new(Settings::default(), &[Scope::Cluster]);
     index.reset_begin(&Scope::Cluster);
     index.reset_end(&Scope::Cluster, at(0));
@@ -175,13 +175,14 @@ fn a_registry_among_the_failing_pods_is_told_where_its_answer_is_missing() {
     index.apply(&pod("core").image("docker.io/goharbor/harbor-core:v2.12.0").err_image_pull(), at(11));
     let registry_pods = RegistryPods::of(&index.snapshot().unwrap());
     let image = ImageReference::parse("harbor.example/shop/web:1");
-    let told =
-        |cause| advice(cause, &context(&image, &registry_pods)).check_first.contains("Pods of a registry are among");
+    let told = |cause| {
+        advice(cause, &context(&image, &registry_pods)).check_first.contains("Pods that run a registry are failing")
+    };
     assert!(told(Cause::ConnectionFailed) && told(Cause::RegistryError) && !told(Cause::Unauthorized));
 }
 
 #[test]
-fn timeouts_and_storage_are_advised_by_what_the_text_tells() {
+fn timeout_and_storage_advice_depends_on_the_error_text() {
     for (message, words) in [
         (
             "rpc error: code = Canceled desc = copying system image from manifest list: copying config: context canceled",
@@ -205,13 +206,13 @@ fn timeouts_and_storage_are_advised_by_what_the_text_tells() {
             "failed to extract layer sha256:a1: call to DecryptLayer failed: missing private key needed for decryption",
             "decryption keys",
         ),
-        ("hcsshim::ImportLayer failed in Win32: The filename or extension is too long. (0xce)", "Windows version"),
+        ("hcsshim::ImportLayer failed in Win32: The filename or extension is too long. (0xce)", "Windows versions"),
         ("failed to extract layer sha256:140b: operation not permitted: unknown", "SELinux"),
         ("rpc error: code = Unavailable desc = error reading from server: EOF", "runtime's service"),
         ("Back-off pulling image \"reg.example/app:1\"", "Failed to pull image"),
         ("ErrImagePull", "Failed to pull image"),
     ] {
-        let Advice { check_first, .. } = of("reg.example/app:1", message);
+        let Advice { check_first, .. } = advice_of("reg.example/app:1", message);
         assert!(check_first.contains(words), "{message}\n  {check_first}");
     }
     assert_eq!(Runtime::of("writing blob: x"), Some(Runtime::Crio));
@@ -219,8 +220,8 @@ fn timeouts_and_storage_are_advised_by_what_the_text_tells() {
 }
 
 #[test]
-fn the_node_itself_is_meant_by_localhost() {
-    let Advice { commands, summary, .. } = of(
+fn localhost_is_the_node_itself() {
+    let Advice { commands, summary, .. } = advice_of(
         "docker.io/library/nginx:1",
         "failed to do request: Head \"https://127.0.0.1:65001/v2/library/nginx/manifests/1\": dial tcp 127.0.0.1:65001: connect: connection refused",
     );
@@ -233,7 +234,7 @@ fn the_node_itself_is_meant_by_localhost() {
 }
 
 #[test]
-fn what_is_not_known_is_shown_in_capitals() {
+fn unknown_values_are_placeholders_in_capitals() {
     let image = ImageReference::parse("");
     let none = RegistryPods::default();
     let nowhere = Context::of_text(&image, "", None, &none);
@@ -251,7 +252,7 @@ fn what_is_not_known_is_shown_in_capitals() {
 }
 
 #[test]
-fn every_cause_is_advised_in_whole_sentences() {
+fn every_cause_has_advice_in_whole_sentences() {
     let image = ImageReference::parse("nginx:1");
     let none = RegistryPods::default();
     for cause in Cause::ALL {
@@ -259,12 +260,12 @@ fn every_cause_is_advised_in_whole_sentences() {
             advice(*cause, &Context { message: "x", ..context(&image, &none) });
         assert!(summary.ends_with('.') && check_first.ends_with('.'), "{cause:?}");
         assert!((1..=5).contains(&commands.len()), "{cause:?}");
-        assert_eq!(summary == "The error is none that we know.", *cause == Cause::Unknown, "{cause:?}");
+        assert_eq!(summary == "Unrecognized error.", *cause == Cause::Unknown, "{cause:?}");
     }
 }
 
 #[test]
-fn every_row_is_whole_and_can_speak() {
+fn every_rule_is_complete_and_reachable() {
     let image = ImageReference::parse("nginx:1");
     let none = RegistryPods::default();
     let mut seen = BTreeSet::new();
@@ -272,7 +273,7 @@ fn every_row_is_whole_and_can_speak() {
         assert!(row.check_first.ends_with('.') && row.summary.is_none_or(|summary| summary.ends_with('.')), "{row:?}");
         assert!(!row.source.is_empty() && !row.commands.is_empty(), "{row:?}");
         for cause in row.causes {
-            // No row hides behind one before it that holds wherever it does.
+            // No rule is shadowed by an earlier one with fewer conditions.
             let hides = rows()
                 .take(i)
                 .find(|other| other.causes.contains(cause) && other.when.iter().all(|when| row.when.contains(when)));
@@ -292,7 +293,7 @@ fn every_row_is_whole_and_can_speak() {
 }
 
 #[test]
-fn hostile_values_stay_one_word() {
+fn hostile_values_stay_one_shell_word() {
     let cases = [
         ("plain-1.2/x:y@z", "plain-1.2/x:y@z"),
         ("a b", "'a b'"),
@@ -304,11 +305,11 @@ fn hostile_values_stay_one_word() {
         ("~root", "'~root'"),
     ];
     for (value, expected) in cases {
-        assert_eq!(quoted(value), expected);
+        assert_eq!(shell_quote(value), expected);
     }
 }
 
-/// What a POSIX shell makes of one quoted word.
+/// Unquotes a word as a POSIX shell does.
 fn unquoted(word: &str) -> String {
     if !word.starts_with('\'') {
         return word.to_owned();
@@ -318,14 +319,14 @@ fn unquoted(word: &str) -> String {
 
 proptest! {
     #[test]
-    fn a_shell_reads_back_what_was_quoted(value in "(?s).{0,40}") {
-        let word = quoted(&value);
+    fn shell_quote_round_trips(value in "(?s).{0,40}") {
+        let word = shell_quote(&value);
         prop_assert_eq!(unquoted(&word), value.as_str());
         let outside: String = word.replace(r"'\''", "").split('\'').step_by(2).collect();
         prop_assert!(outside.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:@%+,".contains(c)), "{}", word);
     }
 
-    /// Whatever the cluster says, it is no more than a word of the command, and no flag.
+    /// A value from the cluster is always one word of a command, and never a flag.
     #[test]
     fn nothing_from_the_cluster_is_a_command_or_a_flag(
         value in "(-{0,2}[a-z]{1,4})?[ -~]{0,12}", cause in 0..Cause::ALL.len(), kind in 0..HostKind::ALL.len(),
@@ -346,7 +347,7 @@ proptest! {
     }
 }
 
-/// The flags of all commands, where nothing is known of the place.
+/// The flags of all commands in an empty context.
 fn every_flag() -> BTreeSet<String> {
     let image = ImageReference::parse("");
     let none = RegistryPods::default();
@@ -357,7 +358,7 @@ fn every_flag() -> BTreeSet<String> {
     words.filter(|word| word.starts_with('-')).map(|word| word.split('=').next().unwrap().to_owned()).collect()
 }
 
-/// Splits a command into words as a POSIX shell does, as far as our commands need it.
+/// Splits a command into words as a POSIX shell does, for the syntax that the commands use.
 fn shell_words(command: &str) -> Vec<String> {
     let (mut words, mut word, mut is_quoted, mut is_word) = (Vec::new(), String::new(), false, false);
     let mut chars = command.chars();

@@ -1,229 +1,232 @@
-//! Holds what is said about each cause wherever it is: the last resort of the table.
+//! The default advice for each cause, for contexts that no rule matches.
 
 use super::super::cause::Cause;
 
-/// What is said about one cause.
-pub(super) struct Text {
+/// The default advice for one cause.
+pub(super) struct DefaultAdvice {
     pub(super) cause: Cause,
     pub(super) summary: &'static str,
     pub(super) check_first: &'static str,
-    /// Commands with `{places}`.
+    /// Templates with `{placeholders}`.
     pub(super) commands: &'static [&'static str],
 }
 
-/// Returns what is said about a cause.
-pub(super) fn for_cause(cause: Cause) -> &'static Text {
-    TEXTS.iter().find(|text| text.cause == cause).unwrap_or(&UNKNOWN)
+/// Returns the default advice for a cause.
+pub(super) fn default_for_cause(cause: Cause) -> &'static DefaultAdvice {
+    DEFAULTS.iter().find(|text| text.cause == cause).unwrap_or(&UNKNOWN_CAUSE)
 }
 
-pub(super) const DESCRIBE: &str = "kubectl -n {namespace} describe pod {pod}";
+pub(super) const DESCRIBE_POD: &str = "kubectl -n {namespace} describe pod {pod}";
 pub(super) const CRANE_MANIFEST: &str = "crane manifest {image}";
 pub(super) const CRANE_TAGS: &str = "crane ls {repository}";
-pub(super) const SPEC: &str = "kubectl -n {namespace} get pod {pod} -o yaml";
+pub(super) const POD_YAML: &str = "kubectl -n {namespace} get pod {pod} -o yaml";
 pub(super) const PULL_SECRETS: &str =
     "kubectl -n {namespace} get pod {pod} -o jsonpath='{.spec.imagePullSecrets[*].name}'";
 pub(super) const CREATE_SECRET: &str = "kubectl -n {namespace} create secret docker-registry pull-secret --docker-server={server} --docker-username=USER --docker-password=PASSWORD";
 pub(super) const USE_SECRET: &str = r#"kubectl -n {namespace} patch serviceaccount {serviceaccount} -p '{"imagePullSecrets":[{"name":"pull-secret"}]}'"#;
-/// The request that failed, from the node and from elsewhere.
+/// Repeats the failed request from the node, and from elsewhere.
 pub(super) const NODE_CURL: &str = "@node curl -sSI -m 20 {url}";
 pub(super) const CURL: &str = "@here curl -sSI -m 20 {url}";
 pub(super) const NODE_PULL: &str = "@node crictl pull {image}";
 pub(super) const NODE_LOG: &str = "@node journalctl -u containerd -u crio -u docker --since -15min --no-pager";
-const NODE: &str = "kubectl describe node {node}";
+const DESCRIBE_NODE: &str = "kubectl describe node {node}";
 
-const UNKNOWN: Text = Text {
+const UNKNOWN_CAUSE: DefaultAdvice = DefaultAdvice {
     cause: Cause::Unknown,
-    summary: "The error is none that we know.",
-    check_first: "Read the whole text in the pod's events and in the runtime's log on the node.",
-    commands: &[DESCRIBE, NODE_LOG],
+    summary: "Unrecognized error.",
+    check_first: "Read the full error text in the pod's events and in the runtime's log on the node.",
+    commands: &[DESCRIBE_POD, NODE_LOG],
 };
 
-/// What is said where there is no error text to go by.
-pub(super) const NO_TEXT: Text = Text {
+/// The advice for a failure without an error text.
+pub(super) const NO_ERROR_TEXT: DefaultAdvice = DefaultAdvice {
     cause: Cause::Unknown,
     summary: "The kubelet gave no error text.",
-    check_first: "The pod's event \"Failed to pull image\" has the text for an hour; the next attempt writes it into the status, within five minutes.",
-    commands: &["kubectl -n {namespace} get events --field-selector involvedObject.name={pod},reason=Failed", DESCRIBE],
+    check_first: "The pod's \"Failed to pull image\" event holds the error text for one hour. The next attempt writes it to the pod's status within five minutes.",
+    commands: &[
+        "kubectl -n {namespace} get events --field-selector involvedObject.name={pod},reason=Failed",
+        DESCRIBE_POD,
+    ],
 };
 
-const TEXTS: &[Text] = &[
-    Text {
+const DEFAULTS: &[DefaultAdvice] = &[
+    DefaultAdvice {
         cause: Cause::ImageNotFound,
-        summary: "The registry knows no such tag or digest: whoever wrote the image reference must correct it, or push the image.",
-        check_first: "Look for a mistyped tag, a build that has not been pushed yet, or a tag that was deleted or has expired.",
-        commands: &[CRANE_TAGS, CRANE_MANIFEST, DESCRIBE],
+        summary: "The registry has no such tag or digest. The image owner must correct the reference or push the image.",
+        check_first: "Check for a mistyped tag, a build that was not pushed, and a tag that was deleted or has expired.",
+        commands: &[CRANE_TAGS, CRANE_MANIFEST, DESCRIBE_POD],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::RepositoryNotFound,
-        summary: "The registry knows no such repository: whoever wrote the image reference must correct it, or create the repository.",
-        check_first: "Compare the path with the registry's own list: project, account, region and spelling.",
-        commands: &[CRANE_TAGS, DESCRIBE],
+        summary: "The registry has no such repository. The image owner must correct the reference or create the repository.",
+        check_first: "Compare the path with the registry's list of repositories: project, account, region, spelling.",
+        commands: &[CRANE_TAGS, DESCRIBE_POD],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::InvalidReference,
-        summary: "The image reference is no valid reference and was never sent to a registry: its author must correct it.",
-        check_first: "Look for upper case in the repository, https:// in front, a blank, or a template whose variable was empty.",
-        commands: &[SPEC],
+        summary: "The image reference is invalid. The kubelet sends no request to a registry. The image owner must correct the reference.",
+        check_first: "Check for upper-case letters in the repository, a leading https://, white space, and a template with an empty variable.",
+        commands: &[POD_YAML],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::PlatformMismatch,
-        summary: "The image exists, and not for this node's operating system and architecture: build it for them, or schedule the pod elsewhere.",
-        check_first: "Compare the platforms in the manifest with the node's labels kubernetes.io/os and kubernetes.io/arch.",
+        summary: "The image is not built for the node's operating system and architecture. The image owner must build it for them, or the pod must run on other nodes.",
+        check_first: "Compare the platforms in the manifest with the node labels kubernetes.io/os and kubernetes.io/arch.",
         commands: &[CRANE_MANIFEST, "kubectl get node {node} -L kubernetes.io/os,kubernetes.io/arch"],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::UnsupportedManifest,
-        summary: "What lies under this reference is of a kind that the runtime cannot run: its author must rebuild or re-push it.",
-        check_first: "Look at the media types: schema 1 images, Helm charts and other artifacts are no container images.",
+        summary: "The runtime does not support this manifest. The image owner must rebuild or re-push the image.",
+        check_first: "Check the media types in the manifest. Schema 1 images, Helm charts and other artifacts are not supported as container images.",
         commands: &[CRANE_MANIFEST, "kubectl get node {node} -o jsonpath='{.status.nodeInfo.containerRuntimeVersion}'"],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::NeverPullAbsent,
-        summary: "The pull policy is Never and the image is not on the node, or the pod may not use it: the pod's author must allow the pull or preload the image.",
-        check_first: "Ask whether Never is meant; since Kubernetes 1.35 an image that came with another pod's credentials counts as absent.",
-        commands: &[SPEC, "kubectl get node {node} -o jsonpath='{.status.images[*].names}'"],
+        summary: "The pull policy is Never, and the image is not on the node or the pod is not allowed to use it. The image owner must change the policy or preload the image.",
+        check_first: "Check whether Never is intended. Since Kubernetes 1.35, an image that was pulled with another pod's credentials counts as absent.",
+        commands: &[POD_YAML, "kubectl get node {node} -o jsonpath='{.status.images[*].names}'"],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::AmbiguousShortName,
-        summary: "The image has no registry in its name and the node does not guess one: the pod's author must write the full name.",
-        check_first: "Write docker.io/library/… or whichever registry is meant; else the node's /etc/containers/registries.conf decides.",
-        commands: &[SPEC],
+        summary: "The image reference names no registry, and the node has no default for it. The image owner must write the full name.",
+        check_first: "Write the registry into the reference, for example docker.io/library/…. Otherwise, /etc/containers/registries.conf on the node decides.",
+        commands: &[POD_YAML],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::Unauthorized,
-        summary: "The registry wants credentials, and the pod has none, wrong ones or expired ones: whoever owns the pull secret must renew it.",
-        check_first: "See whether the pod names a pull secret, whether it exists in the namespace, and whether it is for this registry.",
-        commands: &[PULL_SECRETS, CREATE_SECRET, USE_SECRET, DESCRIBE],
+        summary: "The registry requires credentials, and those of the pod are missing, wrong or expired. The owner of the pull secret must renew it.",
+        check_first: "Check that the pod names a pull secret, that the secret exists in the namespace, and that it is for this registry.",
+        commands: &[PULL_SECRETS, CREATE_SECRET, USE_SECRET, DESCRIBE_POD],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::Forbidden,
-        summary: "The registry refused the credentials it was given, or a pull without any: whoever administers the registry must grant the pull.",
-        check_first: "Look for a missing read permission, a firewall or IP rule of the registry, and a token without the scope to pull.",
-        commands: &[PULL_SECRETS, CRANE_MANIFEST, CREATE_SECRET, DESCRIBE],
+        summary: "The registry denied the pull to these credentials, or to a client without any. The registry operator must grant access.",
+        check_first: "Check for a missing read permission, a firewall or IP rule of the registry, and a token without the pull scope.",
+        commands: &[PULL_SECRETS, CRANE_MANIFEST, CREATE_SECRET, DESCRIBE_POD],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::NotFoundOrDenied,
-        summary: "The image does not exist, or this pod may not see it: the registry does not say which, on purpose.",
-        check_first: "First check the spelling in the registry with an account that may see it; if the image is there, it is the credentials.",
+        summary: "The image does not exist, or the pod has no access to it. The registry deliberately reports both in the same way.",
+        check_first: "Look up the image with an account that has access. If it exists, the pod's credentials are the problem.",
         commands: &[CRANE_MANIFEST, PULL_SECRETS, CREATE_SECRET, USE_SECRET],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::CredentialsMalformed,
-        summary: "The credentials cannot be read, so the registry was not asked: whoever wrote the pull secret or set up the node's credential helper must mend it.",
-        check_first: "The secret must be of type kubernetes.io/dockerconfigjson, its auth the base64 of user:password without a line break.",
+        summary: "The credentials cannot be read, so no request was sent to the registry. The owner of the pull secret or of the node's credential helper must fix them.",
+        check_first: "The secret must have the type kubernetes.io/dockerconfigjson. Its auth field must be the base64 of user:password, without a line break.",
         commands: &[
             PULL_SECRETS,
             "kubectl -n {namespace} get secrets --field-selector type=kubernetes.io/dockerconfigjson",
             CREATE_SECRET,
         ],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::RateLimited,
-        summary: "The registry limits how much is pulled and the limit is reached: it passes, and comes back unless pulls are authenticated, cached or fewer.",
-        check_first: "See whether the pulls are anonymous and share one address; a pull secret, a mirror or policy IfNotPresent helps.",
+        summary: "The registry's rate limit is reached. The error is transient, and recurs until pulls are authenticated, cached or fewer.",
+        check_first: "Check whether the pulls are anonymous and share one IP address. A pull secret, a mirror or the pull policy IfNotPresent helps.",
         commands: &[PULL_SECRETS, CREATE_SECRET, USE_SECRET],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::RegistryError,
-        summary: "The registry answered with an error of its own: its operators must look.",
-        check_first: "See the registry's status page or logs, and whether other images of it can be pulled.",
+        summary: "The registry responded with a server error. The registry operator must investigate.",
+        check_first: "Check the registry's status page and logs, and whether its other images can be pulled.",
         commands: &[CURL, NODE_CURL, CRANE_MANIFEST],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::RegistryUnavailable,
-        summary: "The registry cannot be reached at its address: its operators must look.",
-        check_first: "See whether the registry runs, and whether it is away for every node or for this one.",
+        summary: "The registry is unreachable at its address. The registry operator must investigate.",
+        check_first: "Check whether the registry is running, and whether it is unreachable from all nodes or only from this one.",
         commands: &[NODE_CURL, CURL],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::DnsFailure,
-        summary: "The node cannot resolve the registry's name: whoever runs the node's DNS must look, or the name is mistyped.",
-        check_first: "Nodes do not ask the cluster's DNS: test the resolver of the node itself, and the spelling of the name.",
+        summary: "The node cannot resolve the registry's host name. The network operator must check the node's DNS, unless the name is mistyped.",
+        check_first: "Nodes do not use the cluster's DNS. Test the node's own resolver, and check the spelling of the name.",
         commands: &["@node getent hosts {host}", "@node cat /etc/resolv.conf", "@here nslookup {host}"],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::Timeout,
-        summary: "The registry did not answer in time: whoever runs the network between node and registry must look.",
-        check_first: "Look for a firewall that drops packets, a route that is missing, and whether one node or all are affected.",
+        summary: "The registry did not respond in time. The network operator must check the route between the node and the registry.",
+        check_first: "Check for a firewall that drops packets, for a missing route, and whether one node or all nodes are affected.",
         commands: &[NODE_CURL, CURL, NODE_LOG],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::ConnectionFailed,
-        summary: "The connection to the registry was refused or broke: whoever runs the network or the registry must look.",
-        check_first: "Refused means that nothing listens at that address; a reset or an end of file, that something in between hung up.",
+        summary: "The connection to the registry was refused or interrupted. The operator of the network or of the registry must investigate.",
+        check_first: "\"Connection refused\" means that nothing listens on that address. A reset or an EOF means that the peer or a device in between closed the connection.",
         commands: &[NODE_CURL, CURL],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::ProxyFailure,
-        summary: "A proxy stands between the node and the registry and failed or answered in its place: whoever runs the proxy must look.",
-        check_first: "See HTTPS_PROXY and NO_PROXY of the container runtime's service on the node, and mirrors that answer with a web page.",
+        summary: "A proxy between the node and the registry failed, or responded in place of the registry. The proxy operator must investigate.",
+        check_first: "Check HTTPS_PROXY and NO_PROXY of the container runtime's service on the node, and mirrors that respond with a web page.",
         commands: &[
             "@node systemctl show containerd crio docker --property=Environment",
             "@node curl -sSI -m 20 {registryurl}",
         ],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::TlsUntrusted,
-        summary: "The node does not trust the registry's certificate, or the two agree on no TLS: whoever set up the registry's certificate or the node must look.",
-        check_first: "See who issued the certificate and for which names; a private authority must be known to the runtime of each node.",
+        summary: "The node does not trust the registry's certificate, or the TLS handshake failed. The operator of the registry or of the node must fix the TLS configuration.",
+        check_first: "Check the issuer and the names of the certificate. The runtime of each node must trust a private certificate authority.",
         commands: &["@node curl -svI -m 20 {url}", "@here openssl s_client -connect {address} -showcerts </dev/null"],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::TlsExpired,
-        summary: "The registry's certificate has expired or is not valid yet: its operators must renew it, unless the node's clock is wrong.",
-        check_first: "Compare the certificate's dates with the node's clock.",
+        summary: "The registry's certificate has expired or is not valid yet. The registry operator must renew it, unless the node's clock is wrong.",
+        check_first: "Compare the certificate's validity period with the node's clock.",
         commands: &[
             "@node date -u",
             "@node curl -svI -m 20 {url}",
             "@here openssl s_client -connect {address} </dev/null | openssl x509 -noout -dates",
         ],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::PlainHttp,
-        summary: "One side speaks HTTP and the other HTTPS: whoever set up the registry or the node's runtime must make them agree.",
-        check_first: "A registry without TLS must be allowed on each node (containerd certs.d/hosts.toml, CRI-O registries.conf, docker insecure-registries).",
+        summary: "One side uses HTTP and the other HTTPS. The operator of the registry or of the node must configure the same protocol on both.",
+        check_first: "Each node must allow a registry without TLS: certs.d/hosts.toml of containerd, registries.conf of CRI-O, insecure-registries of Docker.",
         commands: &[NODE_CURL, CURL],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::DiskFull,
-        summary: "The node's disk is full: whoever runs the node must make room.",
-        check_first: "See the node's DiskPressure condition, its image and log directories, and its inodes as well as its bytes.",
-        commands: &[NODE, "@node df -h", "@node df -i"],
+        summary: "The node's disk is full. The node operator must free space.",
+        check_first: "Check the node's DiskPressure condition, the size of its image and log directories, and its free inodes.",
+        commands: &[DESCRIBE_NODE, "@node df -h", "@node df -i"],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::NodeStorageError,
-        summary: "The node's image store or container runtime failed: whoever runs the node must look.",
-        check_first: "See the runtime's log on the node; an image that is damaged there can be removed and pulled again.",
-        commands: &[NODE, NODE_LOG],
+        summary: "The node's image store or container runtime failed. The node operator must investigate.",
+        check_first: "Check the runtime's log on the node. A damaged image can be removed there and pulled again.",
+        commands: &[DESCRIBE_NODE, NODE_LOG],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::DigestMismatch,
-        summary: "What arrived is not what its digest says: a mirror, a proxy, a disk or the push itself damaged it.",
-        check_first: "Pull it on another node: if it fails there too, the registry or a mirror holds a damaged copy; else the node does.",
+        summary: "The content does not match its digest. A mirror, a proxy, a disk or the push corrupted it.",
+        check_first: "Pull the image on another node. If that fails too, the copy in the registry or in a mirror is corrupt. Otherwise, the copy on the node is.",
         commands: &["crane validate --remote {image}", NODE_PULL],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::PullQpsExceeded,
-        summary: "The kubelet started more pulls than its own limit allows and dropped this one: it tries again by itself.",
-        check_first: "Nothing is wrong with the image or the registry; if it lasts, raise registryPullQPS in the kubelet's configuration.",
+        summary: "The kubelet reached its own limit on pulls per second and rejected this one. It retries automatically.",
+        check_first: "The image and the registry are not at fault. If the error persists, increase registryPullQPS in the kubelet's configuration.",
         commands: &["kubectl get --raw /api/v1/nodes/{node}/proxy/configz"],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::PullCanceled,
-        summary: "The pull was broken off, most often because nothing arrived for minutes: it is tried again.",
-        check_first: "If it repeats, the network is too slow or stalls; see containerd's image_pull_progress_timeout.",
-        commands: &[DESCRIBE, NODE_LOG],
+        summary: "The pull was canceled, usually because no data arrived for minutes. The kubelet retries it.",
+        check_first: "If the error recurs, the network is too slow or stalls. See image_pull_progress_timeout of containerd.",
+        commands: &[DESCRIBE_POD, NODE_LOG],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::SignatureRejected,
-        summary: "The image is unsigned, or not signed by somebody whom the policy trusts: its builder must sign it, or the policy must change.",
-        check_first: "Whoever owns the policy says which signature is missing: the node's /etc/containers/policy.json, an image verifier, or the registry's rules.",
-        commands: &["cosign tree {image}", DESCRIBE],
+        summary: "The image is not signed by a signer that the policy trusts. The image owner must sign it, or the policy owner must change the policy.",
+        check_first: "Find the policy that requires the signature: /etc/containers/policy.json on the node, an image verifier, or a rule of the registry.",
+        commands: &["cosign tree {image}", DESCRIBE_POD],
     },
-    Text {
+    DefaultAdvice {
         cause: Cause::BlockedByPolicy,
-        summary: "A policy blocks this image: a scanner found it vulnerable or has not seen it yet, or a rule forbids its registry. No credentials help.",
-        check_first: "Read the rule in the error text; whoever owns it can exempt the image, and whoever builds it can mend what was found.",
-        commands: &[DESCRIBE, CRANE_MANIFEST],
+        summary: "A policy blocks the image: a scanner reported vulnerabilities or has not scanned it yet, or a rule forbids its registry. Credentials do not help.",
+        check_first: "Read the rule in the error text. The policy owner can exempt the image, and the image owner can fix the reported vulnerabilities.",
+        commands: &[DESCRIBE_POD, CRANE_MANIFEST],
     },
 ];

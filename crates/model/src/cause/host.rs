@@ -1,46 +1,46 @@
-//! Finds the host that failed in an error text, which is often not the image's registry.
+//! Finds the failing host in an error text. It is often not the image's registry.
 //!
-//! A pull asks a token service for a token and a blob store for the layers, and may ask mirrors and proxies on the way.
-//! Go's errors name the URL of the request that failed; containerd, docker and CRI-O pass them on.
+//! A pull sends requests to a token service and to a blob store, possibly through mirrors and proxies. Go's errors
+//! contain the URL of the failed request. containerd, Docker and CRI-O forward them.
 
 use std::sync::Arc;
 
 use super::super::image::{ImageReference, is_host};
 
-/// A host that failed.
+/// A host that a pull failed at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FailingHost {
-    /// Its name or address as the text has it, with the port if there is one, in lower case.
+    /// Name or address from the text, in lower case, with the port if there is one.
     pub name: Arc<str>,
-    /// What it is to the pull.
+    /// Role of the host in the pull.
     pub kind: HostKind,
 }
 
-/// What a host is to a pull.
+/// The role of a host in a pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HostKind {
     /// The image's registry.
     Registry,
-    /// The service that gives out the registry's tokens.
+    /// The token service of the registry.
     TokenService,
-    /// The store that the registry sends those to who ask for a layer.
+    /// The store that the registry redirects requests for layers to.
     BlobStore,
-    /// A mirror or a cache that the node asks in the registry's place.
+    /// A mirror or cache that the node uses in place of the registry.
     Mirror,
     /// The proxy of the node's runtime.
     Proxy,
-    /// The node itself: a registry, a mirror or a proxy at its loopback address.
+    /// The node itself: a registry, mirror or proxy on a loopback address.
     Node,
-    /// The text does not tell.
+    /// Not known.
     Unknown,
 }
 
 impl HostKind {
-    /// Holds every kind, in the order of the documentation.
+    /// Every kind, in the order of the documentation.
     pub const ALL: &'static [Self] =
         &[Self::Registry, Self::TokenService, Self::BlobStore, Self::Mirror, Self::Proxy, Self::Node, Self::Unknown];
 
-    /// Returns the name used in JSON.
+    /// Returns the JSON value.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Registry => "registry",
@@ -54,29 +54,29 @@ impl HostKind {
     }
 }
 
-/// The longest DNS name, and a port (RFC 1035).
-const MAX_LENGTH: usize = 253 + ":65535".len();
+/// Maximum length of a DNS name and a port (RFC 1035).
+const MAX_HOST_LEN: usize = 253 + ":65535".len();
 
-/// How much of a URL is read, so that many of them cost no more than the text is long.
-const MAX_URL: usize = 512;
+/// Maximum bytes of a URL that are read, so that the total work is linear in the length of the text.
+const MAX_URL_LEN: usize = 512;
 
-/// What stands before the URL of a request that got no answer: Go's `url.Error`, in quotes since 1.14.
-const ASKED: &[&str] = &["Get", "Head", "Post", "GET", "HEAD", "POST"];
+/// Methods before the URL of a request without a response (Go's `url.Error`; the URL is quoted since Go 1.14).
+const REQUEST_METHODS: &[&str] = &["Get", "Head", "Post", "GET", "HEAD", "POST"];
 
-/// What stands before the URL of an answer; behind it comes what the server wrote, whose links are of no interest.
-const ANSWERED: &[&str] = &["request to", "status code", "content at", "pulling from host"];
+/// Phrases before the URL of a response. The response body follows; links in it are ignored.
+const RESPONSE_PREFIXES: &[&str] = &["request to", "status code", "content at", "pulling from host"];
 
-/// What stands before a host without a URL, and what ends it.
-const NAMED: &[&str] = &["pinging container registry ", "pinging docker registry ", "pulling from host "];
+/// Phrases before a host without a URL.
+const HOST_PREFIXES: &[&str] = &["pinging container registry ", "pinging docker registry ", "pulling from host "];
 
-/// First labels of the hosts of token services.
+/// First labels of the host names of token services.
 const TOKEN_LABELS: &[&str] = &["auth", "authn", "oauth", "oauth2", "login", "sso", "token", "tokens"];
 
-/// Ends of the paths of token services: Docker Hub and GHCR, ACR and Harbor, Quay, GitLab, NGC.
+/// Suffixes of the URL paths of token services: Docker Hub and GHCR, ACR and Harbor, Quay, GitLab, NGC.
 const TOKEN_PATHS: &[&str] = &["/token", "/v2/auth", "/jwt/auth", "/proxy_auth"];
 
-/// Parts of the names of blob stores, for texts without the path of the request.
-const BLOB_STORES: &[&str] = &[
+/// Substrings of the host names of blob stores, for texts without the path of the request.
+const BLOB_STORE_NAME_PARTS: &[&str] = &[
     "cloudflare.docker.com",
     "cloudfront.",
     "r2.cloudflarestorage.com",
@@ -94,13 +94,13 @@ const BLOB_STORES: &[&str] = &[
     "cdn03.quay.io",
 ];
 
-/// Returns the host that failed in one error of a pull of `image`; `is_mirrors` says that the error is one of a mirror,
+/// Returns the host that failed in one error of a pull of `image`. `is_from_mirror` is true for the error of a mirror,
 /// which begins with the mirror's reference.
-pub(super) fn of_hop(error: &str, is_mirrors: bool, image: &ImageReference) -> Option<FailingHost> {
-    let named = proxy(error).or_else(|| requested(error, image)).or_else(|| looked_up(error, image));
-    let loopback = || loopback_address(error).map(|name| host(name, HostKind::Node));
+pub(super) fn failing_host_of_hop(error: &str, is_from_mirror: bool, image: &ImageReference) -> Option<FailingHost> {
+    let named = proxy_host(error).or_else(|| requested_host(error, image)).or_else(|| host_without_url(error, image));
+    let loopback = || loopback_address(error).map(|name| new_failing_host(name, HostKind::Node));
     let found = named.or_else(loopback);
-    if !is_mirrors {
+    if !is_from_mirror {
         return found;
     }
     let of_mirror = |found: FailingHost| match found.kind {
@@ -109,35 +109,35 @@ pub(super) fn of_hop(error: &str, is_mirrors: bool, image: &ImageReference) -> O
     };
     let by_reference = || {
         let name = error.trim_start_matches("//").split('/').next()?;
-        Some(host(valid(name)?, HostKind::Mirror))
+        Some(new_failing_host(valid_host_name(name)?, HostKind::Mirror))
     };
     found.map(of_mirror).or_else(by_reference)
 }
 
-/// The proxy behind `proxyconnect tcp: `, or before the `->` of a SOCKS error.
-fn proxy(error: &str) -> Option<FailingHost> {
+/// Returns the proxy after `proxyconnect tcp: `, or before the `->` of a SOCKS error.
+fn proxy_host(error: &str) -> Option<FailingHost> {
     let connect = || error.split_once("proxyconnect tcp: ").map(|(_, rest)| rest);
-    let by_name = || lookup(connect()?);
-    let by_address = || authority(connect()?.split_once("dial tcp ")?.1);
-    let by_socks = || authority(error.split_once("socks connect tcp ")?.1.split_once("->")?.0);
+    let by_name = || dns_lookup_name(connect()?);
+    let by_address = || host_of_url(connect()?.split_once("dial tcp ")?.1);
+    let by_socks = || host_of_url(error.split_once("socks connect tcp ")?.1.split_once("->")?.0);
     let name = by_name().or_else(by_address).or_else(by_socks)?;
-    Some(host(name, HostKind::Proxy))
+    Some(new_failing_host(name, HostKind::Proxy))
 }
 
-/// The host of the last request that a text tells of.
-fn requested(error: &str, image: &ImageReference) -> Option<FailingHost> {
+/// Returns the host of the last request in a text.
+fn requested_host(error: &str, image: &ImageReference) -> Option<FailingHost> {
     let mut last = None;
     for (at, scheme) in error.match_indices("http") {
         let before = error.get(..at).unwrap_or_default().trim_end_matches(['"', '\\', ' ', '\n', '\t']);
-        let is_answer = ANSWERED.iter().any(|words| before.ends_with(words));
-        if !is_answer && !ASKED.iter().any(|words| before.ends_with(words)) {
+        let is_answer = RESPONSE_PREFIXES.iter().any(|words| before.ends_with(words));
+        if !is_answer && !REQUEST_METHODS.iter().any(|words| before.ends_with(words)) {
             continue;
         }
         let rest = error.get(at + scheme.len()..).unwrap_or_default();
         let Some(address) = rest.strip_prefix('s').unwrap_or(rest).strip_prefix("://") else { continue };
-        let address = address.get(..address.floor_char_boundary(MAX_URL)).unwrap_or_default();
+        let address = address.get(..address.floor_char_boundary(MAX_URL_LEN)).unwrap_or_default();
         let url = address.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\\')).next().unwrap_or_default();
-        if let Some(name) = authority(url) {
+        if let Some(name) = host_of_url(url) {
             last = Some((name, url, before));
         }
         if is_answer {
@@ -145,103 +145,103 @@ fn requested(error: &str, image: &ImageReference) -> Option<FailingHost> {
         }
     }
     let (name, url, before) = last?;
-    // The name that was looked up is the one that failed, should it be another.
+    // If another name failed to resolve, that is the failing host.
     let behind = error.get(error.rfind(url).unwrap_or_default()..).unwrap_or_default();
-    let looked_up = lookup(behind).filter(|looked_up| *looked_up != without_port(name));
+    let looked_up = dns_lookup_name(behind).filter(|looked_up| *looked_up != strip_port(name));
     match looked_up {
-        Some(other) => Some(host(other, kind_of_name(other, image))),
-        None => Some(host(name, kind_of_request(name, url, before, image))),
+        Some(other) => Some(new_failing_host(other, kind_of_name(other, image))),
+        None => Some(new_failing_host(name, kind_of_request(name, url, before, image))),
     }
 }
 
-/// The host of a text without a URL.
-fn looked_up(error: &str, image: &ImageReference) -> Option<FailingHost> {
-    let named = || NAMED.iter().find_map(|words| authority(error.split_once(words)?.1));
+/// Returns the host in a text without a URL.
+fn host_without_url(error: &str, image: &ImageReference) -> Option<FailingHost> {
+    let named = || HOST_PREFIXES.iter().find_map(|words| host_of_url(error.split_once(words)?.1));
     // CRI-O: `reading manifest 1.2 in reg.example/team/app: manifest unknown`.
-    let read = || authority(error.split_once("reading manifest ")?.1.split_once(" in ")?.1);
-    let name = lookup(error).or_else(named).or_else(read)?;
-    Some(host(name, kind_of_name(name, image)))
+    let read = || host_of_url(error.split_once("reading manifest ")?.1.split_once(" in ")?.1);
+    let name = dns_lookup_name(error).or_else(named).or_else(read)?;
+    Some(new_failing_host(name, kind_of_name(name, image)))
 }
 
-/// What Go's resolver was asked for: `lookup reg.example on 10.0.0.10:53: no such host`.
-fn lookup(error: &str) -> Option<&str> {
+/// Returns the name that Go's resolver looked up: `lookup reg.example on 10.0.0.10:53: no such host`.
+fn dns_lookup_name(error: &str) -> Option<&str> {
     let rest = error.split_once("lookup ")?.1;
-    valid(rest.split(|c: char| c.is_whitespace() || c == ':').next()?)
+    valid_host_name(rest.split(|c: char| c.is_whitespace() || c == ':').next()?)
 }
 
-/// The loopback address that a text says could not be reached, or that hung up.
+/// Returns the loopback address that refused or closed the connection.
 fn loopback_address(error: &str) -> Option<&str> {
-    let dialled = || authority(error.split_once("dial tcp ")?.1);
-    let read = || authority(error.split_once("read tcp ")?.1.split_once("->")?.1);
+    let dialled = || host_of_url(error.split_once("dial tcp ")?.1);
+    let read = || host_of_url(error.split_once("read tcp ")?.1.split_once("->")?.1);
     dialled().or_else(read).filter(|name| is_loopback(name))
 }
 
-/// The host at the beginning of a URL without its scheme, or of an address.
-fn authority(text: &str) -> Option<&str> {
+/// Returns the host at the start of an address or of a URL without its scheme.
+fn host_of_url(text: &str) -> Option<&str> {
     let end = text.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\\' | '\'' | ','));
     let name = text.get(..end.unwrap_or(text.len()))?;
     let name = name.rsplit_once('@').map_or(name, |(_, name)| name);
-    valid(name.trim_end_matches([':', '.']))
+    valid_host_name(name.trim_end_matches([':', '.']))
 }
 
-fn valid(name: &str) -> Option<&str> {
-    Some(name).filter(|name| name.len() <= MAX_LENGTH && is_host(name))
+fn valid_host_name(name: &str) -> Option<&str> {
+    Some(name).filter(|name| name.len() <= MAX_HOST_LEN && is_host(name))
 }
 
-fn host(name: &str, kind: HostKind) -> FailingHost {
+fn new_failing_host(name: &str, kind: HostKind) -> FailingHost {
     let kind = if is_loopback(name) { HostKind::Node } else { kind };
     FailingHost { name: Arc::from(name.to_ascii_lowercase()), kind }
 }
 
-fn without_port(name: &str) -> &str {
+fn strip_port(name: &str) -> &str {
     match name.rsplit_once(':') {
         Some((host, _)) if !host.ends_with(':') && !name.ends_with(']') => host,
         Some(_) | None => name,
     }
 }
 
-/// Whether an address is the node's own. On a node `localhost` is the node, whatever it is elsewhere.
+/// Whether an address is the node's own. Error texts are the node's, so `localhost` is the node.
 fn is_loopback(name: &str) -> bool {
-    let host = without_port(name).trim_matches(['[', ']']);
+    let host = strip_port(name).trim_matches(['[', ']']);
     let is_v4 = || host.strip_prefix("127.").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
     host.eq_ignore_ascii_case("localhost") || host == "::1" || is_v4()
 }
 
-/// What a host is, of which the request is known.
+/// Returns the kind of a host from the URL that was requested.
 fn kind_of_request(name: &str, url: &str, before: &str, image: &ImageReference) -> HostKind {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let path = path.find('/').and_then(|at| path.get(at..)).unwrap_or_default();
-    if asks_for_token(before) || TOKEN_PATHS.iter().any(|end| path.ends_with(end)) {
+    if is_token_request(before) || TOKEN_PATHS.iter().any(|end| path.ends_with(end)) {
         HostKind::TokenService
     } else if query.split('&').any(|part| part.starts_with("ns=")) {
-        // containerd says to a mirror whose image it wants (core/remotes/docker/resolver.go).
+        // containerd adds the original registry to requests to a mirror (core/remotes/docker/resolver.go).
         HostKind::Mirror
-    } else if is_registry_of(name, image) {
+    } else if is_image_registry(name, image) {
         HostKind::Registry
     } else if !path.starts_with("/v2/") {
-        kind_of_store(name)
+        kind_of_non_registry(name)
     } else if image.registry().is_empty() || before.contains("failed to ") {
-        // A registry may be many: registry.k8s.io sends those who ask to one near them, and containerd would have
-        // called a mirror one.
+        // A registry can have several hosts: registry.k8s.io redirects to the closest one. containerd would have added
+        // the parameter for a mirror.
         HostKind::Registry
     } else {
         HostKind::Mirror
     }
 }
 
-/// What a host without a path of the registry's API is.
-fn kind_of_store(name: &str) -> HostKind {
+/// Returns the kind of a host that was requested with a path outside the registry API.
+fn kind_of_non_registry(name: &str) -> HostKind {
     if is_token_service(name) { HostKind::TokenService } else { HostKind::BlobStore }
 }
 
-/// What a host is, of which the name alone is known.
+/// Returns the kind of a host from its name alone.
 fn kind_of_name(name: &str, image: &ImageReference) -> HostKind {
     let lower = name.to_ascii_lowercase();
-    if is_registry_of(name, image) {
+    if is_image_registry(name, image) {
         HostKind::Registry
     } else if is_token_service(&lower) {
         HostKind::TokenService
-    } else if BLOB_STORES.iter().any(|part| lower.contains(part)) {
+    } else if BLOB_STORE_NAME_PARTS.iter().any(|part| lower.contains(part)) {
         HostKind::BlobStore
     } else {
         HostKind::Unknown
@@ -252,18 +252,18 @@ fn is_token_service(name: &str) -> bool {
     name.split_once('.').is_some_and(|(label, _)| TOKEN_LABELS.contains(&label))
 }
 
-/// Whether what is written before a URL says that a token was asked for.
-fn asks_for_token(before: &str) -> bool {
+/// Whether a token was requested, according to the text before the URL.
+fn is_token_request(before: &str) -> bool {
     let tail = before.get(before.ceil_char_boundary(before.len().saturating_sub(120))..).unwrap_or_default();
     tail.contains(" token: ")
 }
 
-/// Whether a host is the image's registry; Docker Hub answers at other names than its own.
-fn is_registry_of(name: &str, image: &ImageReference) -> bool {
+/// Whether a host is the image's registry. Docker Hub has several host names.
+fn is_image_registry(name: &str, image: &ImageReference) -> bool {
     let registry = image.registry();
     if registry == "docker.io" {
-        return matches!(without_port(name), "docker.io" | "registry-1.docker.io" | "index.docker.io");
+        return matches!(strip_port(name), "docker.io" | "registry-1.docker.io" | "index.docker.io");
     }
     !registry.is_empty()
-        && (name.eq_ignore_ascii_case(registry) || without_port(name).eq_ignore_ascii_case(without_port(registry)))
+        && (name.eq_ignore_ascii_case(registry) || strip_port(name).eq_ignore_ascii_case(strip_port(registry)))
 }

@@ -1,27 +1,28 @@
-//! Matches one error text against one rule.
+//! A classification rule, and how its patterns match an error text.
 
 use super::Cause;
 
-/// What an error text must hold to tell a cause, and where such a text was seen.
+/// Patterns of error texts that have one cause, and the source of those texts.
 ///
-/// Texts are in lower case, with names hidden (`text::without_names`). In them `*` stands for anything, and
-/// `#404` for that HTTP status in any of the spellings of `STATUS_SPELLINGS`. Each begins and ends at a word's edge.
+/// Error texts are lower-cased and their names masked (`error_text::normalize_and_mask_names`) before they are matched.
+/// In a pattern, `*` matches any text, and `#404` matches that HTTP status in any of the spellings of
+/// [`STATUS_PREFIXES`]. A match begins and ends at a word boundary.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// What the texts tell.
+    /// The cause of a matching text.
     pub cause: Cause,
-    /// Who writes them: a runtime, a registry, the kubelet.
+    /// Author of such texts: a runtime, a registry, the kubelet.
     pub written_by: &'static str,
-    /// Where they were read: a source file, a recording, an issue.
+    /// Source of such texts: a source file, a recording, an issue.
     pub seen_in: &'static str,
     any_of: &'static [&'static str],
     none_of: &'static [&'static str],
 }
 
-/// What stands before a status: CRI-O's `StatusCode: 403`, docker's `HTTP 403 response body`, containers/image v4's
-/// `from registry 404 (Not Found)`, containerd's `unexpected status: 403` and, behind a URL, `https://…: 403`. The phrase
-/// behind it is anybody's: Azure's storage writes its own.
-const STATUS_SPELLINGS: &[&str] = &[
+/// Texts before an HTTP status: CRI-O's `StatusCode: 403`, Docker's `HTTP 403 response body`, containers/image v4's
+/// `from registry 404 (Not Found)`, containerd's `unexpected status: 403` and, after a URL, `https://…: 403`. The
+/// reason phrase after it is not significant: Azure Storage writes its own.
+const STATUS_PREFIXES: &[&str] = &[
     "@: ",
     "status: ",
     "status ",
@@ -45,41 +46,41 @@ impl Rule {
         Self { cause, written_by, seen_in, any_of, none_of: &[] }
     }
 
-    /// Adds texts beside which the rule does not hold.
+    /// Adds patterns that prevent a match.
     pub(super) const fn unless(self, none_of: &'static [&'static str]) -> Self {
         Self { none_of, ..self }
     }
 
     pub(super) fn matches(&self, text: &str) -> bool {
-        let found = |patterns: &[&str]| patterns.iter().any(|pattern| is_found(text, pattern));
+        let found = |patterns: &[&str]| patterns.iter().any(|pattern| pattern_matches(text, pattern));
         found(self.any_of) && !found(self.none_of)
     }
 
     #[cfg(test)]
-    pub(super) fn wanted(&self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn patterns(&self) -> impl Iterator<Item = &'static str> {
         self.any_of.iter().copied()
     }
 }
 
-pub(super) fn is_found(text: &str, pattern: &str) -> bool {
+pub(super) fn pattern_matches(text: &str, pattern: &str) -> bool {
     match pattern.strip_prefix('#') {
         Some(status) => text.match_indices(status).any(|(at, _)| {
             let before = text.get(..at).unwrap_or_default();
             let after = text.get(at + status.len()..).unwrap_or_default();
-            STATUS_SPELLINGS.iter().any(|spelling| before.ends_with(spelling)) && !after.starts_with(is_of_word)
+            STATUS_PREFIXES.iter().any(|spelling| before.ends_with(spelling)) && !after.starts_with(is_word_char)
         }),
-        None => find_in_order(text, pattern),
+        None => pieces_match_in_order(text, pattern),
     }
 }
 
-/// Looks for the pieces between the `*` one after the other; each is sought from where the last ended, so the whole
-/// reads the text once. The first piece begins and the last one ends at a word's edge.
-fn find_in_order(text: &str, pattern: &str) -> bool {
+/// Searches for the pieces between `*` in order. Each search starts where the previous match ended, so the text is read
+/// once. The first piece begins and the last one ends at a word boundary.
+fn pieces_match_in_order(text: &str, pattern: &str) -> bool {
     let mut pieces = pattern.split('*').peekable();
     let mut rest = text;
     let mut is_first = true;
     while let Some(piece) = pieces.next() {
-        // Nearly every pattern ends here, and `contains` has a faster way for short needles than `match_indices`.
+        // Fast path for most patterns: for short needles, `contains` is faster than `match_indices`.
         if !rest.contains(piece) {
             return false;
         }
@@ -87,8 +88,9 @@ fn find_in_order(text: &str, pattern: &str) -> bool {
         let found = rest.match_indices(piece).find(|(at, _)| {
             let before = rest.get(..*at).unwrap_or_default();
             let after = rest.get(at + piece.len()..).unwrap_or_default();
-            let begins = !is_first || !piece.starts_with(is_of_word) || !before.ends_with(is_of_name);
-            let ends = !is_last || !piece.ends_with(is_of_word) || !after.starts_with(|c| is_of_word(c) || c == '/');
+            let begins = !is_first || !piece.starts_with(is_word_char) || !before.ends_with(is_name_char);
+            let ends =
+                !is_last || !piece.ends_with(is_word_char) || !after.starts_with(|c| is_word_char(c) || c == '/');
             begins && ends
         });
         let Some((at, _)) = found else {
@@ -100,11 +102,11 @@ fn find_in_order(text: &str, pattern: &str) -> bool {
     true
 }
 
-fn is_of_word(c: char) -> bool {
+fn is_word_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }
 
-/// What a path or a host name is made of: a word behind one is a part of it.
-fn is_of_name(c: char) -> bool {
-    is_of_word(c) || matches!(c, '/' | '.')
+/// Whether a character can be part of a path or a host name. A word directly after one is part of that name.
+fn is_name_char(c: char) -> bool {
+    is_word_char(c) || matches!(c, '/' | '.')
 }

@@ -1,11 +1,20 @@
-//! Holds the rules, in the order in which they are asked.
+//! The classification rules, in the order in which they are tried.
 //!
-//! The order decides as much as the texts do:
-//! what the kubelet says of itself comes first; the node's disk, the manifest and its digest come before `not found`,
-//! with which containerd ends such errors; what names a fault before the step of the image store that met it; a policy's
-//! rejection before the statuses it arrives in; rate limits, proxies, certificates and names before authorization, since
-//! a token is fetched over the same roads; the plain time-outs and broken connections come last, because nearly every
-//! error can end in one.
+//! The order matters:
+//!
+//! - The kubelet's own texts come first.
+//!
+//! - The node's disk, the manifest and its digest come before `not found`, because containerd appends it to such
+//!   errors.
+//!
+//! - Specific errors come before the step of the image store that reported them.
+//!
+//! - Policy rejections come before the HTTP statuses that carry them.
+//!
+//! - Rate limits, proxies, certificates and names come before authorization, because a token request can fail with each
+//!   of them.
+//!
+//! - Timeouts and interrupted connections come last, because nearly every error can end in one.
 
 mod content;
 mod credentials;
@@ -18,31 +27,31 @@ mod storage;
 use super::pattern::Rule;
 use super::text;
 
-const SECTIONS: &[&[Rule]] = &[
+const RULE_SECTIONS: &[&[Rule]] = &[
     local::KUBELET,
-    registry::FULL,
-    storage::FAULTS,
+    registry::STORAGE_FULL,
+    storage::SPECIFIC_ERRORS,
     content::PLATFORM,
     content::MANIFEST,
     content::POLICY,
-    storage::STEPS,
-    network::ROADS,
+    storage::FAILED_STEPS,
+    network::SPECIFIC_ERRORS,
     registry::LIMITS,
     local::UNAVAILABLE,
-    missing::NAMED,
-    credentials::RULES,
-    missing::RULES,
+    missing::MISSING_PROJECT,
+    credentials::AUTHORIZATION,
+    missing::NOT_FOUND,
     registry::ERRORS,
-    network::BREAKS,
+    network::TIMEOUTS_AND_BROKEN_CONNECTIONS,
     local::REASONS,
 ];
 
-/// Returns the first rule that holds for one error.
+/// Returns the first rule that matches one error.
 pub(super) fn first_match(error: &str) -> Option<&'static Rule> {
-    let text = text::without_names(error);
-    all().find(|rule| rule.matches(&text))
+    let text = text::normalize_and_mask_names(error);
+    all_rules().find(|rule| rule.matches(&text))
 }
 
-pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
-    SECTIONS.iter().copied().flatten()
+pub(super) fn all_rules() -> impl Iterator<Item = &'static Rule> {
+    RULE_SECTIONS.iter().copied().flatten()
 }

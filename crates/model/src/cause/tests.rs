@@ -1,4 +1,4 @@
-//! What the rules make of real texts.
+//! Classification of real error texts.
 
 mod host;
 
@@ -7,19 +7,21 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::{
-    Cause, CauseGroup, MOST_ACTIONABLE, classify, deciding_rule, is_bare_backoff, is_same_error, pattern, rules, text,
+    BY_ACTIONABILITY, Cause, CauseGroup, classify, deciding_rule, is_bare_backoff, is_same_error, pattern, rules, text,
 };
 use crate::reason::Reason;
 
-const ROWS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/pull-errors.tsv"));
-/// Real reports; a cause may be one of several, with `|` between them.
-const REPORTED_ROWS: &str =
+const COLLECTED_TEXTS: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/pull-errors.tsv"));
+/// Texts from public reports. A row can allow several causes, separated by `|`.
+const REPORTED_TEXTS: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/pull-errors-2.tsv"));
-const MORE_ROWS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/pull-errors-more.tsv"));
+const MORE_TEXTS: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/pull-errors-more.tsv"));
 
-/// The cause and the message of each row; `\n` stands for a line break in the second file.
-fn rows() -> impl Iterator<Item = (&'static str, String)> {
-    ROWS.lines().skip(1).chain(MORE_ROWS.lines().skip(1)).filter_map(|row| {
+/// The cause and the message of each row. In the second file, `\n` stands for a line break.
+fn collected_texts() -> impl Iterator<Item = (&'static str, String)> {
+    COLLECTED_TEXTS.lines().skip(1).chain(MORE_TEXTS.lines().skip(1)).filter_map(|row| {
         let mut columns = row.split('\t').skip(1);
         Some((columns.next()?, columns.next()?.replace("\\n", "\n")))
     })
@@ -27,17 +29,17 @@ fn rows() -> impl Iterator<Item = (&'static str, String)> {
 
 #[test]
 fn every_collected_text_has_its_cause() {
-    let wrong: Vec<String> = rows()
+    let wrong: Vec<String> = collected_texts()
         .filter(|(cause, message)| classify("", message).as_str() != *cause)
         .map(|(cause, message)| format!("{cause}, not {}: {message}", classify("", &message).as_str()))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(rows().count() > 250, "the tables are read");
+    assert!(collected_texts().count() > 250, "the tables are read");
 }
 
 #[test]
 fn every_reported_text_has_one_of_its_causes() {
-    let rows: Vec<(&str, String)> = REPORTED_ROWS
+    let rows: Vec<(&str, String)> = REPORTED_TEXTS
         .lines()
         .skip(1)
         .filter_map(|row| {
@@ -57,7 +59,7 @@ fn every_reported_text_has_one_of_its_causes() {
 
 #[test]
 fn back_off_keeps_the_cause_of_the_last_error() {
-    for (cause, message) in rows().filter(|(_, message)| !message.starts_with("Back-off")) {
+    for (cause, message) in collected_texts().filter(|(_, message)| !message.starts_with("Back-off")) {
         let backed_off = format!("Back-off pulling image \"reg.example/a:1\": ErrImagePull: {message}");
         assert_eq!(classify("ImagePullBackOff", &backed_off), classify("ErrImagePull", &message), "{cause}: {message}");
         assert!(is_same_error(&message, &backed_off), "{message}");
@@ -66,7 +68,7 @@ fn back_off_keeps_the_cause_of_the_last_error() {
 }
 
 #[test]
-fn a_reason_that_tells_no_cause_tells_none() {
+fn a_generic_reason_without_text_has_no_cause() {
     for reason in Reason::ALL.into_iter().filter(|reason| reason.tells_no_cause()) {
         assert_eq!(classify(reason.as_str(), "zut"), Cause::Unknown);
     }
@@ -74,13 +76,13 @@ fn a_reason_that_tells_no_cause_tells_none() {
 
 #[test]
 fn every_cause_has_a_text() {
-    let seen: BTreeSet<&str> = rows().map(|(cause, _)| cause).collect();
+    let seen: BTreeSet<&str> = collected_texts().map(|(cause, _)| cause).collect();
     let all: BTreeSet<&str> = Cause::ALL.iter().map(|cause| cause.as_str()).collect();
     assert_eq!(seen, all);
 }
 
 #[test]
-fn a_bare_back_off_is_told_from_one_with_a_cause() {
+fn detects_a_back_off_without_a_cause() {
     assert!(is_bare_backoff("Back-off pulling image \"reg.example/a:1\""));
     assert!(!is_bare_backoff("Back-off pulling image \"a\": ErrImagePull: pull QPS exceeded"));
     assert!(!is_bare_backoff("back-off 10s restarting failed container=app"));
@@ -88,7 +90,7 @@ fn a_bare_back_off_is_told_from_one_with_a_cause() {
 }
 
 #[test]
-fn the_reason_speaks_when_the_text_does_not() {
+fn the_reason_decides_when_no_rule_matches_the_text() {
     let cases = [
         ("InvalidImageName", Cause::InvalidReference),
         ("ErrImageNeverPull", Cause::NeverPullAbsent),
@@ -106,7 +108,7 @@ fn the_reason_speaks_when_the_text_does_not() {
 }
 
 #[test]
-fn of_several_attempts_the_one_that_came_furthest_decides() {
+fn the_attempt_that_got_furthest_decides() {
     let turned_away = "rpc error: code = Unknown desc = failed to resolve reference \"a\": 401 Unauthorized";
     let at_layers = "rpc error: code = Unknown desc = failed to copy: Get \"https://reg.example/v2/\": EOF";
     let missing = "rpc error: code = NotFound desc = failed to resolve reference \"a\": a: not found";
@@ -116,7 +118,7 @@ fn of_several_attempts_the_one_that_came_furthest_decides() {
         (format!("[{turned_away}, {at_layers}]"), Cause::ConnectionFailed),
         (format!("Failed to pull image \"a\":[{at_layers}, {turned_away}]"), Cause::ConnectionFailed),
         (format!("[{turned_away}; artifact err: {at_layers}, {turned_away}]"), Cause::Unauthorized),
-        // A comma before anything else is part of the error.
+        // A comma before any other text is part of the error.
         (format!("[{turned_away}, retried: a: not found]"), Cause::Unauthorized),
     ];
     for (message, cause) in cases {
@@ -125,7 +127,7 @@ fn of_several_attempts_the_one_that_came_furthest_decides() {
 }
 
 #[test]
-fn what_came_second_counts_only_if_the_first_tells_nothing() {
+fn mirror_and_artifact_errors_count_only_if_the_primary_is_inconclusive() {
     let cases = [
         (
             "unable to pull image or OCI artifact: pull image err: zut; artifact err: manifest unknown",
@@ -134,7 +136,7 @@ fn what_came_second_counts_only_if_the_first_tells_nothing() {
         ("pull image err: no space left on device; artifact err: manifest unknown", Cause::DiskFull),
         ("(Mirrors also failed: [mirror/a: manifest unknown]): reg/a: 401 Unauthorized", Cause::Unauthorized),
         ("(Mirrors also failed: [mirror/a: manifest unknown]): reg/a: zut", Cause::ImageNotFound),
-        // A cluster without a way out has what it needs in a mirror, or should.
+        // In an air-gapped cluster, the mirror has the image, or should.
         (
             "(Mirrors also failed: [m/a: manifest unknown]): reg/a: dial tcp: lookup reg: no such host",
             Cause::ImageNotFound,
@@ -157,7 +159,7 @@ fn what_came_second_counts_only_if_the_first_tells_nothing() {
 }
 
 #[test]
-fn a_text_is_read_the_same_however_its_lines_are_broken() {
+fn line_breaks_do_not_change_the_cause() {
     let text = "pull image: reading manifest 1 in quay.io/a/b: unauthorized: access to the requested resource is not authorized";
     for broken in ["\n", "\\n", " \t\n   ", "\\n\\t"] {
         let message = text.replace(' ', broken);
@@ -168,7 +170,7 @@ fn a_text_is_read_the_same_however_its_lines_are_broken() {
 }
 
 #[test]
-fn what_an_answer_means_can_depend_on_the_host() {
+fn response_meaning_depends_on_the_host() {
     let cases = [
         ("unexpected status from GET request to https://quay.io/v2/auth: 401 Unauthorized", Cause::NotFoundOrDenied),
         ("unexpected status from GET request to https://reg.example/quay.io: 401 Unauthorized", Cause::Unauthorized),
@@ -180,7 +182,7 @@ fn what_an_answer_means_can_depend_on_the_host() {
             "failed to fetch oauth token: status from GET to https://reg.example/token: 404 Not Found",
             Cause::Unauthorized,
         ),
-        // Behind a URL the status speaks, whatever phrase comes with it.
+        // After a URL, the status decides, not the reason phrase.
         ("https://acct.blob.core.windows.net/x: 403 This request is not authorized to perform this.", Cause::Forbidden),
         ("https://acct.blob.core.windows.net/x: 503 Egress is over the account limit.", Cause::RegistryError),
     ];
@@ -190,7 +192,7 @@ fn what_an_answer_means_can_depend_on_the_host() {
 }
 
 #[test]
-fn what_an_image_is_called_is_no_evidence() {
+fn image_names_do_not_affect_the_cause() {
     let names = [
         "timeout-tool:1",
         "reg.example/no-such-host",
@@ -213,9 +215,9 @@ fn what_an_image_is_called_is_no_evidence() {
 
 #[test]
 fn causes_are_a_closed_set_with_one_rank_each() {
-    let ranked: BTreeSet<Cause> = MOST_ACTIONABLE.iter().copied().collect();
+    let ranked: BTreeSet<Cause> = BY_ACTIONABILITY.iter().copied().collect();
     let all: BTreeSet<Cause> = Cause::ALL.iter().copied().collect();
-    assert_eq!((ranked.len(), MOST_ACTIONABLE.len(), Cause::ALL.len()), (29, 29, 29));
+    assert_eq!((ranked.len(), BY_ACTIONABILITY.len(), Cause::ALL.len()), (29, 29, 29));
     assert_eq!(ranked, all);
     let names: BTreeSet<&str> = Cause::ALL.iter().map(|cause| cause.as_str()).collect();
     assert_eq!(names.len(), Cause::ALL.len());
@@ -223,15 +225,15 @@ fn causes_are_a_closed_set_with_one_rank_each() {
     assert_eq!(groups, CauseGroup::ALL.iter().copied().collect());
 }
 
-/// A text that an earlier rule takes, or that another text of the rule holds, would stand in the table for nothing.
+/// A pattern is redundant if an earlier rule matches its text, or another pattern of the same rule does.
 #[test]
 fn every_pattern_is_needed() {
-    let idle: Vec<String> = rules::all()
-        .flat_map(|rule| rule.wanted().map(move |pattern| (rule, pattern)))
+    let idle: Vec<String> = rules::all_rules()
+        .flat_map(|rule| rule.patterns().map(move |pattern| (rule, pattern)))
         .filter(|(rule, pattern)| {
             let text = pattern.replace('#', "status code ").replace('*', "x");
             let is_first = rules::first_match(&text).is_some_and(|first| std::ptr::eq(first, *rule));
-            !is_first || rule.wanted().filter(|wanted| pattern::is_found(&text, wanted)).count() != 1
+            !is_first || rule.patterns().filter(|wanted| pattern::pattern_matches(&text, wanted)).count() != 1
         })
         .map(|(rule, pattern)| format!("{:?}: {pattern}", rule.cause))
         .collect();
@@ -239,10 +241,13 @@ fn every_pattern_is_needed() {
 }
 
 #[test]
-fn patterns_are_in_lower_case_and_rules_say_where_they_come_from() {
-    for rule in rules::all() {
+fn patterns_are_lower_case_and_rules_name_their_source() {
+    for rule in rules::all_rules() {
         assert!(!rule.written_by.is_empty() && !rule.seen_in.is_empty());
-        assert!(rule.wanted().all(|pattern| pattern == pattern.to_ascii_lowercase() && pattern.len() > 3), "{rule:?}");
+        assert!(
+            rule.patterns().all(|pattern| pattern == pattern.to_ascii_lowercase() && pattern.len() > 3),
+            "{rule:?}"
+        );
     }
 }
 
@@ -250,13 +255,13 @@ fn patterns_are_in_lower_case_and_rules_say_where_they_come_from() {
 fn only_the_start_and_the_end_of_a_huge_text_are_read() {
     let rubbish = "é<br>".repeat(1 << 18);
     assert!(rubbish.len() > 1 << 20);
-    assert!(text::bounded(&rubbish).len() <= 20 * 1024 + 8);
+    assert!(text::truncate_middle(&rubbish).len() <= 20 * 1024 + 8);
     let framed = format!("failed to resolve reference \"a\": {rubbish}: dial tcp 10.0.0.9:443: i/o timeout");
     assert_eq!(classify("ErrImagePull", &framed), Cause::Timeout);
     assert_eq!(classify("ErrImagePull", &format!("pull QPS exceeded{rubbish}")), Cause::PullQpsExceeded);
 }
 
-/// The work is the table's patterns times the bytes looked at, and splitting never adds bytes to look at.
+/// The work is proportional to the number of patterns times the bytes of all parts. Splitting must not add bytes.
 #[test]
 fn splitting_a_text_never_makes_it_longer() {
     for joined in [
@@ -265,7 +270,7 @@ fn splitting_a_text_never_makes_it_longer() {
         "\n\t* errors occurred:".repeat(99),
         "(Mirrors also failed: [".repeat(50) + &"]\n[".repeat(50) + &"] [".repeat(50) + &"]): ".repeat(50),
     ] {
-        let attempts = text::attempts(&joined);
+        let attempts = text::split_attempts(&joined);
         let parts = attempts
             .iter()
             .flat_map(|attempt| attempt.mirrors.iter().copied().chain(attempt.artifact).chain([attempt.error]));
@@ -274,7 +279,7 @@ fn splitting_a_text_never_makes_it_longer() {
 }
 
 #[test]
-fn a_rule_tells_where_such_a_text_was_seen() {
+fn matching_rule_names_its_source() {
     let rule = deciding_rule("ErrImagePull", "pull QPS exceeded").unwrap();
     assert_eq!((rule.cause, rule.written_by), (Cause::PullQpsExceeded, "kubelet"));
     assert!(deciding_rule("ErrImagePull", "").is_none());

@@ -1,38 +1,38 @@
-//! Names what can be wrong with an image reference.
+//! Problems of invalid image references.
 
 use std::fmt;
 
-/// Why the kubelet refuses an image reference (waiting reason `InvalidImageName`).
+/// The problem of an invalid image reference (waiting reason `InvalidImageName`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Problem {
-    /// Nothing is written.
+    /// The reference is empty.
     Empty,
-    /// A blank or a control character.
+    /// White space or a control character.
     Blank,
     /// A URL.
     Scheme,
-    /// 64 hexadecimal digits.
+    /// 64 hexadecimal digits, which is an image ID.
     HexName,
-    /// No host name before the first slash.
+    /// The part before the first slash is not a host name.
     BadRegistry,
-    /// Upper case in the repository.
+    /// An upper-case letter in the repository.
     UpperCase,
-    /// A slash with nothing before or after it.
+    /// A leading, trailing or double slash.
     EmptyComponent,
-    /// A character, or a sequence, that a repository cannot hold.
+    /// An invalid character or separator in the repository.
     BadComponent,
-    /// A repository of more than 255 characters, or a reference longer than any.
+    /// A repository of more than 255 characters, or a reference longer than any valid one.
     TooLong,
     /// A colon without a tag.
     EmptyTag,
-    /// A character that a tag cannot hold, or too many.
+    /// An invalid character in the tag, or too many.
     BadTag,
-    /// A digest of an unknown algorithm or a wrong length.
+    /// A digest with an unknown algorithm or of the wrong length.
     BadDigest,
 }
 
 impl Problem {
-    /// Holds every problem.
+    /// Every problem.
     pub const ALL: &'static [Self] = &[
         Self::Empty,
         Self::Blank,
@@ -50,23 +50,29 @@ impl Problem {
 }
 
 impl fmt::Display for Problem {
-    /// Writes one sentence, without a full stop, that says what to change.
+    /// Writes one sentence without a full stop.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "the reference is empty",
-            Self::Blank => "it contains a blank or a control character, which no part of a reference may hold",
-            Self::Scheme => "it starts like a URL; a reference begins with the registry's host, without https://",
-            Self::HexName => "64 hexadecimal digits alone read as an image id, not as a repository name",
-            Self::BadRegistry => "the registry before the first slash is no host name, optionally with a port",
-            Self::UpperCase => "the repository has upper case letters, and only lower case is allowed",
-            Self::EmptyComponent => "the repository has an empty component (a leading, trailing or double slash)",
+            Self::Blank => "the reference contains white space or a control character",
+            Self::Scheme => "the reference is a URL; it must begin with the registry's host, without https://",
+            Self::HexName => "a name of 64 hexadecimal digits is an image ID, not a repository",
+            Self::BadRegistry => "the part before the first slash is not a host name with an optional port",
+            Self::UpperCase => "the repository contains upper-case letters; only lower case is allowed",
+            Self::EmptyComponent => "the repository has an empty component: a leading, trailing or double slash",
             Self::BadComponent => {
-                "the repository may hold only a-z, 0-9 and, between those, single dots, one or two underscores or hyphens"
+                "the repository may contain only a-z and 0-9, separated by a dot, one or two underscores, or hyphens"
             }
-            Self::TooLong => "the repository is longer than 255 characters, or the reference longer than any can be",
-            Self::EmptyTag => "there is no tag after the colon, as when a template's variable is empty",
-            Self::BadTag => "a tag is at most 128 of a-z, A-Z, 0-9, _, . and -, and starts with none of the last two",
-            Self::BadDigest => "a digest is sha256: and 64 lower case hexadecimal digits (or sha384:, sha512: and theirs)",
+            Self::TooLong => {
+                "the repository is longer than 255 characters, or the reference exceeds the longest valid one"
+            }
+            Self::EmptyTag => "there is no tag after the colon; a template variable may be empty",
+            Self::BadTag => {
+                "a tag has at most 128 characters of a-z, A-Z, 0-9, _, . and -, and begins with a letter, a digit or _"
+            }
+            Self::BadDigest => {
+                "a digest is sha256: and 64 lower-case hexadecimal digits, or sha384: and 96, or sha512: and 128"
+            }
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Says which part of an image reference a cause points at, so that a reader sees at once where to look.
+//! Finds the part of an image reference that a cause points at, to highlight it.
 
 #[cfg(test)]
 mod tests;
@@ -6,25 +6,25 @@ mod tests;
 use std::ops::Range;
 
 use super::super::cause::{Cause, CauseGroup};
-use super::{ImageReference, Problem, cut, split_domain};
+use super::{ImageReference, Problem, split_at_first, split_domain};
 
 /// A part of an image reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// The registry's host.
+    /// The registry's host and port.
     Registry,
-    /// The path below it.
+    /// The repository, without an implied `library/`.
     Repository,
-    /// The tag.
+    /// The tag, without the colon.
     Tag,
-    /// The digest.
+    /// The digest, including its algorithm.
     Digest,
-    /// All of it.
+    /// The whole reference.
     Reference,
 }
 
 impl Part {
-    /// Its name.
+    /// Returns the JSON value.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -36,18 +36,18 @@ impl Part {
         }
     }
 
-    /// Where it is in a reference as written; `None` where it is only implied.
+    /// Returns the byte range of the part in a reference as written, or `None` if the part is only implied.
     #[must_use]
     pub fn range_in(self, written: &str) -> Option<Range<usize>> {
         let (domain, rest) = split_domain(written);
-        let (name, digest) = cut(rest, '@');
-        let (path, tag) = cut(name, ':');
+        let (name, digest) = split_at_first(rest, '@');
+        let (path, tag) = split_at_first(name, ':');
         let (begin, end) = (written.len() - rest.len(), written.len());
         let path_end = begin + path.len();
         match self {
             Self::Registry => domain.map(|domain| 0..domain.len()),
             Self::Repository => Some(begin..path_end),
-            // Where nothing follows the colon, that is what there is to see.
+            // For an empty tag, the range of the colon.
             Self::Tag => tag.map(|tag| path_end + usize::from(!tag.is_empty())..begin + name.len()),
             Self::Digest => digest.map(|digest| end - digest.len()..end),
             Self::Reference => Some(0..end),
@@ -55,14 +55,14 @@ impl Part {
     }
 }
 
-/// The part that `cause` points at; `None` where the reference is not to blame, or nobody can tell.
+/// Returns the part that `cause` points at, or `None` if the reference is not at fault or the part is not known.
 #[must_use]
 pub fn suspect(cause: Cause, image: &ImageReference) -> Option<Part> {
     match (cause, cause.group()) {
         (Cause::ImageNotFound | Cause::DigestMismatch, _) if !image.digest().is_empty() => Some(Part::Digest),
         (Cause::ImageNotFound, _) if !image.tag().is_empty() => Some(Part::Tag),
         (Cause::ImageNotFound | Cause::RepositoryNotFound | Cause::NotFoundOrDenied, _) => Some(Part::Repository),
-        (Cause::InvalidReference, _) => Some(image.problem().map_or(Part::Reference, of_problem)),
+        (Cause::InvalidReference, _) => Some(image.problem().map_or(Part::Reference, part_of_problem)),
         (Cause::AmbiguousShortName, _) => Some(Part::Reference),
         (_, CauseGroup::Registry | CauseGroup::Network) => Some(Part::Registry),
         (
@@ -72,7 +72,7 @@ pub fn suspect(cause: Cause, image: &ImageReference) -> Option<Part> {
     }
 }
 
-const fn of_problem(problem: Problem) -> Part {
+const fn part_of_problem(problem: Problem) -> Part {
     match problem {
         Problem::Empty | Problem::Blank | Problem::HexName => Part::Reference,
         Problem::Scheme | Problem::BadRegistry => Part::Registry,

@@ -5,7 +5,7 @@ use super::{ImageReference, Problem, PullPolicy, default_pull_policy, image_name
 const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// What is written, and the registry, repository, tag and digest it names.
-fn sound() -> Vec<(String, [&'static str; 3], bool)> {
+fn valid_references() -> Vec<(String, [&'static str; 3], bool)> {
     let with_digest = |name: &str| format!("{name}@sha256:{HEX}");
     vec![
         ("nginx".into(), ["docker.io", "library/nginx", ""], false),
@@ -29,8 +29,8 @@ fn sound() -> Vec<(String, [&'static str; 3], bool)> {
 }
 
 #[test]
-fn a_sound_reference_has_its_parts() {
-    for (raw, [registry, repository, tag], has_digest) in sound() {
+fn a_valid_reference_has_its_parts() {
+    for (raw, [registry, repository, tag], has_digest) in valid_references() {
         let image = ImageReference::parse(&raw);
         assert_eq!((image.problem(), image.raw()), (None, raw.as_str()));
         assert_eq!([image.registry(), image.repository(), image.tag()], [registry, repository, tag], "{raw}");
@@ -41,7 +41,7 @@ fn a_sound_reference_has_its_parts() {
 
 /// What is written, what is wrong with it, and the registry and repository that are beyond doubt.
 #[test]
-fn an_unsound_reference_says_what_is_wrong_with_it() {
+fn an_invalid_reference_has_a_problem() {
     let long = format!("reg.example/{}", "a".repeat(256));
     let long_with_library = "a".repeat(248);
     let long_tag = format!("nginx:{}", "a".repeat(129));
@@ -95,7 +95,7 @@ fn an_unsound_reference_says_what_is_wrong_with_it() {
 }
 
 #[test]
-fn texts_of_one_image_are_the_same() {
+fn is_same_image_normalizes() {
     let pinned = format!("app@sha256:{HEX}");
     let both = format!("docker.io/library/app:1@sha256:{HEX}");
     let same = [
@@ -141,7 +141,7 @@ fn the_default_policy_is_the_api_servers() {
 }
 
 #[test]
-fn the_image_is_read_only_where_a_reference_is_printed() {
+fn finds_the_image_only_in_known_phrases() {
     let cases = [
         (r#"Back-off pulling image "a:1""#, Some("a:1")),
         (
@@ -181,7 +181,7 @@ fn the_image_is_read_only_where_a_reference_is_printed() {
 }
 
 #[test]
-fn a_password_in_what_is_no_reference_is_not_shown() {
+fn redacts_a_password_in_an_invalid_reference() {
     for (raw, shown) in [
         ("https://user:hunter2@reg.example/app:1", "https://<redacted>@reg.example/app:1"),
         ("user:hunter2@reg.example/app:1", "<redacted>@reg.example/app:1"),
@@ -196,7 +196,7 @@ fn a_password_in_what_is_no_reference_is_not_shown() {
 
 proptest! {
     #[test]
-    fn any_text_is_kept_and_read(raw in "(?s).{0,300}") {
+    fn parse_accepts_any_text(raw in "(?s).{0,300}") {
         let image = ImageReference::parse(&raw);
         prop_assert_eq!(image.raw(), raw.as_str());
         let _ = (default_pull_policy(&raw), image_named_in(&raw));
@@ -210,7 +210,7 @@ proptest! {
     }
 
     #[test]
-    fn the_parts_of_a_sound_reference_make_the_same_image(
+    fn the_parts_of_a_valid_reference_make_the_same_image(
         registry in "(docker\\.io|localhost(:[0-9]{2,5})?|[a-z]{1,8}\\.example(:[0-9]{2,5})?|\\[::1\\]:5000)",
         path in "[a-z0-9]{1,5}([._-][a-z0-9]{1,5})?(/[a-z0-9]{1,5}){0,2}",
         tag in "(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,9})?",

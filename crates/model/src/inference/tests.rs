@@ -7,17 +7,17 @@ const NO_HOST: &str = "Head \"https://reg.example/v2/a\": dial tcp: lookup reg.e
 const FULL: &str = "write /var/lib/containerd/a: no space left on device";
 const DENIED: &str = "unexpected status from HEAD request to https://reg.example/v2/a: 401 Unauthorized";
 
-/// A pod that waits with nothing but a bare back-off.
-fn bare(name: &str) -> PodFacts {
+/// A pod in a back-off without an error text.
+fn in_bare_back_off(name: &str) -> PodFacts {
     pod(name).image(IMAGE).waits("ImagePullBackOff", &format!("Back-off pulling image \"{IMAGE}\""))
 }
 
 /// A pod whose attempt failed with an error text.
-fn told(name: &str, text: &str) -> PodFacts {
+fn failed_with(name: &str, text: &str) -> PodFacts {
     pod(name).image(IMAGE).waits("ErrImagePull", text)
 }
 
-fn on(node: &str, mut pod: PodFacts) -> PodFacts {
+fn on_node(node: &str, mut pod: PodFacts) -> PodFacts {
     node.clone_into(&mut pod.node);
     pod
 }
@@ -27,7 +27,7 @@ fn with_secret(secret: &str, mut pod: PodFacts) -> PodFacts {
     pod
 }
 
-/// The cause of each failure, and whether it is inferred, by the pod's name.
+/// Pod name, cause, and whether the cause is inferred, of each failure.
 fn causes(story: &mut Story) -> Vec<(String, Cause, bool)> {
     let snapshot = story.index.snapshot().unwrap();
     let causes = snapshot
@@ -36,7 +36,8 @@ fn causes(story: &mut Story) -> Vec<(String, Cause, bool)> {
     causes.collect()
 }
 
-/// Checks the cause of the pod `bare` beside others, in whatever order they come and however often a reader looks.
+/// Checks the cause of the pod `bare` next to others, for every order of events and with and without intermediate
+/// snapshots.
 #[track_caller]
 fn check(bare: &PodFacts, others: &[PodFacts], expected: Option<Cause>) {
     let pods: Vec<&PodFacts> = others.iter().chain([bare]).collect();
@@ -55,57 +56,61 @@ fn check(bare: &PodFacts, others: &[PodFacts], expected: Option<Cause>) {
 }
 
 #[test]
-fn a_bare_back_off_takes_the_cause_of_a_container_with_the_same_image() {
-    check(&bare("web"), &[told("other", NO_HOST)], Some(Cause::DnsFailure));
-    check(&bare("web"), &[on("node-2", told("other", NO_HOST))], Some(Cause::DnsFailure));
+fn infers_the_cause_from_a_container_with_the_same_image() {
+    check(&in_bare_back_off("web"), &[failed_with("other", NO_HOST)], Some(Cause::DnsFailure));
+    check(&in_bare_back_off("web"), &[on_node("node-2", failed_with("other", NO_HOST))], Some(Cause::DnsFailure));
     check(
-        &bare("web"),
-        &[told("other", &not_found(IMAGE)), on("node-2", told("third", NO_HOST))],
+        &in_bare_back_off("web"),
+        &[failed_with("other", &not_found(IMAGE)), on_node("node-2", failed_with("third", NO_HOST))],
         Some(Cause::ImageNotFound),
     );
-    check(&bare("web"), &[], None);
-    check(&bare("web"), &[bare("other")], None);
-    check(&bare("web"), &[told("other", "the moon is full")], None);
+    check(&in_bare_back_off("web"), &[], None);
+    check(&in_bare_back_off("web"), &[in_bare_back_off("other")], None);
+    check(&in_bare_back_off("web"), &[failed_with("other", "the moon is full")], None);
     let another_image = pod("other").image("reg.example/b:1").waits("ErrImagePull", NO_HOST);
-    check(&bare("web"), &[another_image], None);
-    // It never asked a registry: its policy differs.
+    check(&in_bare_back_off("web"), &[another_image], None);
+    // No request was sent to a registry: the pull policy differs.
     let never = pod("other").image(IMAGE).waits("ErrImageNeverPull", "");
-    check(&bare("web"), &[never], None);
+    check(&in_bare_back_off("web"), &[never], None);
 }
 
 #[test]
-fn what_is_wrong_with_a_node_or_with_credentials_says_nothing_of_others() {
-    check(&bare("web"), &[told("other", FULL)], Some(Cause::DiskFull));
-    check(&bare("web"), &[on("node-2", told("other", FULL))], None);
-    check(&bare("web"), &[on("node-2", told("other", DENIED))], Some(Cause::Unauthorized));
-    check(&bare("web"), &[with_secret("mine", told("other", DENIED))], None);
-    check(&with_secret("mine", bare("web")), &[with_secret("mine", told("other", DENIED))], Some(Cause::Unauthorized));
-    check(&bare("web"), &[told("other", DENIED).in_namespace("bank")], None);
+fn node_and_credential_causes_do_not_transfer() {
+    check(&in_bare_back_off("web"), &[failed_with("other", FULL)], Some(Cause::DiskFull));
+    check(&in_bare_back_off("web"), &[on_node("node-2", failed_with("other", FULL))], None);
+    check(&in_bare_back_off("web"), &[on_node("node-2", failed_with("other", DENIED))], Some(Cause::Unauthorized));
+    check(&in_bare_back_off("web"), &[with_secret("mine", failed_with("other", DENIED))], None);
+    check(
+        &with_secret("mine", in_bare_back_off("web")),
+        &[with_secret("mine", failed_with("other", DENIED))],
+        Some(Cause::Unauthorized),
+    );
+    check(&in_bare_back_off("web"), &[failed_with("other", DENIED).in_namespace("bank")], None);
 }
 
 #[test]
-fn the_closest_container_counts_and_then_the_most_actionable_cause() {
-    let near = told("near", NO_HOST);
-    let far = on("node-2", told("far", &not_found(IMAGE)));
-    check(&bare("web"), &[near, far.clone()], Some(Cause::DnsFailure));
-    let other = on("node-3", told("other", NO_HOST));
-    check(&bare("web"), &[other, far], Some(Cause::ImageNotFound));
+fn prefers_the_closest_container_then_the_most_actionable_cause() {
+    let near = failed_with("near", NO_HOST);
+    let far = on_node("node-2", failed_with("far", &not_found(IMAGE)));
+    check(&in_bare_back_off("web"), &[near, far.clone()], Some(Cause::DnsFailure));
+    let other = on_node("node-3", failed_with("other", NO_HOST));
+    check(&in_bare_back_off("web"), &[other, far], Some(Cause::ImageNotFound));
 }
 
 #[test]
-fn an_inferred_cause_goes_with_the_text_it_came_from_and_gives_way_to_an_own() {
+fn an_inferred_cause_ends_with_its_source_and_yields_to_an_own_text() {
     let mut story = Story::new();
-    story.apply(1, &bare("web")).apply(50, &told("other", NO_HOST));
+    story.apply(1, &in_bare_back_off("web")).apply(50, &failed_with("other", NO_HOST));
     let snapshot = story.index.snapshot().unwrap();
     let (_, _, web) = snapshot.failures().find(|(pod, _, _)| pod.id.name == "web").unwrap();
     assert_eq!(web.host().map(|host| &*host.name), Some("reg.example"));
     assert_eq!(web.cause_since().at, at(50), "no earlier than where the text was seen");
-    story.apply(60, &told("web", &not_found(IMAGE)));
+    story.apply(60, &failed_with("web", &not_found(IMAGE)));
     assert_eq!(causes(&mut story)[1], ("web".to_owned(), Cause::ImageNotFound, false));
     let mut story = Story::new();
-    story.apply(1, &bare("web")).apply(2, &told("other", NO_HOST));
+    story.apply(1, &in_bare_back_off("web")).apply(2, &failed_with("other", NO_HOST));
     assert_eq!(causes(&mut story)[1], ("web".to_owned(), Cause::DnsFailure, true));
-    story.delete(3, &told("other", NO_HOST).deleting());
+    story.delete(3, &failed_with("other", NO_HOST).deleting());
     assert_eq!(causes(&mut story), [("web".to_owned(), Cause::Unknown, false)]);
     assert!(story.lines.iter().all(|line| !line.contains("unclassified")), "{:?}", story.lines);
 }

@@ -35,7 +35,7 @@ fn free_text_in_both_reason_and_message_means_no_image() {
     }
 }
 
-/// The kubelet of 1.35 and later on a full or read-only disk; it also begins another message than the reason.
+/// Kubelets since 1.35 on a full or read-only disk. The message begins differently from the reason.
 #[test]
 fn free_text_with_a_message_about_an_image_means_no_image() {
     let intent = "failed to record image pull intent: open /var/lib/kubelet/image_manager/pulling/sha256-ab.tmp: no space left on device";
@@ -55,7 +55,7 @@ fn free_text_with_a_message_about_an_image_means_no_image() {
 }
 
 #[test]
-fn a_reason_unlike_its_message_and_unknown_is_no_failure() {
+fn an_unknown_reason_unlike_its_message_is_no_failure() {
     for (reason, message) in [
         ("SomethingNew", ""),
         ("SomethingNew", "of tomorrow"),
@@ -68,7 +68,7 @@ fn a_reason_unlike_its_message_and_unknown_is_no_failure() {
 }
 
 #[test]
-fn reasons_that_are_not_about_images_say_how_far_the_container_got() {
+fn other_reasons_have_an_image_state() {
     for (reason, expected) in [
         ("ContainerCreating", Stage::BeforePull),
         ("PodInitializing", Stage::BeforePull),
@@ -80,7 +80,7 @@ fn reasons_that_are_not_about_images_say_how_far_the_container_got() {
     ] {
         check(reason, "", expected);
         check(reason, "some text", expected);
-        // The reason decides even where the kubelet repeats it as the message.
+        // The reason decides even if the kubelet repeats it as the message.
         check(reason, reason, expected);
     }
 }
@@ -91,7 +91,7 @@ fn an_image_volume_that_cannot_be_mounted_was_pulled() {
 }
 
 #[test]
-fn only_the_onsets_of_three_reasons_are_attempts() {
+fn three_reasons_are_failed_attempts() {
     let attempts: Vec<&str> =
         Reason::ALL.iter().filter(|reason| reason.is_attempt()).map(|reason| reason.as_str()).collect();
     assert_eq!(attempts, ["ErrImagePull", "RegistryUnavailable", "SignatureValidationFailed"]);
@@ -107,7 +107,7 @@ fn a_container_that_ran_had_its_image() {
 }
 
 #[test]
-fn a_termination_that_the_kubelet_made_up_proves_nothing() {
+fn a_synthetic_termination_reports_no_image_state() {
     let state = State::Terminated { reason: "ContainerStatusUnknown".to_owned(), finished: None };
     assert_eq!(stage_of(&state), Stage::Unsaid);
     assert_eq!(stage_of(&State::Absent), Stage::Unsaid);

@@ -1,7 +1,8 @@
-//! Holds the words that announce a secret, those that begin one, and those that are none.
+//! Word lists: labels and prefixes of secrets, and ordinary words.
 
-/// Ends of names, without `_`, `-` and `.`, whose value is a secret: `DB_PASSWORD=…`, `"identitytoken":"…"`, `X-Amz-Signature=…`.
-const SECRET_ENDS: &[&str] = &[
+/// Suffixes of the names of secrets, without `_`, `-` and `.`: `DB_PASSWORD=…`, `"identitytoken":"…"`,
+/// `X-Amz-Signature=…`.
+const SECRET_NAME_SUFFIXES: &[&str] = &[
     "password",
     "passwords",
     "passwd",
@@ -33,17 +34,17 @@ const SECRET_ENDS: &[&str] = &[
     "dockercfg",
 ];
 
-/// Names of secrets that are also ends of harmless words: they stand alone or behind `_`, `-`, `.` or a small letter that
-/// a capital follows.
-const SECRET_WORDS: &[&str] = &[
+/// Last words of the names of secrets. They can also end harmless words, so they match only at the start of a name,
+/// after `_`, `-` or `.`, or at a capital letter in camel case.
+const SECRET_LAST_WORDS: &[&str] = &[
     "key", "auth", "pass", "pw", "pat", "jwt", "bearer", "session", "sid", "otp", "psk", "sas", "sig", "se", "api-key",
     "creds",
 ];
 
-/// Beginnings of the names of signature parameters of AWS and Google.
+/// Prefixes of the names of signature parameters of AWS and Google.
 const SECRET_NAME_PREFIXES: &[&str] = &["x-amz-", "x-goog-"];
 
-/// Parts of the names of XML elements that hold a secret, as S3 answers a wrong signature.
+/// Parts of the names of XML elements with a secret, as in S3's response to a wrong signature.
 const SECRET_ELEMENTS: &[&str] = &[
     "password",
     "secret",
@@ -68,16 +69,16 @@ const SECRET_HEADERS: &[&str] = &[
     "private-token",
 ];
 
-/// The schemes of an `Authorization` header, which also appear without it.
+/// Schemes of the `Authorization` header that also appear without the header.
 pub(super) const SCHEMES: &[&str] = &["bearer", "basic"];
 
-/// The schemes that are looked for in the header alone: elsewhere they are words.
+/// Schemes that are recognized only in the header; elsewhere they are ordinary words.
 pub(super) const HEADER_SCHEMES: &[&str] =
     &["bearer", "basic", "digest", "negotiate", "ntlm", "token", "apikey", "aws4-hmac-sha256"];
 
-/// Beginnings of tokens that say what they are, and the least number of token characters after them.
+/// Prefixes of tokens of known issuers, and the minimum number of token characters after them.
 pub(super) const TOKEN_PREFIXES: &[(&str, usize)] = &[
-    // AWS: key ids, then session tokens.
+    // AWS: key IDs, then session tokens.
     ("AKIA", 16),
     ("ASIA", 16),
     ("ABIA", 16),
@@ -88,7 +89,7 @@ pub(super) const TOKEN_PREFIXES: &[(&str, usize)] = &[
     ("ya29.", 8),
     ("AIza", 16),
     ("GOCSPX-", 8),
-    // GitHub, GitLab, Bitbucket and Atlassian, Gitea's forks.
+    // GitHub, GitLab, Bitbucket and Atlassian, forks of Gitea.
     ("ghp_", 8),
     ("gho_", 8),
     ("ghu_", 8),
@@ -111,7 +112,7 @@ pub(super) const TOKEN_PREFIXES: &[(&str, usize)] = &[
     ("ATATT3", 8),
     ("ATCTT3", 8),
     ("ATBB", 16),
-    // Registries: Docker Hub, OpenShift, JFrog, Hugging Face, DigitalOcean, and package registries beside them.
+    // Registries: Docker Hub, OpenShift, JFrog, Hugging Face, DigitalOcean, and package registries.
     ("dckr_pat_", 8),
     ("dckr_oat_", 8),
     ("sha256~", 8),
@@ -125,7 +126,7 @@ pub(super) const TOKEN_PREFIXES: &[(&str, usize)] = &[
     ("pypi-", 16),
     ("rubygems_", 16),
     ("oy2", 32),
-    // Vault and what else keeps or needs secrets.
+    // Vault and other services.
     ("hvs.", 8),
     ("hvb.", 8),
     ("hvr.", 8),
@@ -156,7 +157,8 @@ pub(super) const TOKEN_PREFIXES: &[(&str, usize)] = &[
     ("r8_", 16),
 ];
 
-/// Words with which a text goes on that tells no secret: `token: unexpected status`, `Bearer realm="…"`.
+/// Words that continue an error text after a label, so that no secret follows: `token: unexpected status`, `Bearer
+/// realm="…"`.
 const ERROR_WORDS: &[&str] = &[
     "a",
     "access",
@@ -330,8 +332,8 @@ const ERROR_WORDS: &[&str] = &[
     "your",
 ];
 
-/// Words that go on as [`ERROR_WORDS`] do where another word follows, and that somebody may have as a password.
-const NOUNS: &[&str] = &[
+/// Words that continue an error text like [`ERROR_WORDS`] if another word follows. Alone, they could be a password.
+const ERROR_NOUNS: &[&str] = &[
     "account",
     "auth",
     "authority",
@@ -363,19 +365,19 @@ const NOUNS: &[&str] = &[
     "value",
 ];
 
-/// How much of a name is looked at; S3's longest parameter has 22 bytes.
-pub(super) const LONGEST_NAME: usize = 40;
+/// Maximum bytes of a name that are read. The longest parameter of S3 has 22.
+pub(super) const MAX_NAME_LEN: usize = 40;
 
 /// Whether a value of this name is a secret.
 pub(super) fn is_secret_name(name: &str) -> bool {
-    let ends = |known: &&str| start_of_end(name, known).is_some();
-    let is_last_word = |known: &&str| start_of_end(name, known).is_some_and(|start| begins_part(name, start));
-    SECRET_ENDS.iter().any(ends)
-        || SECRET_WORDS.iter().any(is_last_word)
+    let ends = |known: &&str| suffix_start(name, known).is_some();
+    let is_last_word = |known: &&str| suffix_start(name, known).is_some_and(|start| starts_name_part(name, start));
+    SECRET_NAME_SUFFIXES.iter().any(ends)
+        || SECRET_LAST_WORDS.iter().any(is_last_word)
         || SECRET_NAME_PREFIXES.iter().any(|part| contains(name, part))
 }
 
-/// Whether an XML element of this name holds a secret.
+/// Whether an XML element of this name contains a secret.
 pub(super) fn is_secret_element(name: &str) -> bool {
     is_secret_name(name) || SECRET_ELEMENTS.iter().any(|part| contains(name, part))
 }
@@ -385,13 +387,13 @@ pub(super) fn is_secret_header(name: &str) -> bool {
     SECRET_HEADERS.iter().any(|header| name.eq_ignore_ascii_case(header))
 }
 
-/// Whether a name, which is a secret's, means a password, so that a word behind it may be one without any sign between.
+/// Whether the name of a secret means a password, so that the next word can be one even without a separator.
 pub(super) fn is_password(word: &str) -> bool {
     ["password", "passwd", "passphrase", "passcode", "pwd"].iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
-/// Whether an error's text goes on with the words at the start of `text`.
-pub(super) fn goes_on(text: &str) -> bool {
+/// Whether the first words of `text` continue an error text.
+pub(super) fn continues_error_text(text: &str) -> bool {
     let word = first_word(text);
     let is = |known: &&str| word.eq_ignore_ascii_case(known);
     let follows = || {
@@ -404,27 +406,27 @@ pub(super) fn goes_on(text: &str) -> bool {
     let is_count = !word.is_empty()
         && word.bytes().all(|b| b.is_ascii_digit())
         && text.get(word.len()..).is_some_and(|rest| rest.starts_with(" error"));
-    is_count || !is_pair && (ERROR_WORDS.iter().any(is) || NOUNS.iter().any(is) && follows())
+    is_count || !is_pair && (ERROR_WORDS.iter().any(is) || ERROR_NOUNS.iter().any(is) && follows())
 }
 
-/// Whether the word at the start of `text` is one of a sentence.
+/// Whether the first word of `text` is an ordinary word.
 pub(super) fn is_prose(text: &str) -> bool {
     let word = first_word(text);
-    ERROR_WORDS.iter().chain(NOUNS).any(|known| word.eq_ignore_ascii_case(known))
+    ERROR_WORDS.iter().chain(ERROR_NOUNS).any(|known| word.eq_ignore_ascii_case(known))
 }
 
-/// Up to punctuation that no password would be expected to end in.
+/// Returns the text up to punctuation that is unlikely at the end of a password.
 fn first_word(text: &str) -> &str {
-    text.split(|c: char| !is_of_word(c)).next().unwrap_or_default()
+    text.split(|c: char| !is_word_char(c)).next().unwrap_or_default()
 }
 
-fn is_of_word(c: char) -> bool {
+fn is_word_char(c: char) -> bool {
     c.is_ascii_alphanumeric()
         || matches!(c, '\'' | '_' | '-' | '!' | '#' | '$' | '%' | '&' | '*' | '+' | '@' | '~' | '^')
 }
 
-/// Where the end of `name` begins that is `end`, in whatever case and with whatever between its words.
-fn start_of_end(name: &str, end: &str) -> Option<usize> {
+/// Returns where the suffix `end` of `name` begins. Ignores case and separators.
+fn suffix_start(name: &str, end: &str) -> Option<usize> {
     let mut letters = name.bytes().enumerate().rev().filter(|(_, b)| !matches!(b, b'_' | b'-' | b'.'));
     let mut start = None;
     for wanted in end.bytes().rev() {
@@ -433,8 +435,9 @@ fn start_of_end(name: &str, end: &str) -> Option<usize> {
     start
 }
 
-/// Whether a part of `name` begins at `start`: `apiKey`, `api_key` and `API2key` have a `key`, `monkey` has none.
-fn begins_part(name: &str, start: usize) -> bool {
+/// Whether a part of `name` begins at `start`: `apiKey`, `api_key` and `API2key` contain the part `key`; `monkey` does
+/// not.
+fn starts_name_part(name: &str, start: usize) -> bool {
     let bytes = name.as_bytes();
     match start.checked_sub(1).and_then(|before| bytes.get(before)) {
         Some(before) if before.is_ascii_lowercase() => bytes.get(start).is_some_and(u8::is_ascii_uppercase),

@@ -1,16 +1,16 @@
-//! Measures stretches of a text: names, values, quotations.
+//! Finds the limits of names, values and quoted texts.
 
 use std::ops::Range;
 
 use super::MARKER;
-use super::names::LONGEST_NAME;
+use super::names::MAX_NAME_LEN;
 
-/// Where an earlier run left its marker.
-pub(super) fn marker(text: &str, at: usize) -> Option<Range<usize>> {
+/// Returns the marker of an earlier pass at `at`.
+pub(super) fn existing_marker(text: &str, at: usize) -> Option<Range<usize>> {
     text.get(at..)?.starts_with(MARKER).then(|| at..at + MARKER.len())
 }
 
-/// A PEM block, to the end of the text if it was cut off before its last line.
+/// Returns the PEM block at `at`. A block without its last line extends to the end of the text.
 pub(super) fn pem_block(text: &str, at: usize) -> Option<Range<usize>> {
     let body = text.get(at..)?.strip_prefix("-----BEGIN ")?;
     let end = body.split_once("-----END ").and_then(|(_, tail)| {
@@ -20,8 +20,9 @@ pub(super) fn pem_block(text: &str, at: usize) -> Option<Range<usize>> {
     Some(at..end.unwrap_or(text.len()))
 }
 
-/// Whether a word can begin at `at`: not inside another word, though `\n` before it is no letter.
-pub(super) fn begins_word(text: &str, at: usize) -> bool {
+/// Whether a word can begin at `at`: the previous character is not a letter or digit, or it belongs to an escape like
+/// `\n`.
+pub(super) fn is_word_start(text: &str, at: usize) -> bool {
     match text.as_bytes().get(..at) {
         Some([.., b'\\', b'n' | b'r' | b't']) => true,
         Some([.., last]) => !last.is_ascii_alphanumeric(),
@@ -29,15 +30,16 @@ pub(super) fn begins_word(text: &str, at: usize) -> bool {
     }
 }
 
-/// The name that ends before `end`, or the last [`LONGEST_NAME`] bytes of it. Go prints `&` in JSON as `\u0026`.
+/// Returns the name that ends at `end`, or its last [`MAX_NAME_LEN`] bytes. Go writes `&` in JSON as `\u0026`.
 pub(super) fn name_before(text: &str, end: usize) -> &str {
-    let before = text.as_bytes().get(end.saturating_sub(LONGEST_NAME)..end).unwrap_or_default();
+    let before = text.as_bytes().get(end.saturating_sub(MAX_NAME_LEN)..end).unwrap_or_default();
     let len = before.iter().rev().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')).count();
     let name = text.get(end - len..end).unwrap_or_default();
     name.strip_prefix("u0026").unwrap_or(name)
 }
 
-/// The text in quotes that begins at `at`. It ends at a quote behind no more backslashes than the first one has.
+/// Returns the contents of the quotes that open at `at`. The closing quote has no more backslashes before it than the
+/// opening one.
 pub(super) fn quoted_value(text: &str, at: usize) -> Option<Range<usize>> {
     let rest = text.as_bytes().get(at..)?;
     let depth = rest.iter().take_while(|b| **b == b'\\').count();
@@ -47,7 +49,7 @@ pub(super) fn quoted_value(text: &str, at: usize) -> Option<Range<usize>> {
     (start < end).then_some(start..end)
 }
 
-/// Where the quotation that is open at `start` ends: at a quote behind no more backslashes than the first one has.
+/// Returns the end of a quoted text that begins at `start`: a quote with at most `depth` backslashes before it.
 pub(super) fn closing_quote(text: &str, start: usize, depth: usize, quote: u8) -> Option<usize> {
     let mut backslashes = 0;
     for (i, b) in text.bytes().enumerate().skip(start) {
@@ -60,21 +62,21 @@ pub(super) fn closing_quote(text: &str, start: usize, depth: usize, quote: u8) -
     None
 }
 
-/// The text without blanks or double quotes that begins at `at`, without the punctuation of the sentence around it.
-pub(super) fn value(text: &str, at: usize) -> Option<Range<usize>> {
+/// Returns the text at `at` up to white space or a double quote, without trailing punctuation.
+pub(super) fn unquoted_value(text: &str, at: usize) -> Option<Range<usize>> {
     let run = text.get(at..unquoted_end(text, at))?;
     let len = run.trim_end_matches([':', ',', ';', '.', ')', ']', '}', '\'']).len();
     (len > 0).then_some(at..at + len)
 }
 
-/// Where the text from `at` comes to a blank, a quote or an escaped quote.
+/// Returns the position of the next white space, quote or escaped quote from `at`.
 pub(super) fn unquoted_end(text: &str, at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     let run = rest.split(|c: char| c.is_whitespace() || matches!(c, '"' | '`')).next().unwrap_or_default();
     at + run.trim_end_matches('\\').len()
 }
 
-/// Where the line that `at` is on ends; a line break that is written `\n` or `\r` is one.
+/// Returns the end of the line at `at`. An escaped `\n` or `\r` also ends a line.
 pub(super) fn line_end(text: &str, at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     let line = rest.lines().next().unwrap_or_default();
@@ -82,12 +84,12 @@ pub(super) fn line_end(text: &str, at: usize) -> usize {
     at + escaped.map_or(line.len(), |(i, _)| i)
 }
 
-/// How many blanks are at `at`.
-pub(super) fn blanks(text: &str, at: usize) -> usize {
-    run(text.get(at..).unwrap_or_default(), |b| matches!(b, b' ' | b'\t'))
+/// Counts the spaces and tabs at `at`.
+pub(super) fn blank_count(text: &str, at: usize) -> usize {
+    prefix_len(text.get(at..).unwrap_or_default(), |b| matches!(b, b' ' | b'\t'))
 }
 
-/// How many of the first bytes of `text` belong.
-pub(super) fn run(text: &str, belongs: impl Fn(u8) -> bool) -> usize {
+/// Counts the leading bytes of `text` that satisfy `belongs`.
+pub(super) fn prefix_len(text: &str, belongs: impl Fn(u8) -> bool) -> usize {
     text.bytes().take_while(|b| belongs(*b)).count()
 }

@@ -4,8 +4,8 @@ mod secrets;
 
 use super::{MARKER, redact};
 
-/// What must not be seen afterwards, and a text around it with `{}` where it stands.
-const PLANTED: &[(&str, &str)] = &[
+/// A secret, and a text with `{}` in its place.
+const TEXTS_WITH_SECRETS: &[(&str, &str)] = &[
     ("se%2Fcret", r#"Get "https://host/path?X-Amz-Signature={}&x=1": EOF"#),
     ("s3cret", "Head https://user:{}@host/v2/: dial tcp: EOF"),
     ("s3cret", "https://{}@host/v2/"),
@@ -44,7 +44,7 @@ const PLANTED: &[(&str, &str)] = &[
     ("glpat-0123456789abcdef", "x={}"),
     ("dckr_pat_0123456789abcdef", "{}"),
     ("MIIEow\nIBAAK", "key -----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY----- end"),
-    // One announcement behind another.
+    // Several labels in a row.
     ("hunter2", "\"auth\": --password {}"),
     ("hunter2", "login password Bearer {} x"),
     ("hunter2", "token= https://user:x {}@reg.example/v2/"),
@@ -52,8 +52,8 @@ const PLANTED: &[(&str, &str)] = &[
     ("MIIEow", "cut off -----BEGIN PRIVATE KEY-----\n{}"),
 ];
 
-/// Ordinary texts that look a little like secrets and must arrive unchanged.
-const HARMLESS: &[&str] = &[
+/// Texts that resemble secrets and must stay unchanged.
+const TEXTS_WITHOUT_SECRETS: &[&str] = &[
     "",
     "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
     "authorization failed: no basic auth credentials",
@@ -81,13 +81,13 @@ const HARMLESS: &[&str] = &[
     "Äpfel://und Birnen",
 ];
 
-fn planted() -> impl Iterator<Item = (&'static str, String)> {
-    PLANTED.iter().map(|(secret, around)| (*secret, around.replace("{}", secret)))
+fn texts_with_secrets() -> impl Iterator<Item = (&'static str, String)> {
+    TEXTS_WITH_SECRETS.iter().map(|(secret, around)| (*secret, around.replace("{}", secret)))
 }
 
 #[test]
-fn no_planted_secret_survives() {
-    for (secret, text) in planted() {
+fn every_known_secret_is_redacted() {
+    for (secret, text) in texts_with_secrets() {
         let redacted = redact(&text);
         assert!(!redacted.contains(secret), "{text}\n  became {redacted}");
         assert!(redacted.contains(MARKER), "{text}\n  became {redacted}");
@@ -103,10 +103,10 @@ fn a_secret_in_prose_after_a_scheme_is_hidden_once() {
 }
 
 #[test]
-fn what_was_shortened_is_not_read_anew() {
+fn redaction_is_idempotent_for_long_values() {
     let once = redact(&format!("https{}ghp_{}:m@host/x", "a".repeat(4), "b".repeat(300))).into_owned();
     assert_eq!(redact(&once), once);
-    // A secret that holds a quote hides the end of a URL, until it is hidden itself.
+    // A secret that contains a quote hides the end of a URL until it is redacted.
     let once = redact("p://a_secret='x\"y'b@host?q").into_owned();
     assert_eq!(redact(&once), once);
     let once = redact("https://a\0b:m?x@host/y").into_owned();
@@ -119,7 +119,7 @@ fn what_was_shortened_is_not_read_anew() {
 }
 
 #[test]
-fn what_is_around_a_secret_stays() {
+fn text_around_a_secret_is_kept() {
     let cases = [
         (
             r#"Get "https://u:p@h/v2/x?a=b&c=d": dial tcp: EOF"#,
@@ -142,15 +142,15 @@ fn what_is_around_a_secret_stays() {
 
 #[test]
 fn ordinary_text_is_borrowed_unchanged() {
-    for text in HARMLESS {
+    for text in TEXTS_WITHOUT_SECRETS {
         assert!(matches!(redact(text), std::borrow::Cow::Borrowed(same) if same == *text), "{}", redact(text));
     }
 }
 
-/// Near misses by the quarter of a megabyte. A matcher that read to the end of the text from each of them would need hours, and the
-/// test runner's time limit would end it.
+/// A quarter of a megabyte of near misses. A matcher that read to the end of the text from each of them would need
+/// hours and exceed the test runner's time limit.
 #[test]
-fn many_near_misses_are_read_in_one_go() {
+fn near_misses_take_linear_time() {
     for unit in [
         "://",
         "-eyJ",
@@ -225,9 +225,9 @@ proptest! {
     }
 
     #[test]
-    fn no_secret_survives_between_other_words(index in 0..PLANTED.len(), before in "[ -~]{0,20}[ ,;(]", after in "[ ,;)][ -~]{0,20}") {
-        let (secret, text) = planted().nth(index).unwrap();
-        // An opened PEM block, header or quote in `before` may hide more than the secret, never less.
+    fn no_secret_survives_between_other_words(index in 0..TEXTS_WITH_SECRETS.len(), before in "[ -~]{0,20}[ ,;(]", after in "[ ,;)][ -~]{0,20}") {
+        let (secret, text) = texts_with_secrets().nth(index).unwrap();
+        // An open PEM block, header or quote in `before` may cause more to be redacted, never less.
         let redacted = redact(&format!("{before}{text}{after}")).into_owned();
         prop_assert!(!redacted.contains(secret), "{}", redacted);
     }

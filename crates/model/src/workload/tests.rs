@@ -10,7 +10,7 @@ fn check(owner: (&str, &str, &str), expected: (&str, &str)) {
 }
 
 #[test]
-fn a_workload_is_what_somebody_deployed() {
+fn workload_is_the_top_level_controller() {
     check(("", "", ""), ("Pod", "lonely"));
     check(("ReplicaSet", "web-7d9f8c6b5d", "7d9f8c6b5d"), ("Deployment", "web"));
     check(("ReplicaSet", "by-hand", ""), ("ReplicaSet", "by-hand"));
@@ -28,7 +28,7 @@ fn a_workload_is_what_somebody_deployed() {
 }
 
 #[test]
-fn what_runs_to_its_end_is_batch_and_more_kinds_can_be_named() {
+fn batch_kinds_can_be_extended() {
     let id = PodId { namespace: "shop".into(), name: "lonely".into(), uid: "1".into() };
     let is = |kind: &str, name: &str, hash: &str, more: &[&str]| {
         let owner = Owner { kind: kind.into(), name: name.into(), template_hash: hash.into() };

@@ -1,19 +1,20 @@
-//! Credentials: each registry has a way of its own, and a secret of a user and a password is seldom it.
+//! Rules for credentials and rate limits, by registry. Few registries use a pull secret with a user name and a
+//! password.
 
 use super::super::place::RegistryKind::{
     Acr, ArtifactRegistry, DockerHub, Ecr, EcrPublic, Gcr, Ghcr, GitLab, Harbor, OpenShift, Quay,
 };
 use super::super::place::When::Registry;
-use super::super::texts::{CREATE_SECRET, DESCRIBE, PULL_SECRETS, USE_SECRET};
+use super::super::texts::{CREATE_SECRET, DESCRIBE_POD, PULL_SECRETS, USE_SECRET};
 use super::Row;
 use crate::cause::Cause::{self, Forbidden, NotFoundOrDenied, RateLimited, Unauthorized};
 
-const DENIED: &[Cause] = &[Unauthorized, Forbidden, NotFoundOrDenied];
+const DENIED_CAUSES: &[Cause] = &[Unauthorized, Forbidden, NotFoundOrDenied];
 
-/// Where the nodes pull as themselves, no pull secret is to blame.
-const NODES_MAY_NOT: &str = "The registry does not let this node pull the image, or does not have it: whoever administers the registry must grant it to the nodes.";
+/// Summary for registries that nodes access with their own identity, without a pull secret.
+const NODE_LACKS_PERMISSION: &str = "The registry denies the pull to this node, or has no such image. The registry operator must grant access to the nodes.";
 
-/// The kubelet's log tells what its credential provider did.
+/// The kubelet's log has the errors of its credential provider.
 const KUBELET_LOG: &str = "@node journalctl -u kubelet --since -15min --no-pager";
 
 macro_rules! create_secret {
@@ -29,12 +30,12 @@ macro_rules! create_secret {
     };
 }
 
-pub(super) const ROWS: &[Row] = &[
+pub(super) const RULES: &[Row] = &[
     Row {
-        causes: DENIED,
+        causes: DENIED_CAUSES,
         when: &[Registry(Ecr)],
-        summary: Some(NODES_MAY_NOT),
-        check_first: "Nodes get ECR's tokens, which last 12 hours, by their own role through the kubelet's credential provider, and pods on Fargate by their execution role: the role needs AmazonEC2ContainerRegistryPullOnly, and a repository of another account a policy that names it. A pull secret with such a token fails after 12 hours.",
+        summary: Some(NODE_LACKS_PERMISSION),
+        check_first: "Nodes obtain ECR tokens with their IAM role, through the kubelet's credential provider. Pods on Fargate use their execution role. The role needs AmazonEC2ContainerRegistryPullOnly. A repository in another account also needs a policy that names the role. ECR tokens expire after 12 hours, so a pull secret that holds one stops working.",
         commands: &[
             "aws ecr describe-images --registry-id {account} --region {region} --repository-name {path} --image-ids {imageid}",
             "aws ecr get-repository-policy --registry-id {account} --region {region} --repository-name {path}",
@@ -44,10 +45,10 @@ pub(super) const ROWS: &[Row] = &[
         source: "docs.aws.amazon.com/AmazonECR/latest/userguide/ECR_on_EKS.html, registry_auth.html; kubernetes.io/docs/tasks/administer-cluster/kubelet-credential-provider",
     },
     Row {
-        causes: DENIED,
+        causes: DENIED_CAUSES,
         when: &[Registry(ArtifactRegistry)],
-        summary: Some(NODES_MAY_NOT),
-        check_first: "Nodes pull from Artifact Registry as the service account of their node pool, not as the pod's: it needs roles/artifactregistry.reader on the repository, and the pool a scope that holds devstorage.read_only.",
+        summary: Some(NODE_LACKS_PERMISSION),
+        check_first: "Nodes pull from Artifact Registry as the service account of their node pool, not as that of the pod. The account needs roles/artifactregistry.reader on the repository. The node pool needs an access scope that includes devstorage.read_only.",
         commands: &[
             "gcloud artifacts docker images describe {image}",
             "gcloud artifacts repositories get-iam-policy {subrepository} --project={project} --location={location}",
@@ -57,10 +58,10 @@ pub(super) const ROWS: &[Row] = &[
         source: "cloud.google.com/artifact-registry/docs/integrate-gke, access-control",
     },
     Row {
-        causes: DENIED,
+        causes: DENIED_CAUSES,
         when: &[Registry(Gcr)],
-        summary: Some(NODES_MAY_NOT),
-        check_first: "Artifact Registry serves gcr.io since 2025. Nodes pull as the service account of their node pool: it needs roles/artifactregistry.reader in the project of the image, and a repository that was never moved there is gone.",
+        summary: Some(NODE_LACKS_PERMISSION),
+        check_first: "Artifact Registry serves gcr.io since 2025. Repositories that were not migrated no longer exist. Nodes pull as the service account of their node pool, which needs roles/artifactregistry.reader in the project of the image.",
         commands: &[
             "gcloud artifacts docker images describe {image}",
             "gcloud artifacts repositories list --project={project}",
@@ -69,10 +70,10 @@ pub(super) const ROWS: &[Row] = &[
         source: "cloud.google.com/artifact-registry/docs/transition/transition-from-gcr",
     },
     Row {
-        causes: DENIED,
+        causes: DENIED_CAUSES,
         when: &[Registry(Acr)],
-        summary: Some(NODES_MAY_NOT),
-        check_first: "Nodes pull from ACR as the kubelet's managed identity: it needs the role AcrPull (attach the registry to the cluster), in the same tenant, and a registry with a firewall or a private endpoint must let the nodes in. Elsewhere take a token of the registry in a pull secret, not its admin user.",
+        summary: Some(NODE_LACKS_PERMISSION),
+        check_first: "Nodes pull from ACR with the kubelet's managed identity. The identity needs the role AcrPull in the same tenant: attach the registry to the cluster. A registry with a firewall or a private endpoint must admit the nodes. Outside AKS, use a pull secret with a token of the registry, not with its admin user.",
         commands: &[
             "az aks check-acr --resource-group GROUP --name CLUSTER --acr {registry}",
             "az aks update --resource-group GROUP --name CLUSTER --attach-acr {label}",
@@ -82,12 +83,12 @@ pub(super) const ROWS: &[Row] = &[
         source: "learn.microsoft.com/azure/aks/cluster-container-registry-integration, azure/container-registry/authenticate-kubernetes-options",
     },
     Row {
-        causes: DENIED,
+        causes: DENIED_CAUSES,
         when: &[Registry(OpenShift)],
         summary: Some(
-            "The registry does not let the pod's service account pull the image, or does not have it: whoever runs the image's project must grant it.",
+            "The registry denies the pull to the pod's service account, or has no such image. The owner of the image's project must grant access.",
         ),
-        check_first: "OpenShift's registry lets a service account pull from its own project: from another one it needs the role system:image-puller there. OpenShift makes the account's pull secret; nobody writes one.",
+        check_first: "A service account can pull from its own project. To pull from another project, it needs the role system:image-puller there. OpenShift creates the pull secret of the account.",
         commands: &[
             "oc policy add-role-to-user system:image-puller system:serviceaccount:{namespace}:{serviceaccount} --namespace={project}",
             "oc get imagestreams --namespace={project}",
@@ -96,18 +97,18 @@ pub(super) const ROWS: &[Row] = &[
         source: "docs.openshift.com, Images: Allowing pods to reference images across projects",
     },
     Row {
-        causes: DENIED,
+        causes: DENIED_CAUSES,
         when: &[Registry(Ghcr)],
         summary: None,
-        check_first: "A package of GitHub is private until somebody makes it public. A pull secret needs a classic personal access token with read:packages, authorized for the organization's single sign-on where there is one.",
-        commands: &[PULL_SECRETS, create_secret!("ghcr.io", "USER", "CLASSIC_TOKEN"), USE_SECRET, DESCRIBE],
+        check_first: "GitHub packages are private by default. The pull secret needs a classic personal access token with read:packages. If the organization uses single sign-on, the token must be authorized for it.",
+        commands: &[PULL_SECRETS, create_secret!("ghcr.io", "USER", "CLASSIC_TOKEN"), USE_SECRET, DESCRIBE_POD],
         source: "docs.github.com/packages/working-with-a-github-packages-registry/working-with-the-container-registry",
     },
     Row {
-        causes: DENIED,
+        causes: DENIED_CAUSES,
         when: &[Registry(DockerHub)],
         summary: None,
-        check_first: "Docker Hub says the same of a repository that does not exist and one that is private. A pull secret must call the server https://index.docker.io/v1/, and take an access token in the place of the password.",
+        check_first: "Docker Hub reports missing and private repositories in the same way. The pull secret must name the server https://index.docker.io/v1/ and use an access token as the password.",
         commands: &[
             PULL_SECRETS,
             create_secret!("https://index.docker.io/v1/", "USER", "ACCESS_TOKEN"),
@@ -117,10 +118,10 @@ pub(super) const ROWS: &[Row] = &[
         source: "docs.docker.com/security/access-tokens; kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry",
     },
     Row {
-        causes: DENIED,
+        causes: DENIED_CAUSES,
         when: &[Registry(Harbor)],
         summary: None,
-        check_first: "A robot account of Harbor's is called robot$PROJECT+NAME, dollar sign and all, expires, and needs the right to pull in the project of the image.",
+        check_first: "A Harbor robot account is named robot$PROJECT+NAME, including the dollar sign. It can expire, and it needs the pull permission in the project of the image.",
         commands: &[
             PULL_SECRETS,
             create_secret!("{server}", "'robot$PROJECT+NAME'", "ROBOT_SECRET"),
@@ -130,10 +131,10 @@ pub(super) const ROWS: &[Row] = &[
         source: "goharbor.io/docs/latest/working-with-projects/project-configuration/create-robot-accounts",
     },
     Row {
-        causes: DENIED,
+        causes: DENIED_CAUSES,
         when: &[Registry(Quay)],
         summary: None,
-        check_first: "Quay says the same of a repository that does not exist and one that is private. A robot account is called ORGANIZATION+ROBOT and needs read permission for the repository.",
+        check_first: "Quay reports missing and private repositories in the same way. A robot account is named ORGANIZATION+ROBOT and needs the read permission on the repository.",
         commands: &[
             PULL_SECRETS,
             create_secret!("{server}", "ORGANIZATION+ROBOT", "ROBOT_TOKEN"),
@@ -143,26 +144,26 @@ pub(super) const ROWS: &[Row] = &[
         source: "docs.projectquay.io/use_quay.html, robot accounts",
     },
     Row {
-        causes: DENIED,
+        causes: DENIED_CAUSES,
         when: &[Registry(GitLab)],
         summary: None,
-        check_first: "GitLab wants a deploy token or a personal, group or project access token with read_registry; the token of a CI job ends with the job.",
-        commands: &[PULL_SECRETS, create_secret!("{server}", "TOKEN_NAME", "DEPLOY_TOKEN"), USE_SECRET, DESCRIBE],
+        check_first: "GitLab requires a deploy token or a personal, group or project access token with read_registry. The token of a CI job expires with the job.",
+        commands: &[PULL_SECRETS, create_secret!("{server}", "TOKEN_NAME", "DEPLOY_TOKEN"), USE_SECRET, DESCRIBE_POD],
         source: "docs.gitlab.com/user/packages/container_registry/authenticate_with_container_registry",
     },
     Row {
-        causes: DENIED,
+        causes: DENIED_CAUSES,
         when: &[Registry(EcrPublic)],
         summary: None,
-        check_first: "ECR Public gives its images to everybody, but refuses a token that has expired: a pull secret made of one does harm.",
-        commands: &[PULL_SECRETS, "crane manifest {image}", DESCRIBE],
+        check_first: "ECR Public serves its images without credentials, but rejects expired tokens. Remove a pull secret that holds an expired token.",
+        commands: &[PULL_SECRETS, "crane manifest {image}", DESCRIBE_POD],
         source: "docs.aws.amazon.com/AmazonECR/latest/public/public-registry-auth.html",
     },
     Row {
         causes: &[RateLimited],
         when: &[Registry(DockerHub)],
         summary: None,
-        check_first: "Docker Hub counts anonymous pulls by address and others by account: all nodes behind one gateway share one count. Pull with an account, from a mirror or a cache, or less often (IfNotPresent).",
+        check_first: "Docker Hub counts anonymous pulls per IP address and authenticated pulls per account. All nodes behind one gateway share one limit. Use credentials, a mirror or a cache, or the pull policy IfNotPresent.",
         commands: &[PULL_SECRETS, create_secret!("https://index.docker.io/v1/", "USER", "ACCESS_TOKEN"), USE_SECRET],
         source: "docs.docker.com/docker-hub/usage/pulls",
     },
@@ -170,49 +171,49 @@ pub(super) const ROWS: &[Row] = &[
         causes: &[RateLimited],
         when: &[Registry(Ecr)],
         summary: None,
-        check_first: "ECR limits requests by account and region: see the quotas, and what pulls so much at a time. Other credentials do not help.",
-        commands: &["aws service-quotas list-service-quotas --service-code ecr --region {region}", DESCRIBE],
+        check_first: "ECR limits requests per account and region. Check the quotas, and which workloads pull at the same time. Other credentials do not help.",
+        commands: &["aws service-quotas list-service-quotas --service-code ecr --region {region}", DESCRIBE_POD],
         source: "docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html",
     },
     Row {
         causes: &[RateLimited],
         when: &[Registry(EcrPublic)],
         summary: None,
-        check_first: "ECR Public limits anonymous pulls by address, in number and in bytes: pull through a cache in ECR, or from the image's own registry.",
-        commands: &["aws ecr describe-pull-through-cache-rules", DESCRIBE],
+        check_first: "ECR Public limits the number and the bytes of anonymous pulls per IP address. Use a pull-through cache in ECR, or the original registry of the image.",
+        commands: &["aws ecr describe-pull-through-cache-rules", DESCRIBE_POD],
         source: "docs.aws.amazon.com/AmazonECR/latest/public/public-service-quotas.html",
     },
     Row {
         causes: &[RateLimited],
         when: &[Registry(ArtifactRegistry)],
         summary: None,
-        check_first: "Artifact Registry limits requests by project and region: see the quotas, and what pulls so much at a time. Other credentials do not help.",
-        commands: &[DESCRIBE],
+        check_first: "Artifact Registry limits requests per project and region. Check the quotas, and which workloads pull at the same time. Other credentials do not help.",
+        commands: &[DESCRIBE_POD],
         source: "cloud.google.com/artifact-registry/quotas",
     },
     Row {
         causes: &[RateLimited],
         when: &[Registry(Acr)],
         summary: None,
-        check_first: "ACR limits requests by the tier of the registry: see what pulls so much at a time, or take a larger tier. Other credentials do not help.",
-        commands: &["az acr show --name {label} --query sku.name", DESCRIBE],
+        check_first: "ACR limits requests by service tier. Check which workloads pull at the same time, or choose a higher tier. Other credentials do not help.",
+        commands: &["az acr show --name {label} --query sku.name", DESCRIBE_POD],
         source: "learn.microsoft.com/azure/container-registry/container-registry-skus",
     },
     Row {
         causes: &[Cause::CredentialsMalformed],
-        when: &[super::When::Text(&["executable file not found", "credential provider", "docker-credential-"])],
+        when: &[super::When::TextContains(&["executable file not found", "credential provider", "docker-credential-"])],
         summary: Some(
-            "A credential program of the node is missing or failed, so the registry was not asked: whoever set up the node must mend it.",
+            "A credential provider or helper on the node is missing or failed, so no request was sent to the registry. The node operator must fix it.",
         ),
-        check_first: "See which program the text names, and whether it is where the kubelet (--image-credential-provider-bin-dir) or the runtime looks for it. The pod's secrets have no part in it.",
-        commands: &[KUBELET_LOG, DESCRIBE],
+        check_first: "Check that the program in the error text is installed where the kubelet (--image-credential-provider-bin-dir) or the runtime looks for it. The pod's pull secrets are not involved.",
+        commands: &[KUBELET_LOG, DESCRIBE_POD],
         source: "kubernetes.io/docs/tasks/administer-cluster/kubelet-credential-provider",
     },
     Row {
         causes: &[Cause::CredentialsMalformed],
         when: &[],
         summary: None,
-        check_first: "The secret must be of type kubernetes.io/dockerconfigjson, its auth the base64 of user:password without a line break.",
+        check_first: "The secret must have the type kubernetes.io/dockerconfigjson. Its auth field must be the base64 of user:password, without a line break.",
         commands: &[
             PULL_SECRETS,
             "kubectl -n {namespace} get secrets --field-selector type=kubernetes.io/dockerconfigjson",

@@ -1,47 +1,49 @@
-//! The node: its store in the ways in which it breaks, and notes on what can be done there.
+//! Rules for errors of the node's storage, and the notes.
 
 use super::super::place::NodeKind::{Autopilot, Virtual, Windows};
-use super::super::place::When::{AlwaysThoughOnNode, NoText, Node, OnNode, RegistryPods, Text};
-use super::super::texts::{CRANE_MANIFEST, NO_TEXT, NODE_LOG, NODE_PULL};
+use super::super::place::When::{
+    AlwaysPullsImageItHasRun, HasNodeCommands, NoErrorText, Node, RegistryPodsFail, TextContains,
+};
+use super::super::texts::{CRANE_MANIFEST, NO_ERROR_TEXT, NODE_LOG, NODE_PULL};
 use super::{Note, Row};
 use crate::cause::Cause::{self, NodeStorageError};
 use crate::cause::CauseGroup;
 
-const STORAGE: &[Cause] = &[NodeStorageError];
-const NODE: &str = "kubectl describe node {node}";
+const STORAGE_CAUSES: &[Cause] = &[NodeStorageError];
+const DESCRIBE_NODE: &str = "kubectl describe node {node}";
 
-pub(super) const ROWS: &[Row] = &[
+pub(super) const RULES: &[Row] = &[
     Row {
-        causes: STORAGE,
-        when: &[Text(&["decryptlayer", "missing private key", "ocicrypt"])],
+        causes: STORAGE_CAUSES,
+        when: &[TextContains(&["decryptlayer", "missing private key", "ocicrypt"])],
         summary: Some(
-            "The image is encrypted and the node has no key for it: whoever runs the node must give it one, or the pod belongs elsewhere.",
+            "The image is encrypted, and the node has no key for it. The node operator must install the key, or the pod must run on other nodes.",
         ),
-        check_first: "See whether the node's decryption keys are those the image was encrypted for (ocicrypt's stream processors of containerd, decryption_keys_path of CRI-O).",
+        check_first: "Check that the image was encrypted for the decryption keys on the node (stream processors of ocicrypt in containerd, decryption_keys_path of CRI-O).",
         commands: &[CRANE_MANIFEST, NODE_LOG],
         source: "containerd/imgcrypt#181; containerd docs/cri/decryption.md",
     },
     Row {
-        causes: STORAGE,
+        causes: STORAGE_CAUSES,
         when: &[Node(Windows)],
-        summary: Some("Windows could not store a layer of the image: whoever runs the node must look."),
-        check_first: "See whether the image's Windows version fits the node's, whether a virus scanner holds the files, and whether paths in the layer are too long.",
-        commands: &[NODE, "kubectl get node {node} -L node.kubernetes.io/windows-build", CRANE_MANIFEST],
+        summary: Some("Windows failed to store a layer of the image. The node operator must investigate."),
+        check_first: "Check whether the Windows versions of the image and the node match, whether a virus scanner locks the files, and whether paths in the layer are too long.",
+        commands: &[DESCRIBE_NODE, "kubectl get node {node} -L node.kubernetes.io/windows-build", CRANE_MANIFEST],
         source: "learn.microsoft.com/virtualization/windowscontainers/deploy-containers/version-compatibility; microsoft/hcsshim",
     },
     Row {
-        causes: STORAGE,
-        when: &[Text(&["snapshotter not loaded", "nydus", "stargz", "soci", "overlaybd", "remote snapshot"])],
+        causes: STORAGE_CAUSES,
+        when: &[TextContains(&["snapshotter not loaded", "nydus", "stargz", "soci", "overlaybd", "remote snapshot"])],
         summary: Some(
-            "The snapshotter that the node's runtime is set up for is missing or failed: whoever runs the node must look.",
+            "The snapshotter that the node's runtime is configured to use is missing or failed. The node operator must investigate.",
         ),
-        check_first: "See whether the snapshotter's service runs and whether containerd's configuration names it; without it, overlayfs would do.",
+        check_first: "Check that the snapshotter's service is running and that containerd's configuration names it. The default snapshotter, overlayfs, is an alternative.",
         commands: &["@node ctr plugins ls", "@node systemctl list-units --failed --no-pager", NODE_LOG],
         source: "containerd docs/snapshotters; dragonflyoss/nydus#1481; awslabs/soci-snapshotter#1084",
     },
     Row {
-        causes: STORAGE,
-        when: &[Text(&[
+        causes: STORAGE_CAUSES,
+        when: &[TextContains(&[
             "dial unix",
             "error reading from server",
             "transport: ",
@@ -49,35 +51,35 @@ pub(super) const ROWS: &[Row] = &[
             "code = unavailable",
         ])],
         summary: Some(
-            "The node's container runtime does not answer or was restarted: whoever runs the node must look.",
+            "The node's container runtime does not respond or was restarted. The node operator must investigate.",
         ),
-        check_first: "See whether the runtime's service runs, since when, and what it logged before it ended. Other pods of the node cannot start either.",
-        commands: &[NODE, "@node systemctl status containerd crio docker --no-pager", NODE_LOG],
+        check_first: "Check whether the runtime's service is running, since when, and what it logged before it stopped. Other pods on the node cannot start either.",
+        commands: &[DESCRIBE_NODE, "@node systemctl status containerd crio docker --no-pager", NODE_LOG],
         source: "kubelet pkg/kubelet/kuberuntime; cri-api",
     },
     Row {
-        causes: STORAGE,
-        when: &[Text(&["read-only file system", "input/output error", "structure needs cleaning"])],
+        causes: STORAGE_CAUSES,
+        when: &[TextContains(&["read-only file system", "input/output error", "structure needs cleaning"])],
         summary: Some(
-            "The node's disk fails or is mounted read-only: whoever runs the node must replace the disk or the node.",
+            "The node's disk is failing or mounted read-only. The node operator must replace the disk or the node.",
         ),
-        check_first: "A file system turns read-only when the disk under it fails: see the kernel's log, and move the node's pods elsewhere.",
-        commands: &["@node dmesg --ctime --level=err,warn", NODE, "kubectl cordon {node}"],
+        check_first: "A file system is remounted read-only when its disk fails. Check the kernel's log, and drain the node.",
+        commands: &["@node dmesg --ctime --level=err,warn", DESCRIBE_NODE, "kubectl cordon {node}"],
         source: "ext4(5), errors=remount-ro",
     },
     Row {
-        causes: STORAGE,
-        when: &[Text(&["insufficient uids", "enough ids available", "cannot be mapped to a host id"])],
+        causes: STORAGE_CAUSES,
+        when: &[TextContains(&["insufficient uids", "enough ids available", "cannot be mapped to a host id"])],
         summary: Some(
-            "The image has files of users that the node's user namespace has no numbers for: whoever runs the node must give it more, or the image needs fewer.",
+            "The image contains user or group IDs outside the range of the node's user namespace. The node operator must extend the range, or the image owner must use lower IDs.",
         ),
-        check_first: "See /etc/subuid and /etc/subgid of the user that the runtime runs as; rootless runtimes need 65,536 numbers.",
+        check_first: "Check /etc/subuid and /etc/subgid for the user of the runtime. Rootless runtimes need a range of 65,536 IDs.",
         commands: &["@node cat /etc/subuid /etc/subgid", NODE_LOG],
         source: "github.com/containers/storage, subuid(5)",
     },
     Row {
-        causes: STORAGE,
-        when: &[Text(&[
+        causes: STORAGE_CAUSES,
+        when: &[TextContains(&[
             "permission denied",
             "operation not permitted",
             "selinux",
@@ -86,23 +88,23 @@ pub(super) const ROWS: &[Row] = &[
             "apparmor",
         ])],
         summary: Some(
-            "The node's runtime may not write a layer as it must: a security module, a mount option or a file system stands in the way.",
+            "The node's runtime is not permitted to write a layer. A security module, a mount option or the file system prevents it. The node operator must investigate.",
         ),
-        check_first: "See whether SELinux or another module denied it, whether the runtime's directory lies on a file system without extended attributes or on NFS, and whether the runtime runs with all its rights.",
+        check_first: "Check whether SELinux or another security module denied the write, whether the runtime's directory is on NFS or on a file system without extended attributes, and whether the runtime runs with full privileges.",
         commands: &["@node ausearch -m avc -ts recent", "@node findmnt --target /var/lib", NODE_LOG],
         source: "containerd/stargz-snapshotter#187; docker/docker docs, storage drivers",
     },
     Row {
-        causes: STORAGE,
-        when: &[Text(&["device or resource busy"])],
-        summary: Some("Another program of the node holds files of the layer: whoever runs the node must look."),
-        check_first: "A virus scanner or a monitoring agent that watches the runtime's directory is the usual one: exempt /var/lib/containerd, or /var/lib/containers, from it.",
+        causes: STORAGE_CAUSES,
+        when: &[TextContains(&["device or resource busy"])],
+        summary: Some("Another program on the node keeps files of the layer open. The node operator must investigate."),
+        check_first: "The usual cause is a virus scanner or a monitoring agent that watches the runtime's directory. Exclude /var/lib/containerd or /var/lib/containers from it.",
         commands: &["@node findmnt --target /var/lib", NODE_LOG],
         source: "reports of images that fail to unmount where a virus scanner runs",
     },
     Row {
-        causes: STORAGE,
-        when: &[Text(&[
+        causes: STORAGE_CAUSES,
+        when: &[TextContains(&[
             "parent snapshot",
             "missing parent",
             "content digest",
@@ -117,62 +119,63 @@ pub(super) const ROWS: &[Row] = &[
             "file exists",
         ])],
         summary: Some(
-            "The node's image store has lost or damaged a part of this image: whoever runs the node must remove it there.",
+            "A part of this image is missing or corrupt in the node's image store. The node operator must remove the image from the node.",
         ),
-        check_first: "Remove the image on the node and pull it again; if that does not help, other images share the damaged layer, and the node is best drained and its store emptied.",
+        check_first: "Remove the image on the node and pull it again. If that does not help, other images share the corrupt layer: drain the node and empty its image store.",
         commands: &["@node crictl rmi {image}", NODE_PULL, NODE_LOG],
         source: "containerd/containerd#8173; cri-o/cri-o#10241",
     },
     Row {
         causes: &[Cause::Unknown],
-        when: &[NoText],
-        summary: Some(NO_TEXT.summary),
-        check_first: NO_TEXT.check_first,
-        commands: NO_TEXT.commands,
+        when: &[NoErrorText],
+        summary: Some(NO_ERROR_TEXT.summary),
+        check_first: NO_ERROR_TEXT.check_first,
+        commands: NO_ERROR_TEXT.commands,
         source: "kubernetes/kubernetes#127918: kubelets before 1.32 leave the text out",
     },
 ];
 
-const PULLING: &[CauseGroup] =
+const GROUPS_WITH_NODE_COMMANDS: &[CauseGroup] =
     &[CauseGroup::Credentials, CauseGroup::Registry, CauseGroup::Network, CauseGroup::Node, CauseGroup::Unknown];
-const ASKING: &[CauseGroup] = &[CauseGroup::Credentials, CauseGroup::Registry, CauseGroup::Network];
-const ALL: &[CauseGroup] = CauseGroup::ALL;
+const GROUPS_OF_REGISTRY_REQUESTS: &[CauseGroup] =
+    &[CauseGroup::Credentials, CauseGroup::Registry, CauseGroup::Network];
+const ALL_GROUPS: &[CauseGroup] = CauseGroup::ALL;
 
 pub(super) const NOTES: &[Note] = &[
     Note {
-        groups: ASKING,
-        when: &[AlwaysThoughOnNode],
-        sentence: "This container has run with this image on its node: with imagePullPolicy IfNotPresent it would most likely start now.",
+        groups: GROUPS_OF_REGISTRY_REQUESTS,
+        when: &[AlwaysPullsImageItHasRun],
+        sentence: "This container has already run with this image on its node. With imagePullPolicy IfNotPresent, it would most likely start now.",
         source: "kubernetes.io/docs/concepts/containers/images, image pull policy; KEP-2535 may ask for credentials again",
     },
     Note {
         groups: &[CauseGroup::Registry, CauseGroup::Network],
-        when: &[RegistryPods],
-        sentence: "Pods of a registry are among the failing ones: if it is this one, it cannot start by itself, and their images must come from elsewhere.",
+        when: &[RegistryPodsFail],
+        sentence: "Pods that run a registry are failing too. If they run this registry, it cannot recover by itself: their images must come from another registry.",
         source: "goharbor/harbor, sonatype/docker-nexus3: registries in the cluster that they serve",
     },
     Note {
-        groups: ALL,
+        groups: ALL_GROUPS,
         when: &[Node(Virtual)],
-        sentence: "Nobody can log in to such a node: test from a pod or a machine in its subnets, and look at their routes, security groups and private endpoints.",
+        sentence: "Such a node has no shell. Test from a pod or a machine in the same subnets, and check their routes, security groups and private endpoints.",
         source: "docs.aws.amazon.com/eks/latest/userguide/fargate.html; virtual-kubelet.io",
     },
     Note {
-        groups: ALL,
+        groups: ALL_GROUPS,
         when: &[Node(Autopilot)],
-        sentence: "GKE Autopilot lets nobody onto its nodes: see Cloud Logging for the runtime's log.",
+        sentence: "GKE Autopilot gives no access to its nodes. Cloud Logging has the runtime's log.",
         source: "cloud.google.com/kubernetes-engine/docs/concepts/autopilot-security",
     },
     Note {
-        groups: ALL,
+        groups: ALL_GROUPS,
         when: &[Node(Windows)],
-        sentence: "In a shell of the Windows node, Resolve-DnsName and Test-NetConnection test the way to the registry, and crictl pull the pull.",
+        sentence: "In a shell on the Windows node, test the connection to the registry with Resolve-DnsName and Test-NetConnection, and the pull with crictl pull.",
         source: "kubernetes.io/docs/concepts/windows; learn.microsoft.com/powershell/module/nettcpip/test-netconnection",
     },
     Note {
-        groups: PULLING,
-        when: &[OnNode],
-        sentence: "For IMAGE_ON_NODE take an image with a shell from those that kube-system runs on the node: the node may be unable to pull another, and no tenant's image may run beside the node's files.",
+        groups: GROUPS_WITH_NODE_COMMANDS,
+        when: &[HasNodeCommands],
+        sentence: "Replace IMAGE_ON_NODE with an image that kube-system runs on the node and that has a shell. The node may be unable to pull another image, and a tenant's image must not run as root with the node's files.",
         source: "kubernetes.io/docs/tasks/debug/debug-cluster/kubectl-node-debug",
     },
 ];

@@ -1,11 +1,11 @@
-//! What the image is: its platforms, its manifest, and what a policy thinks of it.
+//! Rules for the content of an image: platforms, manifests, policies.
 
 use super::Rule;
 use crate::cause::Cause::{
     BlockedByPolicy, NodeStorageError, PlatformMismatch, ProxyFailure, SignatureRejected, UnsupportedManifest,
 };
 
-/// The image exists, and not for this node.
+/// The image has no variant for the node's platform.
 pub(super) const PLATFORM: &[Rule] = &[
     Rule::new(
         PlatformMismatch,
@@ -42,9 +42,9 @@ pub(super) const PLATFORM: &[Rule] = &[
     ),
 ];
 
-/// The manifest is of a kind the runtime does not take.
+/// The runtime does not support the manifest.
 pub(super) const MANIFEST: &[Rule] = &[
-    // A login page or a mirror's front page in the place of a manifest: somebody between the node and the registry.
+    // A web page in place of a manifest: a proxy or mirror between the node and the registry responded.
     Rule::new(
         ProxyFailure,
         "containerd, docker",
@@ -56,21 +56,21 @@ pub(super) const MANIFEST: &[Rule] = &[
             "unexpected content-type*text/html",
         ],
     ),
-    // An encrypted image where nothing is set up to decrypt it.
+    // An encrypted image on a node that is not configured for decryption.
     Rule::new(
         NodeStorageError,
         "containerd",
         "containerd core/diff/stream.go; containerd/imgcrypt",
         &["*+encrypted: no processor for media-type"],
     ),
-    // A push that went wrong: what the manifest lists is not what the configuration was made of.
+    // A faulty push: the manifest and the configuration list different layers.
     Rule::new(
         UnsupportedManifest,
         "docker, CRI-O",
         "moby distribution/pull_v2.go; containers/image storage/storage_dest.go; distribution/distribution#1439",
         &["layers from manifest don't match image configuration", "uncompressed digest of layer * config claims"],
     ),
-    // More layers than the node's storage driver can stack.
+    // More layers than the storage driver supports.
     Rule::new(
         UnsupportedManifest,
         "docker, CRI-O",
@@ -157,7 +157,7 @@ pub(super) const MANIFEST: &[Rule] = &[
     ),
 ];
 
-/// The image would have been pulled, had a policy not said no.
+/// A policy rejected the image.
 pub(super) const POLICY: &[Rule] = &[
     Rule::new(
         SignatureRejected,
@@ -183,7 +183,7 @@ pub(super) const POLICY: &[Rule] = &[
             "fulcio certificate",
         ],
     )
-    // Signatures are fetched too, over roads that break.
+    // Fetching a signature can fail too, for reasons of the network.
     .unless(&["dial tcp", "i/o timeout"]),
     Rule::new(
         SignatureRejected,
@@ -213,8 +213,8 @@ pub(super) const POLICY: &[Rule] = &[
             "doesn't pass * signature verification",
         ],
     ),
-    // Harbor answers 412 to both, a missing signature and a vulnerability; without its words it is some rule of the
-    // project.
+    // Harbor responds with 412 to a missing signature and to a vulnerability. Without its message, the rule of the
+    // project is not known.
     Rule::new(
         BlockedByPolicy,
         "Harbor",
@@ -253,7 +253,7 @@ pub(super) const POLICY: &[Rule] = &[
         "containers/image docker/docker_image_src.go; registries.conf, blocked",
         &["is blocked in @", "is blocked in /etc/*", "is blocked by configuration"],
     ),
-    // Refusals by rule, whoever made it: a registry, a scanner at its door, or the cluster's admission.
+    // Rejections by a rule of a registry, of a scanner in front of it, or of the cluster's admission.
     Rule::new(
         BlockedByPolicy,
         "ACR, Quay, Docker Hub, Prisma, admission webhooks",

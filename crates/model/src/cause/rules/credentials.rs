@@ -1,10 +1,11 @@
-//! Who may pull. The registries' answers overlap, so the telling ones come before the vague ones.
+//! Rules for authentication and authorization. The responses of registries overlap, so specific ones come before vague
+//! ones.
 
 use super::Rule;
 use crate::cause::Cause::{Forbidden, NotFoundOrDenied, Unauthorized};
 
-pub(super) const RULES: &[Rule] = &[
-    // Credentials that are missing, wrong or expired, said in words that cannot mean anything else.
+pub(super) const AUTHORIZATION: &[Rule] = &[
+    // Unambiguous texts for missing, wrong or expired credentials.
     Rule::new(
         Unauthorized,
         "containerd, ECR, Docker Hub, GAR, GitLab, CRI-O",
@@ -57,7 +58,8 @@ pub(super) const RULES: &[Rule] = &[
             "pull through cache rule*secrets manager secret",
         ],
     ),
-    // A token service that does not know who asks. With the project or the repository unknown, Google's says the same.
+    // A token service that rejects the client. Google's responds in the same way if the project or the repository does
+    // not exist.
     Rule::new(
         Unauthorized,
         "containerd",
@@ -65,7 +67,7 @@ pub(super) const RULES: &[Rule] = &[
         &["failed to fetch oauth token*404 not found"],
     )
     .unless(&["google@"]),
-    // The blur is the registry's: it will not say whether a private repository exists.
+    // The registry does not disclose whether a private repository exists.
     Rule::new(
         NotFoundOrDenied,
         "Docker Hub, Quay, Nexus, GHCR",

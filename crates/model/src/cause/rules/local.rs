@@ -1,4 +1,4 @@
-//! What the kubelet says itself, without a registry or before one is asked.
+//! Rules for the kubelet's own texts and for waiting reasons.
 
 use super::Rule;
 use crate::cause::Cause::{
@@ -6,7 +6,7 @@ use crate::cause::Cause::{
     PullQpsExceeded, RegistryUnavailable,
 };
 
-/// Texts that decide alone. They open the list.
+/// Texts that are unambiguous. Tried first.
 pub(super) const KUBELET: &[Rule] = &[
     Rule::new(
         NeverPullAbsent,
@@ -20,7 +20,7 @@ pub(super) const KUBELET: &[Rule] = &[
         "Kubernetes images/helpers.go; recording kubelet-restart",
         &["pull qps exceeded"],
     ),
-    // A short name is ambiguous only on nodes that do not read it as docker.io.
+    // A short name is ambiguous only on nodes that do not resolve it to docker.io.
     Rule::new(
         AmbiguousShortName,
         "CRI-O",
@@ -59,14 +59,14 @@ pub(super) const KUBELET: &[Rule] = &[
             "docker references with both a tag and digest are currently not supported",
         ],
     ),
-    // The registry's own wording of the same.
+    // The same error as the registry words it.
     Rule::new(
         InvalidReference,
         "distribution",
         "distribution registry/api/errcode/register.go",
         &["invalid repository name", "name_invalid", "name invalid", "tag_invalid", "manifest tag did not match uri"],
     ),
-    // The program that fetches credentials is the node's: the pod's secret has no part in it.
+    // The credential helper is the node's; the pod's pull secret is not involved.
     Rule::new(
         NodeStorageError,
         "kubelet, docker credential helpers",
@@ -102,11 +102,11 @@ pub(super) const KUBELET: &[Rule] = &[
         ],
     )
     .unless(&["no such host", "i/o timeout", "connection refused", "deadline exceeded"]),
-    // Space first: an image cannot be inspected either when the disk is full.
+    // A full disk comes first: it also makes the inspection of an image fail.
     Rule::new(DiskFull, "kubelet", "Kubernetes image_manager.go", &["failed to inspect image*no space left on device"]),
-    // Looking for an image on the node asks the runtime alone, never a registry. So whatever fails there, a socket that
-    // refuses or a deadline that passes, is the node's and not the network's: `node_storage_error`, the cause that
-    // stands for the node's image store and the runtime that keeps it.
+    // The kubelet checks for an image on the node through the runtime, without a registry. A refused socket or a
+    // deadline there is an error of the node, not of the network: `node_storage_error`, the cause for the image store
+    // and the runtime.
     Rule::new(
         NodeStorageError,
         "kubelet",
@@ -137,8 +137,8 @@ pub(super) const KUBELET: &[Rule] = &[
     ),
 ];
 
-/// A runtime's word that the registry is away. It comes behind names, proxies and certificates: CRI-O says it of every
-/// refused connection (`server/image_pull.go`), a refused DNS server's or proxy's too.
+/// A runtime's report that the registry is unavailable. Tried after names, proxies and certificates: CRI-O reports
+/// every refused connection in this way (`server/image_pull.go`), also that of a DNS server or a proxy.
 pub(super) const UNAVAILABLE: &[Rule] = &[Rule::new(
     RegistryUnavailable,
     "kubelet, CRI-O 1.28+",
@@ -146,7 +146,7 @@ pub(super) const UNAVAILABLE: &[Rule] = &[Rule::new(
     &["because the registry is unavailable", "registryunavailable"],
 )];
 
-/// Waiting reasons that tell the cause alone, should their text tell nothing. They close the list.
+/// Waiting reasons that imply a cause, for texts that no rule matches. Tried last.
 pub(super) const REASONS: &[Rule] = &[
     Rule::new(InvalidReference, "kubelet", "Kubernetes images/types.go", &["invalidimagename"]),
     Rule::new(NeverPullAbsent, "kubelet", "Kubernetes images/types.go", &["errimageneverpull"]),

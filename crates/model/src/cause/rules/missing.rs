@@ -1,10 +1,10 @@
-//! What is not there.
+//! Rules for missing images, repositories and projects.
 
 use super::Rule;
 use crate::cause::Cause::{ImageNotFound, RegistryError, RepositoryNotFound};
 
-/// What a registry names as missing, though it calls it a matter of rights. They come before those.
-pub(super) const NAMED: &[Rule] = &[Rule::new(
+/// A missing project that the registry reports as an authorization error. Tried before authorization.
+pub(super) const MISSING_PROJECT: &[Rule] = &[Rule::new(
     RepositoryNotFound,
     "Harbor",
     "Harbor 1.10 core/auth and 2.x pkg/project; public notes on Harbor 1.x",
@@ -12,15 +12,15 @@ pub(super) const NAMED: &[Rule] = &[Rule::new(
 )
 .unless(&["or you do", "permission", "may require", "manifest unknown"])];
 
-pub(super) const RULES: &[Rule] = &[
-    // Google's token endpoint is not found where the project or the repository is not.
+pub(super) const NOT_FOUND: &[Rule] = &[
+    // Google's token endpoint responds with 404 if the project or the repository does not exist.
     Rule::new(
         RepositoryNotFound,
         "GAR",
         "GKE with containerd 1.7, a token asked for a project without such a repository",
         &["failed to fetch * token*google@: 404 not found"],
     ),
-    // Any other token endpoint that is not found says nothing about the image.
+    // A 404 of any other token endpoint is not about the image.
     Rule::new(
         RegistryError,
         "containerd",

@@ -1,12 +1,12 @@
-//! The roads to the registry: proxies, certificates, names and connections.
+//! Rules for the network: proxies, certificates, names, connections.
 
 use super::Rule;
 use crate::cause::Cause::{
     ConnectionFailed, DnsFailure, PlainHttp, ProxyFailure, PullCanceled, Timeout, TlsExpired, TlsUntrusted,
 };
 
-/// What lies on every road and is told by a word of its own.
-pub(super) const ROADS: &[Rule] = &[
+/// Unambiguous texts for proxies, certificates and names.
+pub(super) const SPECIFIC_ERRORS: &[Rule] = &[
     Rule::new(
         ProxyFailure,
         "Go's net/http",
@@ -23,7 +23,7 @@ pub(super) const ROADS: &[Rule] = &[
             "unable to connect to proxy",
         ],
     ),
-    // Go reports a proxy's refusal of CONNECT by its reason phrase alone, without the status.
+    // If a proxy rejects CONNECT, Go reports only the reason phrase, not the status.
     Rule::new(
         ProxyFailure,
         "Go's net/http",
@@ -43,14 +43,14 @@ pub(super) const ROADS: &[Rule] = &[
             "@\": method not allowed",
         ],
     ),
-    // A firewall on the node refuses the connection itself; no registry was asked for any permission.
+    // A firewall on the node rejects the connection; this is not a response of the registry.
     Rule::new(
         ConnectionFailed,
         "the operating system",
         "Linux connect(2); Windows Filtering Platform",
         &["connect: permission denied", "dial tcp *connect: operation not permitted", "socket in a way forbidden"],
     ),
-    // A download that broke and whose resumption then failed: the break came first, whatever the second answer was.
+    // A download was interrupted, and the attempt to resume it failed. The interruption is the cause.
     Rule::new(
         ConnectionFailed,
         "CRI-O",
@@ -127,7 +127,7 @@ pub(super) const ROADS: &[Rule] = &[
             "*/certs.d/",
         ],
     ),
-    // `lookup` decides before anything behind it: a resolver that does not answer is an i/o timeout too.
+    // `lookup` comes before the errors that can follow it: a resolver that does not respond is also an i/o timeout.
     Rule::new(
         DnsFailure,
         "Go's net, the C library",
@@ -151,9 +151,9 @@ pub(super) const ROADS: &[Rule] = &[
     ),
 ];
 
-/// What nearly every error can end in, and therefore the last to be asked.
-pub(super) const BREAKS: &[Rule] = &[
-    // A page where JSON was expected, without a status: no registry wrote it.
+/// Texts that nearly every error can end with. Tried last.
+pub(super) const TIMEOUTS_AND_BROKEN_CONNECTIONS: &[Rule] = &[
+    // A web page in place of JSON, without a status, is not from a registry.
     Rule::new(
         ProxyFailure,
         "Go's encoding/json",
@@ -223,7 +223,7 @@ pub(super) const BREAKS: &[Rule] = &[
             "bad record mac",
         ],
     ),
-    // What else Go's TLS can say.
+    // Other TLS errors of Go.
     Rule::new(TlsUntrusted, "Go's crypto/tls", "crypto/tls", &["tls: "]),
     Rule::new(
         PullCanceled,

@@ -1,19 +1,20 @@
-//! What the registry says of itself.
+//! Rules for the registry's own errors.
 
 use super::Rule;
 use crate::cause::Cause::{RateLimited, RegistryError};
 
-/// The registry's own disk. It is asked before the node's, whose words are the same.
-pub(super) const FULL: &[Rule] = &[Rule::new(
+/// The registry's disk is full. Tried before the node's disk, which has equal error texts.
+pub(super) const STORAGE_FULL: &[Rule] = &[Rule::new(
     RegistryError,
     "distribution",
     "distribution registry/storage/driver/filesystem, in the body of an answer",
     &["500 internal server error*no space left on device", "/var/lib/registry*no space left on device"],
 )];
 
-/// Limits: asked before authorization, because a limited token endpoint says `failed to authorize` too.
+/// Rate limits and quotas. Tried before authorization, because a rate-limited token endpoint also causes `failed to
+/// authorize`.
 pub(super) const LIMITS: &[Rule] = &[
-    // A proxy project keeps what it pulls, and its quota is reached; Harbor calls that denied.
+    // The quota of a Harbor proxy project is reached; Harbor reports it as denied.
     Rule::new(RegistryError, "Harbor", "Harbor pkg/quota/types/errors.go", &["will exceed the configured upper limit"]),
     Rule::new(
         RateLimited,
@@ -38,7 +39,7 @@ pub(super) const LIMITS: &[Rule] = &[
     ),
 ];
 
-/// The registry answered, and the answer was that it cannot.
+/// Server errors.
 pub(super) const ERRORS: &[Rule] = &[Rule::new(
     RegistryError,
     "containerd, CRI-O, docker",

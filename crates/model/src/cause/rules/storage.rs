@@ -1,10 +1,10 @@
-//! The node's disk, and the image store on it: what names a fault, and the steps that only say where one was met.
+//! Rules for the node's disk and image store: specific errors, and the steps that report errors.
 
 use super::Rule;
 use crate::cause::Cause::{DigestMismatch, DiskFull, NodeStorageError};
 
-/// What is wrong, whichever step met it.
-pub(super) const FAULTS: &[Rule] = &[
+/// Specific errors, in any step.
+pub(super) const SPECIFIC_ERRORS: &[Rule] = &[
     Rule::new(
         DiskFull,
         "containerd, CRI-O, docker",
@@ -26,14 +26,14 @@ pub(super) const FAULTS: &[Rule] = &[
             "out of data space",
         ],
     ),
-    // Even a socket fails so: the node has run out, not the network.
+    // A socket can fail in the same way; the node is out of resources, not the network.
     Rule::new(
         NodeStorageError,
         "the operating system",
         "Linux errno",
         &["too many open files", "cannot allocate memory"],
     ),
-    // What arrived or what is stored is not what its digest says: a broken cache, mirror, disk or proxy.
+    // The content that was received or stored does not match its digest: a broken cache, mirror, disk or proxy.
     Rule::new(
         DigestMismatch,
         "containerd",
@@ -137,8 +137,8 @@ pub(super) const FAULTS: &[Rule] = &[
     .unless(&["*policy.json", "dial tcp", "*/certs.d/"]),
 ];
 
-/// Steps of the image store. What went wrong in them is the store's, unless a rule before these could name it.
-pub(super) const STEPS: &[Rule] = &[
+/// Failed steps of the image store. The store is the cause unless an earlier rule matches a specific error.
+pub(super) const FAILED_STEPS: &[Rule] = &[
     Rule::new(
         NodeStorageError,
         "containerd 1.6-2.3",
@@ -231,14 +231,14 @@ pub(super) const STEPS: &[Rule] = &[
         ],
     )
     .unless(&["happened during read", "context canceled", "deadline exceeded"]),
-    // Since 1.35 the kubelet writes down each pull before it begins (KEP-2535), and cannot on a disk that fails.
+    // Since 1.35, the kubelet records each pull before it starts (KEP-2535), which fails on a broken disk.
     Rule::new(
         NodeStorageError,
         "kubelet 1.33+",
         "Kubernetes images/image_manager.go, images/pullmanager/image_pull_manager.go",
         &["failed to record image pull", "existence of an image pull intent"],
     ),
-    // The keys lie on the node, or should.
+    // The decryption keys belong on the node.
     Rule::new(
         NodeStorageError,
         "containerd with imgcrypt, CRI-O",
@@ -256,7 +256,7 @@ pub(super) const STEPS: &[Rule] = &[
             "failed to decrypt",
         ],
     ),
-    // What starts containers from layers that are not on the node yet.
+    // Snapshotters that start containers before all layers are on the node.
     Rule::new(
         NodeStorageError,
         "nydus, overlaybd, stargz, GKE image streaming",

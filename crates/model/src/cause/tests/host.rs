@@ -1,4 +1,4 @@
-//! The host that failed, in the errors of every runtime.
+//! The failing host in the error texts of every runtime.
 
 use super::super::super::image::ImageReference;
 use super::super::{Cause, HostKind, hops, read};
@@ -9,7 +9,7 @@ fn check(image: &str, message: &str, expected: Option<(&str, HostKind)>) {
     assert_eq!(host.as_ref().map(|host| (&*host.name, host.kind)), expected, "{message}");
 }
 
-/// An image, an error text, and the host that it names.
+/// Image, error text, expected host and kind.
 const ERRORS: &[(&str, &str, &str, HostKind)] = &[
     // containerd
     (
@@ -134,14 +134,14 @@ const ERRORS: &[(&str, &str, &str, HostKind)] = &[
 ];
 
 #[test]
-fn the_host_of_the_request_that_failed_is_found_in_the_errors_of_every_runtime() {
+fn finds_the_failing_host_in_the_errors_of_every_runtime() {
     for (image, message, host, kind) in ERRORS {
         check(image, message, Some((host, *kind)));
     }
 }
 
 #[test]
-fn a_text_that_names_no_host_tells_none() {
+fn no_host_without_a_host_in_the_text() {
     for message in [
         "",
         "pull QPS exceeded",
@@ -157,7 +157,7 @@ fn a_text_that_names_no_host_tells_none() {
 }
 
 #[test]
-fn who_answered_what_is_told_hop_by_hop() {
+fn hops_list_each_mirror_and_the_registry() {
     let text = "(Mirrors also failed: [m1.example:5000/team/app:1.2: reading manifest 1.2 in m1.example:5000/team/app: manifest unknown]\n[127.0.0.1:30020/team/app:1.2: pinging container registry 127.0.0.1:30020: Get \"http://127.0.0.1:30020/v2/\": dial tcp 127.0.0.1:30020: connect: connection refused]): reg.example/team/app:1.2: pinging container registry reg.example: Get \"https://reg.example/v2/\": dial tcp: lookup reg.example: no such host";
     let image = ImageReference::parse("reg.example/team/app:1.2");
     let hops = hops(text, &image);
@@ -177,9 +177,9 @@ fn who_answered_what_is_told_hop_by_hop() {
     assert!(super::super::hops("manifest unknown", &image).is_empty());
 }
 
-/// The work is bounded by the text's length, however often a request seems to begin in it.
+/// The work is linear in the length of the text, however many requests it contains.
 #[test]
-fn many_requests_cost_no_more_than_the_text_is_long() {
+fn cost_is_linear_in_the_number_of_requests() {
     let text = "Get http://".repeat(2000) + &"Get https://a.example/".repeat(2000) + ": i/o timeout";
     check("reg.example/app:1", &text, Some(("a.example", BlobStore)));
 }

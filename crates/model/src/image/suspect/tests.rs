@@ -8,7 +8,7 @@ fn marked(cause: Cause, written: &str) -> String {
 }
 
 #[test]
-fn the_wrong_part_is_marked() {
+fn marks_the_suspect_part() {
     let digest = format!("sha256:{}", "a".repeat(64));
     for (cause, written, expected) in [
         (Cause::ImageNotFound, "ghcr.io/shop/web:1.8.O", "ghcr.io/shop/web:[1.8.O]"),
@@ -34,7 +34,7 @@ fn the_wrong_part_is_marked() {
 }
 
 #[test]
-fn every_part_of_any_text_lies_within_it() {
+fn part_ranges_lie_within_the_text() {
     for written in ["", "/", ":", "@", "a/:@", "é:é@é", "A/é/:", "\u{202e}/x@:", "x:@", "://"] {
         for part in [Part::Registry, Part::Repository, Part::Tag, Part::Digest, Part::Reference] {
             if let Some(range) = part.range_in(written) {

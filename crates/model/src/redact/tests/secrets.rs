@@ -1,4 +1,4 @@
-//! Makes texts that hold secrets, in every form we could think of, and keeps what tells something in recorded ones.
+//! Redaction of generated secrets in all known forms, and preservation of recorded error texts.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::super::{MARKER, redact};
 use crate::cause::classify;
 
-/// What people and tools call a secret, in snake case.
+/// Names of secrets in snake case.
 const NAMES: &[&str] = &[
     "password",
     "passwd",
@@ -57,7 +57,7 @@ const NAMES: &[&str] = &[
     "client_assertion",
 ];
 
-/// How a name can be written.
+/// Spellings of a name.
 const CASES: &[fn(&str) -> String] = &[
     |name| name.to_owned(),
     |name| name.to_uppercase(),
@@ -76,8 +76,10 @@ fn joined(name: &str, between: &str, first_large: bool) -> String {
     words.collect::<Vec<_>>().join(between)
 }
 
-/// How a name and its value can stand beside each other: `¶` the name, `§` the value.
-const PAIRS: &[&str] = &[
+/// Forms of a name and its value: `
+///
+/// ` is the name, `§` the value.
+const KEY_VALUE_FORMS: &[&str] = &[
     "¶=§",
     "¶: §",
     "¶ = §",
@@ -126,8 +128,8 @@ const PAIRS: &[&str] = &[
     "failed: ¶: §: EOF",
 ];
 
-/// Where a secret stands that has no name of these: `§` the value.
-const PLACES: &[&str] = &[
+/// Forms of a secret without such a name: `§` is the value.
+const OTHER_FORMS: &[&str] = &[
     "https://user:§@reg.example/v2/",
     "https://§@reg.example/v2/",
     "https://§:x-oauth-basic@reg.example/v2/",
@@ -199,8 +201,8 @@ const PLACES: &[&str] = &[
     "-----BEGIN OPENSSH PRIVATE KEY-----\\n§\\n",
 ];
 
-/// Userinfo that is no valid one, with `§` before and after what breaks it.
-const BROKEN: &[&str] = &[
+/// Malformed user information: `§` before and after the character that breaks it.
+const BROKEN_URL_FORMS: &[&str] = &[
     "https://user:§#§@reg.example/v2/",
     "https://user:§/§@reg.example/v2/",
     "https://user:§ §@reg.example/v2/",
@@ -220,9 +222,9 @@ const BROKEN: &[&str] = &[
     "parse \"https://user:§#§@reg.example/v2/\": invalid port \":§\" after host",
 ];
 
-/// How tokens begin that say whose they are, and what they are made of: `a` letters and digits, `A` large ones, `h`
-/// hexadecimal digits, `-` also `-` and `_`.
-const ISSUED: &[(&str, char, usize)] = &[
+/// Prefixes, alphabets and lengths of the tokens of issuers. Alphabets: `a` letters and digits, `A` upper-case letters
+/// and digits, `h` hexadecimal digits, `-` letters, digits, `-` and `_`.
+const ISSUED_TOKENS: &[(&str, char, usize)] = &[
     ("AKIA", 'A', 16),
     ("ASIA", 'A', 16),
     ("IQoJb3JpZ2luX2Vj", 'a', 300),
@@ -268,7 +270,7 @@ const ISSUED: &[(&str, char, usize)] = &[
     ("pul-", 'h', 40),
     ("tskey-auth-", 'a', 17),
     ("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.", '-', 43),
-    // Issuers nobody listed.
+    // Issuers that are not in the table.
     ("", 'a', 40),
     ("", 'a', 64),
     ("", 'h', 40),
@@ -276,8 +278,8 @@ const ISSUED: &[(&str, char, usize)] = &[
     ("corp_", 'a', 40),
 ];
 
-/// What a text with a secret can stand between.
-const AROUND: &[(&str, &str)] = &[
+/// Text before and after a secret.
+const SURROUNDINGS: &[(&str, &str)] = &[
     ("", ""),
     ("error: ", ": EOF"),
     ("(", ")"),
@@ -306,7 +308,7 @@ fn made_of(alphabet: char, len: usize) -> impl Strategy<Value = String> {
     proptest::string::string_regex(&format!("{pattern}{{{len}}}")).unwrap()
 }
 
-/// A secret somebody thought of, or had made: no word of a sentence.
+/// A secret that a person or a program chose: not an ordinary word.
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
         "hunter[0-9]{2,6}",
@@ -318,14 +320,14 @@ fn value() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Whether a run of `least` characters of the secret, or all of it, is still to be read.
+/// Whether `least` consecutive characters of the secret, or all of it, are still in the text.
 fn leaks(redacted: &str, secret: &str, least: usize) -> bool {
     let len = secret.len().min(least);
     (0..=secret.len() - len).any(|start| redacted.contains(&secret[start..start + len]))
 }
 
 fn check(form: &str, secret: &str, around: usize, least: usize) -> Result<(), TestCaseError> {
-    let (before, after) = AROUND[around];
+    let (before, after) = SURROUNDINGS[around];
     let text = format!("{before}{form}{after}");
     let redacted = redact(&text).into_owned();
     prop_assert!(!leaks(&redacted, secret, least), "{text}\n  became {redacted}");
@@ -335,7 +337,7 @@ fn check(form: &str, secret: &str, around: usize, least: usize) -> Result<(), Te
     Ok(())
 }
 
-/// Every form once, with secrets that do not change.
+/// Every form once, with fixed secrets.
 #[test]
 fn no_form_leaks_a_secret() {
     let mut leaked = String::new();
@@ -344,8 +346,8 @@ fn no_form_leaks_a_secret() {
         let named = NAMES
             .iter()
             .flat_map(|name| CASES.iter().map(|case| case(name)))
-            .flat_map(|name| PAIRS.iter().map(move |pair| pair.replace('¶', &name).replace('§', secret)));
-        let placed = PLACES.iter().chain(BROKEN).map(|place| place.replace('§', secret));
+            .flat_map(|name| KEY_VALUE_FORMS.iter().map(move |pair| pair.replace('¶', &name).replace('§', secret)));
+        let placed = OTHER_FORMS.iter().chain(BROKEN_URL_FORMS).map(|place| place.replace('§', secret));
         for text in named.chain(placed) {
             forms += 1;
             let redacted = redact(&text);
@@ -362,31 +364,31 @@ proptest! {
 
     #[test]
     fn a_named_secret_is_hidden(
-        name in prop::sample::select(NAMES), case in prop::sample::select(CASES), pair in prop::sample::select(PAIRS),
-        secret in value(), around in 0..AROUND.len(),
+        name in prop::sample::select(NAMES), case in prop::sample::select(CASES), pair in prop::sample::select(KEY_VALUE_FORMS),
+        secret in value(), around in 0..SURROUNDINGS.len(),
     ) {
         check(&pair.replace('¶', &case(name)).replace('§', &secret), &secret, around, 6)?;
     }
 
     #[test]
-    fn a_secret_in_its_place_is_hidden(
-        place in prop::sample::select([PLACES, BROKEN].concat()), secret in value(), around in 0..AROUND.len(),
+    fn a_secret_in_another_form_is_hidden(
+        place in prop::sample::select([OTHER_FORMS, BROKEN_URL_FORMS].concat()), secret in value(), around in 0..SURROUNDINGS.len(),
     ) {
         check(&place.replace('§', &secret), &secret, around, 6)?;
     }
 
     #[test]
-    fn an_issued_token_is_hidden_wherever_it_stands(
-        (prefix, secret) in prop::sample::select(ISSUED).prop_flat_map(|(prefix, alphabet, len)| (Just(prefix), made_of(alphabet, len))),
-        around in 0..AROUND.len(),
+    fn an_issued_token_is_hidden_in_any_surroundings(
+        (prefix, secret) in prop::sample::select(ISSUED_TOKENS).prop_flat_map(|(prefix, alphabet, len)| (Just(prefix), made_of(alphabet, len))),
+        around in 0..SURROUNDINGS.len(),
         place in prop::sample::select(&["§", "the id § is not known", "x=§", "https://§@reg.example/x", "jwt §.", "remote: §", "got \"§\"", "\\\"§\\\""][..]),
     ) {
         check(&place.replace('§', &format!("{prefix}{secret}")), &secret, around, 16)?;
     }
 }
 
-/// The recorded error texts.
-fn recorded() -> Vec<String> {
+/// Returns the recorded error texts.
+fn recorded_errors() -> Vec<String> {
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures");
     let files = std::fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap().path());
     let tables = files.filter(|path| path.extension().is_some_and(|extension| extension == "tsv"));
@@ -403,17 +405,17 @@ fn recorded() -> Vec<String> {
 
 #[test]
 fn recorded_errors_keep_their_cause() {
-    for message in recorded() {
+    for message in recorded_errors() {
         assert_eq!(classify("", &redact(&message)), classify("", &message), "{}", redact(&message));
     }
 }
 
-/// What recorded errors lose beside queries: a decoded credential, and a name that nobody made up.
-const LOST: &[&str] = &["invalid decoded auth: \"", "windowsservercore:10.0.14393.2430_en-us_"];
+/// What recorded errors lose in addition to queries: a decoded credential, and a name that appears random.
+const ACCEPTED_LOSSES: &[&str] = &["invalid decoded auth: \"", "windowsservercore:10.0.14393.2430_en-us_"];
 
 #[test]
 fn recorded_errors_lose_nothing_but_queries() {
-    for message in recorded() {
+    for message in recorded_errors() {
         let redacted = redact(&message);
         let mut rest = message.as_str();
         for piece in redacted.split(MARKER) {
@@ -422,13 +424,14 @@ fn recorded_errors_lose_nothing_but_queries() {
         }
         let pieces: Vec<&str> = redacted.split(MARKER).collect();
         let (_, before) = pieces.split_last().unwrap();
-        let is_known = |piece: &str| piece.ends_with(['?', '=']) || LOST.iter().any(|lost| piece.ends_with(lost));
+        let is_known =
+            |piece: &str| piece.ends_with(['?', '=']) || ACCEPTED_LOSSES.iter().any(|lost| piece.ends_with(lost));
         assert!(before.iter().all(|piece| is_known(piece)), "{message}\n  became {redacted}");
     }
 }
 
-/// The hosts, image references, paths, digests and statuses in a text.
-fn telling(message: &str) -> Vec<String> {
+/// Returns the hosts, image references, paths, digests and statuses in a text.
+fn words_that_decide(message: &str) -> Vec<String> {
     let is_delimiter = |c: char| c.is_whitespace() || "\"'`(){}<>,\\".contains(c);
     let words = message
         .split(is_delimiter)
@@ -436,7 +439,7 @@ fn telling(message: &str) -> Vec<String> {
     let is_status = |word: &str| word.len() == 3 && word.bytes().all(|b| b.is_ascii_digit());
     let tells = |word: &&str| {
         (word.contains(['/', ':', '.']) || is_status(word))
-            && LOST.iter().all(|lost| !lost.contains(*word) && !word.contains("en-us_"))
+            && ACCEPTED_LOSSES.iter().all(|lost| !lost.contains(*word) && !word.contains("en-us_"))
     };
     words.filter(tells).map(str::to_owned).collect()
 }
@@ -444,16 +447,16 @@ fn telling(message: &str) -> Vec<String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
-    /// A secret beside a recorded error goes, and what the error tells stays.
+    /// A secret next to a recorded error is redacted, and the error is kept.
     #[test]
-    fn a_secret_beside_a_recorded_error_takes_nothing_with_it(
-        message in prop::sample::select(recorded()), name in prop::sample::select(NAMES), case in prop::sample::select(CASES),
+    fn redacting_a_secret_keeps_the_recorded_error(
+        message in prop::sample::select(recorded_errors()), name in prop::sample::select(NAMES), case in prop::sample::select(CASES),
         secret in value(), form in prop::sample::select(&["\n¶: §", "\n¶=§", " {\"¶\":\"§\"}", "\nAuthorization: Bearer §", " https://u:§@h/"][..]),
     ) {
         let text = format!("{message}{}", form.replace('¶', &case(name)).replace('§', &secret));
         let redacted = redact(&text).into_owned();
         prop_assert!(!leaks(&redacted, &secret, 6), "{}", redacted);
-        for word in telling(&message) {
+        for word in words_that_decide(&message) {
             prop_assert!(redacted.contains(&word), "{word} is lost: {redacted}");
         }
     }
