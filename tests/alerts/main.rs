@@ -1,12 +1,14 @@
 //! The alerts, evaluated by promtool over timelines of what an exporter shows: when each fires, and when it does not.
 
+#[path = "../common/mod.rs"]
+mod common;
+
+mod alertmanager;
 mod cases;
 mod drop_in;
 mod files;
 mod mutants;
 mod recorded;
-#[path = "../recordings/text.rs"]
-mod text;
 mod timeline;
 
 use std::sync::Mutex;

@@ -9,7 +9,7 @@ use image_pull_exporter::replay::{self, Options};
 use image_pull_model::index::{Mirror, Settings};
 use serde_json::Value;
 
-use crate::text::Exposition;
+use crate::common::exposition::Exposition;
 use crate::timeline::{Case, EVALUATED_EVERY, Seconds, run};
 
 /// For how long each recording is looked at.

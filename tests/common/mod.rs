@@ -4,6 +4,7 @@
 
 pub mod browser;
 pub mod cluster;
+pub mod exposition;
 pub mod pki;
 pub mod prometheus;
 pub mod tls;

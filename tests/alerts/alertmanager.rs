@@ -1,0 +1,341 @@
+//! From a simulated cluster to the notifications that people get: demo, Prometheus with the alerts, Alertmanager with the
+//! example configuration, and a receiver that writes down what arrives. Real programs all; only the durations are shorter.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::common::prometheus::{Prometheus, free_port};
+use crate::common::{Program, eventually, get};
+use serde_json::Value;
+
+/// A registry goes down for ten workloads of five pods each on four nodes, and one workload has a bad tag. Sixty times
+/// faster than real time: a minute is a second. It is shorter than an hour, after which a blocked rollout is told again.
+const SCRIPT: &str = "
+0s pod shop/calm-0 container calm image=ghcr.io/shop/calm:1
+01:00 registry registry.example.com refused
+01:05 pod shop/a-5d4c8f7b69-* owner=ReplicaSet/a-5d4c8f7b69 replicas=5 node=n1,n2,n3,n4 container app image=registry.example.com/shop/a:2
+01:05 pod shop/b-5d4c8f7b69-* owner=ReplicaSet/b-5d4c8f7b69 replicas=5 node=n1,n2,n3,n4 container app image=registry.example.com/shop/b:2
+01:05 pod shop/c-5d4c8f7b69-* owner=ReplicaSet/c-5d4c8f7b69 replicas=5 node=n1,n2,n3,n4 container app image=registry.example.com/shop/c:2
+01:05 pod shop/d-* owner=StatefulSet/d replicas=5 node=n1,n2,n3,n4 container app image=registry.example.com/shop/d:2
+01:05 pod shop/e-* owner=DaemonSet/e replicas=5 node=n1,n2,n3,n4 container app image=registry.example.com/shop/e:2
+01:05 pod bank/f-5d4c8f7b69-* owner=ReplicaSet/f-5d4c8f7b69 replicas=5 node=n1,n2,n3,n4 container app image=registry.example.com/bank/f:2
+01:05 pod bank/g-5d4c8f7b69-* owner=ReplicaSet/g-5d4c8f7b69 replicas=5 node=n1,n2,n3,n4 container app image=registry.example.com/bank/g:2
+01:05 pod bank/h-5d4c8f7b69-* owner=ReplicaSet/h-5d4c8f7b69 replicas=5 node=n1,n2,n3,n4 container app image=registry.example.com/bank/h:2
+01:05 pod bank/i-* owner=Job/i replicas=5 node=n1,n2,n3,n4 container app image=registry.example.com/bank/i:2
+01:05 pod bank/j-* owner=Job/j-29912345 replicas=5 node=n1,n2,n3,n4 container app image=registry.example.com/bank/j:2
+02:00 pod shop/web-6c9d7b5f48-x owner=ReplicaSet/web-6c9d7b5f48 node=n1 container web image=ghcr.io/shop/web:1.8.O pull=not-found
+40:00 registry registry.example.com ok
+45:00 patch shop/web-6c9d7b5f48-x web image=ghcr.io/shop/web:1.8.0
+50:00 registry registry.example.com ok
+";
+
+/// A notification: the receiver's name and what Alertmanager sent.
+type Notification = (String, Value);
+
+/// A child that ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only when it ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Listens for Alertmanager's webhooks.
+fn receiver() -> (u16, Arc<Mutex<Vec<Notification>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let port = listener.local_addr().expect("it has an address").port();
+    let notifications = Arc::new(Mutex::new(Vec::new()));
+    let written = Arc::clone(&notifications);
+    drop(std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.expect("a connection"));
+            let (mut line, mut path, mut length) = (String::new(), String::new(), 0);
+            while stream.read_line(&mut line).expect("a head") > 2 {
+                if let Some(rest) = line.strip_prefix("POST /") {
+                    rest.split(' ').next().expect("a path").clone_into(&mut path);
+                } else if let Some(rest) = line.to_lowercase().strip_prefix("content-length: ") {
+                    length = rest.trim().parse().expect("a length");
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).expect("a body");
+            written.lock().unwrap().push((path, serde_json::from_slice(&body).expect("a notification is JSON")));
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            stream.get_mut().write_all(answer.as_bytes()).expect("it listens");
+        }
+    }));
+    (port, notifications)
+}
+
+/// The text of a file with each of these replaced, none of which may be missing.
+fn shortened(path: &str, replacements: &[(&str, &str)]) -> String {
+    let mut text = std::fs::read_to_string(path).expect("the file is there");
+    for (from, to) in replacements {
+        assert!(text.contains(from), "{path} has no {from:?}");
+        text = text.replace(from, to);
+    }
+    text
+}
+
+fn alertmanager(folder: &std::path::Path, receiver: u16) -> (Running, u16) {
+    let webhook =
+        |name: &str| format!("  - name: {name}\n    webhook_configs: [{{url: 'http://127.0.0.1:{receiver}/{name}'}}]");
+    let config = shortened(
+        "alerts/alertmanager.example.yaml",
+        &[
+            ("group_wait: 30s", "group_wait: 3s"),
+            ("group_interval: 5m", "group_interval: 3s"),
+            ("  - name: page", &webhook("page")),
+            ("  - name: ticket", &webhook("ticket")),
+            ("  - name: quiet", &webhook("quiet")),
+        ],
+    );
+    let file = folder.join("alertmanager.yaml");
+    std::fs::write(&file, config).expect("the configuration can be written");
+    let port = free_port();
+    let child = Command::new("prometheus-alertmanager")
+        .arg(format!("--config.file={}", file.display()))
+        .arg(format!("--storage.path={}", folder.join("alertmanager").display()))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .arg("--cluster.listen-address=")
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("Alertmanager runs (Debian's package prometheus-alertmanager)");
+    (Running(child), port)
+}
+
+/// What arrived so far, a line each: receiver, status, alert, what it is about.
+fn told(notifications: &Mutex<Vec<Notification>>) -> Vec<String> {
+    let line = |(receiver, notification): &Notification| {
+        let alerts = notification["alerts"].as_array().expect("it has alerts");
+        let label = |name: &str| notification["groupLabels"][name].as_str().unwrap_or_default().to_owned();
+        let status = notification["status"].as_str().expect("it has a status");
+        format!("{receiver} {status} {} {} {}", label("alertname"), label("registry"), alerts.len())
+    };
+    notifications.lock().unwrap().iter().map(line).collect()
+}
+
+/// Alerts as `amtool` takes them, and whether another one hides them.
+const HIDES: [(&str, bool); 26] = [
+    ("ImagePullRegistryOutage registry=r", false),
+    ("ImagePullFailing namespace=shop workload_kind=Deployment workload=web registry=r", true),
+    ("ImagePullJobCannotStart namespace=shop workload_kind=Job workload=import registry=r", true),
+    ("ImagePullRolloutBlocked namespace=shop workload_kind=Deployment workload=web registry=r", true),
+    ("ImagePullDebugContainer namespace=shop workload_kind=Deployment workload=web registry=r", true),
+    ("ImagePullNeedsChange namespace=shop workload_kind=Deployment workload=typo registry=r", false),
+    ("ImagePullCredentials namespace=shop workload_kind=Deployment workload=secret registry=r", false),
+    ("ImagePullNodeFault node=node-1", false),
+    ("ImagePullFailing namespace=shop workload_kind=Deployment workload=web registry=another", false),
+    ("ImagePullFailing cluster=b namespace=shop workload_kind=Deployment workload=web registry=r", false),
+    ("KubePodNotReady namespace=shop pod=web-1", false),
+    // After an outage.
+    ("ImagePullRegistryOutageInhibitor registry=back", false),
+    ("ImagePullFailing namespace=shop workload_kind=Deployment workload=web registry=back", true),
+    ("ImagePullNeedsChange namespace=shop workload_kind=Deployment workload=typo registry=back", false),
+    // A limit hides what waits for it, and nothing else of the registry or the workload.
+    ("ImagePullRateLimited namespace=shop workload_kind=Deployment workload=a registry=hub", false),
+    ("ImagePullFailing namespace=shop workload_kind=Deployment workload=a registry=hub", true),
+    ("ImagePullFailing namespace=shop workload_kind=Deployment workload=b registry=hub", false),
+    ("ImagePullFailing namespace=bank workload_kind=Deployment workload=a registry=hub", false),
+    ("ImagePullFailing namespace=shop workload_kind=StatefulSet workload=a registry=hub", false),
+    ("ImagePullRolloutBlocked namespace=shop workload_kind=Deployment workload=a registry=hub", false),
+    ("ImagePullRateLimited namespace=shop workload_kind=CronJob workload=scan registry=hub", false),
+    ("ImagePullJobCannotStart namespace=shop workload_kind=CronJob workload=scan registry=hub", true),
+    ("ImagePullExporterAbsent cluster=c", false),
+    ("ImagePullExporterStale cluster=c instance=a", true),
+    ("ImagePullExporterStale cluster=d instance=a", false),
+    ("ImagePullExporterTruncated cluster=c instance=a", false),
+];
+
+#[test]
+fn an_alert_hides_what_has_the_same_fault_and_nothing_else() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("inhibitions");
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let (receiver, _notifications) = receiver();
+    let (_alertmanager, port) = alertmanager(&folder, receiver);
+    eventually(|| get(port, "/-/ready", "").map(drop).map_err(|error| error.to_string()));
+    for (alert, _) in HIDES {
+        let url = format!("--alertmanager.url=http://127.0.0.1:{port}");
+        let amtool = Command::new("amtool").args(["alert", "add", &url]).args(alert.split(' ')).output();
+        let output = amtool.expect("amtool runs (Debian's package prometheus-alertmanager)");
+        assert!(output.status.success(), "{alert}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let answer = get(port, "/api/v2/alerts", "").expect("it answers").text();
+    let answer: Vec<Value> = serde_json::from_str(&answer).expect("the alerts are JSON");
+    let labels = |alert: &Value| {
+        let labels = alert["labels"].as_object().expect("an alert has labels").iter();
+        labels.map(|(name, value)| format!("{name}={}", value.as_str().expect("a text"))).collect::<BTreeSet<_>>()
+    };
+    let hidden: BTreeSet<_> =
+        answer.iter().filter(|alert| alert["status"]["state"] == "suppressed").map(labels).collect();
+    let expected = HIDES
+        .iter()
+        .filter(|(_, is_hidden)| *is_hidden)
+        .map(|(alert, _)| format!("alertname={alert}").split(' ').map(str::to_owned).collect::<BTreeSet<_>>());
+    assert_eq!(answer.len(), HIDES.len());
+    assert_eq!(hidden, expected.collect());
+}
+
+const TOLD: [&str; 2] =
+    ["page firing ImagePullRegistryOutage registry.example.com 1", "ticket firing ImagePullNeedsChange ghcr.io 1"];
+const TOLD_AT_LAST: [&str; 4] = [
+    TOLD[0],
+    "page resolved ImagePullRegistryOutage registry.example.com 1",
+    TOLD[1],
+    "ticket resolved ImagePullNeedsChange ghcr.io 1",
+];
+
+#[test]
+fn an_outage_is_one_notification_a_bad_tag_another_and_both_are_resolved() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("alertmanager");
+    // It is there only if an earlier run was cut off.
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let file = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).expect("the file can be written");
+        path.display().to_string()
+    };
+    let script = file("outage.script", SCRIPT);
+    let keep = [
+        ("keep_firing_for: 2m", "keep_firing_for: 15s"),
+        ("keep_firing_for: 10m", "keep_firing_for: 15s"),
+        ("[20m]", "[30s]"),
+    ];
+    let rules = file("rules.yaml", &shortened("alerts/image-pull.yaml", &keep));
+    let (receiver, notifications) = receiver();
+    let (_alertmanager, alertmanager) = alertmanager(&folder, receiver);
+    let demo = ["demo", "--speed", "60", "--script", script.as_str()];
+    let exporter = Program::start(&demo);
+    let port = exporter.port;
+    let config = format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\nrule_files: ['{rules}']\n\
+         alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alertmanager}']}}]}}]}}\n\
+         scrape_configs:\n- job_name: image-pull\n  honor_labels: true\n  static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n"
+    );
+    let mut prometheus = Prometheus::start("alertmanager", &config, &[]);
+
+    let sorted = || {
+        let mut told = told(&notifications);
+        told.sort();
+        told
+    };
+    let expect = |wanted: &[&str]| {
+        let told = sorted();
+        if told == wanted { Ok(()) } else { Err(format!("{told:#?}")) }
+    };
+    eventually(|| expect(&TOLD));
+    assert_eq!(prometheus.query("sum(image_pull_failing_pods)"), Ok(51.0));
+    // 50 of the pods have no notification of their own: each of the ten workloads has an alert, which is inhibited.
+    let singles =
+        "count(ALERTS{alertname=~\"ImagePullFailing|ImagePullJobCannotStart\",registry=\"registry.example.com\"})";
+    assert_eq!(prometheus.query(singles), Ok(10.0));
+    let text = |name: &str| {
+        let notifications = notifications.lock().unwrap();
+        let all = notifications.iter().flat_map(|(_, notification)| notification["alerts"].as_array().expect("alerts"));
+        let texts = all.filter_map(|alert| alert["annotations"][name].as_str().map(str::to_owned));
+        texts.collect::<Vec<_>>().join("\n")
+    };
+    assert!(
+        text("summary").contains("Deployment shop/web cannot pull its image ghcr.io/shop/web:1.8.O: image not found")
+    );
+    assert!(text("summary").contains("10 workloads cannot pull from registry.example.com"), "{}", text("summary"));
+
+    prometheus.kill_and_restart(&[]);
+    eventually(|| match prometheus.query("count(ALERTS{alertstate=\"firing\"})")? {
+        alerts if alerts >= 12.0 => Ok(()),
+        alerts => Err(format!("{alerts} alerts")),
+    });
+    exporter.kill();
+    let _exporter = Program::start_at(port, &demo);
+    std::thread::sleep(Duration::from_secs(12));
+    assert_eq!(sorted(), TOLD, "neither a kill of Prometheus nor one of the exporter is news");
+    assert_eq!(prometheus.query("sum(image_pull_failing_pods)"), Ok(51.0));
+
+    // The registry comes back, and the tag is corrected.
+    std::thread::sleep(Duration::from_secs(40));
+    eventually(|| expect(&TOLD_AT_LAST));
+    assert_eq!(prometheus.query("sum(image_pull_failing_pods)"), Ok(0.0));
+}
+
+/// The cluster's time, as the exporter last heard of it.
+const CLUSTER_TIME: &str = "max(image_pull_exporter_watch_last_event_timestamp_seconds)";
+
+/// Sixty times faster than real time, with every duration of the rules and of Alertmanager as much shorter, and ages by the cluster's clock.
+#[test]
+fn bad_tags_and_a_registry_that_restarts_page_nobody_and_an_outage_that_lasts_does() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("registry-restart");
+    // It is there only if an earlier run was cut off.
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let since = "image_pull_failing_cause_since_timestamp_seconds";
+    let faster = [
+        ("keep_firing_for: 2m", "keep_firing_for: 2s"),
+        ("keep_firing_for: 10m", "keep_firing_for: 10s"),
+        ("[20m]", "[20s]"),
+        (&format!("timestamp({since})"), &format!("({since} * 0 + on () group_left () {CLUSTER_TIME})")),
+        ("time() - min by (cluster, namespace", &format!("scalar({CLUSTER_TIME}) - min by (cluster, namespace")),
+    ];
+    let rules = folder.join("rules.yaml");
+    std::fs::write(&rules, shortened("alerts/image-pull.yaml", &faster)).expect("the file can be written");
+    let (receiver, notifications) = receiver();
+    let (_alertmanager, alertmanager) = alertmanager(&folder, receiver);
+    let port = free_port();
+    let config = format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\nrule_files: ['{}']\n\
+         alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alertmanager}']}}]}}]}}\n\
+         scrape_configs:\n- job_name: image-pull\n  honor_labels: true\n  static_configs: [{{targets: ['127.0.0.1:{}']}}]\n",
+        rules.display(),
+        port
+    );
+    let prometheus = Prometheus::start("registry-restart", &config, &[]);
+    eventually(|| get(prometheus.port, "/-/ready", "").map(drop).map_err(|error| error.to_string()));
+    let _exporter =
+        Program::start_at(port, &["demo", "--speed", "60", "--script", "tests/fixtures/registry-restart.script"]);
+    // Every failure began 25 minutes before the script.
+    let minute = format!("(scalar({CLUSTER_TIME}) - min(image_pull_failing_since_timestamp_seconds)) / 60 - 25");
+    let until = |wanted: f64| {
+        eventually(|| match prometheus.query(&minute)? {
+            minute if minute >= wanted => Ok(()),
+            minute => Err(format!("minute {minute}")),
+        });
+    };
+    let pages = || told(&notifications).into_iter().filter(|line| line.starts_with("page")).collect::<Vec<_>>();
+    let outage = "count(ALERTS{alertname=\"ImagePullRegistryOutage\", alertstate=\"firing\"})";
+    let hit = "max_over_time(count(image_pull_failing_info{cause=\"connection_failed\"})[1m:1s])";
+
+    until(29.5);
+    let hit = prometheus.query(hit);
+    assert!(hit.as_ref().is_ok_and(|hit| *hit >= 5.0), "five of them or more ran into it: {hit:?}");
+    assert_eq!(pages(), [""; 0]);
+    let before = format!("max_over_time({outage}[1m:1s])");
+    assert!(prometheus.query(&before).is_err(), "it has not fired");
+    assert!(told(&notifications).contains(&"ticket firing ImagePullNeedsChange registry.example.com 10".to_owned()));
+
+    eventually(|| prometheus.query(outage).map(drop));
+    let fires = prometheus.query(&minute).expect("the exporter is scraped");
+    assert!((37.0..45.0).contains(&fires), "it fires in minute {fires}: seven after the attempts of five workloads");
+    eventually(|| if pages().is_empty() { Err("nobody was paged".to_owned()) } else { Ok(()) });
+    until(50.0);
+    assert_eq!(prometheus.query(outage), Ok(1.0), "until the registry is back");
+    eventually(|| match prometheus.query(outage) {
+        Err(_) => Ok(()),
+        Ok(_) => Err("it still fires".to_owned()),
+    });
+    let ends = prometheus.query(&minute).expect("the exporter is scraped");
+    assert!(ends < 60.0, "it ends in minute {ends}");
+    let told_at_last = [
+        "page firing ImagePullRegistryOutage registry.example.com 1",
+        "page resolved ImagePullRegistryOutage registry.example.com 1",
+    ];
+    eventually(|| if pages() == told_at_last { Ok(()) } else { Err(format!("{:?}", pages())) });
+}

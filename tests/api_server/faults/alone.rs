@@ -1,0 +1,481 @@
+//! Each fault alone.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt, stream};
+use image_pull_exporter::cluster::PodEvent;
+use image_pull_exporter::cluster::pods::{self, Source};
+use image_pull_exporter::cluster::selection::Selection;
+use image_pull_exporter::list::{Filter, look_at_cluster};
+use image_pull_model::facts::Scope;
+use image_pull_model::time::Timestamp;
+use image_pull_sim::api::{BOOKMARK_EVERY, Drop, Fault, Faults, Refusal, SharedStore, Verb};
+use tokio::time::sleep;
+
+use super::lab::{Lab, client, run};
+
+/// Nobody may take the view for current for longer than this after nobody keeps it up.
+const BLIND: Duration = Duration::from_secs(120);
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn uids(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| format!("{name}-1")).collect()
+}
+
+/// A cluster where `a` fails and `b` does not, watched.
+async fn watched() -> Lab {
+    let lab = Lab::new(1);
+    lab.put("a", 1, true);
+    lab.put("b", 1, false);
+    lab.settle(&uids(&["a"])).await.expect("it begins well");
+    lab
+}
+
+/// What happens meanwhile, behind the watch's back.
+fn change(lab: &Lab) -> BTreeSet<String> {
+    lab.store.delete("shop", "a");
+    lab.put("b", 1, true);
+    lab.put("c", 1, true);
+    uids(&["b", "c"])
+}
+
+/// Lets one thing go wrong once and checks that the view is right again soon; returns the lab and how long it took.
+async fn survives(name: &str, wrong: impl Fn(&Lab)) -> (Lab, Duration) {
+    let lab = watched().await;
+    wrong(&lab);
+    let expected = change(&lab);
+    let took = lab.settle(&expected).await.unwrap_or_else(|why| panic!("{name}: {why}"));
+    assert!(lab.requests() <= 3 + lab.age().as_secs(), "{name}: {} requests", lab.requests());
+    (lab, took)
+}
+
+#[test]
+fn a_watch_that_ends_goes_on_from_where_it_was() {
+    for how in [Drop::Clean, Drop::Abrupt, Drop::Reset] {
+        let (lab, took) = run(survives("a drop", |lab| lab.faults.drop_watches(how)));
+        assert!(took < Duration::from_secs(5), "{how:?}: {took:?}");
+        assert_eq!(lab.count("image_pull_exporter_relists_total"), 1.0, "{how:?}");
+    }
+}
+
+#[test]
+fn a_connection_that_says_nothing_any_more_is_renewed_without_a_list() {
+    run(async {
+        let lab = watched().await;
+        lab.faults.drop_watches(Drop::Silent);
+        let expected = change(&lab);
+        let right = lab.until(BLIND, |lab| lab.failing().as_ref() == Some(&expected)).await;
+        right.expect("it is renewed");
+        assert_eq!(lab.count("image_pull_exporter_relists_total"), 1.0);
+        assert_eq!(faults(&lab), 0.0, "nobody can know that it was broken");
+    });
+}
+
+#[test]
+fn a_connection_that_says_nothing_any_more_is_noticed() {
+    run(async {
+        let lab = watched().await;
+        // The first bookmark says that more will come.
+        sleep(BOOKMARK_EVERY + Duration::from_secs(1)).await;
+        lab.faults.drop_watches(Drop::Silent);
+        let expected = change(&lab);
+        let is_noticed = |lab: &Lab| lab.count("image_pull_exporter_watch_restarts_total{cause=\"timeout\"}") > 0.0;
+        let noticed = lab.until(BLIND, is_noticed).await.expect("it is noticed");
+        assert!(noticed > Duration::from_secs(60), "a bookmark may still come: {noticed:?}");
+        lab.settle(&expected).await.expect("it recovers");
+    });
+}
+
+/// A cluster where `b` and `c` were seen to begin to fail, beside `a`.
+async fn watched_from_the_start() -> Lab {
+    let lab = watched().await;
+    lab.put("b", 1, true);
+    lab.put("c", 1, true);
+    lab.settle(&uids(&["a", "b", "c"])).await.expect("all fail");
+    lab
+}
+
+/// Both recover while nobody watches: `b`, whose status says when, and `c`, whose status does not.
+fn recover(lab: &Lab, seconds: u64) {
+    lab.put_running("b", 1, Some(seconds));
+    lab.put_running("c", 1, None);
+}
+
+/// Checks that of two failures that ended the histogram has the one whose end is known, and how long it lasted.
+async fn only_the_known_end_is_measured(lab: &Lab, lasted: std::ops::RangeInclusive<f64>) {
+    lab.settle(&uids(&["a"])).await.expect("both recover");
+    assert_eq!(lab.count("image_pull_failures_ended_total"), 2.0);
+    assert_eq!(lab.count("image_pull_failure_duration_seconds_count"), 1.0, "the other end was not observed");
+    let sum = lab.count("image_pull_failure_duration_seconds_sum");
+    assert!(lasted.contains(&sum), "{sum}");
+}
+
+#[test]
+fn an_outage_of_the_watch_does_not_prolong_failures() {
+    run(async {
+        let lab = watched_from_the_start().await;
+        let began = lab.age();
+        // Ten refusals with pauses of up to 30 s, and the position still stands.
+        lab.faults.refuse(Verb::Watch, Refusal::TooManyRequests { retry_after_seconds: 17 }, 10);
+        lab.faults.drop_watches(Drop::Abrupt);
+        sleep(Duration::from_secs(1)).await;
+        recover(&lab, began.as_secs() + 16);
+        only_the_known_end_is_measured(&lab, 14.0..=18.0).await;
+        assert!(lab.age() > began + Duration::from_secs(160), "{:?} after {began:?}", lab.age());
+        assert_eq!(lab.count("image_pull_exporter_relists_total"), 1.0, "nothing was listed anew");
+    });
+}
+
+#[test]
+fn a_process_that_was_stopped_does_not_prolong_failures() {
+    run(async {
+        let lab = watched_from_the_start().await;
+        let began = lab.age();
+        // The clock jumps before the informer runs again, as after SIGSTOP and SIGCONT.
+        recover(&lab, began.as_secs() + 16);
+        tokio::time::advance(Duration::from_secs(45)).await;
+        only_the_known_end_is_measured(&lab, 14.0..=18.0).await;
+        assert_eq!(lab.count("image_pull_exporter_watch_restarts_total"), 0.0, "the watch goes on");
+    });
+}
+
+#[test]
+fn errors_in_the_stream_are_survived() {
+    for refusal in [
+        Refusal::Gone,
+        Refusal::InternalError,
+        Refusal::Forbidden,
+        Refusal::Unauthorized,
+        Refusal::Unavailable,
+        Refusal::TooManyRequests { retry_after_seconds: 3 },
+    ] {
+        let (lab, _) = run(survives("an error event", |lab| lab.faults.error_in_watches(refusal)));
+        let relists = if refusal == Refusal::Gone { 2.0 } else { 1.0 };
+        assert_eq!(lab.count("image_pull_exporter_relists_total"), relists, "{refusal:?}");
+    }
+}
+
+#[test]
+fn refusals_are_waited_out() {
+    for (refusal, cause) in [
+        (Refusal::Gone, "gone"),
+        (Refusal::InternalError, "server_error"),
+        (Refusal::Unavailable, "server_error"),
+        (Refusal::Timeout, "server_error"),
+        (Refusal::Forbidden, "forbidden"),
+        (Refusal::Unauthorized, "unauthorized"),
+        (Refusal::TooManyRequests { retry_after_seconds: 7 }, "too_many_requests"),
+    ] {
+        let (lab, took) = run(survives("a refusal", |lab| {
+            lab.faults.refuse(Verb::Watch, refusal, 2);
+            lab.faults.refuse(Verb::WatchList, refusal, 1);
+            lab.faults.refuse(Verb::List, refusal, 1);
+            lab.faults.drop_watches(Drop::Abrupt);
+        }));
+        assert!(lab.count(&format!("image_pull_exporter_watch_restarts_total{{cause=\"{cause}\"}}")) >= 1.0);
+        if cause == "too_many_requests" {
+            assert!(took >= Duration::from_secs(14), "it asked to be left alone twice for 7 s: {took:?}");
+        }
+    }
+}
+
+#[test]
+fn answers_that_are_none_are_survived() {
+    let page = Fault::Page { code: 200, media_type: "text/html", text: "<html>log in</html>" };
+    let busy = Fault::Page { code: 502, media_type: "text/html", text: "<html>bad gateway</html>" };
+    let cut = |after, how| Fault::Cut { after, how };
+    for fault in [
+        Fault::Swallow,
+        page,
+        busy,
+        Fault::MediaType("application/cbor"),
+        Fault::MediaType("application/json"),
+        Fault::Noise { seed: 1 },
+        Fault::Slow { piece: 7, delay: Duration::from_secs(1) },
+        Fault::Slow { piece: 1, delay: Duration::from_secs(20) },
+        cut(0, Drop::Clean),
+        cut(0, Drop::Silent),
+        cut(5, Drop::Clean),
+        cut(5, Drop::Abrupt),
+        cut(300, Drop::Clean),
+        cut(300, Drop::Silent),
+    ] {
+        run(survives(&format!("{fault:?}"), |lab| {
+            for verb in [Verb::Watch, Verb::WatchList, Verb::List] {
+                lab.faults.next(verb, fault, 1);
+            }
+            lab.faults.drop_watches(Drop::Abrupt);
+        }));
+    }
+}
+
+#[test]
+fn odd_habits_do_not_make_the_view_wrong() {
+    type Habit = fn(&Lab);
+    let habits: [(&str, Habit); 9] = [
+        ("no protobuf", |lab| lab.faults.refuse_protobuf(true)),
+        ("no watch list", |lab| lab.faults.refuse_watch_list(true)),
+        ("a watch list without end", |lab| lab.faults.never_end_watch_list(true)),
+        ("no bookmarks", |lab| lab.faults.no_bookmarks(true)),
+        ("no versions", |lab| lab.faults.omit_versions(true)),
+        ("events twice", |lab| lab.faults.repeat_events(true)),
+        ("events in the wrong order", |lab| lab.faults.swap_events(true)),
+        ("watches closed at once", |lab| lab.faults.close_watches_at_once(true)),
+        ("slow bodies", |lab| lab.faults.slow_bodies(Some(Duration::from_secs(2)))),
+    ];
+    for (name, habit) in habits {
+        run(async {
+            let lab = Lab::new(1);
+            habit(&lab);
+            lab.put("a", 1, true);
+            lab.put("b", 1, false);
+            let right = |lab: &Lab, expected: &BTreeSet<String>| lab.failing().as_ref() == Some(expected);
+            let soon = Duration::from_secs(600);
+            let begun = lab.until(soon, |lab| right(lab, &uids(&["a"]))).await;
+            begun.unwrap_or_else(|why| panic!("{name}: {why}"));
+            let expected = change(&lab);
+            let kept_up = lab.until(soon, |lab| right(lab, &expected)).await;
+            kept_up.unwrap_or_else(|why| panic!("{name}: {why}"));
+        });
+    }
+}
+
+#[test]
+fn rubbish_in_the_stream_costs_a_list_and_nothing_else() {
+    for rubbish in [&b"\xff\xff\xff\xff"[..], b"\0\0\0\x05hello", b"{\"type\":\"MODIFIED\",\"object\":{\"kind\":\n"] {
+        for protobuf in [true, false] {
+            run(async {
+                let lab = Lab::new(1);
+                lab.faults.refuse_protobuf(!protobuf);
+                lab.put("a", 1, true);
+                lab.put("b", 1, false);
+                lab.settle(&uids(&["a"])).await.expect("it begins well");
+                lab.faults.inject(rubbish);
+                let expected = change(&lab);
+                lab.settle(&expected).await.unwrap_or_else(|why| panic!("{rubbish:?}: {why}"));
+            });
+        }
+    }
+}
+
+#[test]
+fn a_cluster_restored_from_a_backup_is_listed_anew() {
+    run(async {
+        let lab = watched().await;
+        let backup = lab.store.snapshot();
+        let changed = change(&lab);
+        lab.settle(&changed).await.expect("it follows");
+        lab.store.restore(backup);
+        lab.faults.drop_watches(Drop::Abrupt);
+        lab.settle(&uids(&["a"])).await.expect("it follows back");
+        assert_eq!(lab.count("image_pull_exporter_watch_restarts_total{cause=\"rewound\"}"), 1.0);
+    });
+}
+
+#[test]
+fn a_stale_view_is_not_taken_for_current_after_a_cluster_was_restored() {
+    for how in [Drop::Clean, Drop::Abrupt, Drop::Reset] {
+        run(async {
+            let lab = watched().await;
+            let backup = lab.store.snapshot();
+            let changed = change(&lab);
+            lab.settle(&changed).await.expect("it follows");
+            lab.store.restore(backup);
+            lab.faults.drop_watches(how);
+            let (mut stale, restored) = (Duration::ZERO, uids(&["a"]));
+            for number in 0..200 {
+                let step = Duration::from_millis(if number < 100 { 50 } else { 1000 });
+                sleep(step).await;
+                if lab.is_synced() && lab.failing().as_ref() != Some(&restored) {
+                    stale += step;
+                }
+            }
+            assert!(stale <= Duration::from_secs(1), "{how:?}: synced and stale for {stale:?}");
+            assert_eq!(lab.failing(), Some(restored), "{how:?}");
+        });
+    }
+}
+
+/// Faults that were counted.
+fn faults(lab: &Lab) -> f64 {
+    let of = |labels| lab.count(&format!("image_pull_exporter_watch_restarts_total{labels}"));
+    of("") - of("{cause=\"ended\"}")
+}
+
+/// Lets a server misbehave for an hour; returns the requests it got and how long the view seemed current.
+async fn an_hour_of(misbehave: impl Fn(&Lab)) -> (Lab, u64, Duration) {
+    let lab = watched().await;
+    let before = lab.requests();
+    misbehave(&lab);
+    lab.faults.drop_watches(Drop::Abrupt);
+    let mut current = Duration::ZERO;
+    let step = Duration::from_secs(1);
+    for _ in 0..HOUR.as_secs() {
+        sleep(step).await;
+        if lab.is_synced() {
+            current += step;
+        }
+    }
+    let requests = lab.requests() - before;
+    (lab, requests, current)
+}
+
+#[test]
+fn a_black_hole_is_asked_seldom_and_is_never_taken_for_the_truth() {
+    run(async {
+        let (lab, requests, current) = an_hour_of(|lab| lab.faults.black_hole(true)).await;
+        assert!((30..=3600 / 20).contains(&requests), "{requests} requests");
+        assert!(current < BLIND, "{current:?}");
+        assert_eq!(lab.count("image_pull_exporter_watch_synced"), 0.0);
+        assert_eq!(lab.failing(), Some(uids(&["a"])), "the last good view stays");
+        assert!(lab.monitor.stale_for(Timestamp::from_unix_millis(i64::MAX)) > HOUR);
+        lab.faults.black_hole(false);
+        let expected = change(&lab);
+        lab.settle(&expected).await.expect("it recovers");
+    });
+}
+
+#[test]
+fn a_server_that_closes_every_watch_at_once_is_read_in_lists_and_not_hurried() {
+    run(async {
+        let (lab, requests, _) = an_hour_of(|lab| lab.faults.close_watches_at_once(true)).await;
+        assert!(requests < 3600, "{requests} requests");
+        let expected = change(&lab);
+        let kept_up = lab.until(BLIND, |lab| lab.failing().as_ref() == Some(&expected)).await;
+        kept_up.expect("lists keep the view up");
+    });
+}
+
+#[test]
+fn a_quiet_watch_stands_on_bookmarks_and_asks_nothing() {
+    run(async {
+        let (_, requests, current) = an_hour_of(|_| {}).await;
+        assert!(requests <= 26, "a check and a watch for each time the server ends the watch: {requests}");
+        assert!(current + Duration::from_secs(30) >= HOUR, "{current:?}");
+    });
+}
+
+#[test]
+fn a_quiet_watch_without_bookmarks_is_no_fault() {
+    run(async {
+        let lab = Lab::new(1);
+        lab.faults.no_bookmarks(true);
+        lab.put("a", 1, true);
+        lab.settle(&uids(&["a"])).await.expect("it begins well");
+        let before = lab.requests();
+        for _ in 0..HOUR.as_secs() {
+            sleep(Duration::from_secs(1)).await;
+            assert!(lab.is_synced(), "after {:?}", lab.age());
+        }
+        assert_eq!(faults(&lab), 0.0);
+        assert_eq!(lab.count("image_pull_exporter_relists_total"), 1.0);
+        assert!(lab.requests() - before <= 100, "{} requests", lab.requests() - before);
+        // And a black hole is noticed all the same.
+        lab.faults.black_hole(true);
+        lab.faults.drop_watches(Drop::Silent);
+        let noticed = lab.until(BLIND, |lab| !lab.is_synced()).await.expect("it is noticed");
+        assert!(noticed > Duration::from_secs(30), "{noticed:?}");
+        assert_eq!(lab.count("image_pull_exporter_watch_restarts_total{cause=\"timeout\"}"), 1.0);
+        lab.faults.black_hole(false);
+        let expected = change(&lab);
+        lab.settle(&expected).await.expect("it recovers");
+    });
+}
+
+#[test]
+fn lists_that_lead_nowhere_are_asked_for_seldom_and_reported() {
+    let (period, step) = (Duration::from_secs(1200), Duration::from_secs(2));
+    for (habit, most) in [(Faults::repeat_pages as fn(&Faults, bool), 1200), (Faults::invent_pods, 10_000 + 1200)] {
+        run(async {
+            let lab = watched().await;
+            lab.faults.refuse_watch_list(true);
+            habit(&lab.faults, true);
+            lab.faults.error_in_watches(Refusal::Gone);
+            let pages = |lab: &Lab| lab.faults.requests().continues + lab.faults.requests().list;
+            let before = pages(&lab);
+            sleep(Duration::from_secs(1)).await;
+            let mut silent = Duration::ZERO;
+            let mut reports = faults(&lab);
+            for _ in 0..period.as_secs() / step.as_secs() {
+                sleep(step).await;
+                assert!(!lab.is_synced());
+                silent = if faults(&lab) > reports { Duration::ZERO } else { silent + step };
+                assert!(silent <= BLIND, "nothing is reported for {silent:?}");
+                reports = faults(&lab);
+            }
+            assert!(pages(&lab) - before <= most, "{} pages in {period:?}", pages(&lab) - before);
+            assert_eq!(lab.failing(), Some(uids(&["a"])), "the last good view stays");
+            habit(&lab.faults, false);
+            let expected = change(&lab);
+            lab.settle(&expected).await.expect("it recovers");
+        });
+    }
+}
+
+#[test]
+fn initial_events_without_end_are_reported() {
+    run(async {
+        let lab = watched().await;
+        lab.faults.never_end_watch_list(true);
+        lab.faults.error_in_watches(Refusal::Gone);
+        sleep(Duration::from_secs(1)).await;
+        let (begun, mut silent, mut reports) = (lab.requests(), Duration::ZERO, faults(&lab));
+        for second in 0..700 {
+            lab.put("c", second, false);
+            sleep(Duration::from_secs(1)).await;
+            assert!(!lab.is_synced());
+            silent = if faults(&lab) > reports { Duration::ZERO } else { silent + Duration::from_secs(1) };
+            assert!(silent <= BLIND, "nothing is reported for {silent:?}");
+            reports = faults(&lab);
+        }
+        assert!(lab.requests() - begun <= 10, "{} requests", lab.requests() - begun);
+    });
+}
+
+/// Initial events without end, each a second after the one before and all of them ready to be read.
+fn flood() -> http::Response<axum::body::Body> {
+    let line = format!("{}\n", serde_json::json!({ "type": "ADDED", "object": crate::common::pod("shop", "a", None) }));
+    let events = stream::repeat_with(move || {
+        // It moves the clock when it is polled first, and would only wait after that.
+        let _ = tokio::time::advance(Duration::from_secs(1)).now_or_never();
+        Ok::<_, std::convert::Infallible>(line.clone())
+    });
+    let response = http::Response::builder().header("content-type", "application/json");
+    response.body(axum::body::Body::from_stream(events)).expect("it is a response")
+}
+
+#[test]
+fn initial_events_that_come_faster_than_they_are_read_are_reported() {
+    run(async {
+        let service = tower::service_fn(|_: http::Request<kube::client::Body>| async {
+            Ok::<_, std::convert::Infallible>(flood())
+        });
+        let began = tokio::time::Instant::now();
+        let source = Source {
+            connection: kube::Client::new(service, "default").into(),
+            scope: Scope::Cluster,
+            selection: Selection::default(),
+            compress_lists: false,
+        };
+        let mut events = std::pin::pin!(pods::watch_seeded(source, 1));
+        while !matches!(events.next().await, Some(PodEvent::WatchFailed(_))) {
+            assert!(began.elapsed() <= BLIND, "nothing is reported");
+        }
+    });
+}
+
+#[test]
+fn one_look_ends_with_an_error_where_a_list_leads_nowhere() {
+    for habit in [Faults::repeat_pages as fn(&Faults, bool), Faults::invent_pods] {
+        run(async {
+            let (store, began) = (SharedStore::default(), tokio::time::Instant::now());
+            store.put(crate::common::pod("shop", "a", None));
+            let (client, faults) = client(store);
+            habit(&faults, true);
+            let looked = look_at_cluster(client, &Filter::default(), Timestamp::default).await;
+            assert!(looked.is_err(), "{looked:?}");
+            assert!(began.elapsed() <= BLIND, "{:?}", began.elapsed());
+        });
+    }
+}

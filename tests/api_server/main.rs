@@ -1,0 +1,13 @@
+//! The watch against the simulated API server: faults, encodings, limits, malformed pods, RBAC, sharding and TLS.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod encodings;
+mod faults;
+mod hostile_pods;
+mod limits;
+mod rbac;
+mod shards;
+mod tls;
+mod watch;

@@ -1,0 +1,179 @@
+//! Several exporters that share the pods tell together what one tells alone; and what is not selected is not told of.
+
+use std::collections::BTreeSet;
+
+use crate::common::cluster::Cluster;
+use crate::common::{NOT_FOUND, Program, eventually, pod, samples};
+use serde_json::json;
+
+/// A cluster with failing pods in three namespaces, on three nodes, of two teams.
+fn cluster(name: &str) -> Cluster {
+    let cluster = Cluster::new(&format!("shards-{name}"));
+    for namespace in ["shop", "bank", "dev"] {
+        for number in 0..20 {
+            put(&cluster, namespace, number);
+        }
+    }
+    cluster
+}
+
+fn put(cluster: &Cluster, namespace: &str, number: usize) {
+    let mut pod = pod(namespace, &format!("web-{number}"), Some(("ErrImagePull", NOT_FOUND)));
+    pod["spec"]["nodeName"] = json!(format!("node-{}", number % 3));
+    pod["metadata"]["labels"] = json!({ "example.com/team": if number.is_multiple_of(2) { "a" } else { "b" } });
+    cluster.store.put(pod);
+}
+
+/// The series that say which containers fail and why. What says since when depends on who saw it begin.
+fn failing(program: &Program) -> Vec<String> {
+    let families = ["image_pull_failing{", "image_pull_failing_info{", "kube_pod_"];
+    let is_one = |series: &String| families.iter().any(|family| series.starts_with(family));
+    samples(&program.metrics()).into_iter().map(|(series, _)| series).filter(is_one).collect()
+}
+
+/// What several programs tell together, each thing told by one of them only.
+fn together(programs: &[Program]) -> Result<BTreeSet<String>, String> {
+    let all: Vec<String> = programs.iter().flat_map(failing).collect();
+    let set: BTreeSet<String> = all.iter().cloned().collect();
+    if set.len() == all.len() { Ok(set) } else { Err(format!("{} of {} told once", set.len(), all.len())) }
+}
+
+fn shards(cluster: &Cluster, total: usize) -> Vec<Program> {
+    let total_flag = total.to_string();
+    let start = |index: usize| cluster.start(&["--shard", &index.to_string(), "--total-shards", &total_flag]);
+    let programs: Vec<Program> = (0..total).map(start).collect();
+    programs.iter().for_each(Program::wait_ready);
+    programs
+}
+
+#[test]
+fn shards_tell_together_what_one_exporter_tells_alone() {
+    let cluster = cluster("together");
+    let one = cluster.start(&[]);
+    one.wait_ready();
+    let is_same = |programs: &[Program]| {
+        eventually(|| {
+            let (parts, whole) = (together(programs)?, failing(&one).into_iter().collect::<BTreeSet<_>>());
+            if parts == whole && !whole.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{} of {}", parts.len(), whole.len()))
+            }
+        });
+        assert!(programs.iter().all(|program| !failing(program).is_empty()), "each has a part");
+    };
+    let two = shards(&cluster, 2);
+    is_same(&two);
+    // While pods come and go.
+    for number in 20..40 {
+        put(&cluster, "shop", number);
+        assert!(cluster.store.delete("bank", &format!("web-{}", number - 20)));
+    }
+    eventually(|| match failing(&one).iter().filter(|series| series.contains("namespace=\"bank\"")).count() {
+        0 => Ok(()),
+        left => Err(format!("{left} series of what is deleted")),
+    });
+    is_same(&two);
+    // A third one: as long as both generations run, everything is told at least once; then, once again.
+    let three = shards(&cluster, 3);
+    let both: BTreeSet<String> = two.iter().chain(&three).flat_map(failing).collect();
+    assert!(both == failing(&one).into_iter().collect(), "{} series", both.len());
+    drop(two);
+    is_same(&three);
+}
+
+/// Whether the API server sends each shard its own pods only, sends all to each, or refuses the question: the same is told.
+#[test]
+fn shards_are_the_same_whatever_the_api_server_knows_of_them() {
+    let cluster = cluster("selector");
+    let one = cluster.start(&[]);
+    one.wait_ready();
+    let whole: BTreeSet<_> = failing(&one).into_iter().collect();
+    let faults = cluster.server().faults();
+    for (knows, refuses, watch_list) in
+        [(true, false, true), (true, false, false), (false, false, true), (false, true, true), (false, true, false)]
+    {
+        faults.know_shards(knows);
+        faults.refuse_shards(refuses);
+        faults.refuse_watch_list(!watch_list);
+        let two = shards(&cluster, 2);
+        assert_eq!(together(&two).as_ref(), Ok(&whole), "{knows} {refuses} {watch_list}");
+        assert!(two.iter().all(|program| !failing(program).is_empty()), "each has a part");
+    }
+    // Where it knows them, a half is all that comes.
+    faults.refuse_shards(false);
+    faults.refuse_watch_list(false);
+    let sent = |knows| {
+        faults.know_shards(knows);
+        let before = faults.listed_pods();
+        drop(shards(&cluster, 2));
+        faults.listed_pods() - before
+    };
+    let (whole, halves) = (sent(false), sent(true));
+    assert!((whole / 2 - whole / 20..=whole / 2 + whole / 20).contains(&halves), "{halves} of {whole}");
+}
+
+#[test]
+fn one_exporter_for_each_node_is_one_for_all() {
+    let cluster = cluster("nodes");
+    let one = cluster.start(&[]);
+    one.wait_ready();
+    let nodes = ["node-0", "node-1", "node-2"].map(|node| cluster.start(&["--node", node]));
+    nodes.iter().for_each(Program::wait_ready);
+    eventually(|| {
+        let (parts, whole) = (together(&nodes)?, failing(&one).into_iter().collect::<BTreeSet<_>>());
+        if parts == whole { Ok(()) } else { Err(format!("{} of {}", parts.len(), whole.len())) }
+    });
+}
+
+#[test]
+fn what_is_not_selected_is_not_told_of() {
+    let cluster = cluster("selection");
+    for (flags, expected) in [
+        (&["--namespaces-denylist", "dev,bank"][..], 20),
+        (&["--label-selector", "example.com/team=a"], 30),
+        (&["--label-selector", "example.com/team!=a", "--namespaces", "shop"], 10),
+        (&["--node", "node-0", "--namespaces-denylist", "dev"], 14),
+    ] {
+        let program = cluster.start(flags);
+        program.wait_ready();
+        let told: BTreeSet<String> =
+            failing(&program).into_iter().filter(|series| series.starts_with("image_pull_failing{")).collect();
+        assert_eq!(told.len(), expected, "{flags:?}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_all_at_once() {
+    let refused = |flags: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_image-pull-exporter"));
+        let output = command.args(flags).output().expect("it starts");
+        assert_eq!(output.status.code(), Some(2), "{flags:?}");
+        String::from_utf8(output.stderr).expect("it is text")
+    };
+    assert!(refused(&["--namespaces", "a", "--namespaces-denylist", "b"]).contains("cannot be used with"));
+    assert!(refused(&["--node", "a,b"]).contains("is no name that Kubernetes would take"));
+    let said = refused(&[
+        "--shard",
+        "2",
+        "--total-shards",
+        "2",
+        "--kubeconfig",
+        "/nonexistent",
+        "--web.config.file",
+        "/nonexistent.yml",
+    ]);
+    assert!(said.contains("--shard is 2, and of 2 shards (--total-shards) the last is 1"), "{said}");
+    assert!(said.contains("cannot use the kubeconfig") && said.contains("/nonexistent.yml: cannot be read"), "{said}");
+    assert_eq!(said.lines().count(), 3, "{said}");
+}
+
+#[test]
+fn a_configuration_is_checked_without_being_used() {
+    let mut cluster = cluster("check");
+    cluster.stop();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_image-pull-exporter"));
+    let output = command.args(["--config.check", "--kubeconfig"]).arg(&cluster.kubeconfig).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the configuration is valid"));
+}

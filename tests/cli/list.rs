@@ -1,0 +1,408 @@
+//! Tests of `list`: on recordings, against `replay` on the same pods, and on invalid files.
+
+use std::collections::BTreeMap;
+
+use crate::common::exposition::Exposition;
+use crate::common::{NOT_FOUND, check_golden, pod};
+use image_pull_exporter::cluster::client;
+use image_pull_exporter::list::file::BadFile;
+use image_pull_exporter::list::{Filter, Look, Output, look_at_cluster, look_at_file, print, print_notes};
+use image_pull_exporter::metrics::exposition::Format;
+use image_pull_exporter::monitor::Limits;
+use image_pull_exporter::replay::{self, Options};
+use image_pull_exporter::terminal::Terminal;
+use image_pull_model::cause::Cause;
+use image_pull_model::index::{Mirror, Settings};
+use image_pull_model::time::Timestamp;
+use image_pull_sim::api::{ApiServer, BOOKMARK_EVERY, Refusal, SharedStore, Verb};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+const PLAIN: Terminal = Terminal { width: 80, colour: false };
+/// Recordings that end with a failing container, one for each kind of failure.
+const SHOWN_RECORDINGS: [&str; 9] = [
+    "dns-failure",
+    "ephemeral-bad",
+    "image-volume-bad",
+    "init-fail",
+    "invalid-name",
+    "never-absent",
+    "r429",
+    "static-pod",
+    "unauthorized",
+];
+
+fn records(name: &str) -> Vec<Value> {
+    let recording = std::fs::read_to_string(format!("tests/fixtures/traces/{name}.pods.jsonl")).unwrap();
+    recording.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Returns the pods that exist after these records.
+fn pods_after(records: &[Value]) -> Vec<Value> {
+    let mut pods = BTreeMap::new();
+    for record in records {
+        let uid = record["object"]["metadata"]["uid"].as_str().unwrap().to_owned();
+        if record["type"] == "DELETED" {
+            pods.remove(&uid);
+        } else {
+            pods.insert(uid, record["object"].clone());
+        }
+    }
+    pods.into_values().collect()
+}
+
+fn list_of(pods: &[Value]) -> String {
+    json!({ "apiVersion": "v1", "kind": "List", "items": pods }).to_string()
+}
+
+fn shown_pods() -> Vec<Value> {
+    SHOWN_RECORDINGS.iter().flat_map(|name| pods_after(&records(name))).collect()
+}
+
+/// A time about an hour after the recordings.
+fn later() -> Timestamp {
+    Timestamp::from_unix_millis(1_795_473_000_000)
+}
+
+fn list_text(text: &str) -> Look {
+    look_at_file(text, &Filter::default(), later()).unwrap()
+}
+
+fn printed(look: &Look, output: Output, terminal: Terminal) -> String {
+    let mut out = Vec::new();
+    print(look, output, terminal, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn notes(look: &Look, output: Output) -> String {
+    let mut out = Vec::new();
+    print_notes(look, output, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn names(look: &Look) -> Vec<&str> {
+    look.failing.iter().map(|failing| failing.pod.as_str()).collect()
+}
+
+#[test]
+fn list_of_recorded_pods_matches_the_golden_files() {
+    let look = list_text(&list_of(&shown_pods()));
+    check_golden("list.table", &printed(&look, Output::Table, PLAIN));
+    check_golden("list.wide", &printed(&look, Output::Wide, PLAIN));
+    check_golden("list.json", &printed(&look, Output::Json, PLAIN));
+}
+
+#[test]
+fn a_yaml_list_gives_the_same_report() {
+    let yaml = std::fs::read_to_string("tests/fixtures/pods.yaml").unwrap();
+    assert_eq!(list_text(&yaml), list_text(&list_of(&shown_pods())));
+}
+
+#[test]
+fn accepts_a_single_pod_and_a_raw_pod_list() {
+    let mut pods = pods_after(&records("unauthorized"));
+    let one = pods.pop().unwrap();
+    let raw = json!({ "kind": "PodList", "items": [{ "metadata": one["metadata"], "spec": one["spec"], "status": one["status"] }] });
+    assert_eq!(list_text(&one.to_string()), list_text(&raw.to_string()));
+    assert_eq!(names(&list_text(&raw.to_string())), ["p"]);
+    assert_eq!(names(&list_text(&format!("\u{feff}\n{one}\n"))), ["p"]);
+}
+
+/// Returns the facts of each failing container from the metrics.
+fn replayed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
+    let t = now.unix_seconds();
+    let lines: Vec<String> =
+        pods.iter().map(|pod| json!({ "t": t, "type": "ADDED", "object": pod }).to_string()).collect();
+    let options = Options {
+        settings: Settings { mirror: Mirror::Image, ..Settings::default() },
+        limits: Limits::DEFAULT,
+        until: None,
+        keep_going: false,
+    };
+    let replayed = replay::replay(lines.join("\n").as_bytes(), &options, || now).unwrap();
+    let mut out = Vec::new();
+    replay::print(&replayed, Format::Text, &mut out).unwrap();
+    let metrics = Exposition::parse(std::str::from_utf8(&out).unwrap());
+    let mut containers = BTreeMap::new();
+    for (family, value) in [
+        ("image_pull_failing_info", ""),
+        ("image_pull_failing_since_timestamp_seconds", "since"),
+        ("image_pull_failing_cause_since_timestamp_seconds", "cause_since"),
+        ("image_pull_failing_attempts", "attempts"),
+        ("image_pull_last_attempt_timestamp_seconds", "last_attempt"),
+        ("image_pull_next_attempt_timestamp_seconds", "next_attempt"),
+    ] {
+        for sample in metrics.all(family) {
+            let facts: &mut BTreeMap<String, String> =
+                containers.entry((sample.label("uid").to_owned(), sample.label("container").to_owned())).or_default();
+            // The batch kinds are a setting of the exporter.
+            let is_told = |(name, value): &&(String, String)| !value.is_empty() && name != "batch";
+            facts.extend(sample.labels.iter().filter(is_told).cloned());
+            if !value.is_empty() {
+                facts.insert(value.to_owned(), sample.value.floor().to_string());
+            }
+        }
+    }
+    containers.into_values().collect()
+}
+
+/// Returns the facts of each failing container from the list, under the names of the metric labels.
+fn listed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
+    let look = look_at_file(&list_of(pods), &Filter::default(), now).unwrap();
+    let json: Value = serde_json::from_str(&printed(&look, Output::Json, PLAIN)).unwrap();
+    let mut containers: Vec<BTreeMap<String, String>> = Vec::new();
+    for failing in json["failing"].as_array().unwrap() {
+        let mut facts = BTreeMap::new();
+        for (name, value) in failing.as_object().unwrap() {
+            let seconds = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
+            let (name, value) = match name.as_str() {
+                "suspect" | "pull_secrets" | "reason" | "message" | "summary" | "advice" | "failing_seconds"
+                | "cause_seconds" | "failing_host" | "failing_host_kind" | "hops" | "cause_inferred" => continue,
+                "cause_since_basis" => {
+                    assert_eq!(value, "found", "nobody watched");
+                    continue;
+                }
+                _ if value.is_null() => continue,
+                "since" | "cause_since" | "last_attempt" | "next_attempt" => {
+                    (name.as_str(), seconds(value).to_string())
+                }
+                "since_basis" => ("basis", value.as_str().unwrap().to_owned()),
+                "attempts" => ("attempts", value.to_string()),
+                _ => (name.as_str(), value.as_str().unwrap().to_owned()),
+            };
+            facts.insert(name.to_owned(), value);
+        }
+        containers.push(facts);
+    }
+    containers.sort_by(|a, b| (&a["uid"], &a["container"]).cmp(&(&b["uid"], &b["container"])));
+    containers
+}
+
+#[test]
+fn list_agrees_with_replay_at_every_record_of_every_recording() {
+    let mut compared = 0;
+    for entry in std::fs::read_dir("tests/fixtures/traces").unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let Some(name) = name.strip_suffix(".pods.jsonl") else { continue };
+        let records = records(name);
+        for end in 1..=records.len() {
+            let pods = pods_after(&records[..end]);
+            let now = Timestamp::from_unix_seconds(records[end - 1]["t"].as_f64().unwrap()).unwrap();
+            let listed = listed(&pods, now);
+            assert_eq!(listed, replayed(&pods, now), "{name}, record {end}");
+            compared += listed.len();
+        }
+    }
+    assert!(compared > 100, "only {compared} failures were compared");
+}
+
+#[test]
+fn filters_by_namespace_cause_and_registry() {
+    let list = list_of(&shown_pods());
+    let found = |filter: &Filter| look_at_file(&list, filter, later()).unwrap();
+    let all = list_text(&list);
+    assert_eq!((all.pods, all.failing.len()), (11, 11));
+    let one = found(&Filter { namespaces: vec!["unauthorized".to_owned()], ..Filter::default() });
+    assert_eq!((one.pods, one.failing.len(), one.failing[0].cause), (1, 1, "unauthorized"));
+    let causes = vec![Cause::RateLimited, Cause::Unauthorized];
+    let two = found(&Filter { causes: causes.clone(), ..Filter::default() });
+    assert_eq!(two.failing.iter().map(|one| one.cause).collect::<Vec<_>>(), ["rate_limited", "unauthorized"]);
+    let registries = vec!["127.0.0.1:6429".to_owned()];
+    let last = found(&Filter { causes, registries, ..Filter::default() });
+    assert_eq!(last.failing.iter().map(|one| one.cause).collect::<Vec<_>>(), ["rate_limited"]);
+    let none = found(&Filter { namespaces: vec!["nowhere".to_owned()], ..Filter::default() });
+    assert_eq!(notes(&none, Output::Table), "No image pull failures in 0 pods.\n");
+    assert_eq!(printed(&none, Output::Table, PLAIN), "");
+}
+
+/// Pods with names and images of the maximum length in Kubernetes.
+fn pods_with_long_names() -> Look {
+    let mut pods = shown_pods();
+    let image =
+        format!("{}.dkr.ecr.eu-central-1.amazonaws.com/{}/app:{}", "1".repeat(12), "team".repeat(20), "v1".repeat(30));
+    for one in &mut pods {
+        one["metadata"]["namespace"] = json!("n".repeat(63));
+        one["metadata"]["ownerReferences"] =
+            json!([{ "kind": "StatefulSet", "name": "s".repeat(63), "controller": true }]);
+        for container in one["spec"]["containers"].as_array_mut().unwrap() {
+            container["image"] = json!(image);
+        }
+    }
+    list_text(&list_of(&pods))
+}
+
+#[test]
+fn a_table_fits_its_terminal_and_cuts_names_in_the_middle() {
+    for width in [80, 100, 132] {
+        let table = printed(&pods_with_long_names(), Output::Table, Terminal { width, colour: false });
+        assert!(table.contains("sts/sss") && table.contains('…') && table.contains("v1v1\n"), "{table}");
+        for line in table.lines() {
+            assert!(line.chars().count() <= width && line == line.trim_end(), "{width}: {line}");
+        }
+    }
+    let wide = printed(&pods_with_long_names(), Output::Wide, PLAIN);
+    assert!(!wide.contains('…') && wide.contains(&"s".repeat(63)));
+}
+
+#[test]
+fn pods_of_one_workload_share_a_line() {
+    let one = |name: &str| {
+        let mut pod = pod("shop", name, Some(("ErrImagePull", NOT_FOUND)));
+        pod["metadata"]["ownerReferences"] = json!([{ "kind": "DaemonSet", "name": "agent", "controller": true }]);
+        pod
+    };
+    let look =
+        list_text(&list_of(&[one("agent-x"), one("agent-y"), pod("shop", "web", Some(("ErrImagePull", NOT_FOUND)))]));
+    let table = printed(&look, Output::Table, PLAIN);
+    let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().take(3).collect()).collect();
+    assert_eq!(lines.len(), 5);
+    assert_eq!([&lines[1][..], &lines[3][..]], [["shop", "ds/agent", "2"], ["shop", "pod/web", "1"]]);
+    assert_eq!(printed(&look, Output::Wide, PLAIN).lines().count(), 4);
+}
+
+#[test]
+fn colors_only_the_headings_and_the_cause() {
+    let look = list_text(&list_of(&shown_pods()));
+    let painted = printed(&look, Output::Table, Terminal { width: 80, colour: true });
+    assert!(painted.contains("\x1b[31mrate_limited\x1b[0m"));
+    let mut plain = painted;
+    for code in ["\x1b[1m", "\x1b[31m", "\x1b[0m"] {
+        plain = plain.replace(code, "");
+    }
+    assert_eq!(plain, printed(&look, Output::Table, PLAIN));
+}
+
+#[test]
+fn control_characters_in_a_file_are_escaped() {
+    let mut evil = pod("shop", "web", Some(("ErrImagePull", NOT_FOUND)));
+    evil["metadata"]["namespace"] = json!("a\u{1b}]0;x\u{7}b");
+    evil["spec"]["containers"][0]["image"] = json!("nginx\u{202e}:1\n");
+    let mut broken = pod("shop", "\u{1b}[2J", None);
+    broken["spec"] = json!("none");
+    let look = list_text(&list_of(&[evil, broken]));
+    for output in [Output::Table, Output::Wide, Output::Json] {
+        let shown = printed(&look, output, PLAIN) + &notes(&look, output);
+        assert!(!shown.contains(['\u{1b}', '\u{7}']), "{shown}");
+        assert!(output == Output::Json || !shown.contains('\u{202e}'), "{shown}");
+    }
+    assert_eq!(look.skipped.len(), 1);
+}
+
+#[test]
+fn secrets_in_errors_and_images_are_redacted() {
+    let said = "Get \"https://cdn.example/blob?X-Amz-Signature=hunter2\": EOF";
+    let mut leaky = pod("shop", "web", Some(("ErrImagePull", said)));
+    leaky["spec"]["containers"][0]["image"] = json!("https://user:hunter2@reg.example/app:1");
+    let look = list_text(&list_of(&[leaky]));
+    for output in [Output::Table, Output::Wide, Output::Json] {
+        let shown = printed(&look, output, PLAIN);
+        assert!(shown.contains("<redacted>") && !shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[test]
+fn undecodable_objects_are_reported_and_the_rest_listed() {
+    let mut broken: Vec<Value> =
+        (0..12).map(|i| json!({ "kind": "Pod", "metadata": { "name": format!("b{i}") } })).collect();
+    broken.push(Value::Null);
+    broken.push(json!({ "kind": "Service", "metadata": { "name": "no-pod" } }));
+    broken.push(pod("shop", "web", Some(("ErrImagePull", NOT_FOUND))));
+    let look = list_text(&list_of(&broken));
+    assert_eq!((names(&look), look.pods, look.skipped.len()), (vec!["web"], 1, 13));
+    let told = notes(&look, Output::Table);
+    assert_eq!(told.lines().count(), 11);
+    assert!(told.ends_with("skipped 3 more objects\n"), "{told}");
+}
+
+#[test]
+fn a_file_without_pods_is_rejected_with_a_reason() {
+    let refused =
+        |text: &str| look_at_file(text, &Filter::default(), later()).map_err(|error: BadFile| error.to_string());
+    for (text, why) in [
+        ("", "the file is empty"),
+        (" \n", "the file is empty"),
+        ("{", "invalid JSON"),
+        ("{\"items\": [", "invalid JSON"),
+        ("{\"items\": 3}", "invalid JSON"),
+        ("hello", "plain text"),
+        ("a: [", "neither JSON nor YAML"),
+        ("- a\n- b\n", "plain text"),
+        ("{\"kind\": \"Deployment\"}", "a Deployment"),
+        ("{\"kind\": \"List\", \"items\": [{\"kind\": \"Service\"}]}", "a list of Service"),
+        ("{\"t\": 1, \"type\": \"ADDED\", \"object\": {}}", "an object without a kind"),
+        ("kind: ConfigMap\n", "a ConfigMap"),
+    ] {
+        let error = refused(text).expect_err(text);
+        assert!(error.contains(why), "{text}: {error}");
+    }
+    assert_eq!(refused("{\"kind\": \"List\", \"items\": []}").unwrap().pods, 0);
+}
+
+/// Lists a simulated cluster. `prepare` configures its API server first.
+fn list_simulated(store: SharedStore, filter: &Filter, prepare: impl FnOnce(&ApiServer)) -> Result<Look, String> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().unwrap().block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = ApiServer::start(listener, store, BOOKMARK_EVERY).unwrap();
+        prepare(&server);
+        let config = kube::Config::new(format!("http://{}", server.address()).parse().unwrap());
+        let client = client::client(config).unwrap();
+        let look = look_at_cluster(client, filter, later).await.map_err(|error| format!("{error:#}"));
+        server.shutdown().await.unwrap();
+        look
+    })
+}
+
+/// 600 pods in two namespaces. Every hundredth pod fails.
+fn store() -> SharedStore {
+    let store = SharedStore::default();
+    for number in 0..600 {
+        let waiting = (number % 100 == 0).then_some(("ErrImagePull", NOT_FOUND));
+        store.put(pod(if number < 350 { "bank" } else { "shop" }, &format!("pod-{number:03}"), waiting));
+    }
+    store
+}
+
+#[test]
+fn lists_a_cluster_page_by_page() {
+    let all = list_simulated(store(), &Filter::default(), |_| {}).unwrap();
+    assert_eq!(names(&all), ["pod-000", "pod-100", "pod-200", "pod-300", "pod-400", "pod-500"]);
+    assert_eq!((all.pods, all.time), (600, later()));
+    let filter = Filter { namespaces: vec!["shop".to_owned(), "zoo".to_owned()], ..Filter::default() };
+    let some = list_simulated(store(), &filter, |_| {}).unwrap();
+    assert_eq!((names(&some), some.pods), (vec!["pod-400", "pod-500"], 250));
+}
+
+#[test]
+fn a_cluster_and_a_file_give_the_same_report() {
+    let (store, mut pods) = (SharedStore::default(), Vec::new());
+    for pod in shown_pods() {
+        store.put(pod.clone());
+        pods.push(pod);
+    }
+    assert_eq!(list_simulated(store, &Filter::default(), |_| {}).unwrap(), list_text(&list_of(&pods)));
+}
+
+#[test]
+fn a_forbidden_list_fails_at_once() {
+    let refused = |filter: &Filter, refusal| {
+        list_simulated(store(), filter, |server| server.faults().refuse(Verb::List, refusal, 1)).unwrap_err()
+    };
+    let error = refused(&Filter::default(), Refusal::Forbidden);
+    assert!(error.starts_with("cannot list pods: ") && error.contains("(403)"), "{error}");
+    assert!(error.ends_with("to list a single namespace, use -n"), "{error}");
+    let one = Filter { namespaces: vec!["shop".to_owned()], ..Filter::default() };
+    assert!(!refused(&one, Refusal::Forbidden).contains("-n"));
+}
+
+#[test]
+fn an_undecodable_object_is_reported_as_skipped() {
+    let store = store();
+    let mut broken = pod("shop", "broken", None);
+    broken["status"]["containerStatuses"] = json!("none");
+    store.put(broken);
+    // The simulated API server cannot encode such an object in protobuf.
+    let look = list_simulated(store, &Filter::default(), |server| server.faults().refuse_protobuf(true)).unwrap();
+    assert_eq!((look.failing.len(), look.skipped.len()), (6, 1));
+    assert!(look.skipped[0].starts_with("shop/broken: "), "{:?}", look.skipped);
+}

@@ -1,0 +1,283 @@
+//! The page of `demo` in a real Chromium: what a person sees and does.
+
+use serde_json::{Value, json};
+
+use super::site::Site;
+use crate::common::browser::Browser;
+use crate::common::{NOT_FOUND, Program, eventually, pod};
+
+/// A demo that has caught up to where much fails, and its page.
+fn demo() -> (Program, String) {
+    let demo = Program::start(&["demo", "--speed", "200"]);
+    demo.wait_ready();
+    let url = format!("http://127.0.0.1:{}/", demo.port);
+    eventually(|| match demo.metrics().lines().find(|line| line.starts_with("image_pull_failing_pods ")) {
+        Some(line) if line.ends_with(" 0") => Err(line.to_owned()),
+        _ => Ok(()),
+    });
+    (demo, url)
+}
+
+/// No request went elsewhere, no policy was violated, and the browser complains of nothing.
+#[track_caller]
+fn check_manners(browser: &Browser, url: &str) {
+    assert_eq!(browser.violations(), json!([]));
+    let complaints = browser.complaints();
+    assert!(complaints.is_empty(), "{complaints:?}");
+    let strangers: Vec<String> = browser.requests().into_iter().filter(|asked| !asked.starts_with(url)).collect();
+    assert!(strangers.is_empty(), "{strangers:?}");
+}
+
+#[track_caller]
+fn number(browser: &Browser, script: &str) -> f64 {
+    browser.run(script).as_f64().unwrap_or_else(|| panic!("{script} gives no number"))
+}
+
+/// Asks until a script says true.
+#[track_caller]
+fn wait_for(browser: &Browser, script: &str) {
+    eventually(|| match browser.run(script) {
+        Value::Bool(true) => Ok(()),
+        other => Err(format!("{script}: {other}")),
+    });
+}
+
+#[test]
+fn an_outage_is_a_line_that_opens_to_its_failures() {
+    let (_demo, url) = demo();
+    let browser = Browser::start("groups");
+    browser.go(&url);
+    // A first look at a slow machine may come before all of them fail.
+    wait_for(&browser, "return document.title.includes('containers cannot get their image');");
+    let outages = number(&browser, "return document.querySelectorAll('.outage').length;");
+    let rows = number(&browser, "return document.querySelectorAll('.row').length;");
+    let told = number(&browser, "return Number(document.querySelector('.reach dd').textContent);");
+    assert!(
+        outages > 1.0 && rows >= outages && (rows - told).abs() < 0.5,
+        "{outages} outages, {rows} rows, {told} told"
+    );
+    assert_eq!(
+        browser.run("return document.querySelectorAll('.outage[open]').length;"),
+        0,
+        "closed until somebody asks"
+    );
+    let is_seen = "return document.querySelector('.outage .row').checkVisibility();";
+    assert_eq!(browser.run(is_seen), false);
+    browser.click(".outage > summary");
+    assert_eq!(browser.run(is_seen), true);
+    browser.click(".outage .row > summary");
+    assert_eq!(browser.run("return document.querySelector('.row .commands code').checkVisibility();"), true);
+    let drawn = "return Array.from(document.querySelectorAll('.row svg')[0].children, path => path.getBBox().width);";
+    let drawn: Vec<f64> = serde_json::from_value(browser.run(drawn)).expect("they are numbers");
+    assert!(drawn.iter().any(|width| *width > 0.0), "{drawn:?}");
+    browser.picture("light");
+    browser.prefer("dark");
+    browser.picture("dark");
+    check_manners(&browser, &url);
+
+    // The keyboard does the same.
+    browser.go(&url);
+    browser.run("document.querySelector('.outage > summary').focus();");
+    browser.type_into(".outage > summary", "\u{e007}");
+    assert_eq!(browser.run(is_seen), true);
+}
+
+#[test]
+fn a_filter_is_a_link() {
+    let (_demo, url) = demo();
+    let browser = Browser::start("filters");
+    browser.go(&url);
+    let all = number(&browser, "return document.querySelectorAll('.row').length;");
+    browser.click(".chip.g-network");
+    assert!(browser.url().ends_with("?cause_group=network"), "{}", browser.url());
+    let network = number(&browser, "return document.querySelectorAll('.row').length;");
+    assert!(network > 0.0 && network < all);
+    assert_eq!(browser.run("return document.querySelectorAll('.outage:not(.g-network)').length;"), 0);
+    // A choice in a list is sent at once; a text with the button.
+    browser.type_into(".filters [name=q]", "search");
+    browser.click(".filters button");
+    assert!(browser.url().contains("q=search") && browser.url().contains("cause_group=network"), "{}", browser.url());
+    assert_eq!(browser.run("return document.querySelector('.filters [name=q]').value;"), "search");
+    let found = "return Array.from(document.querySelectorAll('.row'), row => row.textContent.includes('search')).every(Boolean);";
+    assert_eq!(browser.run(found), true);
+    browser.run("const list = document.querySelector('.filters [name=sort]'); list.value = 'oldest'; list.dispatchEvent(new Event('change', {bubbles: true}));");
+    eventually(|| if browser.url().contains("sort=oldest") { Ok(()) } else { Err(browser.url()) });
+    let ages =
+        "return Array.from(document.querySelectorAll('.outage > summary time'), time => Number(time.dataset.since));";
+    let ages: Vec<f64> = serde_json::from_value(browser.run(ages)).expect("they are numbers");
+    assert!(ages.is_sorted(), "{ages:?}");
+    check_manners(&browser, &url);
+}
+
+#[test]
+fn the_next_attempt_is_counted_down() {
+    let site = Site::with(&[]);
+    // An attempt a second ago, by a clock that the page does not share.
+    let began = 7199;
+    site.apply(began, &pod("shop", "web", Some(("ErrImagePull", NOT_FOUND))));
+    let browser = Browser::start("countdown");
+    browser.go(&site.url("/"));
+    let text = "return document.querySelector('.next b').textContent;";
+    let bar = "return document.querySelector('.next progress').value;";
+    let (first, filled) = (browser.run(text), number(&browser, bar));
+    assert!(first.as_str().is_some_and(|text| text.starts_with("in ")), "{first}");
+    eventually(|| if browser.run(text) == first { Err(first.to_string()) } else { Ok(()) });
+    assert!(number(&browser, bar) > filled);
+    wait_for(&browser, "return document.querySelector('.next b').textContent === 'any moment';");
+    // The script writes ages as the program does.
+    for seconds in [605_u64, 10_805, 18_305, 28_805, 172_805, 180_005, 691_205, 63_072_005, 252_288_005] {
+        let script = format!(
+            "const time = document.createElement('time'); time.id = 'a{seconds}'; document.body.append(time);
+             time.dataset.since = Number(document.getElementById('clock').dataset.now) - {seconds}000;"
+        );
+        browser.run(&script);
+        let told = image_pull_exporter::present::age(std::time::Duration::from_secs(seconds));
+        wait_for(&browser, &format!("return document.getElementById('a{seconds}').textContent === '{told}';"));
+    }
+    let age = number(&browser, "return parseInt(document.querySelector('.row time').textContent, 10);");
+    assert!((16.0..90.0).contains(&age), "{age}");
+}
+
+#[test]
+fn news_come_without_moving_what_is_read() {
+    let pods: Vec<Value> =
+        (0..40).map(|n| pod("shop", &format!("web-{n:02}"), Some(("ErrImagePull", NOT_FOUND)))).collect();
+    let site = Site::with(&pods);
+    let browser = Browser::start("refresh");
+    browser.go(&site.url("/?sort=newest"));
+    // Shut the outage that is open because it is the only one, and open it again with a row in the middle.
+    browser.run("document.querySelector('.row[id^=\"shop-web-20\"]').open = true; document.querySelector('.row[id^=\"shop-web-20\"] > summary').focus(); document.querySelector('.row[id^=\"shop-web-20\"]').scrollIntoView();");
+    let place = "return document.querySelector('.row[id^=\"shop-web-20\"]').getBoundingClientRect().top;";
+    let (before, old_state) = (
+        number(&browser, place),
+        browser.run("window.old = document.getElementById('state'); return window.scrollY > 100;"),
+    );
+    assert_eq!(old_state, true);
+    let mut other = pod("bank", "ledger", Some(("ErrImagePull", "dial tcp: lookup a.example.com: no such host")));
+    other["spec"]["containers"][0]["image"] = json!("a.example.com/ledger:1");
+    site.apply(7100, &other);
+    wait_for(&browser, "return document.querySelectorAll('.outage').length === 2;");
+    assert_eq!(
+        browser.run("return document.getElementById('state') !== window.old;"),
+        true,
+        "it was brought up to date, not loaded anew"
+    );
+    assert_eq!(browser.run("return document.querySelectorAll('.row[open]').length;"), 1);
+    assert_eq!(browser.run("return document.querySelector('.row[id^=\"shop-web-20\"]').open;"), true);
+    assert!((number(&browser, place) - before).abs() < 2.0, "the line is where it was, under a new one above it");
+    assert_eq!(browser.run("return document.activeElement.closest('details').id;"), "shop-web-20-uid/app");
+    assert!(browser.title().starts_with("41 containers"));
+    check_manners(&browser, &site.url("/"));
+
+    // Once the exporter is away, the page says so and keeps what it has.
+    drop(site);
+    wait_for(&browser, "return !document.getElementById('lost').hidden;");
+    assert_eq!(browser.run("return document.querySelectorAll('.outage').length;"), 2);
+}
+
+#[test]
+fn without_script_everything_can_be_read() {
+    let (_demo, url) = demo();
+    let browser = Browser::start("noscript");
+    browser.disable_scripts();
+    browser.go(&url);
+    assert_eq!(browser.run("return document.documentElement.classList.contains('js');"), false, "no script ran");
+    browser.click(".outage > summary");
+    browser.click(".outage .row > summary");
+    assert_eq!(browser.run("return document.querySelector('.row .commands code').checkVisibility();"), true);
+    assert_eq!(browser.run("return document.querySelector('.copy').checkVisibility() || document.querySelector('.auto').checkVisibility();"), false, "no button that does nothing");
+    assert!(
+        browser
+            .run("return document.querySelector('.row .age time').textContent;")
+            .as_str()
+            .is_some_and(|age| !age.is_empty())
+    );
+    browser.type_into(".filters [name=q]", "payments");
+    browser.click(".filters button");
+    assert!(browser.url().contains("q=payments"));
+    browser.click(".outage > summary");
+    browser.click(".outage .row > summary");
+    browser.click(".facts a");
+    assert!(browser.url().contains("/failures/payments/"), "{}", browser.url());
+    browser.picture("pod");
+}
+
+#[test]
+fn it_fits_a_phone_and_both_schemes() {
+    let (_demo, url) = demo();
+    let browser = Browser::start("phone");
+    for width in [320, 414, 768] {
+        browser.size(width, 700);
+        browser.go(&url);
+        browser.run("document.querySelectorAll('details').forEach(line => { line.open = true; });");
+        let overflow = number(&browser, "return document.documentElement.scrollWidth - window.innerWidth;");
+        assert!(overflow <= 0.0, "{width} pixels: {overflow} too wide");
+    }
+    browser.size(320, 1400);
+    browser.go(&url);
+    browser.picture("phone");
+    let ground = "return getComputedStyle(document.body).backgroundColor;";
+    browser.prefer("light");
+    let light = browser.run(ground);
+    browser.prefer("dark");
+    assert_ne!(browser.run(ground), light);
+}
+
+#[test]
+fn a_cluster_without_failures_looks_good() {
+    let healthy = pod("shop", "web", Some(("ErrImagePull", NOT_FOUND)));
+    let site = Site::with(std::slice::from_ref(&healthy));
+    site.apply(7190, &pod("shop", "web", None));
+    let browser = Browser::start("empty");
+    browser.go(&site.url("/"));
+    assert_eq!(browser.title(), "No image pull failures · image-pull-exporter");
+    assert_eq!(browser.run("return document.querySelectorAll('.verdict.good').length;"), 1);
+    browser.size(1280, 700);
+    browser.picture("empty");
+    check_manners(&browser, &site.url("/"));
+}
+
+#[test]
+fn a_page_that_waits_for_the_first_list_comes_back_by_itself() {
+    let site = Site::unlisted();
+    let browser = Browser::start("starting");
+    browser.go(&site.url("/"));
+    assert_eq!(browser.title(), "Starting · image-pull-exporter");
+    site.list();
+    eventually(|| if browser.title().starts_with("No image pull failures") { Ok(()) } else { Err(browser.title()) });
+}
+
+/// axe-core, which `tests/run` fetches from npm.
+fn axe() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/target/node_modules/axe-core/axe.min.js");
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error} (`tests/run` fetches it)"))
+}
+
+#[test]
+fn it_is_accessible() {
+    let (demo, url) = demo();
+    let browser = Browser::start("axe");
+    let axe = axe();
+    let story = crate::common::get(demo.port, "/api/v1/failures?limit=1", "").expect("it answers").text();
+    let story: Value = serde_json::from_str(&story).expect("it is JSON");
+    let (namespace, name) = (&story["failing"][0]["namespace"], &story["failing"][0]["pod"]);
+    let story = format!("{url}failures/{}/{}", namespace.as_str().unwrap(), name.as_str().unwrap());
+    let empty = Site::with(&[]);
+    for page in [&url, &story, &empty.url("/"), &format!("{url}?cause=nonsense")] {
+        for (scheme, width) in [("light", 1280), ("dark", 1280), ("light", 320)] {
+            browser.size(width, 900);
+            browser.prefer(scheme);
+            browser.go(page);
+            browser.run("document.querySelectorAll('details').forEach(line => { line.open = true; });");
+            browser.run(&axe);
+            let found = browser.run_async(
+                "const done = arguments[arguments.length - 1];
+                 axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+                   .then(({ violations, passes }) => done({ passes: passes.length, violations: violations.map(v =>
+                     `${v.impact} ${v.id}: ${v.nodes.slice(0, 3).map(n => n.html + ' ' + n.failureSummary).join(' | ')}`) }));",
+            );
+            assert!(found["passes"].as_u64() > Some(10), "{found}");
+            assert_eq!(found["violations"], json!([]), "{page} {scheme} {width}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The metrics: replayed recordings of a real kubelet, and scrapes by a real Prometheus.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod counters;
+mod prometheus;
+mod recordings;
