@@ -14,15 +14,15 @@ use tracing_subscriber::filter::LevelFilter;
 
 pub use cluster::ClusterArgs;
 
-use crate::cluster::client::Place;
+use crate::cluster::client::ClusterConfig;
 use crate::explain;
-use crate::http::{self, ExternalUrl, ListenAddress, Prefix, TelemetryPath};
+use crate::http::{self, ExternalUrl, ListenAddress, PathPrefix, TelemetryPath};
 use crate::list;
 use crate::log;
-use crate::metrics::exposition::Format;
-use crate::monitor::Limits;
+use crate::metrics::exposition::ExpositionFormat;
+use crate::monitor::MonitorLimits;
 use image_pull_model::cause::Cause;
-use image_pull_model::index::{Mirror, Settings};
+use image_pull_model::index::{IndexConfig, MirroredReasons};
 
 /// Tells which containers of a Kubernetes cluster cannot get their image, since when, and why.
 #[derive(Debug, Parser)]
@@ -55,7 +55,7 @@ pub enum Command {
     Completions {
         /// The shell
         #[arg(value_enum)]
-        shell: CompletedShell,
+        shell: CompletionShell,
     },
     /// Print the manual page, to be read by man -l
     Man {
@@ -66,7 +66,7 @@ pub enum Command {
 
 /// The shells that can complete the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CompletedShell {
+pub enum CompletionShell {
     /// source <(image-pull-exporter completions bash)
     Bash,
     /// image-pull-exporter completions zsh > a folder of $fpath, as _image-pull-exporter
@@ -166,7 +166,7 @@ pub struct ListArgs {
     pub output: ListFormat,
     /// The cluster.
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub connection: ConnectionArgs,
     /// The log.
     #[command(flatten)]
     pub log: LogArgs,
@@ -183,7 +183,7 @@ pub enum ListFormat {
     Json,
 }
 
-impl From<ListFormat> for list::Output {
+impl From<ListFormat> for list::ListFormat {
     fn from(format: ListFormat) -> Self {
         match format {
             ListFormat::Table => Self::Table,
@@ -197,7 +197,7 @@ impl From<ListFormat> for list::Output {
 #[derive(Clone, Debug, Args)]
 pub struct ExplainArgs {
     /// The error text, as in a pod's status or its events
-    #[arg(value_name = "TEXT", required_unless_present = "file", conflicts_with = "file", value_parser = explain::error_text)]
+    #[arg(value_name = "TEXT", required_unless_present = "file", conflicts_with = "file", value_parser = explain::parse_error_text)]
     pub text: Option<String>,
     /// Explain each line of a file, `-` for standard input
     #[arg(short, long, value_name = "FILE")]
@@ -216,7 +216,7 @@ pub enum ExplainFormat {
     Json,
 }
 
-impl From<ExplainFormat> for explain::Output {
+impl From<ExplainFormat> for explain::ExplainFormat {
     fn from(format: ExplainFormat) -> Self {
         match format {
             ExplainFormat::Text => Self::Text,
@@ -255,7 +255,7 @@ pub struct WebArgs {
     pub external_url: Option<ExternalUrl>,
     /// What every path here begins with; the path of --web.external-url where nothing is said
     #[arg(long = "web.route-prefix", value_name = "PATH", env = "IMAGE_PULL_EXPORTER_WEB_ROUTE_PREFIX")]
-    pub route_prefix: Option<Prefix>,
+    pub route_prefix: Option<PathPrefix>,
     /// How many failures that ended to remember, for the page and its JSON
     #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_HISTORY", default_value_t = 1000)]
     pub history: usize,
@@ -279,7 +279,7 @@ pub struct WebArgs {
 /// Which cluster.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
-pub struct PlaceArgs {
+pub struct ConnectionArgs {
     /// A kubeconfig; without one the pod's service account, else kubectl's own
     #[arg(long, value_name = "FILE", env = "IMAGE_PULL_EXPORTER_KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
@@ -339,7 +339,7 @@ pub enum TextFormat {
     Text,
 }
 
-impl From<TextFormat> for Format {
+impl From<TextFormat> for ExpositionFormat {
     fn from(format: TextFormat) -> Self {
         match format {
             TextFormat::Openmetrics => Self::OpenMetrics,
@@ -386,19 +386,19 @@ impl LogArgs {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(&self, default: LogLevel) -> io::Result<log::Level> {
+    pub fn start(&self, default: LogLevel) -> io::Result<log::LevelHandle> {
         let format = match self.format {
-            LogFormat::Logfmt => log::Format::Logfmt,
-            LogFormat::Json => log::Format::Json,
+            LogFormat::Logfmt => log::LogFormat::Logfmt,
+            LogFormat::Json => log::LogFormat::Json,
         };
-        log::start(format, self.level.unwrap_or(default).filter())
+        log::start(format, self.level.unwrap_or(default).level_filter())
     }
 }
 
 impl LogLevel {
     /// What the log takes.
     #[must_use]
-    pub const fn filter(self) -> LevelFilter {
+    pub const fn level_filter(self) -> LevelFilter {
         match self {
             Self::Error => LevelFilter::ERROR,
             Self::Warn => LevelFilter::WARN,
@@ -411,20 +411,20 @@ impl LogLevel {
 impl MetricsArgs {
     /// The settings of the index for a watch of all pods.
     #[must_use]
-    pub fn settings(&self) -> Settings {
+    pub fn index_settings(&self) -> IndexConfig {
         let mirror = match self.ksm_families {
-            KsmFamilies::Image => Mirror::Image,
-            KsmFamilies::All => Mirror::All,
-            KsmFamilies::None => Mirror::Nothing,
+            KsmFamilies::Image => MirroredReasons::Image,
+            KsmFamilies::All => MirroredReasons::All,
+            KsmFamilies::None => MirroredReasons::None,
         };
         let batch_kinds = self.batch_kinds.iter().filter(|kind| !kind.is_empty()).cloned().collect();
-        Settings { mirror, finished_pods_hidden: false, pods_selected_by_label: false, batch_kinds }
+        IndexConfig { mirrored_reasons: mirror, excludes_finished_pods: false, selects_by_label: false, batch_kinds }
     }
 
     /// The caps.
     #[must_use]
-    pub const fn limits(&self) -> Limits {
-        Limits {
+    pub const fn limits(&self) -> MonitorLimits {
+        MonitorLimits {
             max_registries: self.max_registries,
             max_containers: self.max_container_series,
             max_pairs: self.max_counter_pairs,
@@ -435,32 +435,32 @@ impl MetricsArgs {
 impl WebArgs {
     /// How the server is set up.
     #[must_use]
-    pub fn config(&self) -> http::Config {
+    pub fn http_config(&self) -> http::HttpConfig {
         let link_prefix = self.external_url.clone().map(|url| url.path);
         let route_prefix = self.route_prefix.clone().or_else(|| link_prefix.clone()).unwrap_or_default();
-        http::Config {
+        http::HttpConfig {
             telemetry_path: self.telemetry_path.clone(),
             link_prefix: link_prefix.unwrap_or_else(|| route_prefix.clone()),
             route_prefix,
-            ..http::Config::default()
+            ..http::HttpConfig::default()
         }
     }
 }
 
-impl PlaceArgs {
+impl ConnectionArgs {
     /// Where the cluster is.
     #[must_use]
-    pub fn place(&self) -> Place {
-        Place { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
+    pub fn cluster_config(&self) -> ClusterConfig {
+        ClusterConfig { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
     }
 }
 
 impl ListArgs {
     /// What of it to show.
     #[must_use]
-    pub fn filter(&self) -> list::Filter {
+    pub fn filter(&self) -> list::ListFilter {
         let named = |names: &[String]| names.iter().filter(|name| !name.is_empty()).cloned().collect();
-        list::Filter {
+        list::ListFilter {
             namespaces: named(&self.namespaces),
             causes: self.causes.clone(),
             registries: named(&self.registries),

@@ -13,9 +13,9 @@ pub enum Clock {
     /// never passes the system's clock, so nothing ever lies in a scraper's future.
     CatchingUp {
         /// The system's time when it began.
-        began: Timestamp,
+        started_at: Timestamp,
         /// How far it was behind then.
-        behind: Duration,
+        lag: Duration,
         /// How many times faster it runs until it has caught up.
         speed: f64,
     },
@@ -28,9 +28,9 @@ impl Clock {
         let now = system_time();
         match self {
             Self::System => now,
-            Self::CatchingUp { began, behind, speed } => {
-                let run = now.since(began).mul_f64(speed);
-                began.before(behind).after(run).min(now)
+            Self::CatchingUp { started_at: began, lag: behind, speed } => {
+                let run = now.saturating_duration_since(began).mul_f64(speed);
+                began.saturating_sub(behind).saturating_add(run).min(now)
             }
         }
     }
@@ -40,5 +40,5 @@ impl Clock {
 fn system_time() -> Timestamp {
     // A clock before 1970 reads as 1970.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::default().after(since)
+    Timestamp::default().saturating_add(since)
 }

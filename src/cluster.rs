@@ -8,13 +8,13 @@ pub mod client;
 pub mod codec;
 pub mod frames;
 mod informer;
-pub mod pods;
+pub mod pod_object;
+pub mod pod_watch;
 mod request;
 pub mod selection;
-pub mod sighting;
 pub mod wire;
 
-use sighting::PodObject;
+use pod_object::PodObject;
 
 /// What the cluster tells of one scope.
 #[derive(Debug)]
@@ -38,9 +38,9 @@ pub enum PodEvent {
     /// Something was received that is about none of the pods that are watched.
     Progress,
     /// A pod that is there could not be decoded.
-    Undecodable(wire::Undecodable),
+    Undecodable(wire::UndecodableObject),
     /// A pod was deleted, or matches the selector no longer, and could not be decoded.
-    UndecodableDeletion(wire::Undecodable),
+    UndecodableDeletion(wire::UndecodableObject),
     /// The API server ended the watch, as it does from time to time. It goes on at once.
     WatchEnded,
     /// A request failed or the watch broke. It goes on after a while.

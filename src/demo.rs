@@ -14,10 +14,10 @@ use tracing::info;
 use crate::cli::DemoArgs;
 use crate::clock::Clock;
 use crate::cluster::client;
-use crate::cluster::selection::Selection;
+use crate::cluster::selection::PodSelection;
 use crate::log;
-use crate::serve::{self, Watched, WebServer};
-use image_pull_model::facts::Scope;
+use crate::serve::{self, ClusterWatch, WebServer};
+use image_pull_model::facts::WatchScope;
 use image_pull_model::time::Timestamp;
 use image_pull_sim::api::{self, ApiServer, BOOKMARK_EVERY, SharedStore};
 use image_pull_sim::cluster::Cluster;
@@ -31,9 +31,9 @@ const STALE_AFTER: Duration = Duration::from_secs(300);
 ///
 /// # Errors
 /// When the script is wrong, something could not be started, or a task ended that should not have.
-pub async fn run(args: &DemoArgs, log_level: log::Level) -> Result<()> {
+pub async fn run(args: &DemoArgs, log_level: log::LevelHandle) -> Result<()> {
     let DemoArgs { script, speed, seed, web, metrics, log: _ } = args;
-    let passed = serve::sockets_of_systemd(web)?;
+    let passed = serve::systemd_listeners(web)?;
     let signals = serve::Signals::new()?;
     let script = match script {
         None => Script::parse(DEMO).context("the built-in script")?,
@@ -43,7 +43,7 @@ pub async fn run(args: &DemoArgs, log_level: log::Level) -> Result<()> {
         }
     };
     let web_server = WebServer::new(web, log_level)?;
-    let listeners = serve::listen(web, passed)?;
+    let listeners = serve::bind_listeners(web, passed)?;
 
     let (clock, epoch) = clocks(script.end(), *speed);
     let jiff_epoch = jiff::Timestamp::from_millisecond(epoch.unix_millis()).context("the clock shows no date")?;
@@ -55,7 +55,7 @@ pub async fn run(args: &DemoArgs, log_level: log::Level) -> Result<()> {
         TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.context("no loopback address")?;
     let server = ApiServer::start(loopback, store.clone(), BOOKMARK_EVERY).context("cannot start the API server")?;
     let url = format!("http://{}", server.address());
-    let client = client::client(Config::new(url.parse()?))?;
+    let client = client::new_client(Config::new(url.parse()?))?;
     info!(api_server = url, speed, "simulating a cluster");
 
     let mut tasks = JoinSet::new();
@@ -65,10 +65,10 @@ pub async fn run(args: &DemoArgs, log_level: log::Level) -> Result<()> {
         // The script has no more to tell; the cluster stays as it is.
         pending::<()>().await;
     });
-    let watched = Watched {
+    let watched = ClusterWatch {
         connection: client.into(),
-        scopes: vec![Scope::Cluster],
-        selection: Selection::default(),
+        scopes: vec![WatchScope::Cluster],
+        selection: PodSelection::default(),
         compress_lists: false,
         stale_after: STALE_AFTER,
         clock,
@@ -83,7 +83,7 @@ pub async fn run(args: &DemoArgs, log_level: log::Level) -> Result<()> {
 fn clocks(length: Duration, speed: f64) -> (Clock, Timestamp) {
     let began = Clock::System.now();
     let behind = length.mul_f64(1.0 - 1.0 / speed);
-    (Clock::CatchingUp { began, behind, speed }, began.before(behind))
+    (Clock::CatchingUp { started_at: began, lag: behind, speed }, began.saturating_sub(behind))
 }
 
 fn sim_time(now: Timestamp, epoch: Timestamp) -> SimTime {

@@ -4,15 +4,15 @@ use std::io::{self, BufRead, Write};
 
 use serde::Serialize;
 
-use crate::present::{HopTold, host_kind, steps};
-use crate::terminal::escaped;
-use image_pull_model::advice::{Context, RegistryPods, advice};
-use image_pull_model::cause::{Reading, read};
-use image_pull_model::image::{ImageReference, image_named_in};
+use crate::present::{HopReport, advice_steps, host_kind};
+use crate::terminal::escape_controls;
+use image_pull_model::advice::{FailingRegistryPods, FailureContext, advice};
+use image_pull_model::cause::{Classification, classify_with_host};
+use image_pull_model::image::{ImageReference, image_in_error_text};
 
 /// Output format of `explain`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
+pub enum ExplainFormat {
     /// Indented text.
     Text,
     /// One JSON object per line.
@@ -23,7 +23,7 @@ pub enum Output {
 ///
 /// # Errors
 /// Returns an error if the text is blank.
-pub fn error_text(text: &str) -> Result<String, String> {
+pub fn parse_error_text(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
         return Err("expected an error text, for example that of a \"Failed to pull image\" event".to_owned());
     }
@@ -39,24 +39,25 @@ struct Explanation {
     failing_host: Option<String>,
     failing_host_kind: Option<&'static str>,
     /// Result of each host, if the text lists mirrors.
-    hops: Vec<HopTold>,
+    hops: Vec<HopReport>,
     summary: &'static str,
     /// First check, then the commands to run, most useful first.
     advice: Vec<String>,
 }
 
 fn explain_line(text: &str) -> Explanation {
-    let image = ImageReference::parse(image_named_in(text).unwrap_or_default());
-    let Reading { cause, host } = read("", text, &image);
-    let advice = advice(cause, &Context::of_text(&image, text, host.as_ref(), &RegistryPods::default()));
+    let image = ImageReference::parse(image_in_error_text(text).unwrap_or_default());
+    let Classification { cause, host } = classify_with_host("", text, &image);
+    let advice =
+        advice(cause, &FailureContext::from_error_text(&image, text, host.as_ref(), &FailingRegistryPods::default()));
     Explanation {
         cause: cause.as_str(),
         cause_group: cause.group().as_str(),
         failing_host: host.as_ref().map(|host| host.name.to_string()),
         failing_host_kind: host.map(|host| host.kind.as_str()),
-        hops: HopTold::all(text, &image),
+        hops: HopReport::all(text, &image),
         summary: advice.summary,
-        advice: steps(advice),
+        advice: advice_steps(advice),
     }
 }
 
@@ -64,14 +65,14 @@ fn explain_line(text: &str) -> Explanation {
 ///
 /// # Errors
 /// Returns the error of reading `lines` or writing to `out`.
-pub fn explain(mut lines: impl BufRead, output: Output, mut out: impl Write) -> io::Result<()> {
+pub fn explain(mut lines: impl BufRead, output: ExplainFormat, mut out: impl Write) -> io::Result<()> {
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line)? > 0 {
         let text = String::from_utf8_lossy(&line);
         let explanation = explain_line(text.trim_end_matches(['\n', '\r']));
         match output {
-            Output::Json => writeln!(out, "{}", serde_json::to_string(&explanation)?)?,
-            Output::Text => print(&explanation, &mut out)?,
+            ExplainFormat::Json => writeln!(out, "{}", serde_json::to_string(&explanation)?)?,
+            ExplainFormat::Text => print(&explanation, &mut out)?,
         }
         line.clear();
     }
@@ -84,11 +85,11 @@ fn print(explanation: &Explanation, out: &mut impl Write) -> io::Result<()> {
     if let (Some(host), Some(kind)) = (failing_host, failing_host_kind) {
         writeln!(out, "  failing host: {host} ({})", host_kind(kind))?;
     }
-    for HopTold { host, cause, .. } in hops {
+    for HopReport { host, cause, .. } in hops {
         writeln!(out, "  tried {}: {cause}", host.as_deref().unwrap_or("a mirror"))?;
     }
     for step in advice {
-        writeln!(out, "  - {}", escaped(step))?;
+        writeln!(out, "  - {}", escape_controls(step))?;
     }
     Ok(())
 }

@@ -10,21 +10,21 @@ use futures::StreamExt;
 use serde::Serialize;
 
 use crate::cluster::client::Connection;
-use crate::cluster::pods::{self, Source};
-use crate::cluster::selection::Selection;
+use crate::cluster::pod_watch::{self, PodSource};
+use crate::cluster::selection::PodSelection;
 use crate::cluster::{PodEvent, WatchRestartCause};
-use crate::present::{FailingContainer, rfc3339};
-use crate::terminal::{Terminal, escaped};
-use image_pull_model::advice::RegistryPods;
+use crate::present::{FailureReport, rfc3339};
+use crate::terminal::{Terminal, escape_controls};
+use image_pull_model::advice::FailingRegistryPods;
 use image_pull_model::cause::Cause;
-use image_pull_model::facts::{PodFacts, Scope};
-use image_pull_model::index::{Index, Mirror, Settings};
+use image_pull_model::facts::{PodFacts, WatchScope};
+use image_pull_model::index::{Index, IndexConfig, MirroredReasons};
 use image_pull_model::redact::redact;
 use image_pull_model::time::Timestamp;
 
 /// Output format of `list`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
+pub enum ListFormat {
     /// One entry per workload, image and cause, with the image below it. Fits the width of the terminal.
     Table,
     /// One line per container with all columns. Not limited in width.
@@ -35,7 +35,7 @@ pub enum Output {
 
 /// Which failing containers to list. An empty field selects all.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub struct ListFilter {
     /// Namespaces to list.
     pub namespaces: Vec<String>,
     /// Causes to list.
@@ -46,7 +46,7 @@ pub struct Filter {
 
 /// The result of `list`, as printed with `-o json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Look {
+pub struct ListReport {
     /// When the list was made.
     #[serde(serialize_with = "rfc3339")]
     pub time: Timestamp,
@@ -55,7 +55,7 @@ pub struct Look {
     /// Descriptions of objects that could not be decoded. If there are any, the list may be incomplete.
     pub skipped: Vec<String>,
     /// The failing containers, sorted by namespace, pod and container.
-    pub failing: Vec<FailingContainer>,
+    pub failing: Vec<FailureReport>,
 }
 
 /// Builds a [`ListReport`] from pods.
@@ -67,8 +67,8 @@ struct ListBuilder {
 }
 
 impl ListBuilder {
-    fn new(scopes: &[Scope], namespaces: &[String]) -> Self {
-        let settings = Settings { mirror: Mirror::Nothing, ..Settings::default() };
+    fn new(scopes: &[WatchScope], namespaces: &[String]) -> Self {
+        let settings = IndexConfig { mirrored_reasons: MirroredReasons::None, ..IndexConfig::default() };
         Self { index: Index::new(settings, scopes), namespaces: namespaces.to_vec(), pods: 0, skipped: Vec::new() }
     }
 
@@ -87,18 +87,18 @@ impl ListBuilder {
         self.skipped.push(redact(&problem.to_string()).into_owned());
     }
 
-    fn finish(mut self, filter: &Filter, now: Timestamp) -> Look {
+    fn finish(mut self, filter: &ListFilter, now: Timestamp) -> ListReport {
         let snapshot = self.index.snapshot().unwrap_or_default();
         let wanted = snapshot.failures().filter(|(_, _, failure)| {
             (filter.causes.is_empty() || filter.causes.contains(&failure.cause()))
                 && is_selected(&filter.registries, failure.image.registry())
         });
-        let registry_pods = RegistryPods::of(&snapshot);
-        Look {
+        let registry_pods = FailingRegistryPods::of(&snapshot);
+        ListReport {
             time: now,
             pods: self.pods,
             skipped: self.skipped,
-            failing: wanted.map(|failing| FailingContainer::of(failing, now, now, &registry_pods)).collect(),
+            failing: wanted.map(|failing| FailureReport::of(failing, now, now, &registry_pods)).collect(),
         }
     }
 }
@@ -111,14 +111,14 @@ fn is_selected(wanted: &[String], name: &str) -> bool {
 ///
 /// # Errors
 /// Returns an error if the file contains no pods.
-pub fn look_at_file(text: &str, filter: &Filter, now: Timestamp) -> Result<Look, file::BadFile> {
-    let mut looking = ListBuilder::new(&[Scope::Cluster], &filter.namespaces);
-    looking.index.reset_begin(&Scope::Cluster);
+pub fn list_file(text: &str, filter: &ListFilter, now: Timestamp) -> Result<ListReport, file::FileError> {
+    let mut looking = ListBuilder::new(&[WatchScope::Cluster], &filter.namespaces);
+    looking.index.begin_relist(&WatchScope::Cluster);
     file::read_pods(text, |pod| match pod {
         Ok(pod) => looking.add_pod(&pod, now),
         Err(problem) => looking.add_skipped(&problem),
     })?;
-    let _ = looking.index.reset_end(&Scope::Cluster, now);
+    let _ = looking.index.end_relist(&WatchScope::Cluster, now);
     Ok(looking.finish(filter, now))
 }
 
@@ -127,19 +127,19 @@ pub fn look_at_file(text: &str, filter: &Filter, now: Timestamp) -> Result<Look,
 ///
 /// # Errors
 /// Returns an error if a list request fails. Does not retry, because a user is waiting.
-pub async fn look_at_cluster(
+pub async fn list_cluster(
     connection: impl Into<Connection>,
-    filter: &Filter,
+    filter: &ListFilter,
     now: impl Fn() -> Timestamp,
-) -> Result<Look> {
+) -> Result<ListReport> {
     let connection = connection.into();
-    let scopes = Scope::of_namespaces(&filter.namespaces);
+    let scopes = WatchScope::of_namespaces(&filter.namespaces);
     let mut looking = ListBuilder::new(&scopes, &filter.namespaces);
     for scope in scopes {
-        let mut events = std::pin::pin!(pods::list(pod_source(&connection, &scope)));
+        let mut events = std::pin::pin!(pod_watch::list(pod_source(&connection, &scope)));
         loop {
             match events.next().await.context("the list ended early")? {
-                PodEvent::ListStarted => looking.index.reset_begin(&scope),
+                PodEvent::ListStarted => looking.index.begin_relist(&scope),
                 PodEvent::Listed(pod) => match pod.into_facts() {
                     Ok(pod) => looking.add_pod(&pod, now()),
                     Err(problem) => looking.add_skipped(&problem),
@@ -151,7 +151,7 @@ pub async fn look_at_cluster(
                     bail!("{}{}", redact(&failure.error), forbidden_hint(failure.cause, &scope))
                 }
                 PodEvent::ListCompleted => {
-                    let _ = looking.index.reset_end(&scope, now());
+                    let _ = looking.index.end_relist(&scope, now());
                     break;
                 }
                 // These events follow the list.
@@ -168,18 +168,18 @@ pub async fn look_at_cluster(
     Ok(looking.finish(filter, now()))
 }
 
-fn pod_source(connection: &Connection, scope: &Scope) -> Source {
-    Source {
+fn pod_source(connection: &Connection, scope: &WatchScope) -> PodSource {
+    PodSource {
         connection: connection.clone(),
         scope: scope.clone(),
-        selection: Selection::default(),
+        selection: PodSelection::default(),
         compress_lists: false,
     }
 }
 
 /// A user who may not list the pods of the cluster may be allowed to list those of a namespace.
-fn forbidden_hint(cause: WatchRestartCause, scope: &Scope) -> &'static str {
-    if cause == WatchRestartCause::Forbidden && *scope == Scope::Cluster {
+fn forbidden_hint(cause: WatchRestartCause, scope: &WatchScope) -> &'static str {
+    if cause == WatchRestartCause::Forbidden && *scope == WatchScope::Cluster {
         "; to list a single namespace, use -n"
     } else {
         ""
@@ -190,11 +190,11 @@ fn forbidden_hint(cause: WatchRestartCause, scope: &Scope) -> &'static str {
 ///
 /// # Errors
 /// Returns the error of writing to `out`.
-pub fn print(look: &Look, output: Output, terminal: Terminal, mut out: impl Write) -> io::Result<()> {
+pub fn print(look: &ListReport, output: ListFormat, terminal: Terminal, mut out: impl Write) -> io::Result<()> {
     match output {
-        Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(look)?),
-        Output::Table => table::write_grouped(&look.failing, look.time, terminal, out),
-        Output::Wide => table::write_wide(&look.failing, look.time, terminal, out),
+        ListFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(look)?),
+        ListFormat::Table => table::write_grouped(&look.failing, look.time, terminal, out),
+        ListFormat::Wide => table::write_wide(&look.failing, look.time, terminal, out),
     }
 }
 
@@ -205,13 +205,13 @@ const MAX_SKIPPED_PRINTED: usize = 10;
 ///
 /// # Errors
 /// Returns the error of writing to `out`.
-pub fn print_notes(look: &Look, output: Output, mut out: impl Write) -> io::Result<()> {
-    let Look { pods, skipped, failing, .. } = look;
-    if failing.is_empty() && output != Output::Json {
+pub fn print_notes(look: &ListReport, output: ListFormat, mut out: impl Write) -> io::Result<()> {
+    let ListReport { pods, skipped, failing, .. } = look;
+    if failing.is_empty() && output != ListFormat::Json {
         writeln!(out, "No image pull failures in {pods} pods.")?;
     }
     for problem in skipped.iter().take(MAX_SKIPPED_PRINTED) {
-        writeln!(out, "image-pull-exporter: skipped {}", escaped(problem))?;
+        writeln!(out, "image-pull-exporter: skipped {}", escape_controls(problem))?;
     }
     if skipped.len() > MAX_SKIPPED_PRINTED {
         writeln!(out, "image-pull-exporter: skipped {} more objects", skipped.len() - MAX_SKIPPED_PRINTED)?;

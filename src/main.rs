@@ -17,17 +17,17 @@ use image_pull_exporter::clock::Clock;
 use image_pull_exporter::cluster::client;
 #[cfg(feature = "demo")]
 use image_pull_exporter::demo;
-use image_pull_exporter::list::{self, Look};
+use image_pull_exporter::list::{self, ListReport};
 use image_pull_exporter::terminal::Terminal;
 use image_pull_exporter::{explain, log, manual, replay, serve};
 
 /// `list` found a container that fails.
-const FOUND_FAILING: u8 = 1;
+const EXIT_FAILURES_FOUND: u8 = 1;
 /// What somebody asked for could not be done; 2, as with a wrong command line.
-const FAILED: u8 = 2;
+const EXIT_ERROR: u8 = 2;
 
 fn main() -> ExitCode {
-    end_on_panic();
+    abort_on_panic();
     let args: Vec<_> = env::args_os().collect();
     let Cli { command, serve } = match environment::parse(&args) {
         Ok(cli) => cli,
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Nothing is left to do when not even this can be written.
             let _ = write!(io::stderr(), "{}", mistakes::describe(&environment::command(), args, &error));
-            return ExitCode::from(FAILED);
+            return ExitCode::from(EXIT_ERROR);
         }
     };
     match run(command.unwrap_or(Command::Serve(serve))) {
@@ -53,8 +53,8 @@ fn main() -> ExitCode {
                 lines.push_str(line);
                 lines.push('\n');
             }
-            log::write_last(&lines);
-            ExitCode::from(FAILED)
+            log::write_final(&lines);
+            ExitCode::from(EXIT_ERROR)
         }
     }
 }
@@ -82,13 +82,13 @@ fn run(command: Command) -> Result<ExitCode> {
             run_replay(&args)?;
         }
         Command::Explain(args) => run_explain(&args)?,
-        Command::Completions { shell } => manual::completions(shell, &mut io::stdout().lock())?,
-        Command::Man { command } => manual::page(command.as_deref(), &mut io::stdout().lock())?,
+        Command::Completions { shell } => manual::completion_script(shell, &mut io::stdout().lock())?,
+        Command::Man { command } => manual::man_page(command.as_deref(), &mut io::stdout().lock())?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn start_log(args: &LogArgs, default: LogLevel) -> Result<log::Level> {
+fn start_log(args: &LogArgs, default: LogLevel) -> Result<log::LevelHandle> {
     args.start(default).context("cannot start the log")
 }
 
@@ -97,14 +97,14 @@ fn run_list(args: &ListArgs) -> Result<ExitCode> {
     let look = match &args.file {
         Some(file) => {
             let mut bytes = Vec::new();
-            open(file)?.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", file.display()))?;
+            open_input(file)?.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", file.display()))?;
             let text = String::from_utf8_lossy(&bytes);
-            list::look_at_file(&text, &filter, clock())
+            list::list_file(&text, &filter, clock())
                 .with_context(|| format!("cannot take {} for a list of pods", file.display()))?
         }
         None => block_on(async {
-            let client = client::connect(&args.place.place()).await?;
-            list::look_at_cluster(client, &filter, clock).await
+            let client = client::connect(&args.connection.cluster_config()).await?;
+            list::list_cluster(client, &filter, clock).await
         })?,
     };
     let printed = list::print(&look, args.output.into(), Terminal::of_stdout(), io::stdout().lock());
@@ -116,22 +116,22 @@ fn run_list(args: &ListArgs) -> Result<ExitCode> {
     }
     list::print_notes(&look, args.output.into(), io::stderr().lock())?;
     Ok(match look {
-        Look { failing, .. } if !failing.is_empty() => ExitCode::from(FOUND_FAILING),
+        ListReport { failing, .. } if !failing.is_empty() => ExitCode::from(EXIT_FAILURES_FOUND),
         // Those that fail may be among them.
-        Look { skipped, .. } if !skipped.is_empty() => ExitCode::from(FAILED),
+        ListReport { skipped, .. } if !skipped.is_empty() => ExitCode::from(EXIT_ERROR),
         _ => ExitCode::SUCCESS,
     })
 }
 
 fn run_replay(args: &ReplayArgs) -> Result<()> {
     let options = replay::Options {
-        settings: args.metrics.settings(),
+        settings: args.metrics.index_settings(),
         limits: args.metrics.limits(),
         until: args.at,
         keep_going: args.keep_going,
     };
     let clock = || Clock::System.now();
-    let replayed = replay::replay(open(&args.file)?, &options, clock)
+    let replayed = replay::replay(open_input(&args.file)?, &options, clock)
         .with_context(|| format!("cannot replay {}", args.file.display()))?;
     replay::print(&replayed, args.format.into(), io::stdout().lock())?;
     if replayed.skipped > 0 {
@@ -144,7 +144,7 @@ fn run_explain(args: &ExplainArgs) -> Result<()> {
     let (output, out) = (args.output.into(), io::stdout().lock());
     match (&args.text, &args.file) {
         (Some(text), _) => explain::explain(text.replace('\n', " ").as_bytes(), output, out)?,
-        (None, Some(file)) => explain::explain(open(file)?, output, out)?,
+        (None, Some(file)) => explain::explain(open_input(file)?, output, out)?,
         // The command line asks for one of the two.
         (None, None) => {}
     }
@@ -152,7 +152,7 @@ fn run_explain(args: &ExplainArgs) -> Result<()> {
 }
 
 /// Opens a file that a person named, where `-` is the standard input.
-fn open(file: &Path) -> Result<Box<dyn BufRead>> {
+fn open_input(file: &Path) -> Result<Box<dyn BufRead>> {
     if file == Path::new("-") {
         return Ok(Box::new(io::stdin().lock()));
     }
@@ -172,11 +172,11 @@ fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
 
 /// Makes a panic anywhere the end of the process, in debug builds too: one that goes on without a task of its own serves
 /// numbers that nobody keeps up. The default hook could wait for ever for standard error to be read.
-fn end_on_panic() {
+fn abort_on_panic() {
     panic::set_hook(Box::new(|info| {
         let thread = thread::current();
         let name = thread.name().unwrap_or("<unnamed>");
-        log::write_last(&format!("thread '{name}' {info}\n{}\n", Backtrace::capture()));
+        log::write_final(&format!("thread '{name}' {info}\n{}\n", Backtrace::capture()));
         process::abort();
     }));
 }

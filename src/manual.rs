@@ -7,7 +7,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use crate::cli::{Cli, CompletedShell};
+use crate::cli::{Cli, CompletionShell};
 
 const NAME: &str = "image-pull-exporter";
 
@@ -15,16 +15,16 @@ const NAME: &str = "image-pull-exporter";
 ///
 /// # Errors
 /// When `out` takes no more.
-pub fn completions(shell: CompletedShell, out: &mut impl Write) -> io::Result<()> {
+pub fn completion_script(shell: CompletionShell, out: &mut impl Write) -> io::Result<()> {
     let generator = match shell {
-        CompletedShell::Bash => Shell::Bash,
-        CompletedShell::Zsh => Shell::Zsh,
-        CompletedShell::Fish => Shell::Fish,
+        CompletionShell::Bash => Shell::Bash,
+        CompletionShell::Zsh => Shell::Zsh,
+        CompletionShell::Fish => Shell::Fish,
     };
     // It panics where it cannot write, so it writes where it always can.
     let mut script = Vec::new();
     clap_complete::generate(generator, &mut Cli::command(), NAME, &mut script);
-    if shell == CompletedShell::Bash {
+    if shell == CompletionShell::Bash {
         // Its labels spell a name with a hyphen in two ways (clap-rs/clap#6421).
         let (wrong, right) = (NAME.replace('-', "__subcmd__"), NAME.replace('-', "__"));
         script = String::from_utf8_lossy(&script).replace(&wrong, &right).into_bytes();
@@ -36,7 +36,7 @@ pub fn completions(shell: CompletedShell, out: &mut impl Write) -> io::Result<()
 ///
 /// # Errors
 /// When there is no such command, or `out` takes no more.
-pub fn page(command: Option<&str>, out: &mut impl Write) -> Result<()> {
+pub fn man_page(command: Option<&str>, out: &mut impl Write) -> Result<()> {
     let mut program = Cli::command().disable_help_subcommand(true);
     // Gives the commands their full names.
     program.build();

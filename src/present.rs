@@ -1,26 +1,26 @@
 //! Serializable reports of failures, shared by `list`, `explain`, the page and the JSON API.
 
+pub mod history;
 pub mod outage;
-pub mod past;
 
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use image_pull_model::advice::{Advice, Context, RegistryPods, advice};
+use image_pull_model::advice::{Advice, FailingRegistryPods, FailureContext, advice};
 use image_pull_model::cause::{Hop, hops};
 use image_pull_model::failure::Failure;
 use image_pull_model::image::ImageReference;
-use image_pull_model::image::suspect::{Part, suspect};
+use image_pull_model::image::suspect::{ReferencePart, suspect_part};
 use image_pull_model::redact::redact;
-use image_pull_model::snapshot::Failing;
+use image_pull_model::snapshot::FailureRef;
 use image_pull_model::time::Timestamp;
-use image_pull_model::workload::workload;
+use image_pull_model::workload::workload_of;
 
 /// A failing container. Stable JSON for scripts: fields may be added, but none is renamed or removed. Unknown values
 /// are null, and texts are redacted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FailingContainer {
+pub struct FailureReport {
     /// Namespace of the pod.
     pub namespace: String,
     /// Name of the pod.
@@ -73,7 +73,7 @@ pub struct FailingContainer {
     /// Kind of that host: `registry`, `token_service`, `blob_store`, `mirror`, `proxy`, `node` or `unknown`.
     pub failing_host_kind: Option<&'static str>,
     /// Result of each host, if the error text lists mirrors: the mirrors in order, then the registry.
-    pub hops: Vec<HopTold>,
+    pub hops: Vec<HopReport>,
     /// Error text, redacted; may be empty.
     pub message: String,
     /// When the failure began.
@@ -86,14 +86,14 @@ pub struct FailingContainer {
     /// Observed failed attempts; a lower bound unless `since_basis` is `observed`.
     pub attempts: u32,
     /// Time of the last failed attempt.
-    #[serde(serialize_with = "rfc3339_where_known")]
+    #[serde(serialize_with = "rfc3339_option")]
     pub last_attempt: Option<Timestamp>,
     /// Expected time of the next attempt.
-    #[serde(serialize_with = "rfc3339_where_known")]
+    #[serde(serialize_with = "rfc3339_option")]
     pub next_attempt: Option<Timestamp>,
     /// When the status last changed, if the kubelet should have updated it long ago. The current state of the container
     /// is then unknown. Null while the status is up to date.
-    #[serde(serialize_with = "rfc3339_where_known")]
+    #[serde(serialize_with = "rfc3339_option")]
     pub stale_since: Option<Timestamp>,
     /// One sentence on what is wrong, and who must act.
     pub summary: &'static str,
@@ -101,21 +101,21 @@ pub struct FailingContainer {
     pub advice: Vec<String>,
 }
 
-impl FailingContainer {
+impl FailureReport {
     /// Returns the report of a failure at `now`. `seen_until` is the time up to which the view of the cluster is
     /// current.
     #[must_use]
     pub fn of(
-        (pod, container, failure): Failing<'_>,
+        (pod, container, failure): FailureRef<'_>,
         now: Timestamp,
         seen_until: Timestamp,
-        registry_pods: &RegistryPods,
+        registry_pods: &FailingRegistryPods,
     ) -> Self {
         let image = &failure.image;
-        let workload = workload(&pod.id, &pod.owner);
+        let workload = workload_of(&pod.id, &pod.owner);
         let advice = advice(
             failure.cause(),
-            &Context {
+            &FailureContext {
                 policy: Some(failure.policy),
                 has_run_image: failure.has_run_image,
                 message: &failure.message,
@@ -143,42 +143,42 @@ impl FailingContainer {
             repository: non_empty(image.repository()),
             tag: non_empty(image.tag()),
             digest: non_empty(image.digest()),
-            suspect: suspect(failure.cause(), image).map(Part::as_str),
+            suspect: suspect_part(failure.cause(), image).map(ReferencePart::as_str),
             pull_policy: failure.policy.as_str(),
             pull_secrets: pod.pull_secrets.to_vec(),
             reason: failure.reason.as_str(),
             cause: failure.cause().as_str(),
             cause_group: failure.cause().group().as_str(),
             cause_inferred: failure.is_cause_inferred(),
-            cause_since: failure.cause_since().at,
-            cause_since_basis: failure.cause_since().basis(),
-            cause_seconds: failure.cause_lasted(now).as_secs(),
+            cause_since: failure.cause_start().at,
+            cause_since_basis: failure.cause_start().basis(),
+            cause_seconds: failure.cause_age(now).as_secs(),
             failing_host: failure.host().map(|host| host.name.to_string()),
             failing_host_kind: failure.host().map(|host| host.kind.as_str()),
-            hops: HopTold::all(&failure.message, image),
+            hops: HopReport::all(&failure.message, image),
             message: redact(&failure.message).into_owned(),
-            since: failure.since.at,
-            since_basis: failure.since.basis.as_str(),
-            failing_seconds: failure.lasted(now).as_secs(),
+            since: failure.start.at,
+            since_basis: failure.start.basis.as_str(),
+            failing_seconds: failure.age(now).as_secs(),
             attempts: failure.attempts,
             last_attempt: failure.last_attempt(),
             next_attempt: failure.next_attempt(),
             stale_since: pod.stale_since(failure, seen_until),
             summary: advice.summary,
-            advice: steps(advice),
+            advice: advice_steps(advice),
         }
     }
 }
 
 /// Whether the failure has no error text and its cause is not inferred either.
 #[must_use]
-pub fn is_without_error(failure: &Failure) -> bool {
-    failure.shows_no_error() && !failure.is_cause_inferred()
+pub fn lacks_error_text(failure: &Failure) -> bool {
+    failure.has_no_error_text() && !failure.is_cause_inferred()
 }
 
 /// A host that was tried for an image, and the cause of its failure.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct HopTold {
+pub struct HopReport {
     /// Host; null if its error names none.
     pub host: Option<String>,
     /// Kind of the host; values as for `failing_host_kind`.
@@ -197,7 +197,7 @@ pub fn host_kind(kind: &str) -> String {
     }
 }
 
-impl HopTold {
+impl HopReport {
     /// Returns the reports of all hops in an error text.
     #[must_use]
     pub fn all(message: &str, image: &ImageReference) -> Vec<Self> {
@@ -212,7 +212,7 @@ impl HopTold {
 
 /// First check, then the commands to run.
 #[must_use]
-pub fn steps(advice: Advice) -> Vec<String> {
+pub fn advice_steps(advice: Advice) -> Vec<String> {
     std::iter::once(advice.check_first).chain(advice.commands).collect()
 }
 
@@ -221,27 +221,27 @@ pub fn steps(advice: Advice) -> Vec<String> {
 /// # Errors
 /// Returns the serializer's error.
 pub fn rfc3339<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    rfc3339_where_known(&Some(*at), serializer)
+    rfc3339_option(&Some(*at), serializer)
 }
 
 /// Serializes an optional timestamp in RFC 3339 with seconds.
 ///
 /// # Errors
 /// Returns the serializer's error.
-pub fn rfc3339_where_known<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    at.and_then(instant).serialize(serializer)
+pub fn rfc3339_option<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.and_then(format_rfc3339).serialize(serializer)
 }
 
 /// Formats a timestamp in RFC 3339 with seconds, as Kubernetes does. `None` if it is out of range.
 #[must_use]
-pub fn instant(at: Timestamp) -> Option<String> {
+pub fn format_rfc3339(at: Timestamp) -> Option<String> {
     Some(jiff::Timestamp::from_second(at.unix_millis().div_euclid(1000)).ok()?.to_string())
 }
 
 /// Formats a duration as kubectl formats ages: at most two units, the smaller one only while it is significant
 /// (`HumanDuration`, k8s.io/apimachinery/pkg/util/duration, v0.36). No crate implements this format.
 #[must_use]
-pub fn age(lasted: Duration) -> String {
+pub fn format_age(lasted: Duration) -> String {
     let seconds = lasted.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     let two = |big: u64, unit: &str, small: u64, of_small: &str| match small {
@@ -289,7 +289,7 @@ mod tests {
             (64_000_000, "2y10d"),
             (252_288_000, "8y"),
         ] {
-            assert_eq!(age(Duration::from_secs(seconds)), shown, "{seconds}");
+            assert_eq!(format_age(Duration::from_secs(seconds)), shown, "{seconds}");
         }
     }
 

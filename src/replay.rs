@@ -6,13 +6,13 @@ use std::collections::HashSet;
 use std::io::{BufRead, Write};
 
 use crate::cluster::PodEvent;
-use crate::cluster::wire::{self, Undecodable};
-use crate::metrics::exposition::{Exposition, Format};
+use crate::cluster::wire::{self, UndecodableObject};
+use crate::metrics::exposition::{Exposition, ExpositionFormat};
 use crate::metrics::families;
-use crate::metrics::view::Shown;
-use crate::monitor::{Limits, Monitor};
-use image_pull_model::facts::{PodFacts, Scope};
-use image_pull_model::index::Settings;
+use crate::metrics::scrape::SelectedSeries;
+use crate::monitor::{Monitor, MonitorLimits};
+use image_pull_model::facts::{PodFacts, WatchScope};
+use image_pull_model::index::IndexConfig;
 use image_pull_model::time::Timestamp;
 use recording::{BadRecord, Record, Recording};
 
@@ -20,9 +20,9 @@ use recording::{BadRecord, Record, Recording};
 #[derive(Clone, Debug)]
 pub struct Options {
     /// What the index is told.
-    pub settings: Settings,
+    pub settings: IndexConfig,
     /// The caps.
-    pub limits: Limits,
+    pub limits: MonitorLimits,
     /// Stop this long after the first record.
     pub until: Option<std::time::Duration>,
     /// Count and skip what is broken instead of giving up.
@@ -41,7 +41,7 @@ pub enum Error {
         /// Where the record begins.
         line: usize,
         /// What is wrong.
-        problem: Undecodable,
+        problem: UndecodableObject,
     },
     /// A record's type is none that a watch has.
     #[error("line {line}: no watch event has the type \"{kind}\"")]
@@ -97,10 +97,10 @@ pub fn replay(lines: impl BufRead, options: &Options, clock: impl Fn() -> Timest
 ///
 /// # Errors
 /// When `out` takes no more.
-pub fn print(replayed: &Replayed, format: Format, mut out: impl Write) -> std::io::Result<()> {
+pub fn print(replayed: &Replayed, format: ExpositionFormat, mut out: impl Write) -> std::io::Result<()> {
     let mut exposition = Exposition::new(format, 0);
-    if let Some(view) = replayed.monitor.view() {
-        families::write(&Shown::of(&view), &mut exposition);
+    if let Some(view) = replayed.monitor.scrape_snapshot() {
+        families::write_all(&SelectedSeries::select(&view), &mut exposition);
     }
     out.write_all(&exposition.finish())
 }
@@ -130,7 +130,7 @@ impl<'a> Player<'a> {
             (None, None) => clock(),
         };
         let first = *self.first.get_or_insert(at);
-        if self.options.until.is_some_and(|until| at > first.after(until)) {
+        if self.options.until.is_some_and(|until| at > first.saturating_add(until)) {
             return Ok(false);
         }
         // A recording's clock may have been set back; the story it tells was not.
@@ -139,26 +139,26 @@ impl<'a> Player<'a> {
         let monitor = self.monitor.get_or_insert_with(|| begun(self.options, now));
         let event = match record.kind.as_str() {
             "BOOKMARK" | "ERROR" => return Ok(true),
-            "ADDED" | "MODIFIED" | "DELETED" => match wire::decode(record.object.get().as_bytes()) {
+            "ADDED" | "MODIFIED" | "DELETED" => match wire::decode_json_pod(record.object.get().as_bytes()) {
                 Ok(pod) => event(&record.kind, pod, &mut self.known),
                 Err(problem) => {
                     let event = match record.kind.as_str() {
                         "DELETED" => PodEvent::UndecodableDeletion(problem.clone()),
                         _ => PodEvent::Undecodable(problem.clone()),
                     };
-                    monitor.take(&Scope::Cluster, event, now);
+                    monitor.handle_event(&WatchScope::Cluster, event, now);
                     return Err(Error::Object { line, problem });
                 }
             },
             _ => return Err(Error::Kind { line, kind: record.kind }),
         };
-        monitor.take(&Scope::Cluster, event, now);
+        monitor.handle_event(&WatchScope::Cluster, event, now);
         Ok(true)
     }
 
     fn finish(self, clock: &impl Fn() -> Timestamp) -> Replayed {
         let end = match (self.first, self.options.until) {
-            (Some(first), Some(until)) => Some(first.after(until)),
+            (Some(first), Some(until)) => Some(first.saturating_add(until)),
             (_, _) => self.now,
         };
         let monitor = self.monitor.unwrap_or_else(|| begun(self.options, clock()));
@@ -168,9 +168,9 @@ impl<'a> Player<'a> {
 
 /// A monitor of a cluster that was empty at `now`.
 fn begun(options: &Options, now: Timestamp) -> Monitor {
-    let monitor = Monitor::new(options.settings.clone(), &[Scope::Cluster], options.limits, now);
-    monitor.take(&Scope::Cluster, PodEvent::ListStarted, now);
-    monitor.take(&Scope::Cluster, PodEvent::ListCompleted, now);
+    let monitor = Monitor::new(options.settings.clone(), &[WatchScope::Cluster], options.limits, now);
+    monitor.handle_event(&WatchScope::Cluster, PodEvent::ListStarted, now);
+    monitor.handle_event(&WatchScope::Cluster, PodEvent::ListCompleted, now);
     monitor
 }
 

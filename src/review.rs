@@ -8,7 +8,7 @@ use kube::Client;
 use kube::api::{Api, PostParams};
 
 use crate::cluster::client::Connection;
-use crate::http::{Asked, Reviewer, Verdict};
+use crate::http::{AccessDecision, AccessReviewer, RequestAttributes};
 
 /// Leaves both questions to the API server, as kube-state-metrics and controller-runtime do.
 pub struct TokenReviewer {
@@ -21,22 +21,22 @@ impl TokenReviewer {
         Self { connection }
     }
 
-    async fn decide(&self, token: String, asked: Asked) -> anyhow::Result<Verdict> {
+    async fn review_token(&self, token: String, asked: RequestAttributes) -> anyhow::Result<AccessDecision> {
         let client = self.connection.current().await?.client;
-        let Some(user) = holder(client.clone(), token).await? else { return Ok(Verdict::Unknown) };
-        Ok(if may(client, user, asked).await? { Verdict::Allowed } else { Verdict::Forbidden })
+        let Some(user) = authenticate(client.clone(), token).await? else { return Ok(AccessDecision::Unauthenticated) };
+        Ok(if authorize(client, user, asked).await? { AccessDecision::Allowed } else { AccessDecision::Forbidden })
     }
 }
 
-async fn holder(client: Client, token: String) -> Result<Option<UserInfo>, kube::Error> {
+async fn authenticate(client: Client, token: String) -> Result<Option<UserInfo>, kube::Error> {
     let spec = TokenReviewSpec { token: Some(token), ..TokenReviewSpec::default() };
     let review = TokenReview { spec, ..TokenReview::default() };
     let status = Api::all(client).create(&PostParams::default(), &review).await?.status.unwrap_or_default();
     Ok(status.user.filter(|_| status.authenticated == Some(true)))
 }
 
-async fn may(client: Client, user: UserInfo, asked: Asked) -> Result<bool, kube::Error> {
-    let Asked { verb, path } = asked;
+async fn authorize(client: Client, user: UserInfo, asked: RequestAttributes) -> Result<bool, kube::Error> {
+    let RequestAttributes { verb, path } = asked;
     let spec = SubjectAccessReviewSpec {
         user: user.username,
         uid: user.uid,
@@ -50,12 +50,12 @@ async fn may(client: Client, user: UserInfo, asked: Asked) -> Result<bool, kube:
     Ok(status.allowed && status.denied != Some(true))
 }
 
-impl Reviewer for TokenReviewer {
-    fn review(&self, token: String, asked: Asked) -> BoxFuture<'_, Result<Verdict, String>> {
+impl AccessReviewer for TokenReviewer {
+    fn review(&self, token: String, asked: RequestAttributes) -> BoxFuture<'_, Result<AccessDecision, String>> {
         let failed = |error: anyhow::Error| {
-            self.connection.doubt();
+            self.connection.on_request_failed();
             error.to_string()
         };
-        self.decide(token, asked).map(move |verdict| verdict.map_err(failed)).boxed()
+        self.review_token(token, asked).map(move |verdict| verdict.map_err(failed)).boxed()
     }
 }

@@ -18,31 +18,33 @@ use crate::cli::{LogLevel, MetricsArgs, ServeArgs, WebArgs};
 use crate::clock::Clock;
 use crate::cluster::PodEvent;
 use crate::cluster::client::{self, Connection};
-use crate::cluster::pods::{self, Source};
-use crate::cluster::selection::Selection;
-use crate::http::web_config::{Reloading, Reloads};
-use crate::http::{self, Limits, Listeners, NotReady, Refusals, Reviewer, Sight, Site, WriteBody};
+use crate::cluster::pod_watch::{self, PodSource};
+use crate::cluster::selection::PodSelection;
+use crate::http::web_config::{SharedReloadStatus, WebConfigReloader};
+use crate::http::{
+    self, AccessReviewer, Backend, BodyWriter, Listeners, NotReady, Overview, RejectionCounters, ServerLimits,
+};
 use crate::log;
-use crate::metrics::exposition::{Exposition, Format};
+use crate::metrics::exposition::{Exposition, ExpositionFormat};
 use crate::metrics::families;
-use crate::metrics::process::{self, Process};
-use crate::metrics::view::{Shown, Web};
+use crate::metrics::process::{self, ProcessStats};
+use crate::metrics::scrape::{SelectedSeries, WebStatus};
 use crate::monitor::Monitor;
 use crate::review::TokenReviewer;
-use image_pull_model::advice::RegistryPods;
-use image_pull_model::facts::{PodId, Scope};
-use image_pull_model::history::Point;
-use image_pull_model::index::Settings;
+use image_pull_model::advice::FailingRegistryPods;
+use image_pull_model::facts::{PodId, WatchScope};
+use image_pull_model::history::TimelinePoint;
+use image_pull_model::index::IndexConfig;
 use image_pull_model::time::Timestamp;
 
 /// What to watch, and with what clock.
-pub struct Watched {
+pub struct ClusterWatch {
     /// The way to the cluster.
     pub connection: Connection,
     /// What of it to watch.
-    pub scopes: Vec<Scope>,
+    pub scopes: Vec<WatchScope>,
     /// Which pods of each scope to watch.
-    pub selection: Selection,
+    pub selection: PodSelection,
     /// Whether the API server may compress lists.
     pub compress_lists: bool,
     /// For how long the watch may be broken before nobody should rely on the view.
@@ -55,12 +57,12 @@ pub struct Watched {
 ///
 /// # Errors
 /// When something could not be started, or a task ended that should not have.
-pub async fn run(args: &ServeArgs, log_level: log::Level) -> Result<()> {
+pub async fn run(args: &ServeArgs, log_level: log::LevelHandle) -> Result<()> {
     let ServeArgs { web, auth_filter, config_check, cluster, metrics, log: _ } = args;
     let signals = Signals::new()?;
-    let passed = sockets_of_systemd(web)?;
+    let passed = systemd_listeners(web)?;
     // All are tried before any is complained about: whoever has made two mistakes wants to hear of both.
-    let client = client::connect(&cluster.place.place()).await.map_err(anyhow::Error::from);
+    let client = client::connect(&cluster.connection.cluster_config()).await.map_err(anyhow::Error::from);
     let (selection, web_server) = (cluster.selection(), WebServer::new(web, log_level));
     let (client, selection, mut web_server) = match (client, selection, web_server) {
         (Ok(client), Ok(selection), Ok(web_server)) => (client, selection, web_server),
@@ -72,28 +74,28 @@ pub async fn run(args: &ServeArgs, log_level: log::Level) -> Result<()> {
         }
     };
     if *auth_filter {
-        web_server.review(Arc::new(TokenReviewer::new(client.clone())))?;
+        web_server.enable_token_review(Arc::new(TokenReviewer::new(client.clone())))?;
     }
     if *config_check {
         info!("the configuration is valid");
         return Ok(());
     }
-    let watched = Watched {
+    let watched = ClusterWatch {
         connection: client,
-        scopes: Scope::of_namespaces(&cluster.namespaces),
+        scopes: WatchScope::of_namespaces(&cluster.namespaces),
         selection,
         compress_lists: cluster.compress_lists,
         stale_after: cluster.stale_after,
         clock: Clock::System,
     };
-    serve(listen(web, passed)?, watched, web_server, metrics, &mut JoinSet::new(), signals).await
+    serve(bind_listeners(web, passed)?, watched, web_server, metrics, &mut JoinSet::new(), signals).await
 }
 
 /// How to serve, checked.
 pub struct WebServer {
-    config: http::Config,
+    config: http::HttpConfig,
     /// What keeps it up with the file of `--web.config.file`, if there is one.
-    reloading: Option<Reloading>,
+    reloading: Option<WebConfigReloader>,
     /// How many failures that ended the page shows.
     history: usize,
 }
@@ -103,40 +105,40 @@ impl WebServer {
     ///
     /// # Errors
     /// With everything that is wrong with the file, a line each.
-    pub fn new(args: &WebArgs, log_level: log::Level) -> Result<Self> {
+    pub fn new(args: &WebArgs, log_level: log::LevelHandle) -> Result<Self> {
         let WebArgs { config_file, enable_lifecycle, history, .. } = args;
-        let start = |path| Reloading::start(path, Clock::System.now());
+        let start = |path| WebConfigReloader::load(path, Clock::System.now());
         let reloading = config_file
             .as_deref()
             .map(start)
             .transpose()
             .map_err(|error| anyhow!(error.lines().collect::<Vec<_>>().join("\n")))?;
-        let mut config = args.config();
+        let mut config = args.http_config();
         if let Some(reloading) = &reloading {
-            config.web = reloading.current();
-            for note in config.web.borrow().notes() {
+            config.web_config = reloading.current();
+            for note in config.web_config.borrow().warnings() {
                 warn!("{note}");
             }
         }
         if *enable_lifecycle {
             config.set_log_level = Some(Arc::new(move |name: &str| {
                 let level = LogLevel::from_str(name, true).map_err(|_| "a level is error, warn, info or debug")?;
-                log_level.set(level.filter()).map_err(|error| error.to_string())
+                log_level.set(level.level_filter()).map_err(|error| error.to_string())
             }));
         }
         Ok(Self { config, reloading, history: *history })
     }
 
     /// Lets the API server decide who is answered.
-    fn review(&mut self, reviewer: Arc<dyn Reviewer>) -> Result<()> {
-        if self.config.web.borrow().has_users() {
+    fn enable_token_review(&mut self, reviewer: Arc<dyn AccessReviewer>) -> Result<()> {
+        if self.config.web_config.borrow().has_basic_auth() {
             bail!("--auth-filter and basic_auth_users both want the Authorization header: leave one of them out");
         }
-        if !self.config.web.borrow().has_tls() {
+        if !self.config.web_config.borrow().has_tls() {
             warn!("--auth-filter without TLS: whoever is on the network can read the tokens (see --web.config.file)");
         }
-        self.reloading.as_mut().map(Reloading::review_tokens);
-        self.config.reviewer = Some(reviewer);
+        self.reloading.as_mut().map(WebConfigReloader::reject_basic_auth);
+        self.config.access_reviewer = Some(reviewer);
         Ok(())
     }
 }
@@ -145,7 +147,7 @@ impl WebServer {
 ///
 /// # Errors
 /// When there are none.
-pub fn sockets_of_systemd(web: &WebArgs) -> Result<Option<Listeners>> {
+pub fn systemd_listeners(web: &WebArgs) -> Result<Option<Listeners>> {
     web.systemd_socket
         .then(Listeners::from_systemd)
         .transpose()
@@ -156,7 +158,7 @@ pub fn sockets_of_systemd(web: &WebArgs) -> Result<Option<Listeners>> {
 ///
 /// # Errors
 /// When one is taken or not ours.
-pub fn listen(web: &WebArgs, passed: Option<Listeners>) -> Result<Listeners> {
+pub fn bind_listeners(web: &WebArgs, passed: Option<Listeners>) -> Result<Listeners> {
     let bind = || Listeners::bind(&web.listen_addresses);
     passed.map_or_else(bind, Ok).map_err(|error| anyhow!("{error} (see --web.listen-address)"))
 }
@@ -167,48 +169,48 @@ pub fn listen(web: &WebArgs, passed: Option<Listeners>) -> Result<Listeners> {
 /// When a task ended before that.
 pub async fn serve(
     listeners: Listeners,
-    watched: Watched,
+    watched: ClusterWatch,
     web: WebServer,
     metrics: &MetricsArgs,
     tasks: &mut JoinSet<()>,
     signals: Signals,
 ) -> Result<()> {
-    let Watched { connection, scopes, selection, compress_lists, stale_after, clock } = watched;
+    let ClusterWatch { connection, scopes, selection, compress_lists, stale_after, clock } = watched;
     let WebServer { mut config, reloading, history } = web;
-    config.limits = limits(scopes.len());
+    config.limits = server_limits(scopes.len());
     if let Some(reloading) = &reloading {
-        reloading.limit_to_part_of(config.limits.connections);
+        reloading.limit_waiting_checks(config.limits.max_connections);
     }
-    let settings = Settings {
-        finished_pods_hidden: !selection.finished,
-        pods_selected_by_label: !selection.labels.is_empty(),
-        ..metrics.settings()
+    let settings = IndexConfig {
+        excludes_finished_pods: !selection.include_finished,
+        selects_by_label: !selection.label_selector.is_empty(),
+        ..metrics.index_settings()
     };
-    let monitor = Arc::new(Monitor::new(settings, &scopes, metrics.limits(), clock.now()).remembering(history));
-    let timer = Timer::from(clock);
-    let tls = config.web.borrow().has_tls();
+    let monitor = Arc::new(Monitor::new(settings, &scopes, metrics.limits(), clock.now()).with_history(history));
+    let timer = SteppedClock::from(clock);
+    let tls = config.web_config.borrow().has_tls();
     for address in listeners.addresses() {
         info!(address, tls, version = crate::build::VERSION, revision = crate::build::REVISION, "serving");
     }
 
     for scope in scopes {
-        let source = Source {
+        let source = PodSource {
             connection: connection.clone(),
             scope: scope.clone(),
             selection: selection.clone(),
             compress_lists,
         };
-        tasks.spawn(follow(scope, pods::watch(source), Arc::clone(&monitor), timer));
+        tasks.spawn(watch_scope(scope, pod_watch::watch(source), Arc::clone(&monitor), timer));
     }
     tasks.spawn(check_clock(Arc::clone(&monitor), timer));
     let (stopping, mut stopped) = watch::channel(());
-    let site = Arc::new(Exporter {
-        refusals: Arc::clone(&config.refusals),
-        reloads: reloading.as_ref().map(Reloading::reloads),
-        ..Exporter::new(monitor, clock, stale_after)
+    let site = Arc::new(ExporterBackend {
+        rejections: Arc::clone(&config.rejections),
+        reloads: reloading.as_ref().map(WebConfigReloader::status),
+        ..ExporterBackend::new(monitor, clock, stale_after)
     });
     let Signals { stop, mut hangup } = signals;
-    let reload_now = reloading.as_ref().map(Reloading::reload_now);
+    let reload_now = reloading.as_ref().map(WebConfigReloader::reload_trigger);
     tasks.spawn(async move {
         while hangup.recv().await.is_some() {
             if let Some(reload_now) = &reload_now {
@@ -242,29 +244,33 @@ pub async fn serve(
 }
 
 /// Returns the limits of the server, within what the process may open.
-fn limits(watches: usize) -> Limits {
-    let (limits, files) = (Limits::default(), process::max_files());
-    let within = limits.within_files(files.unwrap_or(usize::MAX), watches);
-    if within.connections < limits.connections {
-        warn!(files, connections = within.connections, "fewer connections than usual: the process may open few files");
+fn server_limits(watches: usize) -> ServerLimits {
+    let (limits, files) = (ServerLimits::default(), process::max_open_files());
+    let within = limits.within_file_limit(files.unwrap_or(usize::MAX), watches);
+    if within.max_connections < limits.max_connections {
+        warn!(
+            files,
+            connections = within.max_connections,
+            "fewer connections than usual: the process may open few files"
+        );
     }
     within
 }
 
 /// Reads a clock that can be set beside one that cannot.
 #[derive(Clone, Copy, Debug)]
-struct Timer {
+struct SteppedClock {
     clock: Clock,
     began: Instant,
 }
 
-impl From<Clock> for Timer {
+impl From<Clock> for SteppedClock {
     fn from(clock: Clock) -> Self {
         Self { clock, began: Instant::now() }
     }
 }
 
-impl Timer {
+impl SteppedClock {
     /// Reads the time, after the monitor has compared both clocks. A clock that catches up runs faster on purpose.
     fn now(self, monitor: &Monitor) -> Timestamp {
         let now = self.clock.now();
@@ -276,7 +282,7 @@ impl Timer {
 }
 
 /// Compares the clocks once a second, so that no scrape shows for long what a clock that was ahead has recorded.
-async fn check_clock(monitor: Arc<Monitor>, timer: Timer) {
+async fn check_clock(monitor: Arc<Monitor>, timer: SteppedClock) {
     loop {
         timer.now(&monitor);
         sleep(Duration::from_secs(1)).await;
@@ -284,10 +290,15 @@ async fn check_clock(monitor: Arc<Monitor>, timer: Timer) {
 }
 
 /// Hands every event of a watch to the monitor.
-async fn follow(scope: Scope, events: impl futures::Stream<Item = PodEvent>, monitor: Arc<Monitor>, timer: Timer) {
+async fn watch_scope(
+    scope: WatchScope,
+    events: impl futures::Stream<Item = PodEvent>,
+    monitor: Arc<Monitor>,
+    timer: SteppedClock,
+) {
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
-        monitor.take(&scope, event, timer.now(&monitor));
+        monitor.handle_event(&scope, event, timer.now(&monitor));
     }
 }
 
@@ -322,18 +333,18 @@ impl Signals {
 }
 
 /// What the HTTP server shows.
-pub struct Exporter {
+pub struct ExporterBackend {
     monitor: Arc<Monitor>,
     clock: Clock,
     stale_after: Duration,
     started: Timestamp,
-    refusals: Arc<Refusals>,
-    reloads: Option<Reloads>,
+    rejections: Arc<RejectionCounters>,
+    reloads: Option<SharedReloadStatus>,
     /// Held while a scrape picks what it shows, which takes memory for every failing container.
-    picking: Arc<Mutex<()>>,
+    series_selection_lock: Arc<Mutex<()>>,
 }
 
-impl Exporter {
+impl ExporterBackend {
     /// Shows what a monitor knows, by a clock.
     #[must_use]
     pub fn new(monitor: Arc<Monitor>, clock: Clock, stale_after: Duration) -> Self {
@@ -341,58 +352,58 @@ impl Exporter {
             monitor,
             clock,
             stale_after,
-            started: process::started(Clock::System.now()),
-            refusals: Arc::default(),
+            started: process::start_time(Clock::System.now()),
+            rejections: Arc::default(),
             reloads: None,
-            picking: Arc::default(),
+            series_selection_lock: Arc::default(),
         }
     }
 }
 
-impl Exporter {
-    fn not_listed(&self) -> NotReady {
-        let missing = self.monitor.missing(self.stale_after, self.clock.now());
+impl ExporterBackend {
+    fn not_ready(&self) -> NotReady {
+        let missing = self.monitor.unavailable_scopes(self.stale_after, self.clock.now());
         NotReady(format!("the first list of all pods is not complete\n{}", missing.join("\n")))
     }
 }
 
-impl Site for Exporter {
-    fn scrape(&self, format: Format) -> Result<WriteBody, NotReady> {
-        let mut view = self.monitor.view().ok_or_else(|| self.not_listed())?;
-        view.process = Some((self.started, Process::read()));
-        view.log_lines_dropped = log::dropped().to_vec();
-        let reload = self.reloads.as_ref().map(Reloads::latest);
-        let reload = reload.map(|reload| (reload.is_successful, reload.succeeded));
-        view.web = Some(Web { refused: self.refusals.counts().to_vec(), reload });
-        let picking = Arc::clone(&self.picking);
+impl Backend for ExporterBackend {
+    fn scrape(&self, format: ExpositionFormat) -> Result<BodyWriter, NotReady> {
+        let mut view = self.monitor.scrape_snapshot().ok_or_else(|| self.not_ready())?;
+        view.process = Some((self.started, ProcessStats::read()));
+        view.log_lines_dropped = log::dropped_lines().to_vec();
+        let reload = self.reloads.as_ref().map(SharedReloadStatus::latest);
+        let reload = reload.map(|reload| (reload.is_successful, reload.loaded_at));
+        view.web = Some(WebStatus { rejected: self.rejections.counts().to_vec(), last_reload: reload });
+        let picking = Arc::clone(&self.series_selection_lock);
         Ok(Box::new(move |sink| {
             let one_at_a_time = picking.lock();
-            let shown = Shown::of(&view);
+            let shown = SelectedSeries::select(&view);
             drop(one_at_a_time);
-            let mut exposition = Exposition::streamed(format, sink);
-            families::write(&shown, &mut exposition);
+            let mut exposition = Exposition::streaming(format, sink);
+            families::write_all(&shown, &mut exposition);
             exposition.finish();
             Ok(())
         }))
     }
 
-    fn look(&self) -> Result<Sight, NotReady> {
+    fn overview(&self) -> Result<Overview, NotReady> {
         let now = self.clock.now();
-        let (snapshot, watch, past) = self.monitor.look(now).ok_or_else(|| self.not_listed())?;
-        let registry_pods = RegistryPods::of(&snapshot);
-        Ok(Sight { now, snapshot, registry_pods, watch, past })
+        let (snapshot, watch, past) = self.monitor.overview(now).ok_or_else(|| self.not_ready())?;
+        let registry_pods = FailingRegistryPods::of(&snapshot);
+        Ok(Overview { now, snapshot, registry_pods, watch_status: watch, history: past })
     }
 
-    fn timelines(&self, pod: &PodId) -> Vec<(String, Vec<Point>)> {
+    fn timelines(&self, pod: &PodId) -> Vec<(String, Vec<TimelinePoint>)> {
         self.monitor.timelines(pod)
     }
 
     fn ready(&self) -> Result<Vec<String>, String> {
-        if !self.monitor.is_visible() {
-            return Err(self.not_listed().to_string());
+        if !self.monitor.is_listed() {
+            return Err(self.not_ready().to_string());
         }
         let now = self.clock.now();
-        let (stale, missing) = (self.monitor.stale_for(now), self.monitor.missing(self.stale_after, now));
+        let (stale, missing) = (self.monitor.stale_for(now), self.monitor.unavailable_scopes(self.stale_after, now));
         if stale > self.stale_after {
             let seconds = stale.as_secs();
             return Err(format!("the watch has been broken for {seconds} s\n{}", missing.join("\n")));

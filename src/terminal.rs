@@ -12,7 +12,7 @@ pub struct Terminal {
     /// Width in columns.
     pub width: usize,
     /// Whether to use color.
-    pub colour: bool,
+    pub color: bool,
 }
 
 impl Terminal {
@@ -23,14 +23,14 @@ impl Terminal {
         let size = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
         Self {
             width: size.filter(|width| *width > 0).or_else(columns).unwrap_or(DEFAULT_WIDTH),
-            colour: has_colour(&io::stdout()),
+            color: supports_color(&io::stdout()),
         }
     }
 }
 
 /// Whether `out` is a terminal that supports color and `NO_COLOR` is not set (no-color.org).
 #[must_use]
-pub fn has_colour(out: &impl IsTerminal) -> bool {
+pub fn supports_color(out: &impl IsTerminal) -> bool {
     let is_objected = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
     out.is_terminal() && !is_dumb && !is_objected
@@ -38,13 +38,13 @@ pub fn has_colour(out: &impl IsTerminal) -> bool {
 
 /// Escapes characters that move the cursor, change colors, or change the direction of text.
 #[must_use]
-pub fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_treacherous) {
+pub fn escape_controls(text: &str) -> Cow<'_, str> {
+    if !text.contains(needs_escape) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
-        if is_treacherous(c) {
+        if needs_escape(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);
@@ -56,14 +56,14 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
 /// Whether a character is a control character, a line or paragraph separator, or a Unicode mark of direction (UAX #9)
 /// or of zero width.
 #[must_use]
-pub(crate) fn is_treacherous(c: char) -> bool {
+pub(crate) fn needs_escape(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use super::escape_controls;
 
     #[test]
     fn escapes_control_and_direction_characters() {
@@ -75,7 +75,7 @@ mod tests {
             ("\u{9b}31m", "\\u{9b}31m"),
             ("ünïcode \\ stays", "ünïcode \\ stays"),
         ] {
-            assert_eq!(escaped(text), shown);
+            assert_eq!(escape_controls(text), shown);
         }
     }
 }

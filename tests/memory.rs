@@ -8,19 +8,19 @@ use std::time::Duration;
 use common::cluster::Cluster;
 use common::{eventually, pod, samples, sum};
 use image_pull_exporter::cluster::PodEvent;
-use image_pull_exporter::metrics::exposition::{Exposition, Format};
+use image_pull_exporter::metrics::exposition::{Exposition, ExpositionFormat};
 use image_pull_exporter::metrics::families;
-use image_pull_exporter::metrics::view::Shown;
-use image_pull_exporter::monitor::{Limits, Monitor};
-use image_pull_model::facts::{ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, Scope, State};
+use image_pull_exporter::metrics::scrape::SelectedSeries;
+use image_pull_exporter::monitor::{Monitor, MonitorLimits};
+use image_pull_model::facts::{ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, StateFacts, WatchScope};
 use image_pull_model::image::{ImageReference, PullPolicy};
-use image_pull_model::index::Settings;
+use image_pull_model::index::IndexConfig;
 use image_pull_model::time::Timestamp;
 
 fn scrape(monitor: &Monitor) -> String {
-    let view = monitor.view().expect("the cluster is listed");
-    let mut exposition = Exposition::new(Format::OpenMetrics, 0);
-    families::write(&Shown::of(&view), &mut exposition);
+    let view = monitor.scrape_snapshot().expect("the cluster is listed");
+    let mut exposition = Exposition::new(ExpositionFormat::OpenMetrics, 0);
+    families::write_all(&SelectedSeries::select(&view), &mut exposition);
     String::from_utf8(exposition.finish()).expect("the exposition is text")
 }
 
@@ -32,14 +32,14 @@ fn resident_kib() -> u64 {
 }
 
 /// A pod whose container cannot get its image.
-fn failing(namespace: &str, name: &str, image: &str) -> PodFacts {
+fn failing_pod(namespace: &str, name: &str, image: &str) -> PodFacts {
     let container = ContainerFacts {
         name: "app".to_owned(),
         kind: ContainerKind::App,
         images: vec![ImageFacts { reference: Arc::new(ImageReference::parse(image)), policy: PullPolicy::Always }],
-        restarts: 0,
-        state: State::Waiting { reason: "ErrImagePull".to_owned(), message: format!("no {image}: not found") },
-        last_run_ended: None,
+        restart_count: 0,
+        state: StateFacts::Waiting { reason: "ErrImagePull".to_owned(), message: format!("no {image}: not found") },
+        last_finished_at: None,
         has_run_image: false,
     };
     let id = PodId { namespace: namespace.to_owned(), name: name.to_owned(), uid: format!("{namespace}/{name}") };
@@ -48,13 +48,13 @@ fn failing(namespace: &str, name: &str, image: &str) -> PodFacts {
 
 /// `PODS_AN_HOUR=1985 tests/run weeks_of_new_names` makes a million of them.
 #[test]
-fn weeks_of_new_names_end_with_the_series_they_began_with() {
+fn weeks_of_new_names_leave_series_and_memory_bounded() {
     let pods_an_hour = std::env::var("PODS_AN_HOUR").map_or(24, |number| number.parse().expect("it is a number"));
-    let limits = Limits { max_registries: 10, max_containers: 50, max_pairs: 40 };
+    let limits = MonitorLimits { max_registries: 10, max_containers: 50, max_pairs: 40 };
     let mut now = Timestamp::from_unix_millis(1_800_000_000_000);
-    let monitor = Monitor::new(Settings::default(), &[Scope::Cluster], limits, now).remembering(100);
+    let monitor = Monitor::new(IndexConfig::default(), &[WatchScope::Cluster], limits, now).with_history(100);
     for event in [PodEvent::ListStarted, PodEvent::ListCompleted, PodEvent::Synced] {
-        monitor.take(&Scope::Cluster, event, now);
+        monitor.handle_event(&WatchScope::Cluster, event, now);
     }
     let (mut sizes, mut after_a_week) = (Vec::new(), 0);
     for hour in 0..21 * 24 {
@@ -62,10 +62,10 @@ fn weeks_of_new_names_end_with_the_series_they_began_with() {
             // Every hour brings namespaces, registries and images that nobody has seen and nobody sees again.
             let (namespace, registry) =
                 (format!("ci-{hour}-{}", number % 6), format!("r{hour}-{}.example", number % 4));
-            let web = failing(&namespace, &format!("web-{number}"), &format!("{registry}/app:{hour}-{number}"));
-            monitor.take(&Scope::Cluster, PodEvent::Applied(web.clone().into()), now);
-            now = now.after(Duration::from_secs(3600) / pods_an_hour);
-            monitor.take(&Scope::Cluster, PodEvent::Deleted(web.into()), now);
+            let web = failing_pod(&namespace, &format!("web-{number}"), &format!("{registry}/app:{hour}-{number}"));
+            monitor.handle_event(&WatchScope::Cluster, PodEvent::Applied(web.clone().into()), now);
+            now = now.saturating_add(Duration::from_secs(3600) / pods_an_hour);
+            monitor.handle_event(&WatchScope::Cluster, PodEvent::Deleted(web.into()), now);
         }
         if hour % 6 == 5 {
             let text = scrape(&monitor);
@@ -94,7 +94,7 @@ fn weeks_of_new_names_end_with_the_series_they_began_with() {
 }
 
 #[test]
-fn namespaces_that_are_gone_leave_a_bounded_scrape() {
+fn deleted_namespaces_leave_a_bounded_scrape() {
     let cluster = Cluster::new("memory-namespaces");
     let program = cluster.start(&["--max-counter-pairs", "200"]);
     program.wait_ready();

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{PlaceArgs, seconds};
-use crate::cluster::selection::{Name, NoShard, Selection, Shard};
+use super::{ConnectionArgs, seconds};
+use crate::cluster::selection::{InvalidShard, KubernetesName, PodSelection, Shard};
 
 /// Which cluster, and what of it.
 #[derive(Clone, Debug, Args)]
@@ -13,7 +13,7 @@ use crate::cluster::selection::{Name, NoShard, Selection, Shard};
 pub struct ClusterArgs {
     /// Where it is.
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub connection: ConnectionArgs,
     /// Watch these namespaces only, separated by commas, each with its own watch
     #[arg(long, value_name = "NAMES", env = "IMAGE_PULL_EXPORTER_NAMESPACES", value_delimiter = ',')]
     pub namespaces: Vec<String>,
@@ -25,10 +25,10 @@ pub struct ClusterArgs {
         value_delimiter = ',',
         conflicts_with = "namespaces"
     )]
-    pub namespaces_denylist: Vec<Name>,
+    pub namespaces_denylist: Vec<KubernetesName>,
     /// Watch the pods of this node only, as in a DaemonSet
     #[arg(long, value_name = "NAME", env = "IMAGE_PULL_EXPORTER_NODE")]
-    pub node: Option<Name>,
+    pub node: Option<KubernetesName>,
     /// Watch the pods that match this label selector only
     #[arg(
         long,
@@ -71,12 +71,12 @@ impl ClusterArgs {
     ///
     /// # Errors
     /// When there is no such shard.
-    pub fn selection(&self) -> Result<Selection, NoShard> {
-        Ok(Selection {
-            finished: self.include_finished_pods,
-            denied_namespaces: self.namespaces_denylist.iter().cloned().map(String::from).collect(),
-            node: self.node.clone().map(String::from),
-            labels: self.label_selector.clone(),
+    pub fn selection(&self) -> Result<PodSelection, InvalidShard> {
+        Ok(PodSelection {
+            include_finished: self.include_finished_pods,
+            excluded_namespaces: self.namespaces_denylist.iter().cloned().map(String::from).collect(),
+            node_name: self.node.clone().map(String::from),
+            label_selector: self.label_selector.clone(),
             shard: Some(Shard::new(self.shard, self.total_shards)?).filter(|_| self.total_shards > 1),
         })
     }

@@ -13,16 +13,16 @@ use tokio::time::timeout;
 
 use super::error_chain;
 pub use connection::Connection;
-pub(super) use credentials::problem;
+pub(super) use credentials::credentials_error;
 use image_pull_model::redact::redact;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time for a credential plugin to make a client, and for a new client to get its first response.
-const TRIAL_LIMIT: Duration = Duration::from_secs(10);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where the cluster is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct ClusterConfig {
     /// A kubeconfig file; without one the service account of the pod this runs in, else kubectl's own kubeconfig.
     pub kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig, if not its current one.
@@ -31,7 +31,7 @@ pub struct Place {
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
-pub enum NoClient {
+pub enum ClientError {
     /// The kubeconfig is missing or broken, or names what it lacks.
     #[error("cannot use the kubeconfig: {}", redact(&error_chain(.0)))]
     Kubeconfig(KubeconfigError),
@@ -42,21 +42,21 @@ pub enum NoClient {
     #[error("the token file {} is empty", .0.display())]
     EmptyToken(PathBuf),
     /// The connection cannot be prepared.
-    #[error("cannot prepare the connection to the API server: {}", describe(.0))]
+    #[error("cannot prepare the connection to the API server: {}", describe_error(.0))]
     Client(kube::Error),
     /// A credential plugin does not end.
-    #[error("the credential plugin of the kubeconfig has not finished after {} s", TRIAL_LIMIT.as_secs())]
-    Late,
+    #[error("the credential plugin of the kubeconfig has not finished after {} s", CLIENT_TIMEOUT.as_secs())]
+    PluginTimeout,
     /// The API server does not respond to a new client, or says 401.
     #[error("the API server cannot be reached with the new configuration: {0}")]
-    Refused(String),
+    Unreachable(String),
 }
 
 /// A connection to the cluster at `place`, which follows changes of its files.
 ///
 /// # Errors
 /// When the configuration is unusable. Whether the API server answers is not tried.
-pub async fn connect(place: &Place) -> Result<Connection, NoClient> {
+pub async fn connect(place: &ClusterConfig) -> Result<Connection, ClientError> {
     Connection::open(place).await
 }
 
@@ -64,7 +64,7 @@ pub async fn connect(place: &Place) -> Result<Connection, NoClient> {
 ///
 /// # Errors
 /// When its certificates or its proxy are unusable.
-pub fn client(mut config: Config) -> Result<Client, kube::Error> {
+pub fn new_client(mut config: Config) -> Result<Client, kube::Error> {
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     // Whoever asks decides when to ask again, and when to wait no longer.
     config.default_retry = false;
@@ -72,15 +72,15 @@ pub fn client(mut config: Config) -> Result<Client, kube::Error> {
 }
 
 /// The same on another thread, since a credential plugin may be run.
-async fn build(config: Config) -> Result<Client, NoClient> {
-    let building = tokio::task::spawn_blocking(move || client(config));
-    match timeout(TRIAL_LIMIT, building).await {
-        Ok(Ok(built)) => built.map_err(NoClient::Client),
-        Ok(Err(error)) => Err(NoClient::Client(kube::Error::Service(error.into()))),
-        Err(_) => Err(NoClient::Late),
+async fn build_client(config: Config) -> Result<Client, ClientError> {
+    let building = tokio::task::spawn_blocking(move || new_client(config));
+    match timeout(CLIENT_TIMEOUT, building).await {
+        Ok(Ok(built)) => built.map_err(ClientError::Client),
+        Ok(Err(error)) => Err(ClientError::Client(kube::Error::Service(error.into()))),
+        Err(_) => Err(ClientError::PluginTimeout),
     }
 }
 
-fn describe(error: &kube::Error) -> String {
-    problem(error).unwrap_or_else(|| redact(&error_chain(error)).into_owned())
+fn describe_error(error: &kube::Error) -> String {
+    credentials_error(error).unwrap_or_else(|| redact(&error_chain(error)).into_owned())
 }

@@ -14,16 +14,16 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::frames::Framing;
-use super::sighting::PodObject;
-use super::wire::bounded::Text;
-use super::wire::outline::{Outline, bytes_of};
+use super::pod_object::PodObject;
+use super::wire::bounded::BoundedText;
+use super::wire::event_header::{EventHeader, bytes_fields};
 use super::wire::protobuf::{Fields, Message};
-use super::wire::{self, Pod, Problem, Undecodable};
+use super::wire::{self, Pod, UndecodableObject, UndecodableReason};
 use image_pull_model::facts::PodId;
 use image_pull_model::limits::{MAX_LABEL, MAX_MESSAGE, truncate};
 use messages::{Bookmark, StatusObject};
 
-pub use list::{Items, JsonItems};
+pub use list::{JsonItems, ListItems};
 
 /// The media type of protobuf.
 pub const PROTOBUF_MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
@@ -62,7 +62,7 @@ pub enum WatchEvent {
         /// The resourceVersion of the change.
         version: String,
         /// The pod, or why it is of no use.
-        pod: Result<PodObject, Undecodable>,
+        pod: Result<PodObject, UndecodableObject>,
     },
     /// Everything up to here has been said.
     Bookmark {
@@ -74,7 +74,7 @@ pub enum WatchEvent {
     /// The watch failed.
     Error(ApiStatus),
     /// An event that is none of these.
-    Malformed(Undecodable),
+    Malformed(UndecodableObject),
 }
 
 /// What a page of a list says about itself.
@@ -122,41 +122,41 @@ impl Encoding {
     }
 
     /// Reads an event of a watch.
-    pub fn word(self, frame: &Bytes) -> Result<WatchEvent, DecodeError> {
+    pub fn decode_event(self, frame: &Bytes) -> Result<WatchEvent, DecodeError> {
         match self {
-            Self::Json => json_word(frame),
-            Self::Protobuf => protobuf_word(frame),
+            Self::Json => decode_json_event(frame),
+            Self::Protobuf => decode_protobuf_event(frame),
         }
     }
 
     /// Reads what is known of an event that is too large to be held, from its beginning.
-    pub fn too_large(self, beginning: &[u8], bytes: usize) -> WatchEvent {
+    pub fn decode_oversized_event(self, beginning: &[u8], bytes: usize) -> WatchEvent {
         let outline = match self {
-            Self::Json => Outline::of_json_event(beginning),
-            Self::Protobuf => protobuf_outline(beginning),
+            Self::Json => EventHeader::from_json_event(beginning),
+            Self::Protobuf => header_of_protobuf_event(beginning),
         };
-        undecodable(&outline.kind, outline.id, Problem::TooLarge { bytes })
+        undecodable_event(&outline.event_type, outline.id, UndecodableReason::TooLarge { bytes })
     }
 
     /// Reads a page of a list item by item.
     ///
     /// # Errors
     /// When it is no list.
-    pub fn items(self, body: Bytes) -> Result<Items, DecodeError> {
+    pub fn decode_list(self, body: Bytes) -> Result<ListItems, DecodeError> {
         match self {
-            Self::Json => Ok(Items::json(body)),
-            Self::Protobuf => unwrapped(&body).map(Items::protobuf),
+            Self::Json => Ok(ListItems::from_json(body)),
+            Self::Protobuf => unwrap_envelope(&body).map(ListItems::from_protobuf),
         }
     }
 
     /// Reads the body of an error; one that is no Status is its own message.
-    pub fn status(encoding: Option<Self>, code: u16, body: &Bytes) -> ApiStatus {
+    pub fn decode_status(encoding: Option<Self>, code: u16, body: &Bytes) -> ApiStatus {
         let said = match encoding {
-            Some(Self::Json) => wire::lossy(body).ok(),
-            Some(Self::Protobuf) => unwrapped(body).ok().and_then(|raw| StatusObject::decode(&raw).ok()),
+            Some(Self::Json) => wire::from_json_lossy(body).ok(),
+            Some(Self::Protobuf) => unwrap_envelope(body).ok().and_then(|raw| StatusObject::decode(&raw).ok()),
             None => None,
         };
-        let mut status = said.map(StatusObject::read).unwrap_or_default();
+        let mut status = said.map(StatusObject::into_status).unwrap_or_default();
         status.code = code;
         if status.message.is_empty() {
             let text = String::from_utf8_lossy(body).split_whitespace().collect::<Vec<_>>().join(" ");
@@ -166,93 +166,96 @@ impl Encoding {
     }
 }
 
-fn json_word(line: &Bytes) -> Result<WatchEvent, DecodeError> {
+fn decode_json_event(line: &Bytes) -> Result<WatchEvent, DecodeError> {
     // One pass for what comes all the time; more for what does not.
-    match wire::lossy(line) {
-        Ok(JsonPodEvent { change, object }) => Ok(pod_word(change, object)),
-        Err(error) => other_json_word(line, &error),
+    match wire::from_json_lossy(line) {
+        Ok(JsonPodEvent { change, object }) => Ok(pod_event(change, object)),
+        Err(error) => decode_other_json_event(line, &error),
     }
 }
 
 /// Reads an event that is not a pod's, or whose object does not decode for this reason.
-fn other_json_word(line: &Bytes, error: &serde_json::Error) -> Result<WatchEvent, DecodeError> {
-    let _: IgnoredAny = serde_json::from_slice(line).map_err(garbled)?;
-    let Outline { kind, has_object, id } = Outline::of_json_event(line);
+fn decode_other_json_event(line: &Bytes, error: &serde_json::Error) -> Result<WatchEvent, DecodeError> {
+    let _: IgnoredAny = serde_json::from_slice(line).map_err(decode_error)?;
+    let EventHeader { event_type: kind, has_object, id } = EventHeader::from_json_event(line);
     match &*kind {
-        _ if !has_object => Err(garbled("an event without an object")),
-        "BOOKMARK" => wire::lossy::<JsonEvent<Bookmark>>(line).map(|event| event.object.read()).map_err(garbled),
-        "ERROR" => wire::lossy::<JsonEvent<StatusObject>>(line)
-            .map(|event| WatchEvent::Error(event.object.read()))
-            .map_err(garbled),
-        kind => Ok(undecodable(kind, id, Problem::malformed(error))),
+        _ if !has_object => Err(decode_error("an event without an object")),
+        "BOOKMARK" => wire::from_json_lossy::<JsonEvent<Bookmark>>(line)
+            .map(|event| event.object.into_event())
+            .map_err(decode_error),
+        "ERROR" => wire::from_json_lossy::<JsonEvent<StatusObject>>(line)
+            .map(|event| WatchEvent::Error(event.object.into_status()))
+            .map_err(decode_error),
+        kind => Ok(undecodable_event(kind, id, UndecodableReason::malformed(error))),
     }
 }
 
-fn protobuf_word(frame: &Bytes) -> Result<WatchEvent, DecodeError> {
+fn decode_protobuf_event(frame: &Bytes) -> Result<WatchEvent, DecodeError> {
     let (mut kind, mut extension) = (&b""[..], &b""[..]);
-    for field in Fields::of(frame) {
-        match field.map_err(garbled)? {
-            (1, value) => kind = value.bytes().map_err(garbled)?,
-            (2, value) => extension = value.bytes().map_err(garbled)?,
+    for field in Fields::new(frame) {
+        match field.map_err(decode_error)? {
+            (1, value) => kind = value.bytes().map_err(decode_error)?,
+            (2, value) => extension = value.bytes().map_err(decode_error)?,
             _ => {}
         }
     }
-    let raw = Fields::of(extension).last_bytes(1).map_err(garbled)?.unwrap_or_default();
-    let object = unwrapped(&frame.slice_ref(raw))?;
+    let raw = Fields::new(extension).last_bytes(1).map_err(decode_error)?.unwrap_or_default();
+    let object = unwrap_envelope(&frame.slice_ref(raw))?;
     match kind {
-        b"BOOKMARK" => Ok(Bookmark::decode(&object).map_err(garbled)?.read()),
-        b"ERROR" => Ok(WatchEvent::Error(StatusObject::decode(&object).map_err(garbled)?.read())),
+        b"BOOKMARK" => Ok(Bookmark::decode(&object).map_err(decode_error)?.into_event()),
+        b"ERROR" => Ok(WatchEvent::Error(StatusObject::decode(&object).map_err(decode_error)?.into_status())),
         kind => {
             let kind = String::from_utf8_lossy(kind);
-            Ok(match PodChange::named(&kind) {
+            Ok(match PodChange::from_event_type(&kind) {
                 Some(change) => {
                     let (version, pod) = PodObject::decode_partial(&object);
                     WatchEvent::Pod { change, version, pod }
                 }
-                None => WatchEvent::Malformed(unknown_event(&kind, Outline::of_protobuf(&object).id)),
+                None => WatchEvent::Malformed(unknown_event_type(&kind, EventHeader::from_protobuf_object(&object).id)),
             })
         }
     }
 }
 
 /// What is known of an event in protobuf, from its beginning.
-fn protobuf_outline(event: &[u8]) -> Outline {
-    let kind = bytes_of(event, 1).last().map(String::from_utf8_lossy);
+fn header_of_protobuf_event(event: &[u8]) -> EventHeader {
+    let kind = bytes_fields(event, 1).last().map(String::from_utf8_lossy);
     let kind = kind.map(|kind| truncate(&kind, MAX_LABEL).into_owned()).unwrap_or_default();
-    let envelope = bytes_of(event, 2).last().and_then(|extension| bytes_of(extension, 1).last());
-    let object = envelope.and_then(|envelope| bytes_of(envelope.strip_prefix(PROTOBUF_MAGIC)?, 2).last());
-    Outline { kind, ..object.map(Outline::of_protobuf).unwrap_or_default() }
+    let envelope = bytes_fields(event, 2).last().and_then(|extension| bytes_fields(extension, 1).last());
+    let object = envelope.and_then(|envelope| bytes_fields(envelope.strip_prefix(PROTOBUF_MAGIC)?, 2).last());
+    EventHeader { event_type: kind, ..object.map(EventHeader::from_protobuf_object).unwrap_or_default() }
 }
 
-fn pod_word(change: PodChange, mut pod: Pod) -> WatchEvent {
-    let version = pod.metadata.as_mut().map(|metadata| std::mem::take(&mut metadata.resource_version).whole());
+fn pod_event(change: PodChange, mut pod: Pod) -> WatchEvent {
+    let version =
+        pod.metadata.as_mut().map(|metadata| std::mem::take(&mut metadata.resource_version).into_untruncated());
     WatchEvent::Pod { change, version: version.unwrap_or_default(), pod: PodObject::from_pod(pod) }
 }
 
 /// An event of this type whose object cannot be read.
-fn undecodable(kind: &str, id: PodId, problem: Problem) -> WatchEvent {
-    match PodChange::named(kind) {
-        Some(change) => WatchEvent::Pod { change, version: String::new(), pod: Err(Undecodable { id, problem }) },
-        None => WatchEvent::Malformed(unknown_event(kind, id)),
+fn undecodable_event(kind: &str, id: PodId, problem: UndecodableReason) -> WatchEvent {
+    match PodChange::from_event_type(kind) {
+        Some(change) => WatchEvent::Pod { change, version: String::new(), pod: Err(UndecodableObject { id, problem }) },
+        None => WatchEvent::Malformed(unknown_event_type(kind, id)),
     }
 }
 
-fn unknown_event(kind: &str, id: PodId) -> Undecodable {
+fn unknown_event_type(kind: &str, id: PodId) -> UndecodableObject {
     let problem = format!("a watch event of unknown type \"{}\"", truncate(kind, MAX_LABEL));
-    Undecodable { id, problem: Problem::Malformed(problem) }
+    UndecodableObject { id, problem: UndecodableReason::Malformed(problem) }
 }
 
 /// Takes an object out of its envelope.
-fn unwrapped(bytes: &Bytes) -> Result<Bytes, DecodeError> {
+fn unwrap_envelope(bytes: &Bytes) -> Result<Bytes, DecodeError> {
     let Some(envelope) = bytes.strip_prefix(PROTOBUF_MAGIC) else {
         return Err(DecodeError("an object without the magic bytes of Kubernetes' protobuf".to_owned()));
     };
-    let raw = Fields::of(envelope).last_bytes(2).map_err(garbled)?;
+    let raw = Fields::new(envelope).last_bytes(2).map_err(decode_error)?;
     Ok(raw.map(|raw| bytes.slice_ref(raw)).unwrap_or_default())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "so that it fits map_err")]
-fn garbled(error: impl ToString) -> DecodeError {
+fn decode_error(error: impl ToString) -> DecodeError {
     DecodeError(truncate(&error.to_string(), MAX_MESSAGE).into_owned())
 }
 
@@ -272,7 +275,7 @@ struct JsonEvent<T> {
 
 impl PodChange {
     /// The change that an event of this type tells.
-    fn named(kind: &str) -> Option<Self> {
+    fn from_event_type(kind: &str) -> Option<Self> {
         match kind {
             "ADDED" => Some(Self::Added),
             "MODIFIED" => Some(Self::Modified),
@@ -284,8 +287,8 @@ impl PodChange {
 
 impl<'de> Deserialize<'de> for PodChange {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let kind = Text::<MAX_LABEL>::deserialize(deserializer)?;
-        Self::named(kind.as_str()).ok_or_else(|| serde::de::Error::custom("no pod's event"))
+        let kind = BoundedText::<MAX_LABEL>::deserialize(deserializer)?;
+        Self::from_event_type(kind.as_str()).ok_or_else(|| serde::de::Error::custom("no pod's event"))
     }
 }
 

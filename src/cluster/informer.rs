@@ -20,218 +20,224 @@
 //! [`deadline`]: Informer::deadline
 //! [`event`]: Informer::event
 
-mod ending;
-mod flight;
-mod listing;
-mod pace;
-mod version;
+mod backoff;
+mod in_flight;
+mod paged_list;
+mod resource_version;
+mod response_end;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use flight::{BLIND_LIMIT, Flight, Kind};
-use listing::Listing;
-use pace::Pace;
-use version::Version;
+use backoff::Backoff;
+use in_flight::{RequestInFlight, RequestKind, STALE_LIMIT};
+use paged_list::PagedList;
+use resource_version::ResourceVersion;
 
 use super::codec::{ApiStatus, PageMetadata, PodChange, WatchEvent};
-use super::request::{Ask, Words};
-use super::sighting::PodObject;
-use super::wire::Undecodable;
+use super::pod_object::PodObject;
+use super::request::{PodRequest, ServerCapabilities};
+use super::wire::UndecodableObject;
 use super::{PodEvent, WatchFailure, WatchRestartCause};
 
 /// The time since the informer was made.
-pub(super) type Moment = Duration;
+pub(super) type Elapsed = Duration;
 
 /// After the watch was interrupted for longer than this, nobody can say when its first events happened.
-const SHORT_GAP: Duration = Duration::from_secs(5);
+const MAX_SHORT_GAP: Duration = Duration::from_secs(5);
 /// What was missed comes within so long.
-const CATCH_UP: Duration = Duration::from_secs(2);
+const CATCH_UP_DURATION: Duration = Duration::from_secs(2);
 /// The server ends a watch after so many seconds, and up to as many more, so that not all watches end at once; as
 /// client-go does it (tools/cache/reflector.go, minWatchTimeout).
-const WATCH_SECONDS: u32 = 300;
+const MIN_WATCH_SECONDS: u32 = 300;
 /// Pods in a page of a list: a page is held in memory.
 const PAGE_SIZE: u32 = 100;
 /// A list that takes longer than the server remembers is tried with larger pages, up to this.
-const LARGEST_PAGE: u32 = 20 * PAGE_SIZE;
+const MAX_PAGE_SIZE: u32 = 20 * PAGE_SIZE;
 /// So often one way of asking may fail before another is tried.
-const PATIENCE: u32 = 2;
+const MAX_CONSECUTIVE_FAILURES: u32 = 2;
 
 /// How an answer ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum ResponseEnd {
     /// As it should.
     Complete,
     /// The connection could not be made, or broke.
-    Broken(String),
+    ConnectionError(String),
     /// The credentials could not be had.
-    NoCredentials(String),
+    CredentialsError(String),
     /// With an HTTP status that says no.
-    Refused(ApiStatus),
+    ErrorStatus(ApiStatus),
     /// With something that cannot be read.
-    Garbled(String),
+    Undecodable(String),
     /// A page was larger than may be held.
-    TooLarge,
+    PageTooLarge,
     /// Not at all: the [deadline](Informer::deadline) has passed.
-    Late,
+    TimedOut,
 }
 
 /// The state machine.
 #[derive(Debug)]
 pub(super) struct Informer {
-    position: Position,
+    progress: Progress,
     /// The request under way.
-    flight: Option<Flight>,
+    in_flight: Option<RequestInFlight>,
     /// Whether what is asked next continues what just went well.
-    follows: bool,
-    pace: Pace,
-    watch_list: WatchList,
+    is_continuation: bool,
+    backoff: Backoff,
+    watch_list: WatchListSupport,
     page_size: u32,
-    words: Words,
+    capabilities: ServerCapabilities,
     /// When the watch was last known to be kept up.
-    current_at: Option<Moment>,
+    synced_at: Option<Elapsed>,
     /// When the view was last known to be current, or last reported not to be.
-    accounted_at: Moment,
+    stale_since: Elapsed,
     /// Whether the server has sent a bookmark since the last complete list, so that it will send more.
-    bookmarks: bool,
+    has_bookmarks: bool,
     /// Whether the server has been found not to be behind the position, since the last watch ended.
-    checked: bool,
+    is_version_checked: bool,
     events: VecDeque<PodEvent>,
 }
 
 /// What is known of the cluster.
 #[derive(Debug)]
-enum Position {
+enum Progress {
     /// Nothing, or nothing that could be kept up.
-    Blank,
+    NotListed,
     /// Some pages of a list.
-    Listing(Listing),
+    Listing(PagedList),
     /// Everything up to this.
-    Current(Version),
+    Synced(ResourceVersion),
 }
 
 /// Whether a watch can begin with what there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WatchList {
+enum WatchListSupport {
     /// It failed so often since it last went well.
-    Usable { failed: u32 },
+    Usable { failures: u32 },
     /// The server does not know it.
-    Refused,
+    Unsupported,
 }
 
 impl Informer {
     /// An informer that knows nothing yet; `seed` is what its pauses are drawn from.
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            position: Position::Blank,
-            flight: None,
-            follows: false,
-            pace: Pace::new(seed),
-            watch_list: WatchList::Usable { failed: 0 },
+            progress: Progress::NotListed,
+            in_flight: None,
+            is_continuation: false,
+            backoff: Backoff::new(seed),
+            watch_list: WatchListSupport::Usable { failures: 0 },
             page_size: PAGE_SIZE,
-            words: Words { protobuf: true, shards: false },
-            current_at: None,
-            accounted_at: Moment::ZERO,
-            bookmarks: false,
-            checked: false,
+            capabilities: ServerCapabilities { protobuf: true, server_sharding: false },
+            synced_at: None,
+            stale_since: Elapsed::ZERO,
+            has_bookmarks: false,
+            is_version_checked: false,
             events: VecDeque::new(),
         }
     }
 
     /// An informer that begins with a list in pages.
-    pub(super) fn listing(seed: u64) -> Self {
-        Self { watch_list: WatchList::Refused, ..Self::new(seed) }
+    pub(super) fn with_paged_list(seed: u64) -> Self {
+        Self { watch_list: WatchListSupport::Unsupported, ..Self::new(seed) }
     }
 
     /// The same, asking for a shard only, until the server refuses.
-    pub(super) fn of_shard(mut self) -> Self {
-        self.words.shards = true;
+    pub(super) fn with_server_sharding(mut self) -> Self {
+        self.capabilities.server_sharding = true;
         self
     }
 
     /// Returns what the cluster has told; call it after everything else, until it returns `None`.
     #[must_use]
-    pub(super) fn event(&mut self) -> Option<PodEvent> {
+    pub(super) fn poll_event(&mut self) -> Option<PodEvent> {
         self.events.pop_front()
     }
 
     /// Returns what to ask and not before when; there must be no request under way.
     #[must_use]
-    pub(super) fn next(&self) -> (Moment, Ask) {
-        let at = if self.follows { Moment::ZERO } else { self.pace.next() };
-        let ask = match &self.position {
-            Position::Blank => match self.watch_list {
-                WatchList::Usable { failed } if failed < PATIENCE => Ask::WatchList,
-                WatchList::Usable { .. } | WatchList::Refused => {
-                    Ask::List { limit: self.page_size, token: String::new() }
+    pub(super) fn next_request(&self) -> (Elapsed, PodRequest) {
+        let at = if self.is_continuation { Elapsed::ZERO } else { self.backoff.next_request_at() };
+        let ask = match &self.progress {
+            Progress::NotListed => match self.watch_list {
+                WatchListSupport::Usable { failures: failed } if failed < MAX_CONSECUTIVE_FAILURES => {
+                    PodRequest::WatchList
+                }
+                WatchListSupport::Usable { .. } | WatchListSupport::Unsupported => {
+                    PodRequest::List { limit: self.page_size, continue_token: String::new() }
                 }
             },
-            Position::Listing(listing) => Ask::List { limit: self.page_size, token: listing.token.clone() },
+            Progress::Listing(listing) => {
+                PodRequest::List { limit: self.page_size, continue_token: listing.continue_token.clone() }
+            }
             // A watch from a version that the server has yet to reach says nothing until then.
-            Position::Current(_) if !self.checked => Ask::Check,
-            Position::Current(version) => Ask::Watch { version: version.to_string() },
+            Progress::Synced(_) if !self.is_version_checked => PodRequest::VersionCheck,
+            Progress::Synced(version) => PodRequest::Watch { resource_version: version.to_string() },
         };
         (at, ask)
     }
 
     /// In which words to ask.
-    pub(super) fn words(&self) -> Words {
-        self.words
+    pub(super) fn capabilities(&self) -> ServerCapabilities {
+        self.capabilities
     }
 
     /// After how many seconds the server is to end the next watch.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 300 and 600")]
-    pub(super) fn watch_seconds(&mut self) -> u32 {
-        WATCH_SECONDS + (f64::from(WATCH_SECONDS) * self.pace.fraction()) as u32
+    pub(super) fn watch_timeout_seconds(&mut self) -> u32 {
+        MIN_WATCH_SECONDS + (f64::from(MIN_WATCH_SECONDS) * self.backoff.random_fraction()) as u32
     }
 
     /// Notes that the request of [`next`](Self::next) was sent.
-    pub(super) fn asked(&mut self, ask: &Ask, now: Moment) {
+    pub(super) fn on_request_sent(&mut self, ask: &PodRequest, now: Elapsed) {
         let kind = match ask {
-            Ask::WatchList => Kind::Initial,
-            Ask::List { token, .. } => Kind::Page { first: token.is_empty() },
-            Ask::Check => Kind::Check,
-            Ask::Watch { .. } => Kind::Watch,
+            PodRequest::WatchList => RequestKind::WatchList,
+            PodRequest::List { continue_token: token, .. } => RequestKind::ListPage { first: token.is_empty() },
+            PodRequest::VersionCheck => RequestKind::VersionCheck,
+            PodRequest::Watch { .. } => RequestKind::Watch,
         };
-        if now >= self.accounted_at + BLIND_LIMIT {
-            self.report_blind(now);
+        if now >= self.stale_since + STALE_LIMIT {
+            self.report_stale(now);
         }
-        self.pace.asked(now);
-        self.follows = false;
-        self.flight = Some(Flight::new(kind, now));
+        self.backoff.record_request(now);
+        self.is_continuation = false;
+        self.in_flight = Some(RequestInFlight::new(kind, now));
     }
 
     /// Until when the answer must have gone on; `None` when nothing is under way.
     #[must_use]
-    pub(super) fn deadline(&self) -> Option<Moment> {
-        let flight = self.flight.as_ref()?;
-        Some(flight.deadline(self.bookmarks).min(self.accounted_at + BLIND_LIMIT))
+    pub(super) fn deadline(&self) -> Option<Elapsed> {
+        let flight = self.in_flight.as_ref()?;
+        Some(flight.deadline(self.has_bookmarks).min(self.stale_since + STALE_LIMIT))
     }
 
     /// Takes the news that the deadline has passed. Returns whether the answer is to be waited for all the same: it goes
     /// on, and all that is wrong is that the view has been out of date for so long, which is reported.
-    pub(super) fn is_patient(&mut self, now: Moment) -> bool {
-        let goes_on = self.flight.as_ref().is_some_and(|flight| flight.deadline(self.bookmarks) > now);
+    pub(super) fn on_deadline(&mut self, now: Elapsed) -> bool {
+        let goes_on = self.in_flight.as_ref().is_some_and(|flight| flight.deadline(self.has_bookmarks) > now);
         if goes_on {
-            self.report_blind(now);
+            self.report_stale(now);
         }
         goes_on
     }
 
     /// Takes the beginning of an answer that says yes.
-    pub(super) fn answered(&mut self, now: Moment) {
-        let Some(flight) = &mut self.flight else { return };
-        flight.head = Some(now);
-        flight.heard = now;
+    pub(super) fn on_response_started(&mut self, now: Elapsed) {
+        let Some(flight) = &mut self.in_flight else { return };
+        flight.response_started_at = Some(now);
+        flight.last_received_at = now;
         match flight.kind {
-            Kind::Page { first: false } | Kind::Check => {}
-            Kind::Page { first: true } | Kind::Initial => self.events.push_back(PodEvent::ListStarted),
-            Kind::Watch => {
-                let gap = self.current_at.map_or(Duration::ZERO, |at| now.saturating_sub(at));
-                self.current_at = Some(now);
-                self.accounted_at = now;
-                if gap > SHORT_GAP {
-                    flight.catching_up = Some(now + CATCH_UP);
+            RequestKind::ListPage { first: false } | RequestKind::VersionCheck => {}
+            RequestKind::ListPage { first: true } | RequestKind::WatchList => {
+                self.events.push_back(PodEvent::ListStarted)
+            }
+            RequestKind::Watch => {
+                let gap = self.synced_at.map_or(Duration::ZERO, |at| now.saturating_sub(at));
+                self.synced_at = Some(now);
+                self.stale_since = now;
+                if gap > MAX_SHORT_GAP {
+                    flight.catching_up_until = Some(now + CATCH_UP_DURATION);
                     self.events.push_back(PodEvent::ResumedAfterGap);
                 } else {
                     self.events.push_back(PodEvent::Synced);
@@ -242,50 +248,52 @@ impl Informer {
 
     /// Records that the process was not running for a while, as after SIGSTOP or where it gets no processor: what the
     /// open watch received meanwhile is still to be read.
-    pub(super) fn stalled(&mut self, now: Moment) {
-        if let Some(flight) = &mut self.flight
-            && flight.kind == Kind::Watch
-            && flight.head.is_some()
+    pub(super) fn on_process_stalled(&mut self, now: Elapsed) {
+        if let Some(flight) = &mut self.in_flight
+            && flight.kind == RequestKind::Watch
+            && flight.response_started_at.is_some()
         {
-            flight.catching_up = Some(now + CATCH_UP);
+            flight.catching_up_until = Some(now + CATCH_UP_DURATION);
             self.events.push_back(PodEvent::ResumedAfterGap);
         }
     }
 
     /// Takes the news that a part of a page came.
-    pub(super) fn received(&mut self, now: Moment) {
-        if let Some(flight) = &mut self.flight {
-            flight.heard = now;
+    pub(super) fn on_page_bytes(&mut self, now: Elapsed) {
+        if let Some(flight) = &mut self.in_flight {
+            flight.last_received_at = now;
         }
     }
 
     /// Takes the news that everything of a watch that came was taken: whether a part of an event is left over.
-    pub(super) fn is_left_with(&mut self, part: bool, now: Moment) {
-        if let Some(flight) = &mut self.flight {
-            flight.partial = flight.partial.filter(|_| part).or_else(|| part.then_some(now));
+    pub(super) fn on_buffer_drained(&mut self, part: bool, now: Elapsed) {
+        if let Some(flight) = &mut self.in_flight {
+            flight.partial_event_since = flight.partial_event_since.filter(|_| part).or_else(|| part.then_some(now));
         }
     }
 
     /// Takes a pod of a page.
-    pub(super) fn listed(&mut self, pod: Result<PodObject, Undecodable>) {
-        let Some(flight) = self.flight.as_mut().filter(|flight| flight.kind != Kind::Check) else { return };
-        if let (None, Ok(pod)) = (&flight.first, &pod) {
-            flight.first = Some(pod.id().uid.clone());
+    pub(super) fn on_list_item(&mut self, pod: Result<PodObject, UndecodableObject>) {
+        let Some(flight) = self.in_flight.as_mut().filter(|flight| flight.kind != RequestKind::VersionCheck) else {
+            return;
+        };
+        if let (None, Ok(pod)) = (&flight.first_uid, &pod) {
+            flight.first_uid = Some(pod.id().uid.clone());
         }
         self.events.push_back(pod.map_or_else(PodEvent::Undecodable, PodEvent::Listed));
     }
 
     /// Takes the end of a page, after its pods.
-    pub(super) fn paged(&mut self, page: PageMetadata, now: Moment) {
-        let Some(flight) = self.flight.take() else { return };
-        if flight.kind == Kind::Check {
-            self.checked = self.is_reached_by(&Version::from(page.resource_version), now);
+    pub(super) fn on_page_end(&mut self, page: PageMetadata, now: Elapsed) {
+        let Some(flight) = self.in_flight.take() else { return };
+        if flight.kind == RequestKind::VersionCheck {
+            self.is_version_checked = self.verify_not_behind(&ResourceVersion::from(page.resource_version), now);
         } else if !page.continue_token.is_empty() {
-            let before = match std::mem::replace(&mut self.position, Position::Blank) {
-                Position::Listing(listing) => Some(listing),
-                Position::Blank | Position::Current(_) => None,
+            let before = match std::mem::replace(&mut self.progress, Progress::NotListed) {
+                Progress::Listing(listing) => Some(listing),
+                Progress::NotListed | Progress::Synced(_) => None,
             };
-            let Some(listing) = Listing::next(before, flight.first, page.continue_token) else {
+            let Some(listing) = PagedList::after_page(before, flight.first_uid, page.continue_token) else {
                 self.fail(
                     WatchRestartCause::Decode,
                     "the API server repeats the pages of a list".to_owned(),
@@ -295,8 +303,8 @@ impl Informer {
                 return;
             };
             // A server could go on for ever with empty pages.
-            self.follows = page.item_count > 0 && listing.is_unpaced();
-            self.position = Position::Listing(listing);
+            self.is_continuation = page.item_count > 0 && listing.continues_immediately();
+            self.progress = Progress::Listing(listing);
         } else if page.resource_version.is_empty() {
             self.fail(
                 WatchRestartCause::Decode,
@@ -304,26 +312,26 @@ impl Informer {
                 None,
                 now,
             );
-            self.position = Position::Blank;
+            self.progress = Progress::NotListed;
         } else {
             // The next time there is something to be listed, the better way gets a chance.
-            if let WatchList::Usable { failed } = &mut self.watch_list {
-                *failed = (*failed).min(PATIENCE - 1);
+            if let WatchListSupport::Usable { failures: failed } = &mut self.watch_list {
+                *failed = (*failed).min(MAX_CONSECUTIVE_FAILURES - 1);
             }
-            self.complete(page.resource_version, now);
-            self.follows = true;
+            self.finish_list(page.resource_version, now);
+            self.is_continuation = true;
         }
     }
 
     /// Takes an event of a watch. Where it returns false, nothing that follows it is of use: drop the connection.
-    pub(super) fn heard(&mut self, word: WatchEvent, now: Moment) -> bool {
-        let Some(flight) = &mut self.flight else { return false };
-        flight.heard = now;
-        flight.spoke = true;
-        flight.partial = None;
-        let is_initial = flight.kind == Kind::Initial;
+    pub(super) fn on_watch_event(&mut self, word: WatchEvent, now: Elapsed) -> bool {
+        let Some(flight) = &mut self.in_flight else { return false };
+        flight.last_received_at = now;
+        flight.has_event = true;
+        flight.partial_event_since = None;
+        let is_initial = flight.kind == RequestKind::WatchList;
         if !is_initial {
-            self.accounted_at = now;
+            self.stale_since = now;
         }
         match word {
             WatchEvent::Pod { change: PodChange::Deleted, pod: Err(problem), .. } => {
@@ -343,10 +351,10 @@ impl Informer {
                 true
             }
             WatchEvent::Pod { change, version, pod: Ok(pod) } => {
-                if flight.catching_up.take_if(|until| now >= *until).is_some() {
+                if flight.catching_up_until.take_if(|until| now >= *until).is_some() {
                     self.events.push_back(PodEvent::Synced);
                 }
-                if !self.moves_to(version, now) {
+                if !self.advance_to(version, now) {
                     return false;
                 }
                 self.events.push_back(match change {
@@ -356,114 +364,114 @@ impl Informer {
                 true
             }
             WatchEvent::Bookmark { version, ends_list: true } if is_initial => {
-                flight.kind = Kind::Watch;
-                self.watch_list = WatchList::Usable { failed: 0 };
-                self.complete(version, now);
+                flight.kind = RequestKind::Watch;
+                self.watch_list = WatchListSupport::Usable { failures: 0 };
+                self.finish_list(version, now);
                 true
             }
             WatchEvent::Bookmark { .. } if is_initial => true,
             WatchEvent::Bookmark { version, .. } => {
-                flight.catching_up = None;
-                self.bookmarks = true;
-                let moved = self.moves_to(version, now);
+                flight.catching_up_until = None;
+                self.has_bookmarks = true;
+                let moved = self.advance_to(version, now);
                 if moved {
                     self.events.push_back(PodEvent::Synced);
                 }
                 moved
             }
             WatchEvent::Error(status) => {
-                self.refused(&status, "the API server ended the watch", now);
+                self.on_error_status(&status, "the API server ended the watch", now);
                 false
             }
         }
     }
 
     /// Moves the position on. Where the server is behind it, begins anew and returns false.
-    fn moves_to(&mut self, version: String, now: Moment) -> bool {
-        if let Some(flight) = &mut self.flight {
-            flight.unplaced = version.is_empty();
+    fn advance_to(&mut self, version: String, now: Elapsed) -> bool {
+        if let Some(flight) = &mut self.in_flight {
+            flight.lacks_version = version.is_empty();
         }
         // An object without one is none that etcd holds.
         if version.is_empty() {
             return true;
         }
-        let version = Version::from(version);
-        if !self.is_reached_by(&version, now) {
+        let version = ResourceVersion::from(version);
+        if !self.verify_not_behind(&version, now) {
             return false;
         }
-        self.position = Position::Current(version);
-        self.current_at = Some(now);
-        self.pace.progressed();
+        self.progress = Progress::Synced(version);
+        self.synced_at = Some(now);
+        self.backoff.reset();
         true
     }
 
     /// Whether a server that is at `version` has reached the position. Begins anew where it has not.
-    fn is_reached_by(&mut self, version: &Version, now: Moment) -> bool {
-        let known = match &self.position {
-            Position::Current(known) if version.is_before(known) => known,
-            Position::Current(_) | Position::Listing(_) | Position::Blank => return true,
+    fn verify_not_behind(&mut self, version: &ResourceVersion, now: Elapsed) -> bool {
+        let known = match &self.progress {
+            Progress::Synced(known) if version.is_before(known) => known,
+            Progress::Synced(_) | Progress::Listing(_) | Progress::NotListed => return true,
         };
         let error = format!("the API server went back from resourceVersion {known} to {version}");
         self.fail(WatchRestartCause::Rewound, error, None, now);
-        self.position = Position::Blank;
+        self.progress = Progress::NotListed;
         false
     }
 
     /// Takes the end of a list of everything.
-    fn complete(&mut self, version: String, now: Moment) {
-        self.position = Position::Current(Version::from(version));
-        self.current_at = Some(now);
-        self.accounted_at = now;
-        self.bookmarks = false;
-        self.checked = true;
+    fn finish_list(&mut self, version: String, now: Elapsed) {
+        self.progress = Progress::Synced(ResourceVersion::from(version));
+        self.synced_at = Some(now);
+        self.stale_since = now;
+        self.has_bookmarks = false;
+        self.is_version_checked = true;
         self.events.push_back(PodEvent::ListCompleted);
     }
 
     /// Ends what is under way, and returns it.
-    fn land(&mut self) -> Option<Flight> {
-        let flight = self.flight.take()?;
-        self.checked = false;
-        if flight.unplaced {
-            self.position = Position::Blank;
+    fn finish_request(&mut self) -> Option<RequestInFlight> {
+        let flight = self.in_flight.take()?;
+        self.is_version_checked = false;
+        if flight.lacks_version {
+            self.progress = Progress::NotListed;
         }
         Some(flight)
     }
 
     /// Ends a watch that nothing is wrong with, to be resumed from its position.
     fn end_watch(&mut self) {
-        self.land();
+        self.finish_request();
         self.events.push_back(PodEvent::WatchEnded);
     }
 
     /// Reports that the view has been out of date for too long, though nothing has failed.
-    fn report_blind(&mut self, now: Moment) {
-        let error = format!("the view of the pods has not been complete and current for {} s", BLIND_LIMIT.as_secs());
-        self.report(WatchRestartCause::Timeout, error, now);
+    fn report_stale(&mut self, now: Elapsed) {
+        let error = format!("the view of the pods has not been complete and current for {} s", STALE_LIMIT.as_secs());
+        self.report_failure(WatchRestartCause::Timeout, error, now);
     }
 
     /// Reports a failure.
-    fn report(&mut self, cause: WatchRestartCause, error: String, now: Moment) {
-        self.accounted_at = now;
+    fn report_failure(&mut self, cause: WatchRestartCause, error: String, now: Elapsed) {
+        self.stale_since = now;
         self.events.push_back(PodEvent::WatchFailed(WatchFailure { cause, error }));
     }
 
     /// Takes a fault: whatever was under way is over.
-    fn fail(&mut self, cause: WatchRestartCause, error: String, wish: Option<Duration>, now: Moment) {
+    fn fail(&mut self, cause: WatchRestartCause, error: String, wish: Option<Duration>, now: Elapsed) {
         // Where nobody can be asked at all, the way of asking is not to blame.
-        let is_to_blame = |flight: &Flight| {
-            flight.head.is_some()
+        let is_to_blame = |flight: &RequestInFlight| {
+            flight.response_started_at.is_some()
                 || matches!(
                     cause,
                     WatchRestartCause::Timeout | WatchRestartCause::ServerError | WatchRestartCause::Other
                 )
         };
-        if self.land().is_some_and(|flight| flight.kind == Kind::Initial && is_to_blame(&flight))
-            && let WatchList::Usable { failed } = &mut self.watch_list
+        if self.finish_request().is_some_and(|flight| flight.kind == RequestKind::WatchList && is_to_blame(&flight))
+            && let WatchListSupport::Usable { failures: failed } = &mut self.watch_list
         {
             *failed = failed.saturating_add(1);
         }
-        self.pace.failed(cause, wish, now);
-        self.report(cause, error, now);
+        self.backoff.record_failure(cause, wish, now);
+        self.report_failure(cause, error, now);
     }
 }
 

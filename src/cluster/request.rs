@@ -4,25 +4,25 @@ use http::{HeaderValue, Request, header};
 use kube::client::Body;
 
 use super::codec::{JSON_MEDIA_TYPE, PROTOBUF_MEDIA_TYPE};
-use image_pull_model::facts::Scope;
+use image_pull_model::facts::WatchScope;
 
 /// What to ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
+pub(super) enum PodRequest {
     /// A watch that begins with all pods there are.
     WatchList,
     /// A page of a list: the first one, or the one that `token` names.
-    List { limit: u32, token: String },
+    List { limit: u32, continue_token: String },
     /// The current resourceVersion: a list of one pod, which the server reads from etcd.
-    Check,
+    VersionCheck,
     /// What happened after `version`.
-    Watch { version: String },
+    Watch { resource_version: String },
 }
 
 /// What every request of one informer says.
 #[derive(Clone, Debug)]
-pub(super) struct Target {
-    pub(super) scope: Scope,
+pub(super) struct RequestTarget {
+    pub(super) scope: WatchScope,
     /// Which pods, by their fields; all of them when empty.
     pub(super) field_selector: String,
     /// Which pods, by their labels; all of them when empty.
@@ -35,45 +35,45 @@ pub(super) struct Target {
 
 /// What the server understands, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Words {
+pub(super) struct ServerCapabilities {
     /// Answers in protobuf.
     pub(super) protobuf: bool,
     /// Questions for a shard.
-    pub(super) shards: bool,
+    pub(super) server_sharding: bool,
 }
 
 /// After how many seconds the server is to end a watch.
 pub(super) type WatchSeconds = u32;
 
-impl Ask {
+impl PodRequest {
     /// The request for this.
-    pub(super) fn request(
+    pub(super) fn to_http(
         &self,
-        target: &Target,
-        words: Words,
+        target: &RequestTarget,
+        words: ServerCapabilities,
         watch_seconds: WatchSeconds,
     ) -> Result<Request<Body>, http::Error> {
         let mut query = form_urlencoded::Serializer::new(String::new());
         // Any pod will do for a check; a selector would have the server look for one that matches.
-        let selects = !matches!(self, Self::Check);
+        let selects = !matches!(self, Self::VersionCheck);
         if selects && !target.field_selector.is_empty() {
             query.append_pair("fieldSelector", &target.field_selector);
         }
         if selects && !target.label_selector.is_empty() {
             query.append_pair("labelSelector", &target.label_selector);
         }
-        if selects && words.shards {
+        if selects && words.server_sharding {
             query.append_pair("shardSelector", &target.shard_selector);
         }
         let is_list = match self {
-            Self::List { limit, token } => {
+            Self::List { limit, continue_token: token } => {
                 query.append_pair("limit", &limit.to_string());
                 if !token.is_empty() {
                     query.append_pair("continue", token);
                 }
                 true
             }
-            Self::Check => {
+            Self::VersionCheck => {
                 query.append_pair("limit", "1");
                 true
             }
@@ -82,7 +82,7 @@ impl Ask {
                 query.append_pair("sendInitialEvents", "true").append_pair("resourceVersionMatch", "NotOlderThan");
                 false
             }
-            Self::Watch { version } => {
+            Self::Watch { resource_version: version } => {
                 query.append_pair("resourceVersion", version);
                 false
             }
@@ -94,8 +94,8 @@ impl Ask {
                 .append_pair("timeoutSeconds", &watch_seconds.to_string());
         }
         let path = match &target.scope {
-            Scope::Cluster => "/api/v1/pods".to_owned(),
-            Scope::Namespace(namespace) => {
+            WatchScope::Cluster => "/api/v1/pods".to_owned(),
+            WatchScope::Namespace(namespace) => {
                 let namespace: String = form_urlencoded::byte_serialize(namespace.as_bytes()).collect();
                 format!("/api/v1/namespaces/{namespace}/pods")
             }

@@ -6,19 +6,19 @@ use std::str::FromStr;
 use super::PodEvent;
 
 /// Finished pods start no container again, and their left-over statuses would look like failures.
-const UNFINISHED: &str = "status.phase!=Succeeded,status.phase!=Failed";
+const UNFINISHED_PODS: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
 /// Which pods.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
+pub struct PodSelection {
     /// Finished ones too.
-    pub finished: bool,
+    pub include_finished: bool,
     /// None of these namespaces.
-    pub denied_namespaces: Vec<String>,
+    pub excluded_namespaces: Vec<String>,
     /// Those of this node only.
-    pub node: Option<String>,
+    pub node_name: Option<String>,
     /// Those that match this label selector; all where it is empty.
-    pub labels: String,
+    pub label_selector: String,
     /// Those of this shard only.
     pub shard: Option<Shard>,
 }
@@ -33,25 +33,25 @@ pub struct Shard {
 /// Why there is no such shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("--shard is {index}, and of {total} shards (--total-shards) the last is {}", total.saturating_sub(1))]
-pub struct NoShard {
+pub struct InvalidShard {
     index: u32,
     total: u32,
 }
 
-impl Selection {
+impl PodSelection {
     /// The selector of fields for the API server; empty for all pods.
     pub(super) fn field_selector(&self) -> String {
         let mut terms = Vec::new();
-        if !self.finished {
-            terms.push(UNFINISHED.to_owned());
+        if !self.include_finished {
+            terms.push(UNFINISHED_PODS.to_owned());
         }
-        terms.extend(self.denied_namespaces.iter().map(|name| format!("metadata.namespace!={name}")));
-        terms.extend(self.node.iter().map(|name| format!("spec.nodeName={name}")));
+        terms.extend(self.excluded_namespaces.iter().map(|name| format!("metadata.namespace!={name}")));
+        terms.extend(self.node_name.iter().map(|name| format!("spec.nodeName={name}")));
         terms.join(",")
     }
 
     /// What an event is to this selection, where the API server knows no shards.
-    pub(super) fn of_shard(&self, event: PodEvent) -> Option<PodEvent> {
+    pub(super) fn filter_shard(&self, event: PodEvent) -> Option<PodEvent> {
         use PodEvent::{
             Applied, AppliedInitial, Deleted, ListCompleted, ListStarted, Listed, Progress, ResumedAfterGap, Synced,
             Undecodable, UndecodableDeletion, WatchEnded, WatchFailed,
@@ -83,25 +83,25 @@ impl Shard {
     ///
     /// # Errors
     /// When there are not so many.
-    pub const fn new(index: u32, total: u32) -> Result<Self, NoShard> {
-        if index < total { Ok(Self { index, total }) } else { Err(NoShard { index, total }) }
+    pub const fn new(index: u32, total: u32) -> Result<Self, InvalidShard> {
+        if index < total { Ok(Self { index, total }) } else { Err(InvalidShard { index, total }) }
     }
 
     /// Whether a pod belongs to it.
     fn owns(self, uid: &str) -> bool {
-        self.hashes().contains(&u128::from(fnv1a(uid.as_bytes())))
+        self.hash_range().contains(&u128::from(fnv1a(uid.as_bytes())))
     }
 
     /// The hashes of its pods: of all there are, as large a part as that of any other.
-    fn hashes(self) -> Range<u128> {
+    fn hash_range(self) -> Range<u128> {
         let begin = |index: u32| (u128::from(index) << 64).div_ceil(self.total.into());
         begin(self.index)..begin(self.index + 1)
     }
 
     /// The same in the words of the API server (KEP-5866; ListOptions.shardSelector, v1.36). One that knows no shards passes
     /// over it, and one that knows them hashes as [`fnv1a`] does (apimachinery, pkg/sharding/hash.go).
-    pub(super) fn selector(self) -> String {
-        let Range { start, end } = self.hashes();
+    pub(super) fn shard_selector(self) -> String {
+        let Range { start, end } = self.hash_range();
         format!("shardRange(object.metadata.uid, '{start:#x}', '{end:#x}')")
     }
 }
@@ -113,9 +113,9 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 
 /// A name as Kubernetes has them, which is safe in a selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name(String);
+pub struct KubernetesName(String);
 
-impl FromStr for Name {
+impl FromStr for KubernetesName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -127,22 +127,22 @@ impl FromStr for Name {
     }
 }
 
-impl From<Name> for String {
-    fn from(name: Name) -> Self {
+impl From<KubernetesName> for String {
+    fn from(name: KubernetesName) -> Self {
         name.0
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Name, NoShard, Selection, Shard, fnv1a};
+    use super::{InvalidShard, KubernetesName, PodSelection, Shard, fnv1a};
 
     fn uids() -> impl Iterator<Item = String> {
         (0..10_000).map(|number: u32| format!("3d7c0f5e-{:04x}-4c1a-9d2e-{number:012x}", number % 65_536))
     }
 
     #[test]
-    fn every_pod_belongs_to_one_shard_and_shards_are_alike() {
+    fn every_pod_belongs_to_exactly_one_shard_and_shards_are_balanced() {
         for total in 1..8 {
             let shards: Vec<Shard> = (0..total).map(|index| Shard::new(index, total).unwrap()).collect();
             let mut pods = vec![0; shards.len()];
@@ -154,18 +154,18 @@ mod tests {
             let fair = 10_000 / total;
             assert!(pods.iter().all(|count| (fair * 9 / 10..=fair * 11 / 10).contains(count)), "{pods:?}");
         }
-        assert_eq!(Shard::new(2, 2), Err(NoShard { index: 2, total: 2 }));
+        assert_eq!(Shard::new(2, 2), Err(InvalidShard { index: 2, total: 2 }));
     }
 
     #[test]
-    fn the_api_server_is_told_of_a_shard_in_its_own_words() {
+    fn the_shard_selector_matches_the_api_servers_hash() {
         // The test vectors of its authors (Fowler, Noll and Vo).
         for (text, hash) in
             [("", 0xcbf2_9ce4_8422_2325), ("a", 0xaf63_dc4c_8601_ec8c), ("foobar", 0x8594_4171_f739_67e8)]
         {
             assert_eq!(fnv1a(text.as_bytes()), hash);
         }
-        let selectors: Vec<String> = (0..2).map(|index| Shard::new(index, 2).unwrap().selector()).collect();
+        let selectors: Vec<String> = (0..2).map(|index| Shard::new(index, 2).unwrap().shard_selector()).collect();
         assert_eq!(
             selectors,
             [
@@ -176,19 +176,19 @@ mod tests {
     }
 
     #[test]
-    fn the_api_server_is_asked_for_no_more_than_is_wanted() {
-        let selection = Selection {
-            denied_namespaces: vec!["kube-system".to_owned(), "dev".to_owned()],
-            node: Some("node-1.example".to_owned()),
-            ..Selection::default()
+    fn the_field_selector_excludes_unwanted_pods() {
+        let selection = PodSelection {
+            excluded_namespaces: vec!["kube-system".to_owned(), "dev".to_owned()],
+            node_name: Some("node-1.example".to_owned()),
+            ..PodSelection::default()
         };
         let expected = "status.phase!=Succeeded,status.phase!=Failed,metadata.namespace!=kube-system,\
                         metadata.namespace!=dev,spec.nodeName=node-1.example";
         assert_eq!(selection.field_selector(), expected);
-        assert_eq!(Selection { finished: true, ..Selection::default() }.field_selector(), "");
-        assert!("node-1.example".parse::<Name>().is_ok());
+        assert_eq!(PodSelection { include_finished: true, ..PodSelection::default() }.field_selector(), "");
+        assert!("node-1.example".parse::<KubernetesName>().is_ok());
         for bad in ["", "a,b", "a=b", "A", "a b", &"a".repeat(254)] {
-            assert!(bad.parse::<Name>().is_err(), "{bad}");
+            assert!(bad.parse::<KubernetesName>().is_err(), "{bad}");
         }
     }
 }

@@ -7,8 +7,8 @@
 //! k8s.io/apimachinery/pkg/apis/meta/v1/generated.proto; the test against the published messages holds them to it.
 
 pub(super) mod bounded;
+pub(super) mod event_header;
 mod facts;
-pub(super) mod outline;
 pub(super) mod protobuf;
 
 use std::fmt;
@@ -16,37 +16,37 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use bounded::{Element, Few, Text};
+use bounded::{BoundedList, BoundedText, ListElement};
+use event_header::EventHeader;
 use image_pull_model::facts::{PodFacts, PodId};
 use image_pull_model::limits::{
     MAX_CONTAINERS, MAX_IMAGE_VOLUMES, MAX_LABEL, MAX_MESSAGE, MAX_MOUNTS, MAX_NAME, MAX_PULL_SECRETS, MAX_REFERENCE,
     truncate,
 };
-use outline::Outline;
-use protobuf::{Field, Fields, Invalid, Message, Value, message};
+use protobuf::{Field, FieldValue, Fields, InvalidProtobuf, Message, message};
 
 /// Maximum length of the description of what is wrong with an object, which may quote the object.
-const MAX_PROBLEM: usize = 512;
+const MAX_REASON_BYTES: usize = 512;
 
 /// An object that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {problem}", name_of(.id))]
-pub struct Undecodable {
+#[error("{}: {problem}", display_name(.id))]
+pub struct UndecodableObject {
     /// Which pod it is, as far as that could be read; empty where it could not.
     pub id: PodId,
     /// What is wrong.
-    pub problem: Problem,
+    pub problem: UndecodableReason,
 }
 
 /// Why an object cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub enum UndecodableReason {
     /// It is not what the API defines.
     #[error("{0}")]
     Malformed(String),
     /// It cannot be told from other pods.
     #[error("metadata.name or metadata.uid is missing")]
-    Anonymous,
+    MissingIdentity,
     /// It is larger than anything etcd takes.
     #[error("an object of {bytes} bytes")]
     TooLarge {
@@ -55,15 +55,15 @@ pub enum Problem {
     },
 }
 
-impl Problem {
+impl UndecodableReason {
     /// Describes an error of a decoder.
     pub(super) fn malformed(error: &impl ToString) -> Self {
-        Self::Malformed(truncate(&error.to_string(), MAX_PROBLEM).into_owned())
+        Self::Malformed(truncate(&error.to_string(), MAX_REASON_BYTES).into_owned())
     }
 }
 
 /// The namespace and name of a pod for a person.
-fn name_of(id: &PodId) -> String {
+fn display_name(id: &PodId) -> String {
     match (id.namespace.as_str(), id.name.as_str()) {
         (_, "") => "a nameless object".to_owned(),
         ("", name) => name.to_owned(),
@@ -75,12 +75,12 @@ fn name_of(id: &PodId) -> String {
 ///
 /// # Errors
 /// When the text is no pod, or one that cannot be told from others.
-pub fn decode(json: &[u8]) -> Result<PodFacts, Undecodable> {
-    lossy::<Pod>(json).map_err(|error| malformed(json, &error))?.into_facts()
+pub fn decode_json_pod(json: &[u8]) -> Result<PodFacts, UndecodableObject> {
+    from_json_lossy::<Pod>(json).map_err(|error| malformed_json(json, &error))?.into_facts()
 }
 
 /// Reads JSON. Replaces invalid UTF-8, as Go's decoder does.
-pub(super) fn lossy<T: for<'a> Deserialize<'a>>(json: &[u8]) -> Result<T, serde_json::Error> {
+pub(super) fn from_json_lossy<T: for<'a> Deserialize<'a>>(json: &[u8]) -> Result<T, serde_json::Error> {
     serde_json::from_slice(json).or_else(|error| match String::from_utf8_lossy(json) {
         std::borrow::Cow::Owned(text) => serde_json::from_str(&text),
         std::borrow::Cow::Borrowed(_) => Err(error),
@@ -88,17 +88,20 @@ pub(super) fn lossy<T: for<'a> Deserialize<'a>>(json: &[u8]) -> Result<T, serde_
 }
 
 /// Says what is wrong with an object whose JSON is no pod.
-fn malformed(json: &[u8], error: &serde_json::Error) -> Undecodable {
-    Undecodable { id: Outline::of_json(json).id, problem: Problem::malformed(error) }
+fn malformed_json(json: &[u8], error: &serde_json::Error) -> UndecodableObject {
+    UndecodableObject { id: EventHeader::from_json_object(json).id, problem: UndecodableReason::malformed(error) }
 }
 
 /// Says what is wrong with an object whose protobuf is no pod.
-pub(super) fn malformed_protobuf(object: &[u8], error: Invalid) -> Undecodable {
-    Undecodable { id: Outline::of_protobuf(object).id, problem: Problem::malformed(&error) }
+pub(super) fn malformed_protobuf(object: &[u8], error: InvalidProtobuf) -> UndecodableObject {
+    UndecodableObject {
+        id: EventHeader::from_protobuf_object(object).id,
+        problem: UndecodableReason::malformed(&error),
+    }
 }
 
 /// Reads null as the default, as the API server's own decoder does.
-pub(super) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+pub(super) fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
@@ -108,26 +111,26 @@ pub(super) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(super) struct Pod {
-    pub(super) metadata: Option<Metadata>,
-    spec: Option<Spec>,
-    status: Option<Status>,
+    pub(super) metadata: Option<PodMetadata>,
+    spec: Option<PodSpec>,
+    status: Option<PodStatus>,
 }
 message!(Pod { 1 => metadata, 2 => spec, 3 => status });
 
 /// The metadata of a pod.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Metadata {
-    name: Text<MAX_NAME>,
-    namespace: Text<MAX_LABEL>,
-    uid: Text<MAX_LABEL>,
-    pub(super) resource_version: Text<MAX_LABEL>,
+pub(super) struct PodMetadata {
+    name: BoundedText<MAX_NAME>,
+    namespace: BoundedText<MAX_LABEL>,
+    uid: BoundedText<MAX_LABEL>,
+    pub(super) resource_version: BoundedText<MAX_LABEL>,
     creation_timestamp: Option<Time>,
     deletion_timestamp: Option<Time>,
     labels: Labels,
-    owner_references: Few<OwnerReference, 1>,
+    owner_references: BoundedList<OwnerReference, 1>,
 }
-message!(Metadata {
+message!(PodMetadata {
     1 => name,
     3 => namespace,
     5 => uid,
@@ -144,54 +147,54 @@ const TEMPLATE_HASH: &str = "pod-template-hash";
 /// The one label that is used.
 #[derive(Debug, Default, PartialEq)]
 struct Labels {
-    template_hash: Text<MAX_LABEL>,
+    template_hash: BoundedText<MAX_LABEL>,
 }
 
 impl Field for Labels {
-    fn read(&mut self, value: Value<'_>) -> Result<(), Invalid> {
-        read_entry(value, TEMPLATE_HASH, &mut self.template_hash)
+    fn read(&mut self, value: FieldValue<'_>) -> Result<(), InvalidProtobuf> {
+        read_map_value(value, TEMPLATE_HASH, &mut self.template_hash)
     }
 
-    fn exceeded(&self) -> bounded::Exceeded {
+    fn exceeded(&self) -> bounded::ExceededLimits {
         self.template_hash.exceeded()
     }
 }
 
 impl<'de> Deserialize<'de> for Labels {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self { template_hash: entry(deserializer, TEMPLATE_HASH)? })
+        Ok(Self { template_hash: deserialize_map_value(deserializer, TEMPLATE_HASH)? })
     }
 }
 
 /// Reads an entry of a map of texts, and keeps its value if it has this key.
-pub(super) fn read_entry<const MAX: usize>(
-    entry: Value<'_>,
+pub(super) fn read_map_value<const MAX: usize>(
+    entry: FieldValue<'_>,
     wanted: &str,
-    text: &mut Text<MAX>,
-) -> Result<(), Invalid> {
-    let entry = Fields::of(entry.bytes()?);
+    text: &mut BoundedText<MAX>,
+) -> Result<(), InvalidProtobuf> {
+    let entry = Fields::new(entry.bytes()?);
     if entry.clone().last_bytes(1)? == Some(wanted.as_bytes()) {
-        text.read(Value::Bytes(entry.last_bytes(2)?.unwrap_or_default()))?;
+        text.read(FieldValue::Bytes(entry.last_bytes(2)?.unwrap_or_default()))?;
     }
     Ok(())
 }
 
 /// Reads the value of this key out of a map of texts.
-pub(super) fn entry<'de, D: Deserializer<'de>, const MAX: usize>(
+pub(super) fn deserialize_map_value<'de, D: Deserializer<'de>, const MAX: usize>(
     deserializer: D,
     wanted: &'static str,
-) -> Result<Text<MAX>, D::Error> {
+) -> Result<BoundedText<MAX>, D::Error> {
     struct Entries<const MAX: usize>(&'static str);
     impl<'de, const MAX: usize> Visitor<'de> for Entries<MAX> {
-        type Value = Text<MAX>;
+        type Value = BoundedText<MAX>;
 
         fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
             formatter.write_str("a map of texts")
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-            let mut text = Text::default();
-            while let Some(is_wanted) = entries.next_key_seed(IsKey(self.0))? {
+            let mut text = BoundedText::default();
+            while let Some(is_wanted) = entries.next_key_seed(KeyEquals(self.0))? {
                 if is_wanted {
                     text = entries.next_value()?;
                 } else {
@@ -202,16 +205,16 @@ pub(super) fn entry<'de, D: Deserializer<'de>, const MAX: usize>(
         }
 
         fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(Text::default())
+            Ok(BoundedText::default())
         }
     }
     deserializer.deserialize_any(Entries(wanted))
 }
 
 /// Compares a key; nothing is copied to find out.
-struct IsKey(&'static str);
+struct KeyEquals(&'static str);
 
-impl<'de> DeserializeSeed<'de> for IsKey {
+impl<'de> DeserializeSeed<'de> for KeyEquals {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
@@ -219,7 +222,7 @@ impl<'de> DeserializeSeed<'de> for IsKey {
     }
 }
 
-impl Visitor<'_> for IsKey {
+impl Visitor<'_> for KeyEquals {
     type Value = bool;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -234,14 +237,14 @@ impl Visitor<'_> for IsKey {
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct OwnerReference {
-    kind: Text<MAX_LABEL>,
-    name: Text<MAX_NAME>,
-    #[serde(deserialize_with = "nullable")]
+    kind: BoundedText<MAX_LABEL>,
+    name: BoundedText<MAX_NAME>,
+    #[serde(deserialize_with = "null_as_default")]
     controller: bool,
 }
 message!(OwnerReference { 1 => kind, 3 => name, 6 => controller });
 
-impl Element for OwnerReference {
+impl ListElement for OwnerReference {
     fn is_used(&self) -> bool {
         self.controller
     }
@@ -249,16 +252,16 @@ impl Element for OwnerReference {
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Spec {
-    volumes: Few<Volume, MAX_IMAGE_VOLUMES>,
-    containers: Few<Container, MAX_CONTAINERS>,
-    service_account_name: Text<MAX_NAME>,
-    node_name: Text<MAX_NAME>,
-    image_pull_secrets: Few<PullSecret, MAX_PULL_SECRETS>,
-    init_containers: Few<Container, MAX_CONTAINERS>,
-    ephemeral_containers: Few<EphemeralContainer, MAX_CONTAINERS>,
+struct PodSpec {
+    volumes: BoundedList<Volume, MAX_IMAGE_VOLUMES>,
+    containers: BoundedList<Container, MAX_CONTAINERS>,
+    service_account_name: BoundedText<MAX_NAME>,
+    node_name: BoundedText<MAX_NAME>,
+    image_pull_secrets: BoundedList<PullSecret, MAX_PULL_SECRETS>,
+    init_containers: BoundedList<Container, MAX_CONTAINERS>,
+    ephemeral_containers: BoundedList<EphemeralContainer, MAX_CONTAINERS>,
 }
-message!(Spec {
+message!(PodSpec {
     1 => volumes,
     2 => containers,
     8 => service_account_name,
@@ -272,24 +275,24 @@ message!(Spec {
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct PullSecret {
-    name: Text<MAX_NAME>,
+    name: BoundedText<MAX_NAME>,
 }
 message!(PullSecret { 1 => name });
 
-impl Element for PullSecret {}
+impl ListElement for PullSecret {}
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Container {
-    name: Text<MAX_LABEL>,
-    image: Text<MAX_REFERENCE>,
-    volume_mounts: Few<VolumeMount, MAX_MOUNTS>,
-    image_pull_policy: Text<MAX_LABEL>,
-    restart_policy: Text<MAX_LABEL>,
+    name: BoundedText<MAX_LABEL>,
+    image: BoundedText<MAX_REFERENCE>,
+    volume_mounts: BoundedList<VolumeMount, MAX_MOUNTS>,
+    image_pull_policy: BoundedText<MAX_LABEL>,
+    restart_policy: BoundedText<MAX_LABEL>,
 }
 message!(Container { 1 => name, 2 => image, 9 => volume_mounts, 14 => image_pull_policy, 24 => restart_policy });
 
-impl Element for Container {}
+impl ListElement for Container {}
 
 /// A container that JSON writes like any other, and protobuf in a message of its own.
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -299,25 +302,25 @@ struct EphemeralContainer {
 }
 
 impl Message for EphemeralContainer {
-    fn read_field(&mut self, number: u32, value: Value<'_>) -> Result<(), Invalid> {
+    fn read_field(&mut self, number: u32, value: FieldValue<'_>) -> Result<(), InvalidProtobuf> {
         if number == 1 { self.common.read_message(value.bytes()?) } else { Ok(()) }
     }
 
-    fn exceeded(&self) -> bounded::Exceeded {
+    fn exceeded(&self) -> bounded::ExceededLimits {
         self.common.exceeded()
     }
 }
 
-impl Element for EphemeralContainer {}
+impl ListElement for EphemeralContainer {}
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct VolumeMount {
-    name: Text<MAX_LABEL>,
+    name: BoundedText<MAX_LABEL>,
 }
 message!(VolumeMount { 1 => name });
 
-impl Element for VolumeMount {
+impl ListElement for VolumeMount {
     fn is_used(&self) -> bool {
         !self.name.is_empty()
     }
@@ -326,29 +329,29 @@ impl Element for VolumeMount {
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct Volume {
-    name: Text<MAX_LABEL>,
+    name: BoundedText<MAX_LABEL>,
     image: Option<ImageVolume>,
 }
 
 impl Message for Volume {
-    fn read_field(&mut self, number: u32, value: Value<'_>) -> Result<(), Invalid> {
+    fn read_field(&mut self, number: u32, value: FieldValue<'_>) -> Result<(), InvalidProtobuf> {
         match number {
             1 => self.name.read(value),
             // JSON writes the source beside the name, and protobuf in a message of its own.
-            2 => match Fields::of(value.bytes()?).last_bytes(30)? {
-                Some(image) => self.image.read(Value::Bytes(image)),
+            2 => match Fields::new(value.bytes()?).last_bytes(30)? {
+                Some(image) => self.image.read(FieldValue::Bytes(image)),
                 None => Ok(()),
             },
             _ => Ok(()),
         }
     }
 
-    fn exceeded(&self) -> bounded::Exceeded {
+    fn exceeded(&self) -> bounded::ExceededLimits {
         [self.name.exceeded(), self.image.exceeded()].into_iter().sum()
     }
 }
 
-impl Element for Volume {
+impl ListElement for Volume {
     fn is_used(&self) -> bool {
         self.image.is_some()
     }
@@ -357,22 +360,22 @@ impl Element for Volume {
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ImageVolume {
-    reference: Text<MAX_REFERENCE>,
-    pull_policy: Text<MAX_LABEL>,
+    reference: BoundedText<MAX_REFERENCE>,
+    pull_policy: BoundedText<MAX_LABEL>,
 }
 message!(ImageVolume { 1 => reference, 2 => pull_policy });
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Status {
-    phase: Text<MAX_LABEL>,
-    conditions: Few<Condition, { CONDITIONS.len() }>,
+struct PodStatus {
+    phase: BoundedText<MAX_LABEL>,
+    conditions: BoundedList<Condition, { CONDITIONS.len() }>,
     start_time: Option<Time>,
-    container_statuses: Few<ContainerStatus, MAX_CONTAINERS>,
-    init_container_statuses: Few<ContainerStatus, MAX_CONTAINERS>,
-    ephemeral_container_statuses: Few<ContainerStatus, MAX_CONTAINERS>,
+    container_statuses: BoundedList<ContainerStatus, MAX_CONTAINERS>,
+    init_container_statuses: BoundedList<ContainerStatus, MAX_CONTAINERS>,
+    ephemeral_container_statuses: BoundedList<ContainerStatus, MAX_CONTAINERS>,
 }
-message!(Status {
+message!(PodStatus {
     1 => phase,
     2 => conditions,
     7 => start_time,
@@ -388,13 +391,13 @@ const CONDITIONS: [&str; 3] = ["PodScheduled", "PodReadyToStartContainers", "Ini
 #[serde(default, rename_all = "camelCase")]
 struct Condition {
     #[serde(rename = "type")]
-    kind: Text<MAX_LABEL>,
-    status: Text<MAX_LABEL>,
+    kind: BoundedText<MAX_LABEL>,
+    status: BoundedText<MAX_LABEL>,
     last_transition_time: Option<Time>,
 }
 message!(Condition { 1 => kind, 2 => status, 4 => last_transition_time });
 
-impl Element for Condition {
+impl ListElement for Condition {
     fn is_used(&self) -> bool {
         CONDITIONS.contains(&self.kind.as_str()) && self.status.as_str() == "True"
     }
@@ -403,18 +406,18 @@ impl Element for Condition {
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ContainerStatus {
-    name: Text<MAX_LABEL>,
+    name: BoundedText<MAX_LABEL>,
     state: Option<ContainerState>,
     last_state: Option<ContainerState>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "null_as_default")]
     restart_count: i64,
-    image: Text<MAX_REFERENCE>,
+    image: BoundedText<MAX_REFERENCE>,
     #[serde(rename = "imageID")]
-    image_id: Text<MAX_REFERENCE>,
+    image_id: BoundedText<MAX_REFERENCE>,
 }
 message!(ContainerStatus { 1 => name, 2 => state, 3 => last_state, 5 => restart_count, 6 => image, 7 => image_id });
 
-impl Element for ContainerStatus {}
+impl ListElement for ContainerStatus {}
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
@@ -429,8 +432,8 @@ message!(ContainerState { 1 => waiting, 2 => running, 3 => terminated });
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct Waiting {
-    reason: Text<MAX_MESSAGE>,
-    message: Text<MAX_MESSAGE>,
+    reason: BoundedText<MAX_MESSAGE>,
+    message: BoundedText<MAX_MESSAGE>,
 }
 message!(Waiting { 1 => reason, 2 => message });
 
@@ -444,7 +447,7 @@ message!(Running { 1 => started_at });
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Terminated {
-    reason: Text<MAX_LABEL>,
+    reason: BoundedText<MAX_LABEL>,
     finished_at: Option<Time>,
 }
 message!(Terminated { 3 => reason, 6 => finished_at });
@@ -460,7 +463,7 @@ message!(Time { 1 => seconds, 2 => nanos });
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Text::<MAX_LABEL>::deserialize(deserializer)?;
+        let text = BoundedText::<MAX_LABEL>::deserialize(deserializer)?;
         Ok(text.as_str().parse::<jiff::Timestamp>().map_or_else(
             |_| Self::default(),
             |at| Self { seconds: at.as_second(), nanos: at.subsec_nanosecond().into() },

@@ -12,27 +12,27 @@ use futures::stream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::WriteBody;
+use super::BodyWriter;
+use super::compression::gzip_writer;
 use super::connection::Connection;
-use super::encoding::zipped;
-use super::response_slots::{ResponseSlots, Slot};
+use super::response_slots::{ResponseSlot, ResponseSlots};
 
 /// The size of a chunk. A client has to take one in each [`Limits::stall`](super::Limits::stall).
 const CHUNK_BYTES: usize = 32 * 1024;
 /// How many chunks may wait for the client, so that slow clients cannot pile up bodies in memory.
-const CHUNKS_AHEAD: usize = 4;
+const MAX_QUEUED_CHUNKS: usize = 4;
 
 /// A response whose body is not yet written.
-pub(super) struct Unwritten {
+pub(super) struct StreamingResponse {
     /// Everything but the body.
     pub(super) head: Response,
     /// Writes the body; `None` where `head` has it.
-    pub(super) write: Option<WriteBody>,
+    pub(super) write: Option<BodyWriter>,
     /// Whether to compress what is written.
     pub(super) gzip: bool,
 }
 
-impl From<Response> for Unwritten {
+impl From<Response> for StreamingResponse {
     fn from(head: Response) -> Self {
         Self { head, write: None, gzip: false }
     }
@@ -42,40 +42,40 @@ impl From<Response> for Unwritten {
 ///
 /// Writing a large body takes tens of milliseconds, and compressing it more. On the thread that all else shares, that
 /// would hold up the watch of the cluster and the health checks.
-pub(super) async fn respond(
+pub(super) async fn stream_response(
     slots: &Arc<ResponseSlots>,
     connection: Option<Arc<Connection>>,
-    make: impl FnOnce() -> Unwritten + Send + 'static,
+    make: impl FnOnce() -> StreamingResponse + Send + 'static,
 ) -> Response {
     // A short wait serves a client better than an error; the time limit of the request bounds it.
     let slot = Arc::new(slots.acquire(connection).await);
     let (begun, begins) = oneshot::channel();
-    let (chunks, taken) = mpsc::channel(CHUNKS_AHEAD);
+    let (chunks, taken) = mpsc::channel(MAX_QUEUED_CHUNKS);
     let writers = Arc::clone(&slot);
     let work = tokio::task::spawn_blocking(move || {
-        let Unwritten { mut head, write, gzip } = make();
+        let StreamingResponse { mut head, write, gzip } = make();
         if gzip && write.is_some() {
             head.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
         // An error means that the client has gone.
         let (Ok(()), Some(write)) = (begun.send((head, write.is_some())), write) else { return Ok(()) };
-        let chunks = Chunks::new(chunks, writers);
-        write(if gzip { Box::new(zipped(chunks)) } else { Box::new(chunks) })
+        let chunks = ChunkWriter::new(chunks, writers);
+        write(if gzip { Box::new(gzip_writer(chunks)) } else { Box::new(chunks) })
     });
     let Ok((mut response, is_streamed)) = begins.await else {
         tracing::error!("response failed");
         return (StatusCode::INTERNAL_SERVER_ERROR, "response failed\n").into_response();
     };
     if is_streamed {
-        *response.body_mut() = body(taken, work, slot);
+        *response.body_mut() = body_from_chunks(taken, work, slot);
     }
     response
 }
 
 /// Collects what is written into chunks and sends them; dropping it sends the last.
-struct Chunks {
+struct ChunkWriter {
     reader: mpsc::Sender<Bytes>,
-    slot: Arc<Slot>,
+    slot: Arc<ResponseSlot>,
     buffer: Vec<u8>,
     /// Buffers that were sent. Musl gives memory of this size back to the kernel at once, and new pages for each chunk
     /// cost more than what is written into them.
@@ -83,8 +83,8 @@ struct Chunks {
     pool: std_mpsc::Sender<Vec<u8>>,
 }
 
-impl Chunks {
-    fn new(reader: mpsc::Sender<Bytes>, slot: Arc<Slot>) -> Self {
+impl ChunkWriter {
+    fn new(reader: mpsc::Sender<Bytes>, slot: Arc<ResponseSlot>) -> Self {
         let (pool, sent) = std_mpsc::channel();
         Self { reader, slot, buffer: Vec::with_capacity(CHUNK_BYTES), sent, pool }
     }
@@ -93,13 +93,13 @@ impl Chunks {
         let next = self.sent.try_recv().unwrap_or_else(|_| Vec::with_capacity(CHUNK_BYTES));
         let buffer = mem::replace(&mut self.buffer, next);
         self.buffer.clear();
-        let chunk = Bytes::from_owner(Chunk { buffer, pool: self.pool.clone() });
-        self.slot.reading().on_ready();
+        let chunk = Bytes::from_owner(PooledChunk { buffer, pool: self.pool.clone() });
+        self.slot.progress().on_chunk_ready();
         self.reader.blocking_send(chunk).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
 
-impl Write for Chunks {
+impl Write for ChunkWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.buffer.len() >= CHUNK_BYTES {
             self.send()?;
@@ -114,7 +114,7 @@ impl Write for Chunks {
     }
 }
 
-impl Drop for Chunks {
+impl Drop for ChunkWriter {
     fn drop(&mut self) {
         // What a panic has cut off is not to be taken for a whole.
         if !self.buffer.is_empty() && !thread::panicking() {
@@ -125,18 +125,18 @@ impl Drop for Chunks {
 }
 
 /// A buffer that returns to the pool when it has been sent.
-struct Chunk {
+struct PooledChunk {
     buffer: Vec<u8>,
     pool: std_mpsc::Sender<Vec<u8>>,
 }
 
-impl AsRef<[u8]> for Chunk {
+impl AsRef<[u8]> for PooledChunk {
     fn as_ref(&self) -> &[u8] {
         &self.buffer
     }
 }
 
-impl Drop for Chunk {
+impl Drop for PooledChunk {
     fn drop(&mut self) {
         // The pool is gone once everything is written.
         let _ = self.pool.send(mem::take(&mut self.buffer));
@@ -144,10 +144,10 @@ impl Drop for Chunk {
 }
 
 /// The body that `work` writes. It breaks off where the work did: a body that merely ends would pass for a whole one.
-fn body(chunks: mpsc::Receiver<Bytes>, work: JoinHandle<io::Result<()>>, slot: Arc<Slot>) -> Body {
+fn body_from_chunks(chunks: mpsc::Receiver<Bytes>, work: JoinHandle<io::Result<()>>, slot: Arc<ResponseSlot>) -> Body {
     Body::from_stream(stream::unfold((chunks, Some(work), slot), async |(mut chunks, work, slot)| {
         if let Some(chunk) = chunks.recv().await {
-            slot.reading().on_taken();
+            slot.progress().on_chunk_sent();
             return Some((Ok(chunk), (chunks, work, slot)));
         }
         let error = work?.await.map_err(io::Error::from).flatten().err()?;

@@ -15,58 +15,63 @@ use http_body_util::BodyExt as _;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::Limits;
+use super::ServerLimits;
 use super::client_address::ClientAddress;
 
 /// The state of one connection. Requests carry it as an extension.
 pub(super) struct Connection {
     peer: Option<SocketAddr>,
-    state: Mutex<State>,
+    state: Mutex<ConnectionState>,
     /// Tells the task of the connection that a deadline may have changed.
-    changed: Notify,
+    deadline_changed: Notify,
     close: Notify,
-    cut_off: Notify,
+    abort: Notify,
     /// Tells the limit on connections that this one has become idle.
-    freed: Arc<Notify>,
+    became_idle: Arc<Notify>,
 }
 
-struct State {
+struct ConnectionState {
     /// Requests whose response is not yet sent.
-    requests: usize,
+    in_flight: usize,
     phase: Phase,
     since: Instant,
     /// The large responses that are being written.
-    readings: Vec<Weak<Reading>>,
+    responses: Vec<Weak<ResponseProgress>>,
 }
 
 /// What a connection without a request is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// The end of the first or of another request's header.
-    Header,
+    AwaitingHeader,
     /// The begin of another request.
     Idle,
 }
 
 /// How a connection is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum End {
+pub(super) enum CloseMode {
     /// Once what it sends is sent: it was idle, or in the middle of a header, for too long, or others need the room.
-    Close,
+    Graceful,
     /// At once: its client reads a response too slowly.
-    CutOff,
+    Abort,
 }
 
 impl Connection {
     pub(super) fn new(peer: Option<SocketAddr>, freed: Arc<Notify>) -> Self {
-        let state = State { requests: 0, phase: Phase::Header, since: Instant::now(), readings: Vec::new() };
+        let state = ConnectionState {
+            in_flight: 0,
+            phase: Phase::AwaitingHeader,
+            since: Instant::now(),
+            responses: Vec::new(),
+        };
         Self {
             peer,
             state: Mutex::new(state),
-            changed: Notify::new(),
+            deadline_changed: Notify::new(),
             close: Notify::new(),
-            cut_off: Notify::new(),
-            freed,
+            abort: Notify::new(),
+            became_idle: freed,
         }
     }
 
@@ -83,21 +88,21 @@ impl Connection {
     /// Returns since when there has been no request; `None` while there is one.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let state = self.lock();
-        (state.requests == 0).then_some(state.since)
+        (state.in_flight == 0).then_some(state.since)
     }
 
     /// Asks the connection to end once what it sends is sent.
-    pub(super) fn close(&self) {
+    pub(super) fn request_close(&self) {
         self.close.notify_one();
     }
 
     /// Ends the connection at once, whatever it sends.
-    fn cut_off(&self) {
-        self.cut_off.notify_one();
+    fn abort(&self) {
+        self.abort.notify_one();
     }
 
     /// Ready when the connection is asked to end.
-    pub(super) async fn closed(&self) {
+    pub(super) async fn close_requested(&self) {
         self.close.notified().await;
     }
 
@@ -109,58 +114,58 @@ impl Connection {
     /// Records that bytes have come: where no request is under way, they begin one, whose header has a time limit.
     pub(super) fn on_read(&self) {
         let mut state = self.lock();
-        if state.requests == 0 && state.phase == Phase::Idle {
-            (state.phase, state.since) = (Phase::Header, Instant::now());
-            self.changed.notify_one();
+        if state.in_flight == 0 && state.phase == Phase::Idle {
+            (state.phase, state.since) = (Phase::AwaitingHeader, Instant::now());
+            self.deadline_changed.notify_one();
         }
     }
 
     /// Counts a request for as long as the guard is there.
-    pub(super) fn begin(self: &Arc<Self>) -> InFlight {
-        self.lock().requests += 1;
-        self.changed.notify_one();
+    pub(super) fn begin_request(self: &Arc<Self>) -> InFlight {
+        self.lock().in_flight += 1;
+        self.deadline_changed.notify_one();
         InFlight(Arc::clone(self))
     }
 
     /// Ready when the connection is to end: it is asked to, or a time limit has passed.
-    pub(super) async fn ends(&self, limits: &Limits) -> End {
+    pub(super) async fn until_close(&self, limits: &ServerLimits) -> CloseMode {
         tokio::select! {
-            () = self.cut_off.notified() => End::CutOff,
-            () = self.closed() => End::Close,
-            end = self.expires(limits) => end,
+            () = self.abort.notified() => CloseMode::Abort,
+            () = self.close_requested() => CloseMode::Graceful,
+            end = self.until_timeout(limits) => end,
         }
     }
 
-    async fn expires(&self, limits: &Limits) -> End {
+    async fn until_timeout(&self, limits: &ServerLimits) -> CloseMode {
         loop {
             let next = self.deadline(limits);
             let Some((deadline, end)) = next else {
-                self.changed.notified().await;
+                self.deadline_changed.notified().await;
                 continue;
             };
             tokio::select! {
                 () = sleep_until(deadline) => if self.deadline(limits) == next { return end },
-                () = self.changed.notified() => {}
+                () = self.deadline_changed.notified() => {}
             }
         }
     }
 
     /// Returns the next time limit.
-    fn deadline(&self, limits: &Limits) -> Option<(Instant, End)> {
+    fn deadline(&self, limits: &ServerLimits) -> Option<(Instant, CloseMode)> {
         let mut state = self.lock();
-        if state.requests == 0 {
+        if state.in_flight == 0 {
             let limit = match state.phase {
-                Phase::Header => limits.header,
-                Phase::Idle => limits.idle,
+                Phase::AwaitingHeader => limits.header_timeout,
+                Phase::Idle => limits.idle_timeout,
             };
-            return Some((state.since + limit, End::Close));
+            return Some((state.since + limit, CloseMode::Graceful));
         }
-        state.readings.retain(|reading| reading.strong_count() > 0);
-        let readings = state.readings.iter().filter_map(Weak::upgrade);
-        readings.filter_map(|reading| reading.deadline(limits)).min().map(|deadline| (deadline, End::CutOff))
+        state.responses.retain(|reading| reading.strong_count() > 0);
+        let readings = state.responses.iter().filter_map(Weak::upgrade);
+        readings.filter_map(|reading| reading.deadline(limits)).min().map(|deadline| (deadline, CloseMode::Abort))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ConnectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -183,11 +188,11 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let mut state = self.0.lock();
-        state.requests = state.requests.saturating_sub(1);
-        if state.requests == 0 {
+        state.in_flight = state.in_flight.saturating_sub(1);
+        if state.in_flight == 0 {
             (state.phase, state.since) = (Phase::Idle, Instant::now());
-            self.0.changed.notify_one();
-            self.0.freed.notify_one();
+            self.0.deadline_changed.notify_one();
+            self.0.became_idle.notify_one();
         }
     }
 }
@@ -196,28 +201,28 @@ impl Drop for InFlight {
 ///
 /// The client keeps the server waiting while a chunk is ready that the connection does not take, because the client has
 /// not read what came before. A server that is slow to write is not held against the client.
-pub(super) struct Reading {
+pub(super) struct ResponseProgress {
     connection: Option<Arc<Connection>>,
-    progress: Mutex<Progress>,
+    progress: Mutex<ProgressState>,
 }
 
 #[derive(Default)]
-struct Progress {
+struct ProgressState {
     /// Chunks that the connection has not taken.
-    ready: usize,
+    pending_chunks: usize,
     /// Since when the connection has taken none, though one was ready.
-    waiting_since: Option<Instant>,
+    stalled_since: Option<Instant>,
     /// The time of all such waits before.
-    waited: Duration,
+    total_stall: Duration,
 }
 
-impl Reading {
+impl ResponseProgress {
     /// Begins to watch a response on a connection. Without one, which is so in tests of the routes alone, nothing can be
     /// cut off.
-    pub(super) fn begin(connection: Option<Arc<Connection>>) -> Arc<Self> {
+    pub(super) fn start(connection: Option<Arc<Connection>>) -> Arc<Self> {
         let reading = Arc::new(Self { connection, progress: Mutex::default() });
         if let Some(connection) = &reading.connection {
-            connection.lock().readings.push(Arc::downgrade(&reading));
+            connection.lock().responses.push(Arc::downgrade(&reading));
         }
         reading
     }
@@ -228,53 +233,53 @@ impl Reading {
     }
 
     /// Records that a chunk is ready to be sent.
-    pub(super) fn on_ready(&self) {
+    pub(super) fn on_chunk_ready(&self) {
         let mut progress = self.lock();
-        progress.ready += 1;
-        if progress.waiting_since.is_none() {
-            progress.waiting_since = Some(Instant::now());
+        progress.pending_chunks += 1;
+        if progress.stalled_since.is_none() {
+            progress.stalled_since = Some(Instant::now());
             drop(progress);
             self.notify();
         }
     }
 
     /// Records that the connection has taken a chunk.
-    pub(super) fn on_taken(&self) {
+    pub(super) fn on_chunk_sent(&self) {
         let (mut progress, now) = (self.lock(), Instant::now());
-        progress.ready = progress.ready.saturating_sub(1);
-        let waiting = if progress.ready > 0 { Some(now) } else { None };
-        if let Some(since) = std::mem::replace(&mut progress.waiting_since, waiting) {
-            progress.waited += now - since;
+        progress.pending_chunks = progress.pending_chunks.saturating_sub(1);
+        let waiting = if progress.pending_chunks > 0 { Some(now) } else { None };
+        if let Some(since) = std::mem::replace(&mut progress.stalled_since, waiting) {
+            progress.total_stall += now - since;
         }
     }
 
     /// Returns for how long the connection has taken nothing, and for how long it has kept the server waiting altogether.
-    pub(super) fn waits(&self, now: Instant) -> (Duration, Duration) {
+    pub(super) fn stall_durations(&self, now: Instant) -> (Duration, Duration) {
         let progress = self.lock();
-        let stalled = progress.waiting_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-        (stalled, progress.waited + stalled)
+        let stalled = progress.stalled_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        (stalled, progress.total_stall + stalled)
     }
 
     /// Cuts the response off, and with it the connection.
-    pub(super) fn cut_off(&self) {
+    pub(super) fn abort(&self) {
         if let Some(connection) = &self.connection {
-            connection.cut_off();
+            connection.abort();
         }
     }
 
-    fn deadline(&self, limits: &Limits) -> Option<Instant> {
+    fn deadline(&self, limits: &ServerLimits) -> Option<Instant> {
         let progress = self.lock();
-        let left = limits.stall.min(limits.response.saturating_sub(progress.waited));
-        progress.waiting_since.map(|since| since + left)
+        let left = limits.stall_timeout.min(limits.total_stall_timeout.saturating_sub(progress.total_stall));
+        progress.stalled_since.map(|since| since + left)
     }
 
     fn notify(&self) {
         if let Some(connection) = &self.connection {
-            connection.changed.notify_one();
+            connection.deadline_changed.notify_one();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Progress> {
+    fn lock(&self) -> MutexGuard<'_, ProgressState> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,12 +15,12 @@ use super::connection::Connection;
 pub(super) struct ConnectionLimit {
     limit: usize,
     open: Vec<Arc<Connection>>,
-    freed: Arc<Notify>,
+    became_idle: Arc<Notify>,
 }
 
 impl ConnectionLimit {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, open: Vec::new(), freed: Arc::default() }
+        Self { limit, open: Vec::new(), became_idle: Arc::default() }
     }
 
     /// Returns whether there is room for another connection beside `open` ones. At the limit, one that is idle is closed to
@@ -30,9 +30,9 @@ impl ConnectionLimit {
     }
 
     /// Counts a connection until it ends.
-    pub(super) fn open(&mut self, peer: Option<SocketAddr>) -> Arc<Connection> {
+    pub(super) fn register(&mut self, peer: Option<SocketAddr>) -> Arc<Connection> {
         self.open.retain(is_open);
-        let connection = Arc::new(Connection::new(peer, Arc::clone(&self.freed)));
+        let connection = Arc::new(Connection::new(peer, Arc::clone(&self.became_idle)));
         self.open.push(Arc::clone(&connection));
         connection
     }
@@ -50,12 +50,12 @@ impl ConnectionLimit {
             connection.idle_since().map(|since| (std::cmp::Reverse(connections), since, index))
         });
         let longest = idle.min().map(|(_, _, index)| self.open.swap_remove(index));
-        longest.inspect(|connection| connection.close()).is_some()
+        longest.inspect(|connection| connection.request_close()).is_some()
     }
 
     /// Ready when a connection has become idle.
-    pub(super) async fn freed(&self) {
-        self.freed.notified().await;
+    pub(super) async fn became_idle(&self) {
+        self.became_idle.notified().await;
     }
 }
 

@@ -10,14 +10,14 @@ impl Fingerprint {
     /// Returns the fingerprint of the parts, which are of any length, under a key.
     pub(super) fn keyed(key: &hmac::Key, parts: &[&[u8]]) -> Self {
         let mut context = hmac::Context::with_key(key);
-        each_with_length(parts, |bytes| context.update(bytes));
+        update_length_prefixed(parts, |bytes| context.update(bytes));
         Self::truncate(context.sign().as_ref())
     }
 
     /// Returns the fingerprint of parts of which one is long and random, which need no key.
-    pub(super) fn plain(parts: &[&[u8]]) -> Self {
+    pub(super) fn unkeyed(parts: &[&[u8]]) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
-        each_with_length(parts, |bytes| context.update(bytes));
+        update_length_prefixed(parts, |bytes| context.update(bytes));
         Self::truncate(context.finish().as_ref())
     }
 
@@ -27,7 +27,7 @@ impl Fingerprint {
 }
 
 /// Precedes each part with its length, so that no two lists of parts are the same bytes.
-fn each_with_length(parts: &[&[u8]], mut update: impl FnMut(&[u8])) {
+fn update_length_prefixed(parts: &[&[u8]], mut update: impl FnMut(&[u8])) {
     for part in parts {
         update(&(part.len() as u64).to_be_bytes());
         update(part);
@@ -47,7 +47,7 @@ mod tests {
         assert_eq!(of(&[b"ab", b"c"]), of(&[b"ab", b"c"]));
         assert_ne!(of(&[b"ab", b"c"]), of(&[b"a", b"bc"]));
         assert_ne!(of(&[b"ab", b"c"]), Fingerprint::keyed(&key(b"2"), &[b"ab", b"c"]));
-        assert_ne!(Fingerprint::plain(&[b"ab", b"c"]), Fingerprint::plain(&[b"a", b"bc"]));
-        assert_ne!(of(&[b"ab", b"c"]), Fingerprint::plain(&[b"ab", b"c"]));
+        assert_ne!(Fingerprint::unkeyed(&[b"ab", b"c"]), Fingerprint::unkeyed(&[b"a", b"bc"]));
+        assert_ne!(of(&[b"ab", b"c"]), Fingerprint::unkeyed(&[b"ab", b"c"]));
     }
 }

@@ -40,10 +40,10 @@ pub enum ListenAddress {
 
 /// Why a text is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadListenAddress {
+pub enum InvalidListenAddress {
     /// It has no port.
     #[error("an address is HOST:PORT, :PORT or unix:///PATH")]
-    Form,
+    Format,
     /// Its port is not a number from 0 to 65535.
     #[error("\"{0}\" is no port")]
     Port(String),
@@ -56,20 +56,20 @@ pub enum BadListenAddress {
 }
 
 impl FromStr for ListenAddress {
-    type Err = BadListenAddress;
+    type Err = InvalidListenAddress;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Some(path) = text.strip_prefix("unix:") {
             let path = Path::new(path.strip_prefix("//").unwrap_or(path));
             let is_file = path.is_absolute() && path.file_name().is_some();
-            return is_file.then(|| Self::Unix(path.to_owned())).ok_or(BadListenAddress::Path);
+            return is_file.then(|| Self::Unix(path.to_owned())).ok_or(InvalidListenAddress::Path);
         }
-        let (host, port) = text.rsplit_once(':').ok_or(BadListenAddress::Form)?;
-        let port: u16 = port.parse().map_err(|_| BadListenAddress::Port(port.to_owned()))?;
+        let (host, port) = text.rsplit_once(':').ok_or(InvalidListenAddress::Format)?;
+        let port: u16 = port.parse().map_err(|_| InvalidListenAddress::Port(port.to_owned()))?;
         match host {
             "" => Ok(Self::AnyTcp(port)),
             "localhost" => Ok(Self::Tcp((Ipv4Addr::LOCALHOST, port).into())),
-            _ => text.parse().map(Self::Tcp).map_err(|_| BadListenAddress::Host(host.to_owned())),
+            _ => text.parse().map(Self::Tcp).map_err(|_| InvalidListenAddress::Host(host.to_owned())),
         }
     }
 }
@@ -85,22 +85,22 @@ impl fmt::Display for ListenAddress {
 }
 
 /// A stream of bytes to a client.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 
 /// An accepted connection.
-pub(super) struct Accepted {
-    pub(super) stream: Box<dyn Stream>,
+pub(super) struct AcceptedConnection {
+    pub(super) stream: Box<dyn ByteStream>,
     /// The client's address; `None` on a Unix socket.
     pub(super) peer: Option<SocketAddr>,
 }
 
 /// The sockets to serve on.
 pub struct Listeners {
-    all: Vec<Listener>,
+    listeners: Vec<Listener>,
     /// The listener that is asked first, so that a flood on one does not starve the others.
-    first: usize,
+    next_index: usize,
 }
 
 enum Listener {
@@ -111,12 +111,12 @@ enum Listener {
 /// The file of a Unix socket, which is removed when the socket is closed. A socket of systemd's is systemd's to remove.
 struct SocketFile {
     path: PathBuf,
-    is_ours: bool,
+    is_owned: bool,
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if self.is_ours
+        if self.is_owned
             && let Err(error) = fs::remove_file(&self.path)
         {
             tracing::debug!(%error, path = %self.path.display(), "cannot remove the socket");
@@ -139,7 +139,7 @@ impl Listeners {
             bound.map_err(|error| format!("cannot listen on {address}: {error}"))
         };
         let all = addresses.iter().map(bind).collect::<Result<_, _>>()?;
-        Ok(Self { all, first: 0 })
+        Ok(Self { listeners: all, next_index: 0 })
     }
 
     /// Takes the sockets that systemd passes in `LISTEN_FDS`. Call it before the process has a second thread: it removes
@@ -149,10 +149,11 @@ impl Listeners {
     /// When there is none, or one is not a stream socket.
     pub fn from_systemd() -> Result<Self, String> {
         let mut passed = ListenFd::from_env();
-        let all: Result<Vec<Listener>, String> = (0..passed.len()).map(|index| take(&mut passed, index)).collect();
+        let all: Result<Vec<Listener>, String> =
+            (0..passed.len()).map(|index| take_systemd_socket(&mut passed, index)).collect();
         match all {
             Ok(all) if all.is_empty() => Err("systemd passed no socket (LISTEN_FDS, LISTEN_PID)".to_owned()),
-            Ok(all) => Ok(Self { all, first: 0 }),
+            Ok(all) => Ok(Self { listeners: all, next_index: 0 }),
             Err(error) => Err(format!("cannot use a socket of systemd: {error}")),
         }
     }
@@ -165,26 +166,26 @@ impl Listeners {
             }
             Listener::Unix(_, file) => ListenAddress::Unix(file.path.clone()).to_string(),
         };
-        self.all.iter().map(address).collect()
+        self.listeners.iter().map(address).collect()
     }
 
     /// Waits for a connection on any of the sockets.
-    pub(super) async fn accept(&mut self) -> io::Result<Accepted> {
+    pub(super) async fn accept(&mut self) -> io::Result<AcceptedConnection> {
         poll_fn(|context| {
-            for offset in 0..self.all.len() {
-                let index = (self.first + offset) % self.all.len();
-                let accepted = match self.all.get(index) {
+            for offset in 0..self.listeners.len() {
+                let index = (self.next_index + offset) % self.listeners.len();
+                let accepted = match self.listeners.get(index) {
                     Some(Listener::Tcp(listener)) => listener.poll_accept(context).map_ok(|(stream, peer)| {
-                        prepare(&stream);
-                        Accepted { stream: Box::new(stream), peer: Some(canonical(peer)) }
+                        set_socket_options(&stream);
+                        AcceptedConnection { stream: Box::new(stream), peer: Some(canonical(peer)) }
                     }),
                     Some(Listener::Unix(listener, _)) => listener
                         .poll_accept(context)
-                        .map_ok(|(stream, _)| Accepted { stream: Box::new(stream), peer: None }),
+                        .map_ok(|(stream, _)| AcceptedConnection { stream: Box::new(stream), peer: None }),
                     None => Poll::Pending,
                 };
                 if accepted.is_ready() {
-                    self.first = index + 1;
+                    self.next_index = index + 1;
                     return accepted;
                 }
             }
@@ -196,7 +197,7 @@ impl Listeners {
 
 impl From<TcpListener> for Listeners {
     fn from(listener: TcpListener) -> Self {
-        Self { all: vec![Listener::Tcp(listener)], first: 0 }
+        Self { listeners: vec![Listener::Tcp(listener)], next_index: 0 }
     }
 }
 
@@ -207,7 +208,7 @@ fn bind_any(port: u16, bind: impl Fn(SocketAddr) -> io::Result<Listener>) -> io:
         Err(error)
             if error.kind() == ErrorKind::AddrNotAvailable
                 || error.kind() == ErrorKind::Unsupported
-                || is_no_family(&error) =>
+                || is_address_family_unsupported(&error) =>
         {
             tracing::info!(%error, "no IPv6: listening on IPv4 alone");
             bind((Ipv4Addr::UNSPECIFIED, port).into())
@@ -217,7 +218,7 @@ fn bind_any(port: u16, bind: impl Fn(SocketAddr) -> io::Result<Listener>) -> io:
 }
 
 /// Returns whether the system does not have the address family of a socket: EAFNOSUPPORT, 97 on every Linux.
-fn is_no_family(error: &io::Error) -> bool {
+fn is_address_family_unsupported(error: &io::Error) -> bool {
     error.raw_os_error() == Some(97)
 }
 
@@ -251,7 +252,7 @@ fn bind_unix(path: &Path) -> io::Result<Listener> {
     let listener = unix::UnixListener::bind(path)?;
     // Until then, the umask lets no more than the owner connect.
     fs::set_permissions(path, fs::Permissions::from_mode(UNIX_MODE))?;
-    unix_listener(listener, SocketFile { path: path.to_owned(), is_ours: true })
+    unix_listener(listener, SocketFile { path: path.to_owned(), is_owned: true })
 }
 
 fn unix_listener(listener: unix::UnixListener, file: SocketFile) -> io::Result<Listener> {
@@ -260,7 +261,7 @@ fn unix_listener(listener: unix::UnixListener, file: SocketFile) -> io::Result<L
 }
 
 /// Takes one socket of systemd's.
-fn take(passed: &mut ListenFd, index: usize) -> Result<Listener, String> {
+fn take_systemd_socket(passed: &mut ListenFd, index: usize) -> Result<Listener, String> {
     let taken = match passed.take_tcp_listener(index) {
         Ok(listener) => listener.map(tcp),
         Err(no_tcp) => passed
@@ -270,14 +271,14 @@ fn take(passed: &mut ListenFd, index: usize) -> Result<Listener, String> {
             .map(|listener| {
                 let address = listener.local_addr()?;
                 let path = address.as_pathname().unwrap_or_else(|| Path::new("")).to_owned();
-                unix_listener(listener, SocketFile { path, is_ours: false })
+                unix_listener(listener, SocketFile { path, is_owned: false })
             }),
     };
     taken.ok_or_else(|| "taken twice".to_owned())?.map_err(|error| error.to_string())
 }
 
 /// Sets the options of a connection.
-fn prepare(stream: &tokio::net::TcpStream) {
+fn set_socket_options(stream: &tokio::net::TcpStream) {
     // Otherwise the end of a response may wait for the peer to acknowledge its beginning.
     let no_delay = stream.set_nodelay(true);
     if let Err(error) = no_delay.and_then(|()| SockRef::from(stream).set_send_buffer_size(SEND_BUFFER_BYTES)) {

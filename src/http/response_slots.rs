@@ -11,40 +11,40 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::client_address::ClientAddress;
-use super::connection::{Connection, Reading};
+use super::connection::{Connection, ResponseProgress};
 
 /// How long a client may keep others waiting: a response is ended for another when its client has taken nothing for so
 /// long, or has kept the server waiting for so long altogether and has more slots than others.
-const GRACE: Duration = Duration::from_secs(1);
+const MAX_STALL_WHILE_OTHERS_WAIT: Duration = Duration::from_secs(1);
 /// How many more slots than the next client a client may hold before its responses are ended for that one.
 const FAIR_LEAD: usize = 2;
 
 /// A number of slots, and the requests that wait for one.
 pub(super) struct ResponseSlots {
     slots: usize,
-    state: Mutex<State>,
+    state: Mutex<SlotState>,
 }
 
 #[derive(Default)]
-struct State {
-    held: Vec<Held>,
-    waiting: VecDeque<Waiting>,
+struct SlotState {
+    held: Vec<HeldSlot>,
+    waiting: VecDeque<QueuedResponse>,
 }
 
-struct Held {
-    reading: Arc<Reading>,
-    is_ended: bool,
+struct HeldSlot {
+    reading: Arc<ResponseProgress>,
+    is_aborted: bool,
 }
 
-struct Waiting {
-    reading: Arc<Reading>,
-    grant: oneshot::Sender<Slot>,
+struct QueuedResponse {
+    reading: Arc<ResponseProgress>,
+    grant: oneshot::Sender<ResponseSlot>,
 }
 
 /// The right to write one response, until it is dropped.
-pub(super) struct Slot {
+pub(super) struct ResponseSlot {
     slots: Arc<ResponseSlots>,
-    reading: Arc<Reading>,
+    reading: Arc<ResponseProgress>,
 }
 
 impl ResponseSlots {
@@ -53,86 +53,89 @@ impl ResponseSlots {
     }
 
     /// Waits for a slot. Among those who wait, the client that holds the fewest is served first.
-    pub(super) async fn acquire(self: &Arc<Self>, connection: Option<Arc<Connection>>) -> Slot {
-        let reading = Reading::begin(connection);
+    pub(super) async fn acquire(self: &Arc<Self>, connection: Option<Arc<Connection>>) -> ResponseSlot {
+        let reading = ResponseProgress::start(connection);
         let mut granted = {
             let mut state = self.lock();
             if state.held.len() < self.slots {
                 return self.hold(&mut state, reading);
             }
             let (grant, granted) = oneshot::channel();
-            state.waiting.push_back(Waiting { reading, grant });
+            state.waiting.push_back(QueuedResponse { reading, grant });
             granted
         };
         loop {
-            self.end_slow(Instant::now());
+            self.abort_slow(Instant::now());
             tokio::select! {
                 slot = &mut granted => if let Ok(slot) = slot { return slot },
-                () = sleep(GRACE / 4) => {}
+                () = sleep(MAX_STALL_WHILE_OTHERS_WAIT / 4) => {}
             }
         }
     }
 
-    fn hold(self: &Arc<Self>, state: &mut State, reading: Arc<Reading>) -> Slot {
-        state.held.push(Held { reading: Arc::clone(&reading), is_ended: false });
-        Slot { slots: Arc::clone(self), reading }
+    fn hold(self: &Arc<Self>, state: &mut SlotState, reading: Arc<ResponseProgress>) -> ResponseSlot {
+        state.held.push(HeldSlot { reading: Arc::clone(&reading), is_aborted: false });
+        ResponseSlot { slots: Arc::clone(self), reading }
     }
 
     /// Ends the slowest response for each request that waits, as far as there are slow ones.
-    fn end_slow(&self, now: Instant) {
+    fn abort_slow(&self, now: Instant) {
         let mut state = self.lock();
         state.waiting.retain(|waiting| !waiting.grant.is_closed());
-        let State { held, waiting } = &mut *state;
-        let leaving = held.iter().filter(|held| held.is_ended).count();
-        for Waiting { reading: waits, .. } in waiting.iter().skip(leaving) {
-            let fair = of_client(held, waits.client()) + FAIR_LEAD;
+        let SlotState { held, waiting } = &mut *state;
+        let leaving = held.iter().filter(|held| held.is_aborted).count();
+        for QueuedResponse { reading: waits, .. } in waiting.iter().skip(leaving) {
+            let fair = slots_of_client(held, waits.client()) + FAIR_LEAD;
             let victim = (0..held.len()).filter_map(|index| {
-                let Held { reading, is_ended } = held.get(index)?;
-                let (stalled, waited) = reading.waits(now);
-                let is_unfair = waited >= GRACE && of_client(held, reading.client()) >= fair;
-                (!is_ended && (stalled >= GRACE || is_unfair)).then_some((stalled, waited, index))
+                let HeldSlot { reading, is_aborted: is_ended } = held.get(index)?;
+                let (stalled, waited) = reading.stall_durations(now);
+                let is_unfair =
+                    waited >= MAX_STALL_WHILE_OTHERS_WAIT && slots_of_client(held, reading.client()) >= fair;
+                (!is_ended && (stalled >= MAX_STALL_WHILE_OTHERS_WAIT || is_unfair)).then_some((stalled, waited, index))
             });
             let Some(victim) = victim.max().and_then(|(_, _, index)| held.get_mut(index)) else { return };
-            victim.is_ended = true;
-            victim.reading.cut_off();
+            victim.is_aborted = true;
+            victim.reading.abort();
         }
     }
 
     /// Gives a slot up, to the next request if one waits.
-    fn release(self: &Arc<Self>, reading: &Arc<Reading>) {
+    fn release(self: &Arc<Self>, reading: &Arc<ResponseProgress>) {
         let mut state = self.lock();
         state.held.retain(|held| !Arc::ptr_eq(&held.reading, reading));
         state.waiting.retain(|waiting| !waiting.grant.is_closed());
-        let State { held, waiting } = &*state;
+        let SlotState { held, waiting } = &*state;
         let next = (0..waiting.len()).min_by_key(|index| {
             let client = waiting.get(*index).map_or(ClientAddress::Unknown, |waiting| waiting.reading.client());
-            (of_client(held, client), *index)
+            (slots_of_client(held, client), *index)
         });
-        let Some(Waiting { reading, grant }) = next.and_then(|index| state.waiting.remove(index)) else { return };
+        let Some(QueuedResponse { reading, grant }) = next.and_then(|index| state.waiting.remove(index)) else {
+            return;
+        };
         let slot = self.hold(&mut state, reading);
         drop(state);
         // Who has stopped waiting gives it up again.
         drop(grant.send(slot));
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SlotState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Returns how many slots a client holds whose response is not being ended.
-fn of_client(held: &[Held], client: ClientAddress) -> usize {
-    held.iter().filter(|held| !held.is_ended && held.reading.client() == client).count()
+fn slots_of_client(held: &[HeldSlot], client: ClientAddress) -> usize {
+    held.iter().filter(|held| !held.is_aborted && held.reading.client() == client).count()
 }
 
-impl Slot {
+impl ResponseSlot {
     /// Returns how the response of this slot is read.
-    pub(super) fn reading(&self) -> &Arc<Reading> {
+    pub(super) fn progress(&self) -> &Arc<ResponseProgress> {
         &self.reading
     }
 }
 
-impl Drop for Slot {
+impl Drop for ResponseSlot {
     fn drop(&mut self) {
         self.slots.release(&self.reading);
     }

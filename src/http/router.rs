@@ -8,26 +8,26 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Redirect};
 use axum::routing::{MethodRouter, get};
 
-use super::access::{self, Access};
-use super::bearer::Bearers;
-use super::page::Frame;
+use super::access_control::{self, AccessControl};
+use super::bearer_auth::TokenAuthorizer;
+use super::page::Layout;
 use super::response_slots::ResponseSlots;
-use super::{Config, Site, api, assets, health, lifecycle, metrics, page, problem};
+use super::{Backend, HttpConfig, api, assets, health, log_level, page, problem_details, scrape};
 
 /// What the handlers share.
 #[derive(Clone)]
-pub(super) struct Shared {
-    pub(super) site: Arc<dyn Site>,
+pub(super) struct AppState {
+    pub(super) backend: Arc<dyn Backend>,
     /// Limits how many scrapes are written at a time.
-    pub(super) scrapes: Arc<ResponseSlots>,
+    pub(super) scrape_slots: Arc<ResponseSlots>,
     /// The same of pages and JSON.
-    pub(super) looks: Arc<ResponseSlots>,
+    pub(super) page_slots: Arc<ResponseSlots>,
     /// What every page has.
-    pub(super) frame: Arc<Frame>,
+    pub(super) layout: Arc<Layout>,
 }
 
 /// Every route but that of the metrics.
-fn routes() -> Vec<(&'static str, MethodRouter<Shared>)> {
+fn routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
     vec![
         ("/", get(page::index)),
         ("/failures/{namespace}/{pod}", get(page::pod)),
@@ -47,29 +47,30 @@ fn routes() -> Vec<(&'static str, MethodRouter<Shared>)> {
 }
 
 /// Returns the routes of a site. `get` answers HEAD too, and refuses every other method with `Allow`.
-pub fn router(site: Arc<dyn Site>, config: &Config) -> Router {
-    let Config { telemetry_path, route_prefix, link_prefix, limits, .. } = config;
+pub fn router(site: Arc<dyn Backend>, config: &HttpConfig) -> Router {
+    let HttpConfig { telemetry_path, route_prefix, link_prefix, limits, .. } = config;
     let prefix = route_prefix.as_str();
-    let frame = Frame {
+    let frame = Layout {
         base: link_prefix.as_str().to_owned(),
         telemetry_path: telemetry_path.as_str().to_owned(),
         version: crate::build::VERSION,
     };
-    let shared = Shared {
-        site,
-        scrapes: ResponseSlots::new(limits.scrapes),
-        looks: ResponseSlots::new(limits.looks),
-        frame: Arc::new(frame),
+    let shared = AppState {
+        backend: site,
+        scrape_slots: ResponseSlots::new(limits.max_scrapes),
+        page_slots: ResponseSlots::new(limits.max_pages),
+        layout: Arc::new(frame),
     };
-    let bearers = config.reviewer.clone().map(|reviewer| Arc::new(Bearers::new(reviewer, limits.connections)));
-    let access = Access {
-        web: config.web.clone(),
-        prefix: route_prefix.clone(),
-        bearers,
-        refusals: Arc::clone(&config.refusals),
+    let bearers =
+        config.access_reviewer.clone().map(|reviewer| Arc::new(TokenAuthorizer::new(reviewer, limits.max_connections)));
+    let access = AccessControl {
+        web_config: config.web_config.clone(),
+        route_prefix: route_prefix.clone(),
+        token_authorizer: bearers,
+        rejections: Arc::clone(&config.rejections),
     };
-    let lifecycle = config.set_log_level.clone().map(lifecycle::routes).unwrap_or_default();
-    let mut router = Router::new().route(&format!("{prefix}{}", telemetry_path.as_str()), get(metrics::scrape));
+    let lifecycle = config.set_log_level.clone().map(log_level::routes).unwrap_or_default();
+    let mut router = Router::new().route(&format!("{prefix}{}", telemetry_path.as_str()), get(scrape::scrape));
     for (path, answer) in routes() {
         router = router.route(&format!("{prefix}{path}"), answer);
     }
@@ -79,26 +80,31 @@ pub fn router(site: Arc<dyn Site>, config: &Config) -> Router {
         router = router.route("/", redirect.clone()).route(prefix, redirect);
     }
     router
-        .fallback(async |uri: Uri| refuse(&uri, StatusCode::NOT_FOUND, "not found"))
+        .fallback(async |uri: Uri| error_response(&uri, StatusCode::NOT_FOUND, "not found"))
         .method_not_allowed_fallback(async |uri: Uri| {
-            refuse(&uri, StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
+            error_response(&uri, StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
         })
         .with_state(shared)
         .merge(lifecycle)
-        .layer(map_response(harden))
-        .layer(from_fn_with_state(access, access::guard))
+        .layer(map_response(add_security_headers))
+        .layer(from_fn_with_state(access, access_control::enforce))
 }
 
 /// Refuses a request, in words for a script where a script asks.
-fn refuse(uri: &Uri, status: StatusCode, why: &str) -> axum::response::Response {
+fn error_response(uri: &Uri, status: StatusCode, why: &str) -> axum::response::Response {
     if uri.path().contains("/api/") {
-        return (status, [(header::CONTENT_TYPE, problem::CONTENT_TYPE)], problem::body(status, why)).into_response();
+        return (
+            status,
+            [(header::CONTENT_TYPE, problem_details::CONTENT_TYPE)],
+            problem_details::problem_body(status, why),
+        )
+            .into_response();
     }
     (status, format!("{why}\n")).into_response()
 }
 
 /// Adds the headers that keep a browser from doing more than show the page.
-async fn harden<B>(mut response: Response<B>) -> Response<B> {
+async fn add_security_headers<B>(mut response: Response<B>) -> Response<B> {
     let policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                   form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     let headers = response.headers_mut();

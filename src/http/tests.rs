@@ -1,7 +1,7 @@
 mod access;
-mod answers;
 mod connections;
 mod http2;
+mod responses;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,16 +12,16 @@ use std::time::Duration;
 use axum::Router;
 use tokio::sync::oneshot;
 
-use super::{Config, Limits, NotReady, Sight, Site, router, serve_router};
-use crate::metrics::exposition::Format;
+use super::{Backend, HttpConfig, NotReady, Overview, ServerLimits, router, serve_router};
+use crate::metrics::exposition::ExpositionFormat;
 use image_pull_model::facts::PodId;
-use image_pull_model::history::Point;
+use image_pull_model::history::TimelinePoint;
 
 /// How long a test waits for what should come at once, before it fails.
 const LONG: Duration = Duration::from_secs(20);
 
 /// What a [`Probe`] does when it is scraped.
-enum Scrape {
+enum FakeScrape {
     /// Returns the name of the format, this many times.
     Repeat(usize),
     NotReady,
@@ -32,22 +32,22 @@ enum Scrape {
     Wait(mpsc::Sender<()>, Mutex<mpsc::Receiver<()>>),
 }
 
-struct Probe(Scrape);
+struct FakeBackend(FakeScrape);
 
-impl Site for Probe {
-    fn scrape(&self, format: Format) -> Result<super::WriteBody, NotReady> {
+impl Backend for FakeBackend {
+    fn scrape(&self, format: ExpositionFormat) -> Result<super::BodyWriter, NotReady> {
         let body = match &self.0 {
-            Scrape::Repeat(times) => format!("{format:?}").repeat(*times),
-            Scrape::NotReady => return Err(NotReady("the first list is not complete".to_owned())),
-            Scrape::Panic => panic!("scrape"),
-            Scrape::Wait(begun, go) => {
+            FakeScrape::Repeat(times) => format!("{format:?}").repeat(*times),
+            FakeScrape::NotReady => return Err(NotReady("the first list is not complete".to_owned())),
+            FakeScrape::Panic => panic!("scrape"),
+            FakeScrape::Wait(begun, go) => {
                 begun.send(()).unwrap();
                 let _ = go.lock().unwrap().recv();
                 "waited".to_owned()
             }
-            Scrape::Break => "begun".to_owned(),
+            FakeScrape::Break => "begun".to_owned(),
         };
-        let breaks = matches!(self.0, Scrape::Break);
+        let breaks = matches!(self.0, FakeScrape::Break);
         Ok(Box::new(move |mut sink| {
             // In pieces, as a real one. An error means that the client has gone.
             let _ = body.as_bytes().chunks(64 << 10).try_for_each(|piece| sink.write_all(piece));
@@ -56,54 +56,54 @@ impl Site for Probe {
         }))
     }
 
-    fn look(&self) -> Result<Sight, NotReady> {
+    fn overview(&self) -> Result<Overview, NotReady> {
         match &self.0 {
-            Scrape::NotReady => Err(NotReady("the first list is not complete".to_owned())),
-            Scrape::Panic => panic!("look"),
-            Scrape::Repeat(_) | Scrape::Break | Scrape::Wait(..) => Ok(Sight::default()),
+            FakeScrape::NotReady => Err(NotReady("the first list is not complete".to_owned())),
+            FakeScrape::Panic => panic!("look"),
+            FakeScrape::Repeat(_) | FakeScrape::Break | FakeScrape::Wait(..) => Ok(Overview::default()),
         }
     }
 
-    fn timelines(&self, _: &PodId) -> Vec<(String, Vec<Point>)> {
+    fn timelines(&self, _: &PodId) -> Vec<(String, Vec<TimelinePoint>)> {
         Vec::new()
     }
 
     fn ready(&self) -> Result<Vec<String>, String> {
         match &self.0 {
-            Scrape::NotReady => Err("the first list is not complete".to_owned()),
-            Scrape::Repeat(_) | Scrape::Panic | Scrape::Break | Scrape::Wait(..) => Ok(Vec::new()),
+            FakeScrape::NotReady => Err("the first list is not complete".to_owned()),
+            FakeScrape::Repeat(_) | FakeScrape::Panic | FakeScrape::Break | FakeScrape::Wait(..) => Ok(Vec::new()),
         }
     }
 
     fn live(&self) -> Result<(), String> {
         match &self.0 {
-            Scrape::Panic => Err("a task has ended".to_owned()),
-            Scrape::Repeat(_) | Scrape::NotReady | Scrape::Break | Scrape::Wait(..) => Ok(()),
+            FakeScrape::Panic => Err("a task has ended".to_owned()),
+            FakeScrape::Repeat(_) | FakeScrape::NotReady | FakeScrape::Break | FakeScrape::Wait(..) => Ok(()),
         }
     }
 }
 
 /// A server on loopback with a runtime of its own.
-struct Server {
+struct TestServer {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Server {
-    fn start(scrape: Scrape) -> Self {
-        Self::with_limits(scrape, Limits::default())
+impl TestServer {
+    fn start(scrape: FakeScrape) -> Self {
+        Self::with_limits(scrape, ServerLimits::default())
     }
 
-    fn with_limits(scrape: Scrape, limits: Limits) -> Self {
-        Self::with_config(scrape, Config { limits, ..Config::default() })
+    fn with_limits(scrape: FakeScrape, limits: ServerLimits) -> Self {
+        Self::with_config(scrape, HttpConfig { limits, ..HttpConfig::default() })
     }
 
-    fn with_config(scrape: Scrape, config: Config) -> Self {
-        Self::with_router(config, |config| router(Arc::new(Probe(scrape)), config))
+    fn with_config(scrape: FakeScrape, config: HttpConfig) -> Self {
+        Self::with_router(config, |config| router(Arc::new(FakeBackend(scrape)), config))
     }
 
-    fn with_router(config: Config, router: impl FnOnce(&Config) -> Router + Send + 'static) -> Self {
+    fn with_router(config: HttpConfig, router: impl FnOnce(&HttpConfig) -> Router + Send + 'static) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -137,24 +137,24 @@ impl Server {
     }
 
     /// Sends a request on a connection of its own and returns what comes back until the server closes it.
-    fn ask(&self, request: &str) -> Answer {
+    fn send(&self, request: &str) -> ParsedResponse {
         let mut stream = self.connect();
         stream.write_all(request.as_bytes()).unwrap();
-        Answer::parse(&read_to_end(&mut stream))
+        ParsedResponse::parse(&read_to_end(&mut stream))
     }
 
-    fn get(&self, path: &str, headers: &str) -> Answer {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"))
+    fn get(&self, path: &str, headers: &str) -> ParsedResponse {
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"))
     }
 }
 
-struct Answer {
+struct ParsedResponse {
     status: u16,
     head: String,
     body: Vec<u8>,
 }
 
-impl Answer {
+impl ParsedResponse {
     fn parse(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("no end of header");
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
@@ -162,7 +162,7 @@ impl Answer {
         let mut answer = Self { status, head, body: bytes[end + 4..].to_vec() };
         // The answer to HEAD has none.
         if answer.header("transfer-encoding") == Some("chunked") && !answer.body.is_empty() {
-            answer.body = unchunked(&answer.body).expect("the last chunk is missing");
+            answer.body = decode_chunked(&answer.body).expect("the last chunk is missing");
         }
         answer
     }
@@ -178,7 +178,7 @@ impl Answer {
 }
 
 /// Returns what the chunks hold, if the last one is there.
-fn unchunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
+fn decode_chunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
     let mut whole = Vec::new();
     loop {
         let end = bytes.windows(2).position(|two| two == b"\r\n")?;

@@ -19,11 +19,11 @@ use axum::http::HeaderMap;
 use ring::error::Unspecified;
 use tokio_rustls::TlsAcceptor;
 
-use super::password::{Checks, Users};
-use super::rate::Rate;
+use super::basic_auth::{PasswordVerifier, Users};
+use super::rate_limiter::RateLimiter;
 use protection::Protection;
 
-pub use reload::{Current, Reload, Reloading, Reloads};
+pub use reload::{CurrentWebConfig, ReloadStatus, SharedReloadStatus, WebConfigReloader};
 
 /// What a file sets, checked and ready for use. The default is what holds without a file.
 #[derive(Clone, Default)]
@@ -35,11 +35,11 @@ pub struct WebConfig {
     /// Who may ask; `None` for anybody.
     pub(super) users: Option<Users>,
     /// How often may be asked.
-    pub(super) rate: Option<Rate>,
+    pub(super) rate_limiter: Option<RateLimiter>,
     /// What of it a reload may not take away.
     pub(super) protection: Protection,
     /// What an operator should know of it.
-    pub(super) notes: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl WebConfig {
@@ -49,62 +49,65 @@ impl WebConfig {
     }
 
     /// Returns what an operator should know of it, a line each.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Returns whether clients have to give a password.
-    pub fn has_users(&self) -> bool {
+    pub fn has_basic_auth(&self) -> bool {
         self.users.is_some()
     }
 }
 
 /// Everything that is wrong with a file, each with its place.
 #[derive(Debug, PartialEq, Eq)]
-pub struct BadWebConfig {
+pub struct InvalidWebConfig {
     path: PathBuf,
-    problems: Vec<Problem>,
+    problems: Vec<ConfigProblem>,
 }
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Problem {
+struct ConfigProblem {
     /// Line and column, from 1; `None` when it is about the whole file.
-    place: Option<(u64, u64)>,
+    position: Option<(u64, u64)>,
     text: String,
 }
 
-impl BadWebConfig {
+impl InvalidWebConfig {
     /// Returns a line for each problem, as compilers write them.
     pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
         self.problems.iter().map(|problem| {
-            let place = problem.place.map_or_else(String::new, |(line, column)| format!("{line}:{column}: "));
+            let place = problem.position.map_or_else(String::new, |(line, column)| format!("{line}:{column}: "));
             format!("{}:{}{}", self.path.display(), if place.is_empty() { " " } else { &place }, problem.text)
         })
     }
 }
 
-impl fmt::Display for BadWebConfig {
+impl fmt::Display for InvalidWebConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.lines().collect::<Vec<_>>().join("; "))
     }
 }
 
-impl std::error::Error for BadWebConfig {}
+impl std::error::Error for InvalidWebConfig {}
 
 /// Reads and checks a file and all the files it names.
 ///
 /// # Errors
 /// With everything that is wrong, unless the text is no YAML or does not fit: then with the first place where it does not.
-pub fn load(path: &Path) -> Result<WebConfig, BadWebConfig> {
-    let read = file::Read::of(path);
-    read.check(&checks(path, Checks::new())?)
+pub fn load(path: &Path) -> Result<WebConfig, InvalidWebConfig> {
+    let read = file::LoadedFiles::load(path);
+    read.check(&password_verifier(path, PasswordVerifier::new())?)
 }
 
 /// Returns the checks. Without a secret key for them there is no configuration, rather than one without passwords.
-fn checks(path: &Path, checks: Result<Arc<Checks>, Unspecified>) -> Result<Arc<Checks>, BadWebConfig> {
+fn password_verifier(
+    path: &Path,
+    checks: Result<Arc<PasswordVerifier>, Unspecified>,
+) -> Result<Arc<PasswordVerifier>, InvalidWebConfig> {
     checks.map_err(|_| {
-        let problem = Problem { place: None, text: "the system has no randomness".to_owned() };
-        BadWebConfig { path: path.to_owned(), problems: vec![problem] }
+        let problem = ConfigProblem { position: None, text: "the system has no randomness".to_owned() };
+        InvalidWebConfig { path: path.to_owned(), problems: vec![problem] }
     })
 }

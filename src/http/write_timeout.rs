@@ -16,7 +16,7 @@ use super::connection::Connection;
 /// The time runs from the first write that has to wait until everything is flushed, whatever trickles out meanwhile:
 /// hyper flushes when its buffer is empty, that is when the kernel has all of the response. hyper itself has no such
 /// limit, and a peer that never reads would keep what is left of a response in memory for ever.
-pub(super) struct TimedStream<S> {
+pub(super) struct WriteTimeoutStream<S> {
     stream: S,
     limit: Duration,
     timer: Pin<Box<Sleep>>,
@@ -25,13 +25,13 @@ pub(super) struct TimedStream<S> {
     connection: Option<Arc<Connection>>,
 }
 
-impl<S> TimedStream<S> {
+impl<S> WriteTimeoutStream<S> {
     pub(super) fn new(stream: S, limit: Duration, connection: Option<Arc<Connection>>) -> Self {
         Self { stream, limit, timer: Box::pin(sleep(limit)), waiting: false, connection }
     }
 
     /// Turns a wait into an error if it has lasted too long.
-    fn bound<T>(&mut self, context: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn check_timeout<T>(&mut self, context: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_ready() {
             return result;
         }
@@ -44,10 +44,10 @@ impl<S> TimedStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeoutStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.bound(context, result)
+        self.check_timeout(context, result)
     }
 
     fn poll_write_vectored(
@@ -56,7 +56,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
-        self.bound(context, result)
+        self.check_timeout(context, result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -68,16 +68,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
         if result.is_ready() {
             self.waiting = false;
         }
-        self.bound(context, result)
+        self.check_timeout(context, result)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.bound(context, result)
+        self.check_timeout(context, result)
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeoutStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -4,12 +4,12 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::cluster::codec::JsonItems;
-use crate::cluster::wire::{self, Undecodable};
+use crate::cluster::wire::{self, UndecodableObject};
 use image_pull_model::facts::PodFacts;
 
 /// An error of reading pods from a file.
 #[derive(Debug, thiserror::Error)]
-pub enum BadFile {
+pub enum FileError {
     /// The file is empty.
     #[error("the file is empty")]
     Empty,
@@ -21,18 +21,18 @@ pub enum BadFile {
     Yaml(String),
     /// The file contains no pods.
     #[error("found {0}, expected pods as printed by `kubectl get pods -A -o json` (for a watch stream, use `replay`)")]
-    NoPods(String),
+    NotPods(String),
 }
 
 /// Calls `each` with every pod in a file, or with its decoding error. Ignores objects of other kinds.
 ///
 /// # Errors
 /// Returns an error if the text is not a list of pods or a single pod.
-pub fn read_pods(text: &str, each: impl FnMut(Result<PodFacts, Undecodable>)) -> Result<(), BadFile> {
+pub fn read_pods(text: &str, each: impl FnMut(Result<PodFacts, UndecodableObject>)) -> Result<(), FileError> {
     // Editors and shells on Windows write this byte order mark.
     let text = text.trim_start_matches('\u{feff}').trim();
     match text.chars().next() {
-        None => Err(BadFile::Empty),
+        None => Err(FileError::Empty),
         Some('{') => pods_of_json(text, each),
         Some(_) => pods_of_json(&json_of_yaml(text)?, each),
     }
@@ -50,32 +50,32 @@ struct ObjectKind {
     kind: Option<String>,
 }
 
-fn pods_of_json(text: &str, mut each: impl FnMut(Result<PodFacts, Undecodable>)) -> Result<(), BadFile> {
+fn pods_of_json(text: &str, mut each: impl FnMut(Result<PodFacts, UndecodableObject>)) -> Result<(), FileError> {
     let document: ListDocument = serde_json::from_str(text)?;
     if document.items.is_none() {
         return match object_kind(text).as_deref() {
             Some("Pod") => {
-                each(wire::decode(text.as_bytes()));
+                each(wire::decode_json_pod(text.as_bytes()));
                 Ok(())
             }
-            Some(other) => Err(BadFile::NoPods(format!("a {other}"))),
-            None => Err(BadFile::NoPods("an object without a kind".to_owned())),
+            Some(other) => Err(FileError::NotPods(format!("a {other}"))),
+            None => Err(FileError::NotPods("an object without a kind".to_owned())),
         };
     }
     let (mut has_pods, mut stranger) = (false, None);
-    let mut items = JsonItems::of(text);
+    let mut items = JsonItems::new(text);
     while let Some(item) = items.next_item()? {
         let object = text.get(item).unwrap_or_default();
         match object_kind(object) {
             Some(other) if other != "Pod" => stranger = stranger.or(Some(other)),
             Some(_) | None => {
                 has_pods = true;
-                each(wire::decode(object.as_bytes()));
+                each(wire::decode_json_pod(object.as_bytes()));
             }
         }
     }
     match stranger {
-        Some(other) if !has_pods => Err(BadFile::NoPods(format!("a list of {other}"))),
+        Some(other) if !has_pods => Err(FileError::NotPods(format!("a list of {other}"))),
         Some(_) | None => Ok(()),
     }
 }
@@ -85,7 +85,7 @@ fn object_kind(object: &str) -> Option<String> {
 }
 
 /// Converts YAML to JSON, so that there is one decoder.
-fn json_of_yaml(text: &str) -> Result<String, BadFile> {
+fn json_of_yaml(text: &str) -> Result<String, FileError> {
     // The number of nodes is not limited; the expansion of aliases stays limited.
     let budget = serde_saphyr::budget! {
         max_reader_input_bytes: None,
@@ -95,9 +95,9 @@ fn json_of_yaml(text: &str) -> Result<String, BadFile> {
     };
     let options = serde_saphyr::options! { budget: budget, with_snippet: false };
     let document: serde_json::Value =
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| BadFile::Yaml(error.to_string()))?;
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| FileError::Yaml(error.to_string()))?;
     if !document.is_object() {
-        return Err(BadFile::NoPods("plain text".to_owned()));
+        return Err(FileError::NotPods("plain text".to_owned()));
     }
     Ok(document.to_string())
 }

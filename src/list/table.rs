@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::present::{FailingContainer, age};
-use crate::terminal::{Terminal, escaped};
-use image_pull_model::since::Basis;
+use crate::present::{FailureReport, format_age};
+use crate::terminal::{Terminal, escape_controls};
+use image_pull_model::failure_start::StartBasis;
 use image_pull_model::time::Timestamp;
 
 const CAUSE: &str = "CAUSE";
@@ -24,12 +24,12 @@ const RESET: &str = "\x1b[0m";
 /// Writes one entry for all containers with the same workload, image and cause, so that a rollout of many pods is one
 /// entry. The image is on its own line below, because it is long and the most important value.
 pub(super) fn write_grouped(
-    failing: &[FailingContainer],
+    failing: &[FailureReport],
     now: Timestamp,
     terminal: Terminal,
     out: impl Write,
 ) -> io::Result<()> {
-    let mut groups: BTreeMap<_, Vec<&FailingContainer>> = BTreeMap::new();
+    let mut groups: BTreeMap<_, Vec<&FailureReport>> = BTreeMap::new();
     for one in failing {
         let place = (&one.namespace, &one.workload_kind, &one.workload, &one.container, &one.image, one.cause);
         groups.entry(place).or_default().push(one);
@@ -43,7 +43,7 @@ pub(super) fn write_grouped(
             workload(first),
             group.len().to_string(),
             // The age of the failure, not that of its current cause.
-            age(Duration::from_secs(longest)),
+            format_age(Duration::from_secs(longest)),
             cause(first.cause, group.iter().all(|one| one.cause_inferred)),
             attempts(most_attempts),
             next_attempt(group.iter().filter_map(|one| one.next_attempt).min(), now),
@@ -56,7 +56,7 @@ pub(super) fn write_grouped(
 
 /// Writes one line per container without truncation.
 pub(super) fn write_wide(
-    failing: &[FailingContainer],
+    failing: &[FailureReport],
     now: Timestamp,
     terminal: Terminal,
     out: impl Write,
@@ -71,7 +71,7 @@ pub(super) fn write_wide(
             one.node.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
             one.image.clone(),
             one.reason.to_owned(),
-            age(Duration::from_secs(one.failing_seconds)),
+            format_age(Duration::from_secs(one.failing_seconds)),
             one.since_basis.to_owned(),
             cause(one.cause, one.cause_inferred),
             one.cause_group.to_owned(),
@@ -107,7 +107,7 @@ fn cause(cause: &str, is_inferred: bool) -> String {
 }
 
 /// Formats a workload as `TYPE/NAME`, which kubectl accepts.
-fn workload(one: &FailingContainer) -> String {
+fn workload(one: &FailureReport) -> String {
     let kind = match one.workload_kind.as_str() {
         "Deployment" => "deploy",
         "ReplicaSet" => "rs",
@@ -120,9 +120,9 @@ fn workload(one: &FailingContainer) -> String {
 }
 
 /// Formats the number of attempts. `3+` is a lower bound.
-fn attempts(one: &FailingContainer) -> String {
+fn attempts(one: &FailureReport) -> String {
     match one.attempts {
-        exact if one.since_basis == Basis::Observed.as_str() => exact.to_string(),
+        exact if one.since_basis == StartBasis::Observed.as_str() => exact.to_string(),
         0 => UNKNOWN.to_owned(),
         seen => format!("{seen}+"),
     }
@@ -132,7 +132,7 @@ fn next_attempt(next: Option<Timestamp>, now: Timestamp) -> String {
     match next {
         None => UNKNOWN.to_owned(),
         Some(next) if next <= now => "now".to_owned(),
-        Some(next) => age(next.since(now)),
+        Some(next) => format_age(next.saturating_duration_since(now)),
     }
 }
 
@@ -156,7 +156,7 @@ impl Table {
         }
         for line in &mut self.lines {
             for text in line.cells.iter_mut().chain(&mut line.detail) {
-                if let Cow::Owned(escaped) = escaped(text) {
+                if let Cow::Owned(escaped) = escape_controls(text) {
                     *text = escaped;
                 }
             }
@@ -223,7 +223,7 @@ fn format_row<'a>(
 }
 
 fn paint(text: &str, colour: &str, terminal: Terminal) -> String {
-    if terminal.colour { format!("{colour}{text}{RESET}") } else { text.to_owned() }
+    if terminal.color { format!("{colour}{text}{RESET}") } else { text.to_owned() }
 }
 
 /// Truncates a text in the middle. Keeps both ends, because an image ends with its tag.

@@ -12,23 +12,23 @@ use std::time::Duration;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Maximum size of the queue, in bytes; as much again may be on its way to the output.
-const CAPACITY: usize = 128 * 1024;
+const CAPACITY_BYTES: usize = 128 * 1024;
 
 /// A bounded queue of log lines.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
-    state: Mutex<State>,
+pub(super) struct LogQueue {
+    state: Mutex<QueueState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     lines: Vec<u8>,
     is_writing: bool,
     dropped: u64,
 }
 
-impl Queue {
+impl LogQueue {
     /// Starts the thread that writes to `out`. It calls `idle` after each successful write, and every `pause` while
     /// there is nothing to write.
     pub(super) fn start(
@@ -69,7 +69,7 @@ impl Queue {
     /// Queues a line, or drops it when the queue is full.
     pub(super) fn push(&self, line: &[u8]) {
         let mut state = self.lock();
-        if state.lines.len() + line.len() > CAPACITY {
+        if state.lines.len() + line.len() > CAPACITY_BYTES {
             state.dropped += 1;
             return;
         }
@@ -79,14 +79,14 @@ impl Queue {
     }
 
     /// Queues a line even when the queue is full: the last one of the process.
-    pub(super) fn push_last(&self, line: &[u8]) {
+    pub(super) fn push_final(&self, line: &[u8]) {
         self.lock().lines.extend_from_slice(line);
         self.changed.notify_all();
     }
 
     /// Waits until everything is written, but no longer than `limit`.
     pub(super) fn flush(&self, limit: Duration) {
-        let is_busy = |state: &mut State| state.is_writing || !state.lines.is_empty();
+        let is_busy = |state: &mut QueueState| state.is_writing || !state.lines.is_empty();
         // What could not be written by then is lost with the process.
         drop(self.changed.wait_timeout_while(self.lock(), limit, is_busy));
     }
@@ -96,14 +96,14 @@ impl Queue {
         self.lock().dropped
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Takes one line at a time, as the formatting layers write them.
 #[derive(Clone, Debug)]
-pub(super) struct QueueWriter(pub(super) Arc<Queue>);
+pub(super) struct QueueWriter(pub(super) Arc<LogQueue>);
 
 impl Write for QueueWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
@@ -131,12 +131,12 @@ mod tests {
     use super::*;
 
     /// An output that takes what is written when it is told to, and shows it.
-    struct Gate {
+    struct GatedWriter {
         opened: Receiver<()>,
         written: Sender<Vec<u8>>,
     }
 
-    impl Write for Gate {
+    impl Write for GatedWriter {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.opened.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
             self.written.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
@@ -148,20 +148,20 @@ mod tests {
         }
     }
 
-    fn started() -> (Arc<Queue>, Sender<()>, Receiver<Vec<u8>>) {
-        let (queue, (open, opened), (written, shown)) = (Arc::<Queue>::default(), channel(), channel());
-        queue.start(Gate { opened, written }, Duration::from_secs(3600), || {}).unwrap();
+    fn start_queue() -> (Arc<LogQueue>, Sender<()>, Receiver<Vec<u8>>) {
+        let (queue, (open, opened), (written, shown)) = (Arc::<LogQueue>::default(), channel(), channel());
+        queue.start(GatedWriter { opened, written }, Duration::from_secs(3600), || {}).unwrap();
         (queue, open, shown)
     }
 
     #[test]
-    fn an_output_that_nobody_reads_stops_nobody_and_what_is_dropped_is_counted() {
-        let (queue, open, shown) = started();
+    fn a_blocked_output_blocks_no_caller_and_dropped_lines_are_counted() {
+        let (queue, open, shown) = start_queue();
         let lines = 10_000;
         for number in 0..lines {
             queue.push(format!("line {number} {}\n", "x".repeat(100)).as_bytes());
         }
-        assert!(queue.lock().lines.len() <= CAPACITY);
+        assert!(queue.lock().lines.len() <= CAPACITY_BYTES);
         queue.flush(Duration::ZERO);
         (0..9).for_each(|_| open.send(()).unwrap());
         queue.flush(Duration::from_secs(60));
@@ -173,10 +173,10 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_is_written_even_when_the_queue_is_full() {
-        let (queue, open, shown) = started();
+    fn the_final_line_is_written_when_the_queue_is_full() {
+        let (queue, open, shown) = start_queue();
         (0..10_000).for_each(|_| queue.push(&[b'x'; 100]));
-        queue.push_last(b"the end\n");
+        queue.push_final(b"the end\n");
         (0..9).for_each(|_| open.send(()).unwrap());
         queue.flush(Duration::from_secs(60));
         assert!(shown.try_iter().flatten().collect::<Vec<u8>>().ends_with(b"the end\n"));
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn lines_that_cannot_be_written_are_counted() {
-        let (queue, open, _) = started();
+        let (queue, open, _) = start_queue();
         drop(open);
         queue.push(b"one\ntwo\n");
         queue.flush(Duration::from_secs(60));

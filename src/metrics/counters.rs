@@ -10,35 +10,35 @@
 mod histograms;
 mod pairs;
 mod registries;
-mod shards;
+mod registry_usage;
+mod sharded_map;
 #[cfg(test)]
 mod tests;
-mod uses;
 
-pub use histograms::{DurationHistogram, encode};
-pub use pairs::{Count, OTHER_NAMESPACE, Pair};
-pub use registries::{OTHER, RegistryHistograms};
+pub use histograms::{DurationHistogram, encode_histograms};
+pub use pairs::{ExemplarCounter, OTHER_NAMESPACE, PairCounters};
+pub use registries::{OTHER_REGISTRY, RegistryHistograms};
 
-use pairs::{ByNamespace, Pairs};
-use registries::{ByRegistry, Registries};
-use uses::Uses;
+use pairs::{PairTable, PairsByNamespace};
+use registries::{HistogramsByRegistry, RegistryTable};
+use registry_usage::RegistryUsage;
 
-use image_pull_model::effect::{FailureEvent, Outcome, Subject};
-use image_pull_model::facts::Exceeded;
+use image_pull_model::effect::{FailureEvent, FailureOutcome, FailureSubject};
+use image_pull_model::facts::ExceededLimits;
 use image_pull_model::time::Timestamp;
 
 /// How much is counted by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct CounterLimits {
     /// How many registries have a label value of their own.
-    pub registries: usize,
+    pub max_registries: usize,
     /// How many pairs of namespace and registry have counters of their own.
-    pub pairs: usize,
+    pub max_pairs: usize,
 }
 
 /// What the informer reports, as far as it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WatchEvent {
+pub enum WatchEventType {
     /// A pod was listed.
     Listed,
     /// A pod was added or changed.
@@ -47,7 +47,7 @@ pub enum WatchEvent {
     Deleted,
 }
 
-impl WatchEvent {
+impl WatchEventType {
     /// Every one of them.
     pub const ALL: [Self; 3] = [Self::Listed, Self::Applied, Self::Deleted];
 
@@ -64,52 +64,52 @@ impl WatchEvent {
 
 /// The counters about the exporter itself: closed sets, all there from the start.
 #[derive(Clone, Debug)]
-pub struct OwnCounters {
+pub struct ExporterCounters {
     /// Events of the watch, by type.
-    pub watch_events: Vec<(WatchEvent, u64)>,
+    pub watch_events: Vec<(WatchEventType, u64)>,
     /// New beginnings of the watch, by cause.
     pub watch_restarts: Vec<(&'static str, u64)>,
     /// Lists that were begun.
     pub relists: u64,
     /// Objects that were skipped.
-    pub undecodable: u64,
+    pub undecodable_objects: u64,
     /// What pods had beyond the limits.
-    pub exceeded: Exceeded,
+    pub pod_limits_exceeded: ExceededLimits,
     /// Container statuses that were skipped.
-    pub duplicates: u64,
+    pub duplicate_containers: u64,
     /// Waiting reasons that no table has.
     pub unknown_reasons: u64,
     /// Error texts that no rule matches.
-    pub unclassified: u64,
+    pub unclassified_messages: u64,
     /// Events counted under the registry [`OTHER`].
     pub registries_beyond_cap: u64,
     /// Events counted under the namespace [`OTHER_NAMESPACE`].
     pub namespaces_beyond_cap: u64,
 }
 
-impl OwnCounters {
+impl ExporterCounters {
     fn new(watch_causes: &[&'static str]) -> Self {
         Self {
-            watch_events: WatchEvent::ALL.map(|event| (event, 0)).to_vec(),
+            watch_events: WatchEventType::ALL.map(|event| (event, 0)).to_vec(),
             watch_restarts: watch_causes.iter().map(|cause| (*cause, 0)).collect(),
             relists: 0,
-            undecodable: 0,
-            exceeded: Exceeded::default(),
-            duplicates: 0,
+            undecodable_objects: 0,
+            pod_limits_exceeded: ExceededLimits::default(),
+            duplicate_containers: 0,
             unknown_reasons: 0,
-            unclassified: 0,
+            unclassified_messages: 0,
             registries_beyond_cap: 0,
             namespaces_beyond_cap: 0,
         }
     }
 
     /// Counts an event of the watch.
-    pub fn watch_event(&mut self, event: WatchEvent) {
+    pub fn record_watch_event(&mut self, event: WatchEventType) {
         increment(&mut self.watch_events, event);
     }
 
     /// Counts a new beginning of the watch.
-    pub fn watch_restart(&mut self, cause: &'static str) {
+    pub fn record_watch_restart(&mut self, cause: &'static str) {
         increment(&mut self.watch_restarts, cause);
     }
 }
@@ -124,44 +124,44 @@ fn increment<K: Copy + PartialEq>(counts: &mut [(K, u64)], key: K) {
 #[derive(Debug)]
 pub struct Counters {
     /// About the exporter itself.
-    pub own: OwnCounters,
+    pub exporter: ExporterCounters,
     /// Since when everything is counted.
     start: Timestamp,
-    pairs: Pairs,
-    registries: Registries,
-    uses: Uses,
+    pairs: PairTable,
+    registries: RegistryTable,
+    usage: RegistryUsage,
 }
 
 /// A copy of everything counted, as it is at one instant.
 #[derive(Clone, Debug)]
-pub struct Counted {
+pub struct CountersSnapshot {
     /// About the exporter itself.
-    pub own: OwnCounters,
+    pub exporter: ExporterCounters,
     /// Since when that is counted.
     pub start: Timestamp,
     now: Timestamp,
-    namespaces: ByNamespace,
-    registries: ByRegistry,
+    namespaces: PairsByNamespace,
+    registries: HistogramsByRegistry,
 }
 
 impl Counters {
     /// Creates counters that count from `start` on. `watch_causes` are the causes that a watch restarts for.
     #[must_use]
-    pub fn new(start: Timestamp, limits: Limits, watch_causes: &[&'static str]) -> Self {
+    pub fn new(start: Timestamp, limits: CounterLimits, watch_causes: &[&'static str]) -> Self {
         Self {
-            own: OwnCounters::new(watch_causes),
+            exporter: ExporterCounters::new(watch_causes),
             start,
-            pairs: Pairs::new(limits.pairs),
-            registries: Registries::new(limits.registries),
-            uses: Uses::default(),
+            pairs: PairTable::new(limits.max_pairs),
+            registries: RegistryTable::new(limits.max_registries),
+            usage: RegistryUsage::default(),
         }
     }
 
     /// Copies everything, in constant time.
     #[must_use]
-    pub fn counted(&self, now: Timestamp) -> Counted {
-        Counted {
-            own: self.own.clone(),
+    pub fn snapshot(&self, now: Timestamp) -> CountersSnapshot {
+        CountersSnapshot {
+            exporter: self.exporter.clone(),
             start: self.start,
             now,
             namespaces: self.pairs.namespaces().clone(),
@@ -170,84 +170,86 @@ impl Counters {
     }
 
     /// Counts what happened to a failure at `now`.
-    pub fn failure(&mut self, subject: &Subject, event: &FailureEvent, now: Timestamp) {
-        let Subject { pod, registry, .. } = subject;
+    pub fn record_failure_event(&mut self, subject: &FailureSubject, event: &FailureEvent, now: Timestamp) {
+        let FailureSubject { pod, registry, .. } = subject;
         match event {
             FailureEvent::Started => {
-                self.uses.failure_begins(&pod.namespace, registry);
-                let label = self.label(registry, now);
+                self.usage.record_start(&pod.namespace, registry);
+                let label = self.registry_label(registry, now);
                 // What may come later starts at zero now, so that increase() sees the first one.
-                let _ = self.registries.of(label, now);
-                if let Some(pair) = self.pair(&pod.namespace, label, now) {
-                    pair.started.add(pod, now);
+                let _ = self.registries.entry(label, now);
+                if let Some(pair) = self.pair_counters(&pod.namespace, label, now) {
+                    pair.started.increment(pod, now);
                 }
-                self.note_uses(subject, now);
+                self.update_open_failures(subject, now);
             }
-            FailureEvent::Attempted(cause) => {
-                let label = self.label(registry, now);
-                let pair = self.pair(&pod.namespace, label, now);
-                if let Some(count) = pair.and_then(|pair| pair.attempts_of(*cause)) {
-                    count.add(pod, now);
-                }
-            }
-            FailureEvent::Unclassified(_) => self.own.unclassified += 1,
-            FailureEvent::Turned(..) => {}
-            FailureEvent::BackedOff(interval) => {
-                let label = self.label(registry, now);
-                if let Some(histograms) = self.registries.of(label, now) {
-                    histograms.backoffs.observe(*interval, pod, now);
+            FailureEvent::AttemptFailed(cause) => {
+                let label = self.registry_label(registry, now);
+                let pair = self.pair_counters(&pod.namespace, label, now);
+                if let Some(count) = pair.and_then(|pair| pair.attempts_with_cause(*cause)) {
+                    count.increment(pod, now);
                 }
             }
-            FailureEvent::Ended { outcome, lasted, exact, .. } => {
-                let label = self.label(registry, now);
-                let histograms = self.registries.of(label, now).filter(|_| *exact);
-                if let Some(histogram) = histograms.and_then(|histograms| histograms.failures_of(*outcome, now)) {
+            FailureEvent::Unclassified(_) => self.exporter.unclassified_messages += 1,
+            FailureEvent::StatusChanged(..) => {}
+            FailureEvent::IntervalMeasured(interval) => {
+                let label = self.registry_label(registry, now);
+                if let Some(histograms) = self.registries.entry(label, now) {
+                    histograms.backoff_durations.observe(*interval, pod, now);
+                }
+            }
+            FailureEvent::Ended { outcome, duration: lasted, is_exact: exact, .. } => {
+                let label = self.registry_label(registry, now);
+                let histograms = self.registries.entry(label, now).filter(|_| *exact);
+                if let Some(histogram) =
+                    histograms.and_then(|histograms| histograms.failure_durations_with_outcome(*outcome, now))
+                {
                     histogram.observe(*lasted, pod, now);
                 }
-                let pair = self.pair(&pod.namespace, label, now);
-                if let Some(count) = pair.and_then(|pair| pair.ended_as(*outcome)) {
-                    count.add(pod, now);
+                let pair = self.pair_counters(&pod.namespace, label, now);
+                if let Some(count) = pair.and_then(|pair| pair.ended_with_outcome(*outcome)) {
+                    count.increment(pod, now);
                 }
-                self.uses.failure_ends(&pod.namespace, registry);
-                self.note_uses(subject, now);
+                self.usage.record_end(&pod.namespace, registry);
+                self.update_open_failures(subject, now);
             }
         }
     }
 
     /// The label value under which a registry is counted.
-    fn label<'a>(&mut self, registry: &'a str, now: Timestamp) -> &'a str {
-        if self.registries.has_name(registry, &self.uses, now) {
+    fn registry_label<'a>(&mut self, registry: &'a str, now: Timestamp) -> &'a str {
+        if self.registries.try_admit(registry, &self.usage, now) {
             return registry;
         }
-        self.own.registries_beyond_cap += 1;
-        OTHER
+        self.exporter.registries_beyond_cap += 1;
+        OTHER_REGISTRY
     }
 
     /// The counters for an event: the pair's own, or those of all namespaces beyond the limit.
-    fn pair(&mut self, namespace: &str, label: &str, now: Timestamp) -> Option<&mut Pair> {
-        if self.pairs.admits(namespace, label, now) {
-            return self.pairs.of(namespace, label, now);
+    fn pair_counters(&mut self, namespace: &str, label: &str, now: Timestamp) -> Option<&mut PairCounters> {
+        if self.pairs.try_admit(namespace, label, now) {
+            return self.pairs.entry(namespace, label, now);
         }
-        self.own.namespaces_beyond_cap += 1;
-        self.pairs.of(OTHER_NAMESPACE, label, now)
+        self.exporter.namespaces_beyond_cap += 1;
+        self.pairs.entry(OTHER_NAMESPACE, label, now)
     }
 
     /// Notes which series have open failures, so that they are exposed.
-    fn note_uses(&mut self, subject: &Subject, now: Timestamp) {
+    fn update_open_failures(&mut self, subject: &FailureSubject, now: Timestamp) {
         let (namespace, registry) = (&*subject.pod.namespace, &*subject.registry);
-        self.registries.set_open(registry, self.uses.of(registry) > 0);
-        self.pairs.set_open(namespace, registry, self.uses.is_open(namespace, registry), now);
-        self.pairs.set_open(namespace, OTHER, self.uses.is_open_in(namespace), now);
+        self.registries.set_open_failure(registry, self.usage.weight_of(registry) > 0);
+        self.pairs.set_open_failure(namespace, registry, self.usage.has_open_failure(namespace, registry), now);
+        self.pairs.set_open_failure(namespace, OTHER_REGISTRY, self.usage.has_open_failure_in(namespace), now);
     }
 }
 
 /// The exposed counters of one namespace and registry.
-pub type PairRow<'a> = (&'a str, &'a str, &'a Pair);
+pub type PairRow<'a> = (&'a str, &'a str, &'a PairCounters);
 
-impl Counted {
+impl CountersSnapshot {
     /// The counters that are exposed, by namespace and registry, in order.
     #[must_use]
-    pub fn pairs(&self) -> Vec<PairRow<'_>> {
+    pub fn exposed_pairs(&self) -> Vec<PairRow<'_>> {
         let mut rows: Vec<PairRow<'_>> = self
             .namespaces
             .iter()
@@ -260,7 +262,7 @@ impl Counted {
 
     /// The histograms that are exposed, by registry, in order.
     #[must_use]
-    pub fn registries(&self) -> Vec<(&str, &RegistryHistograms)> {
+    pub fn exposed_registries(&self) -> Vec<(&str, &RegistryHistograms)> {
         let registries = self.registries.iter().filter(|(_, histograms)| histograms.is_exposed(self.now));
         let mut rows: Vec<_> = registries.map(|(registry, histograms)| (&**registry, histograms)).collect();
         rows.sort_unstable_by_key(|(registry, _)| *registry);
@@ -270,9 +272,9 @@ impl Counted {
 
 /// The outcomes in the order of their names, each with its place in [`Outcome::ALL`].
 #[must_use]
-pub fn outcomes_by_name() -> [(usize, Outcome); Outcome::ALL.len()] {
+pub fn outcomes_by_name() -> [(usize, FailureOutcome); FailureOutcome::ALL.len()] {
     let mut place = 0;
-    let mut outcomes = Outcome::ALL.map(|outcome| {
+    let mut outcomes = FailureOutcome::ALL.map(|outcome| {
         place += 1;
         (place - 1, outcome)
     });

@@ -32,7 +32,7 @@ const EXEMPLAR_CHARS: usize = 128;
 
 /// A format of the exposition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum ExpositionFormat {
     /// Prometheus text format 0.0.4.
     Text,
     /// OpenMetrics text format 1.0.0.
@@ -41,7 +41,7 @@ pub enum Format {
     Protobuf,
 }
 
-impl Format {
+impl ExpositionFormat {
     /// Returns the value of the `Content-Type` header.
     ///
     /// It has no `escaping` parameter, whichever the client offers: all our names are valid in the oldest scheme, so
@@ -64,7 +64,7 @@ impl Format {
 
 /// The type of a metric family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FamilyType {
     /// A number that goes up and down.
     Gauge,
     /// A number that only goes up.
@@ -75,23 +75,23 @@ pub enum Kind {
 
 /// What is said once about a metric family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
+pub struct FamilyHeader {
     /// The full name of the samples, which for a counter includes `_total`.
     pub name: &'static str,
     /// The help text, unescaped.
     pub help: &'static str,
     /// The type.
-    pub kind: Kind,
+    pub family_type: FamilyType,
     /// The unit. It is written only where the name ends in it, because OpenMetrics forbids it elsewhere.
     pub unit: Option<&'static str>,
 }
 
-impl Header {
+impl FamilyHeader {
     /// Returns the name of the family as OpenMetrics has it: that of a counter lacks `_total`.
     fn open_metrics_name(&self) -> &'static str {
-        match self.kind {
-            Kind::Counter => self.name.strip_suffix("_total").unwrap_or(self.name),
-            Kind::Gauge | Kind::Histogram => self.name,
+        match self.family_type {
+            FamilyType::Counter => self.name.strip_suffix("_total").unwrap_or(self.name),
+            FamilyType::Gauge | FamilyType::Histogram => self.name,
         }
     }
 
@@ -119,7 +119,7 @@ pub(super) fn exemplar_labels<'a>(namespace: &'a str, pod: &'a str) -> [(&'stati
 
 /// An instant as protobuf has it.
 pub(super) fn proto_timestamp(at: Timestamp) -> ProtoTimestamp {
-    let since = at.since(Timestamp::default());
+    let since = at.saturating_duration_since(Timestamp::default());
     ProtoTimestamp {
         seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
         nanos: i32::try_from(since.subsec_nanos()).unwrap_or(0),
@@ -127,7 +127,7 @@ pub(super) fn proto_timestamp(at: Timestamp) -> ProtoTimestamp {
 }
 
 /// How much is written before it goes out.
-const CHUNK: usize = 64 * 1024;
+const CHUNK_SIZE: usize = 64 * 1024;
 
 /// Encodes families one after another into one body, or into a sink as they come.
 ///
@@ -149,70 +149,70 @@ enum Writer {
 
 impl Exposition {
     /// Creates an encoder with room for `capacity` bytes; the length of the previous scrape is a good guess.
-    pub fn new(format: Format, capacity: usize) -> Self {
+    pub fn new(format: ExpositionFormat, capacity: usize) -> Self {
         let writer = match format {
-            Format::Text => Writer::Text(TextWriter::new(Dialect::Classic)),
-            Format::OpenMetrics => Writer::Text(TextWriter::new(Dialect::OpenMetrics)),
-            Format::Protobuf => Writer::Protobuf(ProtobufWriter::default()),
+            ExpositionFormat::Text => Writer::Text(TextWriter::new(Dialect::Classic)),
+            ExpositionFormat::OpenMetrics => Writer::Text(TextWriter::new(Dialect::OpenMetrics)),
+            ExpositionFormat::Protobuf => Writer::Protobuf(ProtobufWriter::default()),
         };
         Self { out: Vec::with_capacity(capacity), writer, sink: None }
     }
 
     /// Creates an encoder that hands on what it has written whenever that is enough, so that a large body need not be
     /// held. When the sink takes no more, the rest is thrown away. Dropping the sink ends the body.
-    pub fn streamed(format: Format, sink: Box<dyn Write + Send>) -> Self {
-        Self { sink: Some(Some(sink)), ..Self::new(format, CHUNK + CHUNK / 4) }
+    pub fn streaming(format: ExpositionFormat, sink: Box<dyn Write + Send>) -> Self {
+        Self { sink: Some(Some(sink)), ..Self::new(format, CHUNK_SIZE + CHUNK_SIZE / 4) }
     }
 
     /// Begins a family whose gauges and counters have these labels. One without series leaves its header in the text formats and
     /// nothing in protobuf.
-    pub fn family(&mut self, header: &Header, labels: &'static [&'static str]) {
+    pub fn begin_family(&mut self, header: &FamilyHeader, labels: &'static [&'static str]) {
         // In protobuf a family begins with its length, so it goes out as a whole.
         if let Writer::Protobuf(writer) = &mut self.writer {
-            writer.close(&mut self.out);
-            self.hand_on(CHUNK);
+            writer.close_family(&mut self.out);
+            self.flush_if_at_least(CHUNK_SIZE);
         }
         match &mut self.writer {
-            Writer::Text(writer) => writer.family(&mut self.out, header, labels),
-            Writer::Protobuf(writer) => writer.family(&mut self.out, header, labels),
+            Writer::Text(writer) => writer.begin_family(&mut self.out, header, labels),
+            Writer::Protobuf(writer) => writer.begin_family(&mut self.out, header, labels),
         }
     }
 
     /// Writes one series of a family of gauges: the values of its labels in order, and the number. Allocates nothing but
     /// room in the body.
-    pub fn gauge(&mut self, labels: &[&str], value: f64) {
+    pub fn write_gauge(&mut self, labels: &[&str], value: f64) {
         match &mut self.writer {
             Writer::Text(writer) => {
-                writer.gauge(&mut self.out, labels, value);
-                self.hand_on(CHUNK);
+                writer.write_gauge(&mut self.out, labels, value);
+                self.flush_if_at_least(CHUNK_SIZE);
             }
-            Writer::Protobuf(writer) => writer.gauge(&mut self.out, labels, value),
+            Writer::Protobuf(writer) => writer.write_gauge(&mut self.out, labels, value),
         }
     }
 
     /// Writes one series of a family of counters: the values of its labels in order, and the sample.
     ///
     /// The text formats leave out the start and, in 0.0.4, the exemplar.
-    pub fn counter(&mut self, labels: &[&str], sample: &CounterSample<'_>) {
+    pub fn write_counter(&mut self, labels: &[&str], sample: &CounterSample<'_>) {
         match &mut self.writer {
             Writer::Text(writer) => {
-                writer.counter(&mut self.out, labels, sample);
-                self.hand_on(CHUNK);
+                writer.write_counter(&mut self.out, labels, sample);
+                self.flush_if_at_least(CHUNK_SIZE);
             }
-            Writer::Protobuf(writer) => writer.counter(&mut self.out, labels, sample),
+            Writer::Protobuf(writer) => writer.write_counter(&mut self.out, labels, sample),
         }
     }
 
     /// Writes one series of the family's type, as `prometheus_protobuf::encode` returns it.
     ///
     /// The text formats leave out what they cannot carry: native buckets, start timestamps and, in 0.0.4, exemplars.
-    pub fn metric(&mut self, metric: &Metric) {
+    pub fn write_metric(&mut self, metric: &Metric) {
         match &mut self.writer {
             Writer::Text(writer) => {
-                writer.metric(&mut self.out, metric);
-                self.hand_on(CHUNK);
+                writer.write_metric(&mut self.out, metric);
+                self.flush_if_at_least(CHUNK_SIZE);
             }
-            Writer::Protobuf(_) => ProtobufWriter::metric(&mut self.out, metric),
+            Writer::Protobuf(_) => ProtobufWriter::write_metric(&mut self.out, metric),
         }
     }
 
@@ -220,14 +220,14 @@ impl Exposition {
     pub fn finish(mut self) -> Vec<u8> {
         match &mut self.writer {
             Writer::Text(writer) => writer.finish(&mut self.out),
-            Writer::Protobuf(writer) => writer.close(&mut self.out),
+            Writer::Protobuf(writer) => writer.close_family(&mut self.out),
         }
-        self.hand_on(1);
+        self.flush_if_at_least(1);
         self.out
     }
 
     /// Gives the sink what is written, if that is at least so much.
-    fn hand_on(&mut self, enough: usize) {
+    fn flush_if_at_least(&mut self, enough: usize) {
         let Some(sink) = &mut self.sink else { return };
         if self.out.len() < enough {
             return;
@@ -247,6 +247,6 @@ fn exemplar_fits<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
 }
 
 /// The labels of an exemplar in the data model.
-fn labels_of(exemplar: &Exemplar) -> impl Iterator<Item = (&str, &str)> + Clone {
+fn exemplar_label_pairs(exemplar: &Exemplar) -> impl Iterator<Item = (&str, &str)> + Clone {
     exemplar.label.iter().map(|pair| (pair.name.as_str(), pair.value.as_str()))
 }

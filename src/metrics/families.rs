@@ -3,13 +3,13 @@
 //! METRICS.md is generated from it, and dashboards and alerts are checked against it.
 
 mod counted;
+mod exporter;
 mod failing;
-mod own;
 
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::Metric;
 
-use super::exposition::{CounterSample, Exposition, Header, Kind};
-use super::view::Shown;
+use super::exposition::{CounterSample, Exposition, FamilyHeader, FamilyType};
+use super::scrape::SelectedSeries;
 
 /// How much a family may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,72 +24,89 @@ pub enum Stability {
 #[derive(Clone, Copy)]
 pub struct Family {
     /// Its name, help, type and unit.
-    pub header: Header,
+    pub header: FamilyHeader,
     /// The names of its labels, in the order they are written.
     pub labels: &'static [&'static str],
     /// How much it may change.
     pub stability: Stability,
     /// Writes its series.
-    pub series: Write,
+    pub write_series: WriteSeries,
 }
 
 /// Takes the series of one family.
-pub struct Series<'a> {
+pub struct SeriesWriter<'a> {
     family: &'static Family,
     exposition: &'a mut Exposition,
 }
 
-impl Series<'_> {
+impl SeriesWriter<'_> {
     /// Writes a series: the values of the family's labels in order, and the number.
-    pub fn put(&mut self, values: &[&str], number: f64) {
-        match self.family.header.kind {
-            Kind::Counter => self.count(values, &CounterSample { value: number, ..CounterSample::default() }),
-            Kind::Gauge | Kind::Histogram => self.exposition.gauge(values, number),
+    pub fn write(&mut self, values: &[&str], number: f64) {
+        match self.family.header.family_type {
+            FamilyType::Counter => {
+                self.write_counter(values, &CounterSample { value: number, ..CounterSample::default() })
+            }
+            FamilyType::Gauge | FamilyType::Histogram => self.exposition.write_gauge(values, number),
         }
     }
 
     /// Writes a series of a counter: the values of the family's labels in order, and the sample.
-    pub fn count(&mut self, values: &[&str], sample: &CounterSample<'_>) {
-        self.exposition.counter(values, sample);
+    pub fn write_counter(&mut self, values: &[&str], sample: &CounterSample<'_>) {
+        self.exposition.write_counter(values, sample);
     }
 
     /// Writes a series of a histogram.
-    pub fn histogram(&mut self, metric: &Metric) {
-        self.exposition.metric(metric);
+    pub fn write_histogram(&mut self, metric: &Metric) {
+        self.exposition.write_metric(metric);
     }
 }
 
 /// Writes every family.
-pub fn write(shown: &Shown<'_>, exposition: &mut Exposition) {
+pub fn write_all(shown: &SelectedSeries<'_>, exposition: &mut Exposition) {
     for family in FAMILIES {
-        exposition.family(&family.header, family.labels);
-        (family.series)(shown, &mut Series { family, exposition });
+        exposition.begin_family(&family.header, family.labels);
+        (family.write_series)(shown, &mut SeriesWriter { family, exposition });
     }
 }
 
 /// What writes the series of a family.
-type Write = fn(&Shown<'_>, &mut Series<'_>);
+type WriteSeries = fn(&SelectedSeries<'_>, &mut SeriesWriter<'_>);
 
 const fn family(
-    kind: Kind,
+    kind: FamilyType,
     name: &'static str,
     help: &'static str,
     labels: &'static [&'static str],
-    series: Write,
+    series: WriteSeries,
 ) -> Family {
-    Family { header: Header { name, help, kind, unit: None }, labels, stability: Stability::Stable, series }
+    Family {
+        header: FamilyHeader { name, help, family_type: kind, unit: None },
+        labels,
+        stability: Stability::Stable,
+        write_series: series,
+    }
 }
 
-const fn gauge(name: &'static str, help: &'static str, labels: &'static [&'static str], series: Write) -> Family {
-    family(Kind::Gauge, name, help, labels, series)
+const fn gauge(name: &'static str, help: &'static str, labels: &'static [&'static str], series: WriteSeries) -> Family {
+    family(FamilyType::Gauge, name, help, labels, series)
 }
 
-const fn counter(name: &'static str, help: &'static str, labels: &'static [&'static str], series: Write) -> Family {
-    family(Kind::Counter, name, help, labels, series)
+const fn counter(
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+    series: WriteSeries,
+) -> Family {
+    family(FamilyType::Counter, name, help, labels, series)
 }
 
-const fn histogram(name: &'static str, help: &'static str, labels: &'static [&'static str], series: Write) -> Family {
-    family(Kind::Histogram, name, help, labels, series).seconds()
+const fn histogram(
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+    series: WriteSeries,
+) -> Family {
+    family(FamilyType::Histogram, name, help, labels, series).seconds()
 }
 
 impl Family {
@@ -238,25 +255,25 @@ pub static FAMILIES: &[Family] = &[
         "image_pull_exporter_build_info",
         "What this exporter was built from; always 1.",
         &["version", "revision", "rust_version"],
-        own::build_info,
+        exporter::build_info,
     ),
     gauge(
         "image_pull_exporter_watch_synced",
         "Whether the view of the cluster is complete and being kept up.",
         &[],
-        own::synced,
+        exporter::synced,
     ),
     gauge(
         "image_pull_exporter_watch_namespace_synced",
         "Whether the view of the namespace is complete and being kept up. Absent without --namespaces.",
         &["namespace"],
-        own::namespace_synced,
+        exporter::namespace_synced,
     ),
     gauge(
         "image_pull_exporter_watch_last_event_timestamp_seconds",
         "When the API server was last heard of, in Unix time. Absent before the first event.",
         &[],
-        own::last_event,
+        exporter::last_event,
     )
     .seconds(),
     counter("image_pull_exporter_watch_events_total", "Events taken from the watch.", &["type"], counted::watch_events),
@@ -272,18 +289,18 @@ pub static FAMILIES: &[Family] = &[
         &[],
         counted::relists,
     ),
-    gauge("image_pull_exporter_listed_pods", "Pods in the last complete list.", &[], own::listed_pods),
+    gauge("image_pull_exporter_listed_pods", "Pods in the last complete list.", &[], exporter::listed_pods),
     gauge(
         "image_pull_exporter_tracked_containers",
         "Containers that the exporter remembers: those that fail or whose waiting reason is mirrored.",
         &[],
-        own::tracked_containers,
+        exporter::tracked_containers,
     ),
     gauge(
         "image_pull_exporter_truncated_containers",
         "Failing containers without series of their own, because there are more than --max-container-series.",
         &[],
-        own::truncated_containers,
+        exporter::truncated_containers,
     ),
     counter(
         "image_pull_exporter_registries_beyond_cap_events_total",
@@ -331,37 +348,37 @@ pub static FAMILIES: &[Family] = &[
         "image_pull_exporter_history_forgotten_total",
         "What the page's history had no place for: failures that ended (--history), and statuses of open ones.",
         &["what"],
-        own::history_forgotten,
+        exporter::history_forgotten,
     ),
     counter(
         "image_pull_exporter_log_lines_dropped_total",
         "Log lines that were not written: too many of a kind (rate_limited), or standard error is not read (unread).",
         &["reason"],
-        own::log_lines_dropped,
+        exporter::log_lines_dropped,
     ),
     counter(
         "image_pull_exporter_http_refusals_total",
         "Requests and TLS handshakes that were refused, by why.",
         &["reason"],
-        own::http_refusals,
+        exporter::http_refusals,
     ),
     gauge(
         "image_pull_exporter_config_last_reload_successful",
         "Whether the latest change of the web configuration file is in force. Absent without such a file.",
         &[],
-        own::reload_successful,
+        exporter::reload_successful,
     ),
     gauge(
         "image_pull_exporter_config_last_reload_success_timestamp_seconds",
         "When the web configuration in force was read, in Unix time. Absent without such a file.",
         &[],
-        own::reload_time,
+        exporter::reload_time,
     )
     .seconds(),
-    gauge("process_start_time_seconds", "Start time of the process, in Unix time.", &[], own::start_time).seconds(),
-    counter("process_cpu_seconds_total", "User and system CPU time spent, in seconds.", &[], own::cpu).seconds(),
-    gauge("process_resident_memory_bytes", "Resident memory size in bytes.", &[], own::resident_memory).bytes(),
-    gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", &[], own::virtual_memory).bytes(),
-    gauge("process_open_fds", "Number of open file descriptors.", &[], own::open_fds),
-    gauge("process_max_fds", "Maximum number of open file descriptors.", &[], own::max_fds),
+    gauge("process_start_time_seconds", "Start time of the process, in Unix time.", &[], exporter::start_time).seconds(),
+    counter("process_cpu_seconds_total", "User and system CPU time spent, in seconds.", &[], exporter::cpu).seconds(),
+    gauge("process_resident_memory_bytes", "Resident memory size in bytes.", &[], exporter::resident_memory).bytes(),
+    gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", &[], exporter::virtual_memory).bytes(),
+    gauge("process_open_fds", "Number of open file descriptors.", &[], exporter::open_fds),
+    gauge("process_max_fds", "Maximum number of open file descriptors.", &[], exporter::max_fds),
 ];

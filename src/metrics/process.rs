@@ -7,7 +7,7 @@ use image_pull_model::time::Timestamp;
 
 /// What the process uses; zero where the system does not say (it has no /proc).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Process {
+pub struct ProcessStats {
     /// User and system CPU time, in seconds.
     pub cpu_seconds: f64,
     /// Open file descriptors.
@@ -23,7 +23,7 @@ pub struct Process {
 /// Clock ticks a second in /proc: `USER_HZ`, 100 on every architecture that Linux has (proc(5)).
 const TICKS_PER_SECOND: f64 = 100.0;
 
-impl Process {
+impl ProcessStats {
     /// Reads the figures of this process from /proc.
     #[must_use]
     pub fn read() -> Self {
@@ -43,7 +43,7 @@ impl Process {
 
 /// Returns how many files this process may open; `None` without a limit.
 #[must_use]
-pub fn max_files() -> Option<usize> {
+pub fn max_open_files() -> Option<usize> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     number_after(&limits, "Max open files")
 }
@@ -62,7 +62,7 @@ fn cpu_ticks(stat: &str) -> Option<f64> {
 
 /// When this process started, to be asked once: the system's clock less the age of the process.
 #[must_use]
-pub fn started(now: Timestamp) -> Timestamp {
+pub fn start_time(now: Timestamp) -> Timestamp {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
     let age = || {
@@ -71,5 +71,5 @@ pub fn started(now: Timestamp) -> Timestamp {
         let uptime: f64 = uptime.split_whitespace().next()?.parse().ok()?;
         std::time::Duration::try_from_secs_f64(uptime - began / TICKS_PER_SECOND).ok()
     };
-    now.before(age().unwrap_or_default())
+    now.saturating_sub(age().unwrap_or_default())
 }

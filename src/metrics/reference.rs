@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::exposition::Kind;
+use super::exposition::FamilyType;
 use super::families::{FAMILIES, Stability};
 
-const HEAD: &str = r#"<!-- Generated from src/metrics/families.rs; `UPDATE=1 tests/run metrics_md` writes it anew. -->
+const INTRODUCTION: &str = r#"<!-- Generated from src/metrics/families.rs; `UPDATE=1 tests/run metrics_md` writes it anew. -->
 
 # Metrics
 
@@ -43,12 +43,12 @@ dropped pairs as it exposes.
 /// The text of METRICS.md.
 #[must_use]
 pub fn markdown() -> String {
-    let mut text = HEAD.to_owned();
+    let mut text = INTRODUCTION.to_owned();
     for family in FAMILIES {
-        let kind = match family.header.kind {
-            Kind::Gauge => "gauge",
-            Kind::Counter => "counter",
-            Kind::Histogram => "histogram",
+        let kind = match family.header.family_type {
+            FamilyType::Gauge => "gauge",
+            FamilyType::Counter => "counter",
+            FamilyType::Histogram => "histogram",
         };
         let stability = match family.stability {
             Stability::Stable => "stable",

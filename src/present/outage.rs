@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use image_pull_model::cause::Cause;
-use image_pull_model::replaced::CauseSince;
-use image_pull_model::snapshot::Failing;
+use image_pull_model::cause_history::CauseStart;
+use image_pull_model::snapshot::FailureRef;
 use image_pull_model::time::Timestamp;
-use image_pull_model::workload::workload;
+use image_pull_model::workload::workload_of;
 
 /// The failures with one cause at one registry.
 #[derive(Debug)]
@@ -16,14 +16,14 @@ pub struct Outage<'a> {
     /// The common registry; empty if the image references are invalid.
     pub registry: &'a str,
     /// The failures, in the order of the input.
-    pub failures: Vec<Failing<'a>>,
+    pub failures: Vec<FailureRef<'a>>,
     /// Impact of the outage.
-    pub reach: Reach,
+    pub reach: Impact,
 }
 
 /// The impact of a set of failures: affected objects and times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reach {
+pub struct Impact {
     /// Number of containers.
     pub containers: usize,
     /// Number of pods.
@@ -39,24 +39,24 @@ pub struct Reach {
     /// When the oldest failure began; `None` without failures.
     pub since: Option<Timestamp>,
     /// Earliest start of the current cause of a failure.
-    pub cause_since: Option<CauseSince>,
+    pub cause_since: Option<CauseStart>,
     /// Latest start of the current cause of a failure.
     pub newest_cause: Option<Timestamp>,
     /// Earliest expected next attempt.
     pub next_attempt: Option<Timestamp>,
 }
 
-impl Reach {
+impl Impact {
     /// Returns the impact of a set of failures.
     #[must_use]
-    pub fn of(failures: &[Failing<'_>]) -> Self {
+    pub fn of(failures: &[FailureRef<'_>]) -> Self {
         let mut pods = BTreeSet::new();
         let mut workloads = BTreeSet::new();
         let mut namespaces = BTreeSet::new();
         let mut nodes = BTreeSet::new();
         let mut registries = BTreeSet::new();
         for (pod, _, failure) in failures {
-            let workload = workload(&pod.id, &pod.owner);
+            let workload = workload_of(&pod.id, &pod.owner);
             pods.insert(&pod.id.uid);
             workloads.insert((&pod.id.namespace, workload.kind, workload.name));
             namespaces.insert(&pod.id.namespace);
@@ -70,9 +70,9 @@ impl Reach {
             namespaces: namespaces.len(),
             nodes: nodes.len(),
             registries: registries.len(),
-            since: failures.iter().map(|(_, _, failure)| failure.since.at).min(),
-            cause_since: failures.iter().map(|(_, _, failure)| failure.cause_since()).min_by_key(|since| since.at),
-            newest_cause: failures.iter().map(|(_, _, failure)| failure.cause_since().at).max(),
+            since: failures.iter().map(|(_, _, failure)| failure.start.at).min(),
+            cause_since: failures.iter().map(|(_, _, failure)| failure.cause_start()).min_by_key(|since| since.at),
+            newest_cause: failures.iter().map(|(_, _, failure)| failure.cause_start().at).max(),
             next_attempt: failures.iter().filter_map(|(_, _, failure)| failure.next_attempt()).min(),
         }
     }
@@ -80,13 +80,13 @@ impl Reach {
 
 /// Groups failures into outages, largest first.
 #[must_use]
-pub fn outages<'a>(failures: impl IntoIterator<Item = Failing<'a>>) -> Vec<Outage<'a>> {
-    let mut by_cause: BTreeMap<(Cause, &str), Vec<Failing<'a>>> = BTreeMap::new();
+pub fn outages<'a>(failures: impl IntoIterator<Item = FailureRef<'a>>) -> Vec<Outage<'a>> {
+    let mut by_cause: BTreeMap<(Cause, &str), Vec<FailureRef<'a>>> = BTreeMap::new();
     for failing @ (_, _, failure) in failures {
         by_cause.entry((failure.cause(), failure.image.registry())).or_default().push(failing);
     }
-    let outage = |((cause, registry), failures): ((Cause, &'a str), Vec<Failing<'a>>)| {
-        let reach = Reach::of(&failures);
+    let outage = |((cause, registry), failures): ((Cause, &'a str), Vec<FailureRef<'a>>)| {
+        let reach = Impact::of(&failures);
         Outage { cause, registry, failures, reach }
     };
     let mut outages: Vec<Outage<'a>> = by_cause.into_iter().map(outage).collect();

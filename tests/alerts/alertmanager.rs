@@ -38,9 +38,9 @@ const SCRIPT: &str = "
 type Notification = (String, Value);
 
 /// A child that ends with the test.
-struct Running(Child);
+struct KillOnDrop(Child);
 
-impl Drop for Running {
+impl Drop for KillOnDrop {
     fn drop(&mut self) {
         // Both fail only when it ended by itself.
         let _ = self.0.kill();
@@ -49,7 +49,7 @@ impl Drop for Running {
 }
 
 /// Listens for Alertmanager's webhooks.
-fn receiver() -> (u16, Arc<Mutex<Vec<Notification>>>) {
+fn start_webhook_receiver() -> (u16, Arc<Mutex<Vec<Notification>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let port = listener.local_addr().expect("it has an address").port();
     let notifications = Arc::new(Mutex::new(Vec::new()));
@@ -77,7 +77,7 @@ fn receiver() -> (u16, Arc<Mutex<Vec<Notification>>>) {
 }
 
 /// The text of a file with each of these replaced, none of which may be missing.
-fn shortened(path: &str, replacements: &[(&str, &str)]) -> String {
+fn read_with_replacements(path: &str, replacements: &[(&str, &str)]) -> String {
     let mut text = std::fs::read_to_string(path).expect("the file is there");
     for (from, to) in replacements {
         assert!(text.contains(from), "{path} has no {from:?}");
@@ -86,10 +86,10 @@ fn shortened(path: &str, replacements: &[(&str, &str)]) -> String {
     text
 }
 
-fn alertmanager(folder: &std::path::Path, receiver: u16) -> (Running, u16) {
+fn start_alertmanager(folder: &std::path::Path, receiver: u16) -> (KillOnDrop, u16) {
     let webhook =
         |name: &str| format!("  - name: {name}\n    webhook_configs: [{{url: 'http://127.0.0.1:{receiver}/{name}'}}]");
-    let config = shortened(
+    let config = read_with_replacements(
         "alerts/alertmanager.example.yaml",
         &[
             ("group_wait: 30s", "group_wait: 3s"),
@@ -110,11 +110,11 @@ fn alertmanager(folder: &std::path::Path, receiver: u16) -> (Running, u16) {
         .stderr(Stdio::null())
         .spawn()
         .expect("Alertmanager runs (Debian's package prometheus-alertmanager)");
-    (Running(child), port)
+    (KillOnDrop(child), port)
 }
 
 /// What arrived so far, a line each: receiver, status, alert, what it is about.
-fn told(notifications: &Mutex<Vec<Notification>>) -> Vec<String> {
+fn notification_lines(notifications: &Mutex<Vec<Notification>>) -> Vec<String> {
     let line = |(receiver, notification): &Notification| {
         let alerts = notification["alerts"].as_array().expect("it has alerts");
         let label = |name: &str| notification["groupLabels"][name].as_str().unwrap_or_default().to_owned();
@@ -125,7 +125,7 @@ fn told(notifications: &Mutex<Vec<Notification>>) -> Vec<String> {
 }
 
 /// Alerts as `amtool` takes them, and whether another one hides them.
-const HIDES: [(&str, bool); 26] = [
+const INHIBITION_CASES: [(&str, bool); 26] = [
     ("ImagePullRegistryOutage registry=r", false),
     ("ImagePullFailing namespace=shop workload_kind=Deployment workload=web registry=r", true),
     ("ImagePullJobCannotStart namespace=shop workload_kind=Job workload=import registry=r", true),
@@ -157,13 +157,13 @@ const HIDES: [(&str, bool); 26] = [
 ];
 
 #[test]
-fn an_alert_hides_what_has_the_same_fault_and_nothing_else() {
+fn inhibit_rules_suppress_alerts_of_the_same_fault_only() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("inhibitions");
     std::fs::create_dir_all(&folder).expect("the folder can be made");
-    let (receiver, _notifications) = receiver();
-    let (_alertmanager, port) = alertmanager(&folder, receiver);
+    let (receiver, _notifications) = start_webhook_receiver();
+    let (_alertmanager, port) = start_alertmanager(&folder, receiver);
     eventually(|| get(port, "/-/ready", "").map(drop).map_err(|error| error.to_string()));
-    for (alert, _) in HIDES {
+    for (alert, _) in INHIBITION_CASES {
         let url = format!("--alertmanager.url=http://127.0.0.1:{port}");
         let amtool = Command::new("amtool").args(["alert", "add", &url]).args(alert.split(' ')).output();
         let output = amtool.expect("amtool runs (Debian's package prometheus-alertmanager)");
@@ -177,20 +177,20 @@ fn an_alert_hides_what_has_the_same_fault_and_nothing_else() {
     };
     let hidden: BTreeSet<_> =
         answer.iter().filter(|alert| alert["status"]["state"] == "suppressed").map(labels).collect();
-    let expected = HIDES
+    let expected = INHIBITION_CASES
         .iter()
         .filter(|(_, is_hidden)| *is_hidden)
         .map(|(alert, _)| format!("alertname={alert}").split(' ').map(str::to_owned).collect::<BTreeSet<_>>());
-    assert_eq!(answer.len(), HIDES.len());
+    assert_eq!(answer.len(), INHIBITION_CASES.len());
     assert_eq!(hidden, expected.collect());
 }
 
-const TOLD: [&str; 2] =
+const NOTIFICATIONS_IN_OUTAGE: [&str; 2] =
     ["page firing ImagePullRegistryOutage registry.example.com 1", "ticket firing ImagePullNeedsChange ghcr.io 1"];
-const TOLD_AT_LAST: [&str; 4] = [
-    TOLD[0],
+const NOTIFICATIONS_AFTER_RECOVERY: [&str; 4] = [
+    NOTIFICATIONS_IN_OUTAGE[0],
     "page resolved ImagePullRegistryOutage registry.example.com 1",
-    TOLD[1],
+    NOTIFICATIONS_IN_OUTAGE[1],
     "ticket resolved ImagePullNeedsChange ghcr.io 1",
 ];
 
@@ -211,9 +211,9 @@ fn an_outage_is_one_notification_a_bad_tag_another_and_both_are_resolved() {
         ("keep_firing_for: 10m", "keep_firing_for: 15s"),
         ("[20m]", "[30s]"),
     ];
-    let rules = file("rules.yaml", &shortened("alerts/image-pull.yaml", &keep));
-    let (receiver, notifications) = receiver();
-    let (_alertmanager, alertmanager) = alertmanager(&folder, receiver);
+    let rules = file("rules.yaml", &read_with_replacements("alerts/image-pull.yaml", &keep));
+    let (receiver, notifications) = start_webhook_receiver();
+    let (_alertmanager, alertmanager) = start_alertmanager(&folder, receiver);
     let demo = ["demo", "--speed", "60", "--script", script.as_str()];
     let exporter = Program::start(&demo);
     let port = exporter.port;
@@ -225,7 +225,7 @@ fn an_outage_is_one_notification_a_bad_tag_another_and_both_are_resolved() {
     let mut prometheus = Prometheus::start("alertmanager", &config, &[]);
 
     let sorted = || {
-        let mut told = told(&notifications);
+        let mut told = notification_lines(&notifications);
         told.sort();
         told
     };
@@ -233,7 +233,7 @@ fn an_outage_is_one_notification_a_bad_tag_another_and_both_are_resolved() {
         let told = sorted();
         if told == wanted { Ok(()) } else { Err(format!("{told:#?}")) }
     };
-    eventually(|| expect(&TOLD));
+    eventually(|| expect(&NOTIFICATIONS_IN_OUTAGE));
     assert_eq!(prometheus.query("sum(image_pull_failing_pods)"), Ok(51.0));
     // 50 of the pods have no notification of their own: each of the ten workloads has an alert, which is inhibited.
     let singles =
@@ -258,12 +258,12 @@ fn an_outage_is_one_notification_a_bad_tag_another_and_both_are_resolved() {
     exporter.kill();
     let _exporter = Program::start_at(port, &demo);
     std::thread::sleep(Duration::from_secs(12));
-    assert_eq!(sorted(), TOLD, "neither a kill of Prometheus nor one of the exporter is news");
+    assert_eq!(sorted(), NOTIFICATIONS_IN_OUTAGE, "neither a kill of Prometheus nor one of the exporter is news");
     assert_eq!(prometheus.query("sum(image_pull_failing_pods)"), Ok(51.0));
 
     // The registry comes back, and the tag is corrected.
     std::thread::sleep(Duration::from_secs(40));
-    eventually(|| expect(&TOLD_AT_LAST));
+    eventually(|| expect(&NOTIFICATIONS_AFTER_RECOVERY));
     assert_eq!(prometheus.query("sum(image_pull_failing_pods)"), Ok(0.0));
 }
 
@@ -272,7 +272,7 @@ const CLUSTER_TIME: &str = "max(image_pull_exporter_watch_last_event_timestamp_s
 
 /// Sixty times faster than real time, with every duration of the rules and of Alertmanager as much shorter, and ages by the cluster's clock.
 #[test]
-fn bad_tags_and_a_registry_that_restarts_page_nobody_and_an_outage_that_lasts_does() {
+fn bad_tags_and_a_registry_restart_page_nobody_and_a_lasting_outage_does() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("registry-restart");
     // It is there only if an earlier run was cut off.
     let _ = std::fs::remove_dir_all(&folder);
@@ -286,9 +286,9 @@ fn bad_tags_and_a_registry_that_restarts_page_nobody_and_an_outage_that_lasts_do
         ("time() - min by (cluster, namespace", &format!("scalar({CLUSTER_TIME}) - min by (cluster, namespace")),
     ];
     let rules = folder.join("rules.yaml");
-    std::fs::write(&rules, shortened("alerts/image-pull.yaml", &faster)).expect("the file can be written");
-    let (receiver, notifications) = receiver();
-    let (_alertmanager, alertmanager) = alertmanager(&folder, receiver);
+    std::fs::write(&rules, read_with_replacements("alerts/image-pull.yaml", &faster)).expect("the file can be written");
+    let (receiver, notifications) = start_webhook_receiver();
+    let (_alertmanager, alertmanager) = start_alertmanager(&folder, receiver);
     let port = free_port();
     let config = format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\nrule_files: ['{}']\n\
@@ -309,7 +309,8 @@ fn bad_tags_and_a_registry_that_restarts_page_nobody_and_an_outage_that_lasts_do
             minute => Err(format!("minute {minute}")),
         });
     };
-    let pages = || told(&notifications).into_iter().filter(|line| line.starts_with("page")).collect::<Vec<_>>();
+    let pages =
+        || notification_lines(&notifications).into_iter().filter(|line| line.starts_with("page")).collect::<Vec<_>>();
     let outage = "count(ALERTS{alertname=\"ImagePullRegistryOutage\", alertstate=\"firing\"})";
     let hit = "max_over_time(count(image_pull_failing_info{cause=\"connection_failed\"})[1m:1s])";
 
@@ -319,7 +320,10 @@ fn bad_tags_and_a_registry_that_restarts_page_nobody_and_an_outage_that_lasts_do
     assert_eq!(pages(), [""; 0]);
     let before = format!("max_over_time({outage}[1m:1s])");
     assert!(prometheus.query(&before).is_err(), "it has not fired");
-    assert!(told(&notifications).contains(&"ticket firing ImagePullNeedsChange registry.example.com 10".to_owned()));
+    assert!(
+        notification_lines(&notifications)
+            .contains(&"ticket firing ImagePullNeedsChange registry.example.com 10".to_owned())
+    );
 
     eventually(|| prometheus.query(outage).map(drop));
     let fires = prometheus.query(&minute).expect("the exporter is scraped");

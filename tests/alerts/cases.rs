@@ -10,11 +10,11 @@ use crate::timeline::{Case, Seconds};
 
 const MINUTE: Seconds = 60;
 /// For how long the alerts about a cause look on.
-const OF_CAUSE: Seconds = 7 * MINUTE;
+const CAUSE_AGE_THRESHOLD: Seconds = 7 * MINUTE;
 /// The longest that what one attempt ran into shows: the longest pause between two attempts in the recordings.
-const ONE_ATTEMPT: Seconds = 371;
+const LONGEST_ATTEMPT_INTERVAL: Seconds = 371;
 /// How often Prometheus scrapes.
-const SCRAPED_EVERY: [Seconds; 3] = [15, 30, 60];
+const SCRAPE_INTERVALS: [Seconds; 3] = [15, 30, 60];
 
 /// The first scrape after an instant.
 fn first_scrape_after(at: Seconds, every: Seconds) -> Seconds {
@@ -22,7 +22,6 @@ fn first_scrape_after(at: Seconds, every: Seconds) -> Seconds {
 }
 
 pub fn all() -> Vec<Case> {
-    let parts =
-        [workloads::workloads(), texts::texts(), registries::registries(), nodes::nodes(), exporters::exporters()];
+    let parts = [workloads::cases(), texts::cases(), registries::cases(), nodes::cases(), exporters::cases()];
     parts.into_iter().flatten().collect()
 }

@@ -2,15 +2,15 @@
 
 /// A changed rule, with all it needs and no other, and the alerts to which it matters.
 pub struct Mutant {
-    pub what: String,
+    pub description: String,
     pub rules: String,
     pub alerts: Vec<String>,
     /// Whether it changes what an alert says, and not when it fires.
-    pub is_text: bool,
+    pub changes_text: bool,
 }
 
 /// Alerts that together use everything a recording rule has.
-const READERS: [(&str, &[&str]); 3] = [
+const DEPENDENT_ALERTS: [(&str, &[&str]); 3] = [
     ("image_pull:failing_age_seconds", &["ImagePullFailing", "ImagePullJobCannotStart", "ImagePullDebugContainer"]),
     (
         "image_pull:failing_cause_age_seconds",
@@ -26,7 +26,7 @@ const READERS: [(&str, &[&str]); 3] = [
 ];
 
 /// Changes that change nothing, each with the reason.
-const EQUIVALENT: &[(&str, &str, &str)] = &[
+const EQUIVALENT_MUTANTS: &[(&str, &str, &str)] = &[
     ("image_pull:failing_age_seconds", "without uid in by", "one pod has one uid at a time"),
     ("image_pull:failing_age_seconds", "without uid in on", "one pod has one uid at a time"),
     ("image_pull:failing_age_seconds", "without namespace in on", "the uid says it too"),
@@ -45,26 +45,27 @@ const EQUIVALENT: &[(&str, &str, &str)] = &[
 ];
 
 /// Every mutant of a rules file.
-pub fn of(rules: &str) -> Vec<Mutant> {
+pub fn of_rules(rules: &str) -> Vec<Mutant> {
     let blocks: Vec<&str> =
         rules.split("\n      - ").skip(1).map(|block| block.split("\n\n").next().unwrap_or(block)).collect();
     let mut mutants = Vec::new();
     for (changed, block) in blocks.iter().enumerate() {
-        let readers = READERS.iter().find(|(rule, _)| *rule == name(block)).map(|(_, readers)| readers.to_vec());
-        let alerts: Vec<&str> = readers.unwrap_or_else(|| vec![name(block)]);
+        let readers =
+            DEPENDENT_ALERTS.iter().find(|(rule, _)| *rule == rule_name(block)).map(|(_, readers)| readers.to_vec());
+        let alerts: Vec<&str> = readers.unwrap_or_else(|| vec![rule_name(block)]);
         // Texts refer to the first of their kind, and the inhibitor to the alert it is about.
         let is_needed = |block: &str| {
             block.starts_with("record: ")
                 || block.contains("annotations: &")
-                || alerts.contains(&name(block))
-                || alerts.contains(&"ImagePullRegistryOutageInhibitor") && name(block) == "ImagePullRegistryOutage"
+                || alerts.contains(&rule_name(block))
+                || alerts.contains(&"ImagePullRegistryOutageInhibitor") && rule_name(block) == "ImagePullRegistryOutage"
         };
         let end = block.find("\n        labels:").unwrap_or(block.len());
         let of_expression =
-            changes(&block[..end]).into_iter().map(|(what, changed)| (what, changed + &block[end..], false));
-        let of_text = changes_of_queries(block).into_iter().map(|(what, changed)| (what, changed, true));
+            mutate_expression(&block[..end]).into_iter().map(|(what, changed)| (what, changed + &block[end..], false));
+        let of_text = mutate_annotation_queries(block).into_iter().map(|(what, changed)| (what, changed, true));
         for (what, block, is_text) in of_expression.chain(of_text) {
-            if EQUIVALENT.iter().any(|(rule, change, _)| *rule == name(&block) && *change == what) {
+            if EQUIVALENT_MUTANTS.iter().any(|(rule, change, _)| *rule == rule_name(&block) && *change == what) {
                 continue;
             }
             let mut rules = "groups:\n  - name: image-pull\n    rules:".to_owned();
@@ -76,14 +77,19 @@ pub fn of(rules: &str) -> Vec<Mutant> {
                 }
             }
             let alerts = alerts.iter().map(|alert| (*alert).to_owned()).collect();
-            mutants.push(Mutant { what: format!("{}: {what}", name(&block)), rules, alerts, is_text });
+            mutants.push(Mutant {
+                description: format!("{}: {what}", rule_name(&block)),
+                rules,
+                alerts,
+                changes_text: is_text,
+            });
         }
     }
     mutants
 }
 
 /// The block of one alert with one thing changed in a query of its annotations.
-fn changes_of_queries(block: &str) -> Vec<(String, String)> {
+fn mutate_annotation_queries(block: &str) -> Vec<(String, String)> {
     let mut changed = Vec::new();
     for (number, (open, _)) in block.match_indices("\"topk(").enumerate() {
         let query = &block[open..open + block[open..].find("))\"").expect("a query ends")];
@@ -119,12 +125,12 @@ fn changes_of_queries(block: &str) -> Vec<(String, String)> {
     changed
 }
 
-fn name(block: &str) -> &str {
+fn rule_name(block: &str) -> &str {
     block.lines().next().and_then(|line| line.split(": ").nth(1)).expect("a rule has a name")
 }
 
 /// The block of one rule with one thing changed.
-pub fn changes(block: &str) -> Vec<(String, String)> {
+pub fn mutate_expression(block: &str) -> Vec<(String, String)> {
     let mut changes = Vec::new();
     let mut change = |what: String, at: usize, len: usize, by: &str| {
         changes.push((what, [&block[..at], by, &block[at + len..]].concat()));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// How often the rules are evaluated, in seconds.
-pub const EVALUATED_EVERY: u32 = 15;
+pub const EVALUATION_INTERVAL: u32 = 15;
 
 /// One failing container, in the words of the metrics' labels. Whatever a test does not care about is the same for all.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ pub struct Container {
 
 impl Container {
     /// A container of a Deployment, whose image is not there.
-    pub fn of(workload: &str) -> Self {
+    pub fn of_workload(workload: &str) -> Self {
         Self {
             cluster: None,
             namespace: "shop",
@@ -87,7 +87,7 @@ impl Container {
     }
 
     /// Whose start nobody saw.
-    pub fn estimated(self) -> Self {
+    pub fn with_estimated_start(self) -> Self {
         Self { basis: "pod_condition", ..self }
     }
 
@@ -117,7 +117,7 @@ pub type Seconds = u32;
 pub type Annotations = Vec<(&'static str, String)>;
 
 /// An alert's labels and annotations, in promtool's YAML.
-struct Told {
+struct ExpectedAlert {
     labels: String,
     annotations: String,
 }
@@ -125,37 +125,37 @@ struct Told {
 /// What is scraped of one cluster, and what shall fire when.
 pub struct Case {
     name: String,
-    scraped_every: Seconds,
-    only: Option<&'static str>,
+    scrape_interval: Seconds,
+    only_alert: Option<&'static str>,
     series: Vec<(String, Vec<Option<f64>>)>,
     expectations: Vec<(Seconds, Vec<String>)>,
     /// What queries give.
-    numbers: Vec<(Seconds, String, u32)>,
-    texts: Vec<(Seconds, &'static str, Vec<Told>)>,
+    query_values: Vec<(Seconds, String, u32)>,
+    texts: Vec<(Seconds, &'static str, Vec<ExpectedAlert>)>,
 }
 
 impl Case {
     /// Two hours of a cluster whose exporter, `a`, is well.
     pub fn new(name: &str) -> Self {
-        Self::scraped_every(name, 15).exporter("a", 0..7200)
+        Self::with_scrape_interval(name, 15).exporter("a", 0..7200)
     }
 
     /// An hour or more in which the cause of a failure changes, scraped so often, about one alert.
-    pub fn changes(alert: &'static str, what: &str, every: Seconds) -> Self {
-        Self::scraped_every(&format!("{alert}: {what}, scraped every {every} s"), every)
+    pub fn with_changing_cause(alert: &'static str, what: &str, every: Seconds) -> Self {
+        Self::with_scrape_interval(&format!("{alert}: {what}, scraped every {every} s"), every)
             .exporter("a", 0..4500)
-            .only(alert)
+            .only_alert(alert)
     }
 
     /// A case without an exporter.
-    pub fn scraped_every(name: &str, scraped_every: Seconds) -> Self {
+    pub fn with_scrape_interval(name: &str, scraped_every: Seconds) -> Self {
         Self {
             name: name.to_owned(),
-            scraped_every,
-            only: None,
+            scrape_interval: scraped_every,
+            only_alert: None,
             series: Vec::new(),
             expectations: Vec::new(),
-            numbers: Vec::new(),
+            query_values: Vec::new(),
             texts: Vec::new(),
         }
     }
@@ -176,9 +176,9 @@ impl Case {
             self.series.len() - 1
         });
         let values = &mut self.series[known].1;
-        let scrapes = during.end.div_ceil(self.scraped_every) as usize;
+        let scrapes = during.end.div_ceil(self.scrape_interval) as usize;
         values.resize(scrapes.max(values.len()), None);
-        for (at, shown) in (0..).step_by(self.scraped_every as usize).zip(values) {
+        for (at, shown) in (0..).step_by(self.scrape_interval as usize).zip(values) {
             if during.contains(&at) {
                 *shown = Some(value(at));
             }
@@ -188,11 +188,11 @@ impl Case {
 
     /// Adds a container that fails since `since` and is scraped during that time from exporter `a`.
     pub fn fails(self, container: &Container, since: Seconds, during: std::ops::Range<Seconds>) -> Self {
-        self.fails_at("a", container, since, during)
+        self.fails_reported_by("a", container, since, during)
     }
 
     /// The same, from any exporter.
-    pub fn fails_at(
+    pub fn fails_reported_by(
         self,
         instance: &str,
         container: &Container,
@@ -223,9 +223,9 @@ impl Case {
     }
 
     /// Nothing that is about a container is scraped during that time.
-    pub fn hole(mut self, during: std::ops::Range<Seconds>) -> Self {
+    pub fn scrape_gap(mut self, during: std::ops::Range<Seconds>) -> Self {
         for (_, values) in self.series.iter_mut().filter(|(series, _)| series.starts_with("image_pull_failing")) {
-            for (at, value) in (0..).step_by(self.scraped_every as usize).zip(values) {
+            for (at, value) in (0..).step_by(self.scrape_interval as usize).zip(values) {
                 if during.contains(&at) {
                     *value = None;
                 }
@@ -235,8 +235,8 @@ impl Case {
     }
 
     /// What is expected from here on is said of this alert alone.
-    pub fn only(self, alert: &'static str) -> Self {
-        Self { only: Some(alert), ..self }
+    pub fn only_alert(self, alert: &'static str) -> Self {
+        Self { only_alert: Some(alert), ..self }
     }
 
     /// At that instant exactly these alerts fire, each once: `ImagePullFailing shop/web`, `ImagePullFailing shop/web in b`.
@@ -246,57 +246,67 @@ impl Case {
     }
 
     /// At that instant the one alert that the case is about fires so often.
-    pub fn counts(mut self, at: Seconds, alerts: u32) -> Self {
-        let only = self.only.expect("it is about one alert");
-        self.numbers.push((at, format!("count(ALERTS{{alertname=\"{only}\", alertstate=\"firing\"}})"), alerts));
+    pub fn fires_times(mut self, at: Seconds, alerts: u32) -> Self {
+        let only = self.only_alert.expect("it is about one alert");
+        self.query_values.push((at, format!("count(ALERTS{{alertname=\"{only}\", alertstate=\"firing\"}})"), alerts));
         self
     }
 
     /// At that instant the one alert that the case is about fires.
-    pub fn at_least_one(mut self, at: Seconds) -> Self {
-        let only = self.only.expect("it is about one alert");
-        self.numbers.push((at, format!("count(ALERTS{{alertname=\"{only}\", alertstate=\"firing\"}}) >= bool 1"), 1));
+    pub fn fires_at_least_once(mut self, at: Seconds) -> Self {
+        let only = self.only_alert.expect("it is about one alert");
+        self.query_values.push((
+            at,
+            format!("count(ALERTS{{alertname=\"{only}\", alertstate=\"firing\"}}) >= bool 1"),
+            1,
+        ));
         self
     }
 
     /// At that instant this alert has these labels and annotations, each in promtool's YAML.
-    pub fn says(self, at: Seconds, alert: &'static str, labels: &str, annotations: &[(&'static str, &str)]) -> Self {
+    pub fn fires_with_text(
+        self,
+        at: Seconds,
+        alert: &'static str,
+        labels: &str,
+        annotations: &[(&'static str, &str)],
+    ) -> Self {
         let annotations = annotations.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
-        self.says_all(at, alert, vec![(labels.to_owned(), annotations)])
+        self.fires_with_texts(at, alert, vec![(labels.to_owned(), annotations)])
     }
 
     /// At that instant this alert fires so often, each time with these labels and annotations.
-    pub fn says_all(mut self, at: Seconds, alert: &'static str, told: Vec<(String, Annotations)>) -> Self {
+    pub fn fires_with_texts(mut self, at: Seconds, alert: &'static str, told: Vec<(String, Annotations)>) -> Self {
         let told = told.into_iter().map(|(labels, annotations)| {
             let annotations = annotations.iter().fold(String::new(), |mut lines, (name, text)| {
                 let _ = writeln!(lines, "        {name}: {text:?}");
                 lines
             });
-            Told { labels, annotations }
+            ExpectedAlert { labels, annotations }
         });
         self.texts.push((at, alert, told.collect()));
         self
     }
 
     /// Whether it has anything to say of this alert, be it that it does not fire.
-    pub fn is_about(&self, alert: &str) -> bool {
-        self.only.is_none_or(|only| only == alert)
+    pub fn covers(&self, alert: &str) -> bool {
+        self.only_alert.is_none_or(|only| only == alert)
     }
 
     /// Whether it holds what this alert says.
-    pub fn quotes(&self, alert: &str) -> bool {
+    pub fn checks_text_of(&self, alert: &str) -> bool {
         self.texts.iter().any(|(_, said, _)| *said == alert)
     }
 
     /// Whether this alert fires in it.
-    pub fn has(&self, alert: &str) -> bool {
+    pub fn expects_firing_of(&self, alert: &str) -> bool {
         let is_this = |fires: &String| fires.split(' ').next() == Some(alert);
         self.expectations.iter().any(|(_, alerts)| alerts.iter().any(is_this))
     }
 
     /// Its test, of all alerts or of one.
     fn yaml(&self, focus: Option<&str>) -> String {
-        let mut yaml = format!("- name: {:?}\n  interval: {}s\n  input_series:\n", self.name, self.scraped_every);
+        let mut yaml = format!("- name: {:?}\n  interval: {}s\n  input_series:\n", self.name, self.scrape_interval);
         for (series, values) in &self.series {
             let before = std::iter::once(&None).chain(values);
             let written = before.zip(values.iter().chain([&None])).map(|(before, value)| match (before, value) {
@@ -310,10 +320,10 @@ impl Case {
             yaml.push_str("  - series: nothing\n    values: '0'\n");
         }
         yaml.push_str("  promql_expr_test:\n");
-        let only = self.only.or(focus);
+        let only = self.only_alert.or(focus);
         let firing = only.map_or_else(
-            || FIRING.to_owned(),
-            |only| FIRING.replace("alertstate=", &format!("alertname=\"{only}\", alertstate=")),
+            || FIRING_BY_SUBJECT.to_owned(),
+            |only| FIRING_BY_SUBJECT.replace("alertstate=", &format!("alertname=\"{only}\", alertstate=")),
         );
         for (at, alerts) in &self.expectations {
             let wanted = |alert: &&String| only.is_none_or(|only| alert.split(' ').next() == Some(only));
@@ -333,7 +343,7 @@ impl Case {
                 let _ = writeln!(yaml, "    - labels: '{{alertname={name:?}{about}{cluster}}}'\n      value: 1");
             }
         }
-        for (at, query, number) in &self.numbers {
+        for (at, query, number) in &self.query_values {
             let _ = writeln!(
                 yaml,
                 "  - expr: {query:?}\n    eval_time: {at}s\n    exp_samples: [{{labels: '{{}}', value: {number}}}]"
@@ -345,7 +355,7 @@ impl Case {
                 yaml.push_str("  alert_rule_test:\n");
             }
             let _ = writeln!(yaml, "  - alertname: {alert}\n    eval_time: {at}s\n    exp_alerts:");
-            for Told { labels, annotations } in told {
+            for ExpectedAlert { labels, annotations } in told {
                 let _ = writeln!(yaml, "    - exp_labels: {{{labels}}}\n      exp_annotations:\n{annotations}");
             }
         }
@@ -354,7 +364,7 @@ impl Case {
 }
 
 /// Every alert that fires, counted, by what it is about.
-const FIRING: &str = r#"count by (alertname, about, cluster) (
+const FIRING_BY_SUBJECT: &str = r#"count by (alertname, about, cluster) (
   label_join(ALERTS{alertstate="firing", workload!=""}, "about", "/", "namespace", "workload")
   or label_replace(ALERTS{alertstate="firing", workload="", registry!=""}, "about", "$1", "registry", "(.*)")
   or label_replace(ALERTS{alertstate="firing", workload="", registry="", node!=""}, "about", "$1", "node", "(.*)")
@@ -364,13 +374,13 @@ const FIRING: &str = r#"count by (alertname, about, cluster) (
 )"#;
 
 /// Runs the cases against a rules file, those about all alerts or about one; what promtool says when they do not hold.
-pub fn run(name: &str, rules: &str, cases: &[&Case], focus: Option<&str>) -> Result<(), String> {
+pub fn run_promtool(name: &str, rules: &str, cases: &[&Case], focus: Option<&str>) -> Result<(), String> {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("alerts");
     std::fs::create_dir_all(&folder).expect("the folder can be made");
     let (rules_file, file) = (folder.join(format!("{name}.rules.yaml")), folder.join(format!("{name}.test.yaml")));
     std::fs::write(&rules_file, rules).expect("the rules can be written");
     let mut yaml = format!(
-        "rule_files: [{name}.rules.yaml]\nevaluation_interval: {EVALUATED_EVERY}s\n\
+        "rule_files: [{name}.rules.yaml]\nevaluation_interval: {EVALUATION_INTERVAL}s\n\
          group_eval_order: [image-pull, image-pull-exporter]\ntests:\n"
     );
     for case in cases {

@@ -4,8 +4,8 @@ use std::fs;
 
 use bytes::Bytes;
 use image_pull_exporter::cluster::codec::{Encoding, WatchEvent};
-use image_pull_exporter::cluster::frames::{Frame, Frames};
-use image_pull_exporter::cluster::sighting::PodObject;
+use image_pull_exporter::cluster::frames::{Frame, FrameReader};
+use image_pull_exporter::cluster::pod_object::PodObject;
 use image_pull_sim::api::protobuf;
 use image_pull_sim::cluster::Cluster;
 use image_pull_sim::script::Script;
@@ -35,12 +35,12 @@ fn simulated() -> Vec<(String, Value)> {
 }
 
 fn read(encoding: Encoding, stream: Vec<u8>) -> Vec<WatchEvent> {
-    let mut frames = Frames::new(encoding.framing());
+    let mut frames = FrameReader::new(encoding.framing());
     frames.push(stream.into());
     let mut words = Vec::new();
     while let Some(frame) = frames.next_frame().expect("it is in step") {
-        let Frame::Whole(frame) = frame else { panic!("no pod is too large") };
-        words.push(match encoding.word(&frame).expect("it is an event") {
+        let Frame::Complete(frame) = frame else { panic!("no pod is too large") };
+        words.push(match encoding.decode_event(&frame).expect("it is an event") {
             WatchEvent::Pod { change, version, pod } => WatchEvent::Pod { change, version, pod: pod.map(read_whole) },
             other => other,
         });
@@ -73,11 +73,11 @@ fn a_list_says_the_same_in_both_encodings() {
     let text = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": metadata, "items": pods }).to_string();
     let binary = protobuf::pod_list(&metadata, pods.iter().map(protobuf::pod));
     let read = |encoding: Encoding, body: Bytes| {
-        let (mut items, mut facts) = (encoding.items(body).expect("it is a list"), Vec::new());
+        let (mut items, mut facts) = (encoding.decode_list(body).expect("it is a list"), Vec::new());
         while let Some(pod) = items.next_pod().expect("it is an item") {
             facts.push(read_whole(pod.expect("it is a pod")));
         }
-        (items.page().expect("it is a page"), facts)
+        (items.into_page_metadata().expect("it is a page"), facts)
     };
     let (page, facts) = read(Encoding::Json, text.into());
     assert_eq!(

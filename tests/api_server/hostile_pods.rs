@@ -3,28 +3,28 @@
 use std::collections::HashSet;
 
 use crate::common::{NOT_FOUND, pod, samples, sum};
-use image_pull_exporter::metrics::exposition::Format;
-use image_pull_exporter::monitor::Limits;
+use image_pull_exporter::metrics::exposition::ExpositionFormat;
+use image_pull_exporter::monitor::MonitorLimits;
 use image_pull_exporter::replay::{self, Options};
-use image_pull_model::index::{Mirror, Settings};
+use image_pull_model::index::{IndexConfig, MirroredReasons};
 use image_pull_model::time::Timestamp;
 use serde_json::{Value, json};
 
 const ERR: Option<(&str, &str)> = Some(("ErrImagePull", NOT_FOUND));
 
 /// What `replay` prints after these pods were added, and how many it skipped.
-fn replayed(pods: &[Value], mirror: Mirror) -> (String, usize) {
+fn replayed(pods: &[Value], mirror: MirroredReasons) -> (String, usize) {
     let event = |pod: &Value| json!({ "t": 1_795_469_000, "type": "ADDED", "object": pod }).to_string();
     let events = pods.iter().map(event).collect::<Vec<_>>().join("\n");
     let options = Options {
-        settings: Settings { mirror, ..Settings::default() },
-        limits: Limits::DEFAULT,
+        settings: IndexConfig { mirrored_reasons: mirror, ..IndexConfig::default() },
+        limits: MonitorLimits::DEFAULT,
         until: None,
         keep_going: true,
     };
     let replayed = replay::replay(events.as_bytes(), &options, Timestamp::default).expect("it keeps going");
     let mut printed = Vec::new();
-    replay::print(&replayed, Format::Text, &mut printed).expect("a Vec takes everything");
+    replay::print(&replayed, ExpositionFormat::Text, &mut printed).expect("a Vec takes everything");
     (String::from_utf8(printed).expect("it is text"), replayed.skipped)
 }
 
@@ -33,7 +33,7 @@ fn replayed(pods: &[Value], mirror: Mirror) -> (String, usize) {
 fn check(hostile: &[Value]) -> String {
     let mut pods = vec![pod("shop", "honest", ERR)];
     pods.extend_from_slice(hostile);
-    for mirror in [Mirror::Image, Mirror::All, Mirror::Nothing] {
+    for mirror in [MirroredReasons::Image, MirroredReasons::All, MirroredReasons::None] {
         let (text, skipped) = replayed(&pods, mirror);
         assert_eq!(skipped, 0, "{hostile:?}");
         let mut seen = HashSet::new();
@@ -49,7 +49,7 @@ fn check(hostile: &[Value]) -> String {
         }
         assert_eq!(sum(&text, "image_pull_failing{namespace=\"shop\",pod=\"honest\""), 1.0);
     }
-    replayed(&pods, Mirror::Image).0
+    replayed(&pods, MirroredReasons::Image).0
 }
 
 fn waiting(name: &str, reason: &str, message: &str) -> Value {
@@ -121,7 +121,7 @@ fn the_second_container_of_a_name_is_skipped_and_counted() {
 fn two_pods_of_one_name_are_told_apart_by_uid() {
     let mut other = waiting("honest", "ErrImagePull", NOT_FOUND);
     other["metadata"]["uid"] = json!("another");
-    let (text, _) = replayed(&[pod("shop", "honest", ERR), other], Mirror::Image);
+    let (text, _) = replayed(&[pod("shop", "honest", ERR), other], MirroredReasons::Image);
     assert_eq!(sum(&text, "image_pull_failing{"), 2.0);
     assert_eq!(sum(&text, "image_pull_failing_pods"), 2.0);
 }
@@ -143,7 +143,7 @@ fn a_wrong_type_anywhere_costs_that_pod_alone() {
     ] {
         let mut broken = waiting("broken", "ErrImagePull", NOT_FOUND);
         *broken.pointer_mut(place).expect("the place is there") = wrong;
-        let (text, skipped) = replayed(&[broken, pod("shop", "honest", ERR)], Mirror::All);
+        let (text, skipped) = replayed(&[broken, pod("shop", "honest", ERR)], MirroredReasons::All);
         assert_eq!(skipped, 1, "{place}");
         assert_eq!(sum(&text, "image_pull_exporter_undecodable_objects_total"), 1.0, "{place}");
         assert_eq!(sum(&text, "image_pull_failing{"), 1.0, "{place}");
@@ -152,7 +152,7 @@ fn a_wrong_type_anywhere_costs_that_pod_alone() {
 
 #[test]
 fn a_cluster_without_pods_has_totals_and_nothing_else() {
-    let (text, _) = replayed(&[], Mirror::All);
+    let (text, _) = replayed(&[], MirroredReasons::All);
     assert_eq!(sum(&text, "image_pull_failing_pods"), 0.0);
     assert!(text.contains("image_pull_failing_pods 0"));
     assert!(!text.contains("image_pull_failing{"));

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use crate::common::cluster::Cluster;
 use crate::common::{NOT_FOUND, Program, eventually, get, pod, sum};
 use image_pull_exporter::cluster::codec::Encoding;
-use image_pull_exporter::cluster::sighting::PodObject;
-use image_pull_exporter::present::FailingContainer;
-use image_pull_model::advice::RegistryPods;
-use image_pull_model::facts::{Exceeded, PodFacts, Scope, State};
-use image_pull_model::index::{Index, Mirror, Settings};
+use image_pull_exporter::cluster::pod_object::PodObject;
+use image_pull_exporter::present::FailureReport;
+use image_pull_model::advice::FailingRegistryPods;
+use image_pull_model::facts::{ExceededLimits, PodFacts, StateFacts, WatchScope};
+use image_pull_model::index::{Index, IndexConfig, MirroredReasons};
 use image_pull_model::limits::{
     MAX_CONTAINERS, MAX_IMAGE_VOLUMES, MAX_LABEL, MAX_MESSAGE, MAX_MOUNTS, MAX_NAME, MAX_POD_MESSAGES,
     MAX_PULL_SECRETS, MAX_REFERENCE, MIN_MESSAGE, TRUNCATED,
@@ -94,7 +94,7 @@ fn decoded(encoding: Encoding, pod: &Value) -> PodFacts {
         Encoding::Json => json!({ "metadata": metadata, "items": [pod] }).to_string().into_bytes(),
         Encoding::Protobuf => protobuf::pod_list(&metadata, [protobuf::pod(pod)]),
     };
-    let mut items = encoding.items(list.into()).expect("it is a list");
+    let mut items = encoding.decode_list(list.into()).expect("it is a list");
     items
         .next_pod()
         .expect("it is an item")
@@ -116,7 +116,7 @@ fn check(pod: &PodFacts) {
     for text in [&pod.id.name, &pod.node, &pod.service_account, &pod.owner.name].into_iter().chain(&pod.pull_secrets) {
         check_text(text, MAX_NAME);
     }
-    let message = |state: &State| if let State::Waiting { message, .. } = state { message.len() } else { 0 };
+    let message = |state: &StateFacts| if let StateFacts::Waiting { message, .. } = state { message.len() } else { 0 };
     let messages: usize = pod.containers.iter().map(|container| message(&container.state)).sum();
     assert!(
         messages <= MAX_POD_MESSAGES + pod.containers.len() * (MIN_MESSAGE + MARKER),
@@ -127,7 +127,7 @@ fn check(pod: &PodFacts) {
         check_text(&container.name, MAX_LABEL);
         assert!(container.images.len() <= 1 + MAX_IMAGE_VOLUMES);
         container.images.iter().for_each(|image| check_text(image.reference.raw(), MAX_REFERENCE));
-        if let State::Waiting { reason, message } = &container.state {
+        if let StateFacts::Waiting { reason, message } = &container.state {
             check_text(reason, MAX_MESSAGE);
             check_text(message, MAX_MESSAGE);
         }
@@ -151,7 +151,7 @@ proptest! {
         let pod = pod_of(&sizes);
         let facts = decoded(Encoding::Json, &pod);
         check(&facts);
-        let Exceeded { texts, elements } = facts.exceeded;
+        let ExceededLimits { texts, elements } = facts.exceeded;
         prop_assert_eq!(elements, beyond(&sizes) as u64, "what is omitted is counted");
         prop_assert_eq!(texts == 0, sizes.text / 2 * 2 < MAX_LABEL, "what is truncated is counted: {} texts", texts);
         prop_assert_eq!(decoded(Encoding::Protobuf, &pod), facts, "both encodings say the same");
@@ -160,14 +160,14 @@ proptest! {
     #[test]
     fn what_people_are_shown_of_any_failure_is_bounded(sizes in sizes()) {
         let facts = decoded(Encoding::Protobuf, &pod_of(&Sizes { containers: sizes.containers.min(9), ..sizes }));
-        let mut index = Index::new(Settings { mirror: Mirror::All, ..Settings::default() }, &[Scope::Cluster]);
-        index.reset_begin(&Scope::Cluster);
+        let mut index = Index::new(IndexConfig { mirrored_reasons: MirroredReasons::All, ..IndexConfig::default() }, &[WatchScope::Cluster]);
+        index.begin_relist(&WatchScope::Cluster);
         index.apply(&facts, Timestamp::default());
-        index.reset_end(&Scope::Cluster, Timestamp::default());
+        index.end_relist(&WatchScope::Cluster, Timestamp::default());
         let snapshot = index.snapshot().expect("everything was listed");
         prop_assert_eq!(snapshot.failures().count(), facts.containers.len());
         for failing in snapshot.failures() {
-            let shown = serde_json::to_string(&FailingContainer::of(failing, Timestamp::default(), Timestamp::default(), &RegistryPods::default())).expect("it is JSON");
+            let shown = serde_json::to_string(&FailureReport::of(failing, Timestamp::default(), Timestamp::default(), &FailingRegistryPods::default())).expect("it is JSON");
             prop_assert!(shown.len() < 64 * 1024, "{} bytes", shown.len());
         }
     }

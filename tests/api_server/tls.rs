@@ -34,7 +34,7 @@ async fn a_cluster_is_watched_over_tls_though_a_connection_hangs_in_its_handshak
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_authority_is_trusted_without_a_restart_once_it_works() {
+async fn a_rotated_ca_is_trusted_without_a_restart() {
     let (old, new, store) = (Identity::default(), Identity::default(), store());
     let server = old.serve(store.clone()).await;
     let (address, kubeconfig) = (server.address(), old.kubeconfig(&server, "new-authority"));
@@ -61,7 +61,7 @@ async fn a_new_authority_is_trusted_without_a_restart_once_it_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_not_trusted_or_speaks_no_tls_is_told_apart_from_a_healthy_one() {
+async fn untrusted_and_plaintext_servers_are_reported() {
     let server = Identity::default().serve(store()).await;
     let kubeconfig = Identity::default().kubeconfig(&server, "not-trusted");
     let list = || {

@@ -11,15 +11,15 @@ use futures::StreamExt;
 use image_pull_exporter::clock::Clock;
 use image_pull_exporter::cluster::PodEvent;
 use image_pull_exporter::cluster::client;
-use image_pull_exporter::cluster::pods::{self, Source};
-use image_pull_exporter::cluster::selection::Selection;
+use image_pull_exporter::cluster::pod_watch::{self, PodSource};
+use image_pull_exporter::cluster::selection::PodSelection;
 use image_pull_exporter::cluster::wire;
-use image_pull_exporter::metrics::exposition::{Exposition, Format};
+use image_pull_exporter::metrics::exposition::{Exposition, ExpositionFormat};
 use image_pull_exporter::metrics::families;
-use image_pull_exporter::metrics::view::Shown;
-use image_pull_exporter::monitor::{Limits, Monitor};
-use image_pull_model::facts::Scope;
-use image_pull_model::index::Settings;
+use image_pull_exporter::metrics::scrape::SelectedSeries;
+use image_pull_exporter::monitor::{Monitor, MonitorLimits};
+use image_pull_model::facts::WatchScope;
+use image_pull_model::index::IndexConfig;
 use image_pull_model::time::Timestamp;
 use image_pull_sim::api::{ApiServer, BOOKMARK_EVERY, Drop, Refusal, SharedStore, Verb};
 use serde_json::json;
@@ -38,28 +38,28 @@ struct Lab {
 }
 
 impl Lab {
-    async fn watching(store: SharedStore, scopes: &[Scope]) -> Self {
+    async fn watching(store: SharedStore, scopes: &[WatchScope]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let server = ApiServer::start(listener, store.clone(), BOOKMARK_EVERY).expect("the API server starts");
         let address = server.address();
         let config = kube::Config::new(format!("http://{address}").parse().expect("an address is a URL"));
-        let client = client::client(config).expect("a client without TLS needs nothing");
-        let limits = Limits::DEFAULT;
-        let settings = Settings { finished_pods_hidden: true, ..Settings::default() };
+        let client = client::new_client(config).expect("a client without TLS needs nothing");
+        let limits = MonitorLimits::DEFAULT;
+        let settings = IndexConfig { excludes_finished_pods: true, ..IndexConfig::default() };
         let monitor = Arc::new(Monitor::new(settings, scopes, limits, Clock::System.now()));
         let mut watch = JoinSet::new();
         for scope in scopes {
             let (client, monitor, scope) = (client.clone(), Arc::clone(&monitor), scope.clone());
             watch.spawn(async move {
-                let source = Source {
+                let source = PodSource {
                     connection: client.into(),
                     scope: scope.clone(),
-                    selection: Selection::default(),
+                    selection: PodSelection::default(),
                     compress_lists: false,
                 };
-                let mut events = std::pin::pin!(pods::watch(source));
+                let mut events = std::pin::pin!(pod_watch::watch(source));
                 while let Some(event) = events.next().await {
-                    monitor.take(&scope, event, Clock::System.now());
+                    monitor.handle_event(&scope, event, Clock::System.now());
                 }
             });
         }
@@ -67,7 +67,7 @@ impl Lab {
     }
 
     async fn new(store: SharedStore) -> Self {
-        Self::watching(store, &[Scope::Cluster]).await
+        Self::watching(store, &[WatchScope::Cluster]).await
     }
 
     fn server(&self) -> &ApiServer {
@@ -84,9 +84,9 @@ impl Lab {
     }
 
     fn text(&self) -> Option<String> {
-        let view = self.monitor.view()?;
-        let mut exposition = Exposition::new(Format::Text, 0);
-        families::write(&Shown::of(&view), &mut exposition);
+        let view = self.monitor.scrape_snapshot()?;
+        let mut exposition = Exposition::new(ExpositionFormat::Text, 0);
+        families::write_all(&SelectedSeries::select(&view), &mut exposition);
         Some(String::from_utf8(exposition.finish()).expect("the exposition is text"))
     }
 
@@ -360,7 +360,7 @@ fn namespaces_are_watched_each_on_its_own() {
         store.put(pod("shop", "a", ERR));
         store.put(pod("bank", "b", ERR));
         store.put(pod("zoo", "c", ERR));
-        let scopes = [Scope::Namespace("bank".to_owned()), Scope::Namespace("shop".to_owned())];
+        let scopes = [WatchScope::Namespace("bank".to_owned()), WatchScope::Namespace("shop".to_owned())];
         let lab = Lab::watching(store, &scopes).await;
         lab.expect_failing(&["a", "b"]).await;
         assert_eq!(lab.count("image_pull_exporter_listed_pods"), 2.0);
@@ -371,24 +371,27 @@ fn namespaces_are_watched_each_on_its_own() {
 
 #[test]
 fn a_clock_that_is_set_forward_and_back_leaves_no_start_in_the_future_and_no_false_interval() {
-    let at = |seconds| Timestamp::from_unix_millis(1_800_000_000_000).after(Duration::from_secs(seconds));
-    let monitor = Monitor::new(Settings::default(), &[Scope::Cluster], Limits::DEFAULT, at(0));
+    let at = |seconds| Timestamp::from_unix_millis(1_800_000_000_000).saturating_add(Duration::from_secs(seconds));
+    let monitor = Monitor::new(IndexConfig::default(), &[WatchScope::Cluster], MonitorLimits::DEFAULT, at(0));
     // With the clock that nobody can set, and without it.
     let apply = |shown: u64, running: Option<u64>, waiting| {
         if let Some(running) = running {
             monitor.check_clock(at(shown), Duration::from_secs(running));
         }
-        let pod = wire::decode(pod("shop", "web", waiting).to_string().as_bytes()).expect("it is a pod");
-        monitor.take(&Scope::Cluster, PodEvent::Applied(pod.into()), at(shown));
+        let pod = wire::decode_json_pod(pod("shop", "web", waiting).to_string().as_bytes()).expect("it is a pod");
+        monitor.handle_event(&WatchScope::Cluster, PodEvent::Applied(pod.into()), at(shown));
     };
     let back_off = Some(("ImagePullBackOff", NOT_FOUND));
     let text = || {
-        let mut exposition = Exposition::new(Format::Text, 0);
-        families::write(&Shown::of(&monitor.view().expect("it was listed")), &mut exposition);
+        let mut exposition = Exposition::new(ExpositionFormat::Text, 0);
+        families::write_all(
+            &SelectedSeries::select(&monitor.scrape_snapshot().expect("it was listed")),
+            &mut exposition,
+        );
         String::from_utf8(exposition.finish()).expect("it is text")
     };
-    monitor.take(&Scope::Cluster, PodEvent::ListStarted, at(0));
-    monitor.take(&Scope::Cluster, PodEvent::ListCompleted, at(0));
+    monitor.handle_event(&WatchScope::Cluster, PodEvent::ListStarted, at(0));
+    monitor.handle_event(&WatchScope::Cluster, PodEvent::ListCompleted, at(0));
     for with_both in [true, false] {
         let running = |seconds| with_both.then_some(seconds);
         apply(1, running(1), None);

@@ -8,7 +8,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use crate::common::check_golden;
-use image_pull_model::advice::{Advice, Context, RegistryKind, RegistryPods, When, advice, notes, of_row, rows};
+use image_pull_model::advice::{
+    Advice, Condition, FailingRegistryPods, FailureContext, RegistryKind, advice, advice_notes, advice_of_rule,
+    advice_rules,
+};
 use image_pull_model::cause::{Cause, FailingHost, HostKind};
 use image_pull_model::image::{ImageReference, PullPolicy};
 
@@ -40,14 +43,14 @@ struct AdviceSample {
 /// Returns all advice: each rule for its first cause, and the default for each cause.
 fn all_advice() -> Vec<AdviceSample> {
     let mut said = Vec::new();
-    let none = RegistryPods::default();
-    for row in rows() {
+    let none = FailingRegistryPods::default();
+    for row in advice_rules() {
         let registry = row.when.iter().find_map(|when| match when {
-            When::Registry(kind) => Some(*kind),
+            Condition::Registry(kind) => Some(*kind),
             _ => None,
         });
         let host = row.when.iter().find_map(|when| match when {
-            When::Host(kind) => Some(FailingHost { name: Arc::from("failing.example:8080"), kind: *kind }),
+            Condition::Host(kind) => Some(FailingHost { name: Arc::from("failing.example:8080"), kind: *kind }),
             _ => None,
         });
         let image = ImageReference::parse(image_of(registry.unwrap_or(RegistryKind::Other)));
@@ -56,26 +59,30 @@ fn all_advice() -> Vec<AdviceSample> {
         said.push(AdviceSample {
             heading: format!("{} {:?}", causes.join(" "), row.when),
             source: row.source,
-            advice: of_row(row.causes[0], row, &context),
+            advice: advice_of_rule(row.causes[0], row, &context),
         });
     }
     let image = ImageReference::parse(image_of(RegistryKind::Other));
     for cause in Cause::ALL {
-        let context = Context { message: "an error", ..context(&image, None, &none) };
+        let context = FailureContext { message: "an error", ..context(&image, None, &none) };
         said.push(AdviceSample { heading: cause.as_str().to_owned(), source: "", advice: advice(*cause, &context) });
     }
     said
 }
 
-fn context<'a>(image: &'a ImageReference, host: Option<&'a FailingHost>, none: &'a RegistryPods) -> Context<'a> {
-    Context {
+fn context<'a>(
+    image: &'a ImageReference,
+    host: Option<&'a FailingHost>,
+    none: &'a FailingRegistryPods,
+) -> FailureContext<'a> {
+    FailureContext {
         namespace: "shop",
         pod: "web-7d9",
         container: "app",
         node: "node-1",
         service_account: "builder",
         policy: Some(PullPolicy::IfNotPresent),
-        ..Context::of_text(image, "", host, none)
+        ..FailureContext::from_error_text(image, "", host, none)
     }
 }
 
@@ -93,7 +100,7 @@ fn advice_matches_the_golden_file() {
             writeln!(text, "  ({source})").unwrap();
         }
     }
-    for note in notes() {
+    for note in advice_notes() {
         let groups: Vec<&str> = note.groups.iter().map(|group| group.as_str()).collect();
         writeln!(text, "note: {} {:?}\n  {}\n  ({})", groups.join(" "), note.when, note.sentence, note.source).unwrap();
     }
@@ -104,12 +111,12 @@ fn advice_matches_the_golden_file() {
 fn every_command() -> BTreeSet<String> {
     let mut commands: BTreeSet<String> = all_advice().into_iter().flat_map(|said| said.advice.commands).collect();
     let image = ImageReference::parse(image_of(RegistryKind::DockerHub));
-    let none = RegistryPods::default();
+    let none = FailingRegistryPods::default();
     for kind in HostKind::ALL {
         let host = FailingHost { name: Arc::from("failing.example"), kind: *kind };
         for cause in Cause::ALL {
             commands.extend(advice(*cause, &context(&image, Some(&host), &none)).commands);
-            commands.extend(advice(*cause, &Context::of_text(&image, "", Some(&host), &none)).commands);
+            commands.extend(advice(*cause, &FailureContext::from_error_text(&image, "", Some(&host), &none)).commands);
         }
     }
     assert!(commands.len() > 80, "{}", commands.len());
@@ -120,9 +127,9 @@ fn every_command() -> BTreeSet<String> {
 fn every_command_is_valid_shell() {
     let mut script: Vec<String> = every_command().into_iter().collect();
     let image = ImageReference::parse("reg.example/it's; $(reboot) `id`\n&:1");
-    let none = RegistryPods::default();
+    let none = FailingRegistryPods::default();
     let hostile = "a'b\"c$(reboot)`id`;|&<>\n\\";
-    let context = Context { namespace: hostile, node: hostile, ..context(&image, None, &none) };
+    let context = FailureContext { namespace: hostile, node: hostile, ..context(&image, None, &none) };
     script.extend(Cause::ALL.iter().flat_map(|cause| advice(*cause, &context).commands));
     for command in script {
         let output = Command::new("bash").args(["-n", "-c", &command]).output().expect("bash runs");

@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use crate::common::exposition::Exposition;
 use crate::common::{NOT_FOUND, check_golden, pod};
 use image_pull_exporter::cluster::client;
-use image_pull_exporter::list::file::BadFile;
-use image_pull_exporter::list::{Filter, Look, Output, look_at_cluster, look_at_file, print, print_notes};
-use image_pull_exporter::metrics::exposition::Format;
-use image_pull_exporter::monitor::Limits;
+use image_pull_exporter::list::file::FileError;
+use image_pull_exporter::list::{ListFilter, ListFormat, ListReport, list_cluster, list_file, print, print_notes};
+use image_pull_exporter::metrics::exposition::ExpositionFormat;
+use image_pull_exporter::monitor::MonitorLimits;
 use image_pull_exporter::replay::{self, Options};
 use image_pull_exporter::terminal::Terminal;
 use image_pull_model::cause::Cause;
-use image_pull_model::index::{Mirror, Settings};
+use image_pull_model::index::{IndexConfig, MirroredReasons};
 use image_pull_model::time::Timestamp;
 use image_pull_sim::api::{ApiServer, BOOKMARK_EVERY, Refusal, SharedStore, Verb};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-const PLAIN: Terminal = Terminal { width: 80, colour: false };
+const PLAIN: Terminal = Terminal { width: 80, color: false };
 /// Recordings that end with a failing container, one for each kind of failure.
 const SHOWN_RECORDINGS: [&str; 9] = [
     "dns-failure",
@@ -64,32 +64,32 @@ fn later() -> Timestamp {
     Timestamp::from_unix_millis(1_795_473_000_000)
 }
 
-fn list_text(text: &str) -> Look {
-    look_at_file(text, &Filter::default(), later()).unwrap()
+fn list_text(text: &str) -> ListReport {
+    list_file(text, &ListFilter::default(), later()).unwrap()
 }
 
-fn printed(look: &Look, output: Output, terminal: Terminal) -> String {
+fn printed(look: &ListReport, output: ListFormat, terminal: Terminal) -> String {
     let mut out = Vec::new();
     print(look, output, terminal, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-fn notes(look: &Look, output: Output) -> String {
+fn notes(look: &ListReport, output: ListFormat) -> String {
     let mut out = Vec::new();
     print_notes(look, output, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-fn names(look: &Look) -> Vec<&str> {
+fn names(look: &ListReport) -> Vec<&str> {
     look.failing.iter().map(|failing| failing.pod.as_str()).collect()
 }
 
 #[test]
 fn list_of_recorded_pods_matches_the_golden_files() {
     let look = list_text(&list_of(&shown_pods()));
-    check_golden("list.table", &printed(&look, Output::Table, PLAIN));
-    check_golden("list.wide", &printed(&look, Output::Wide, PLAIN));
-    check_golden("list.json", &printed(&look, Output::Json, PLAIN));
+    check_golden("list.table", &printed(&look, ListFormat::Table, PLAIN));
+    check_golden("list.wide", &printed(&look, ListFormat::Wide, PLAIN));
+    check_golden("list.json", &printed(&look, ListFormat::Json, PLAIN));
 }
 
 #[test]
@@ -114,14 +114,14 @@ fn replayed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
     let lines: Vec<String> =
         pods.iter().map(|pod| json!({ "t": t, "type": "ADDED", "object": pod }).to_string()).collect();
     let options = Options {
-        settings: Settings { mirror: Mirror::Image, ..Settings::default() },
-        limits: Limits::DEFAULT,
+        settings: IndexConfig { mirrored_reasons: MirroredReasons::Image, ..IndexConfig::default() },
+        limits: MonitorLimits::DEFAULT,
         until: None,
         keep_going: false,
     };
     let replayed = replay::replay(lines.join("\n").as_bytes(), &options, || now).unwrap();
     let mut out = Vec::new();
-    replay::print(&replayed, Format::Text, &mut out).unwrap();
+    replay::print(&replayed, ExpositionFormat::Text, &mut out).unwrap();
     let metrics = Exposition::parse(std::str::from_utf8(&out).unwrap());
     let mut containers = BTreeMap::new();
     for (family, value) in [
@@ -148,8 +148,8 @@ fn replayed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
 
 /// Returns the facts of each failing container from the list, under the names of the metric labels.
 fn listed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
-    let look = look_at_file(&list_of(pods), &Filter::default(), now).unwrap();
-    let json: Value = serde_json::from_str(&printed(&look, Output::Json, PLAIN)).unwrap();
+    let look = list_file(&list_of(pods), &ListFilter::default(), now).unwrap();
+    let json: Value = serde_json::from_str(&printed(&look, ListFormat::Json, PLAIN)).unwrap();
     let mut containers: Vec<BTreeMap<String, String>> = Vec::new();
     for failing in json["failing"].as_array().unwrap() {
         let mut facts = BTreeMap::new();
@@ -199,24 +199,24 @@ fn list_agrees_with_replay_at_every_record_of_every_recording() {
 #[test]
 fn filters_by_namespace_cause_and_registry() {
     let list = list_of(&shown_pods());
-    let found = |filter: &Filter| look_at_file(&list, filter, later()).unwrap();
+    let found = |filter: &ListFilter| list_file(&list, filter, later()).unwrap();
     let all = list_text(&list);
     assert_eq!((all.pods, all.failing.len()), (11, 11));
-    let one = found(&Filter { namespaces: vec!["unauthorized".to_owned()], ..Filter::default() });
+    let one = found(&ListFilter { namespaces: vec!["unauthorized".to_owned()], ..ListFilter::default() });
     assert_eq!((one.pods, one.failing.len(), one.failing[0].cause), (1, 1, "unauthorized"));
     let causes = vec![Cause::RateLimited, Cause::Unauthorized];
-    let two = found(&Filter { causes: causes.clone(), ..Filter::default() });
+    let two = found(&ListFilter { causes: causes.clone(), ..ListFilter::default() });
     assert_eq!(two.failing.iter().map(|one| one.cause).collect::<Vec<_>>(), ["rate_limited", "unauthorized"]);
     let registries = vec!["127.0.0.1:6429".to_owned()];
-    let last = found(&Filter { causes, registries, ..Filter::default() });
+    let last = found(&ListFilter { causes, registries, ..ListFilter::default() });
     assert_eq!(last.failing.iter().map(|one| one.cause).collect::<Vec<_>>(), ["rate_limited"]);
-    let none = found(&Filter { namespaces: vec!["nowhere".to_owned()], ..Filter::default() });
-    assert_eq!(notes(&none, Output::Table), "No image pull failures in 0 pods.\n");
-    assert_eq!(printed(&none, Output::Table, PLAIN), "");
+    let none = found(&ListFilter { namespaces: vec!["nowhere".to_owned()], ..ListFilter::default() });
+    assert_eq!(notes(&none, ListFormat::Table), "No image pull failures in 0 pods.\n");
+    assert_eq!(printed(&none, ListFormat::Table, PLAIN), "");
 }
 
 /// Pods with names and images of the maximum length in Kubernetes.
-fn pods_with_long_names() -> Look {
+fn pods_with_long_names() -> ListReport {
     let mut pods = shown_pods();
     let image =
         format!("{}.dkr.ecr.eu-central-1.amazonaws.com/{}/app:{}", "1".repeat(12), "team".repeat(20), "v1".repeat(30));
@@ -234,13 +234,13 @@ fn pods_with_long_names() -> Look {
 #[test]
 fn a_table_fits_its_terminal_and_cuts_names_in_the_middle() {
     for width in [80, 100, 132] {
-        let table = printed(&pods_with_long_names(), Output::Table, Terminal { width, colour: false });
+        let table = printed(&pods_with_long_names(), ListFormat::Table, Terminal { width, color: false });
         assert!(table.contains("sts/sss") && table.contains('…') && table.contains("v1v1\n"), "{table}");
         for line in table.lines() {
             assert!(line.chars().count() <= width && line == line.trim_end(), "{width}: {line}");
         }
     }
-    let wide = printed(&pods_with_long_names(), Output::Wide, PLAIN);
+    let wide = printed(&pods_with_long_names(), ListFormat::Wide, PLAIN);
     assert!(!wide.contains('…') && wide.contains(&"s".repeat(63)));
 }
 
@@ -253,23 +253,23 @@ fn pods_of_one_workload_share_a_line() {
     };
     let look =
         list_text(&list_of(&[one("agent-x"), one("agent-y"), pod("shop", "web", Some(("ErrImagePull", NOT_FOUND)))]));
-    let table = printed(&look, Output::Table, PLAIN);
+    let table = printed(&look, ListFormat::Table, PLAIN);
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().take(3).collect()).collect();
     assert_eq!(lines.len(), 5);
     assert_eq!([&lines[1][..], &lines[3][..]], [["shop", "ds/agent", "2"], ["shop", "pod/web", "1"]]);
-    assert_eq!(printed(&look, Output::Wide, PLAIN).lines().count(), 4);
+    assert_eq!(printed(&look, ListFormat::Wide, PLAIN).lines().count(), 4);
 }
 
 #[test]
 fn colors_only_the_headings_and_the_cause() {
     let look = list_text(&list_of(&shown_pods()));
-    let painted = printed(&look, Output::Table, Terminal { width: 80, colour: true });
+    let painted = printed(&look, ListFormat::Table, Terminal { width: 80, color: true });
     assert!(painted.contains("\x1b[31mrate_limited\x1b[0m"));
     let mut plain = painted;
     for code in ["\x1b[1m", "\x1b[31m", "\x1b[0m"] {
         plain = plain.replace(code, "");
     }
-    assert_eq!(plain, printed(&look, Output::Table, PLAIN));
+    assert_eq!(plain, printed(&look, ListFormat::Table, PLAIN));
 }
 
 #[test]
@@ -280,10 +280,10 @@ fn control_characters_in_a_file_are_escaped() {
     let mut broken = pod("shop", "\u{1b}[2J", None);
     broken["spec"] = json!("none");
     let look = list_text(&list_of(&[evil, broken]));
-    for output in [Output::Table, Output::Wide, Output::Json] {
+    for output in [ListFormat::Table, ListFormat::Wide, ListFormat::Json] {
         let shown = printed(&look, output, PLAIN) + &notes(&look, output);
         assert!(!shown.contains(['\u{1b}', '\u{7}']), "{shown}");
-        assert!(output == Output::Json || !shown.contains('\u{202e}'), "{shown}");
+        assert!(output == ListFormat::Json || !shown.contains('\u{202e}'), "{shown}");
     }
     assert_eq!(look.skipped.len(), 1);
 }
@@ -294,7 +294,7 @@ fn secrets_in_errors_and_images_are_redacted() {
     let mut leaky = pod("shop", "web", Some(("ErrImagePull", said)));
     leaky["spec"]["containers"][0]["image"] = json!("https://user:hunter2@reg.example/app:1");
     let look = list_text(&list_of(&[leaky]));
-    for output in [Output::Table, Output::Wide, Output::Json] {
+    for output in [ListFormat::Table, ListFormat::Wide, ListFormat::Json] {
         let shown = printed(&look, output, PLAIN);
         assert!(shown.contains("<redacted>") && !shown.contains("hunter2"), "{shown}");
     }
@@ -309,7 +309,7 @@ fn undecodable_objects_are_reported_and_the_rest_listed() {
     broken.push(pod("shop", "web", Some(("ErrImagePull", NOT_FOUND))));
     let look = list_text(&list_of(&broken));
     assert_eq!((names(&look), look.pods, look.skipped.len()), (vec!["web"], 1, 13));
-    let told = notes(&look, Output::Table);
+    let told = notes(&look, ListFormat::Table);
     assert_eq!(told.lines().count(), 11);
     assert!(told.ends_with("skipped 3 more objects\n"), "{told}");
 }
@@ -317,7 +317,7 @@ fn undecodable_objects_are_reported_and_the_rest_listed() {
 #[test]
 fn a_file_without_pods_is_rejected_with_a_reason() {
     let refused =
-        |text: &str| look_at_file(text, &Filter::default(), later()).map_err(|error: BadFile| error.to_string());
+        |text: &str| list_file(text, &ListFilter::default(), later()).map_err(|error: FileError| error.to_string());
     for (text, why) in [
         ("", "the file is empty"),
         (" \n", "the file is empty"),
@@ -339,15 +339,19 @@ fn a_file_without_pods_is_rejected_with_a_reason() {
 }
 
 /// Lists a simulated cluster. `prepare` configures its API server first.
-fn list_simulated(store: SharedStore, filter: &Filter, prepare: impl FnOnce(&ApiServer)) -> Result<Look, String> {
+fn list_simulated(
+    store: SharedStore,
+    filter: &ListFilter,
+    prepare: impl FnOnce(&ApiServer),
+) -> Result<ListReport, String> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().build().unwrap().block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = ApiServer::start(listener, store, BOOKMARK_EVERY).unwrap();
         prepare(&server);
         let config = kube::Config::new(format!("http://{}", server.address()).parse().unwrap());
-        let client = client::client(config).unwrap();
-        let look = look_at_cluster(client, filter, later).await.map_err(|error| format!("{error:#}"));
+        let client = client::new_client(config).unwrap();
+        let look = list_cluster(client, filter, later).await.map_err(|error| format!("{error:#}"));
         server.shutdown().await.unwrap();
         look
     })
@@ -365,10 +369,10 @@ fn store() -> SharedStore {
 
 #[test]
 fn lists_a_cluster_page_by_page() {
-    let all = list_simulated(store(), &Filter::default(), |_| {}).unwrap();
+    let all = list_simulated(store(), &ListFilter::default(), |_| {}).unwrap();
     assert_eq!(names(&all), ["pod-000", "pod-100", "pod-200", "pod-300", "pod-400", "pod-500"]);
     assert_eq!((all.pods, all.time), (600, later()));
-    let filter = Filter { namespaces: vec!["shop".to_owned(), "zoo".to_owned()], ..Filter::default() };
+    let filter = ListFilter { namespaces: vec!["shop".to_owned(), "zoo".to_owned()], ..ListFilter::default() };
     let some = list_simulated(store(), &filter, |_| {}).unwrap();
     assert_eq!((names(&some), some.pods), (vec!["pod-400", "pod-500"], 250));
 }
@@ -380,18 +384,18 @@ fn a_cluster_and_a_file_give_the_same_report() {
         store.put(pod.clone());
         pods.push(pod);
     }
-    assert_eq!(list_simulated(store, &Filter::default(), |_| {}).unwrap(), list_text(&list_of(&pods)));
+    assert_eq!(list_simulated(store, &ListFilter::default(), |_| {}).unwrap(), list_text(&list_of(&pods)));
 }
 
 #[test]
 fn a_forbidden_list_fails_at_once() {
-    let refused = |filter: &Filter, refusal| {
+    let refused = |filter: &ListFilter, refusal| {
         list_simulated(store(), filter, |server| server.faults().refuse(Verb::List, refusal, 1)).unwrap_err()
     };
-    let error = refused(&Filter::default(), Refusal::Forbidden);
+    let error = refused(&ListFilter::default(), Refusal::Forbidden);
     assert!(error.starts_with("cannot list pods: ") && error.contains("(403)"), "{error}");
     assert!(error.ends_with("to list a single namespace, use -n"), "{error}");
-    let one = Filter { namespaces: vec!["shop".to_owned()], ..Filter::default() };
+    let one = ListFilter { namespaces: vec!["shop".to_owned()], ..ListFilter::default() };
     assert!(!refused(&one, Refusal::Forbidden).contains("-n"));
 }
 
@@ -402,7 +406,7 @@ fn an_undecodable_object_is_reported_as_skipped() {
     broken["status"]["containerStatuses"] = json!("none");
     store.put(broken);
     // The simulated API server cannot encode such an object in protobuf.
-    let look = list_simulated(store, &Filter::default(), |server| server.faults().refuse_protobuf(true)).unwrap();
+    let look = list_simulated(store, &ListFilter::default(), |server| server.faults().refuse_protobuf(true)).unwrap();
     assert_eq!((look.failing.len(), look.skipped.len()), (6, 1));
     assert!(look.skipped[0].starts_with("shop/broken: "), "{:?}", look.skipped);
 }

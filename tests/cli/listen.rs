@@ -30,14 +30,14 @@ fn is_alive(mut stream: impl Read + Write) -> bool {
 }
 
 #[test]
-fn without_a_host_it_serves_ipv4_and_ipv6() {
+fn a_port_without_a_host_serves_ipv4_and_ipv6() {
     let program = start(&["--web.listen-address", ":0"]);
     assert!(is_alive(TcpStream::connect(("127.0.0.1", program.port)).expect("it listens")));
     assert!(is_alive(TcpStream::connect((Ipv6Addr::LOCALHOST, program.port)).expect("it listens")));
 }
 
 #[test]
-fn it_listens_on_every_address_that_is_given() {
+fn every_given_address_is_served() {
     let (socket, second) = (path("first.sock"), path("second.sock"));
     let address = |path: &PathBuf| format!("unix://{}", path.display());
     let both = format!("127.0.0.1:0,{}", address(&socket));
@@ -51,7 +51,7 @@ fn it_listens_on_every_address_that_is_given() {
 }
 
 #[test]
-fn it_takes_the_sockets_of_systemd() {
+fn systemd_sockets_are_used() {
     let tcp = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = tcp.local_addr().expect("it has one");
     let socket = path("systemd.sock");
@@ -76,7 +76,7 @@ fn it_takes_the_sockets_of_systemd() {
 }
 
 #[test]
-fn an_address_that_is_taken_is_named() {
+fn an_address_in_use_is_reported() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = taken.local_addr().expect("it has one").to_string();
     let output = Command::new(PROGRAM).args(["demo", "--web.listen-address", &address]).output().expect("it runs");
@@ -86,7 +86,7 @@ fn an_address_that_is_taken_is_named() {
 }
 
 #[test]
-fn a_hangup_reads_the_web_configuration_again_and_never_ends_the_process() {
+fn sighup_reloads_the_web_configuration() {
     let without = start(&["--web.listen-address", "127.0.0.1:0"]);
     without.signal("HUP");
     let config = path("hangup.yml");
@@ -105,7 +105,7 @@ fn a_hangup_reads_the_web_configuration_again_and_never_ends_the_process() {
 }
 
 #[test]
-fn a_level_of_the_log_may_be_written_in_capitals() {
+fn log_levels_are_case_insensitive() {
     for level in ["WARN", "Warn", "warn"] {
         let output = Command::new(PROGRAM).args(["--config.check", "--log.level", level]).output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr);

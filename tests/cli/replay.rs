@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use crate::common::exposition::Exposition;
-use image_pull_exporter::metrics::exposition::Format;
-use image_pull_exporter::monitor::Limits;
+use image_pull_exporter::metrics::exposition::ExpositionFormat;
+use image_pull_exporter::monitor::MonitorLimits;
 use image_pull_exporter::replay::{self, Options};
-use image_pull_model::index::{Mirror, Settings};
+use image_pull_model::index::{IndexConfig, MirroredReasons};
 use image_pull_model::time::Timestamp;
 use serde_json::{Value, json};
 
 const OPTIONS: Options = Options {
-    settings: Settings {
-        mirror: Mirror::All,
-        finished_pods_hidden: false,
-        pods_selected_by_label: false,
+    settings: IndexConfig {
+        mirrored_reasons: MirroredReasons::All,
+        excludes_finished_pods: false,
+        selects_by_label: false,
         batch_kinds: Vec::new(),
     },
-    limits: Limits::DEFAULT,
+    limits: MonitorLimits::DEFAULT,
     until: None,
     keep_going: false,
 };
@@ -30,7 +30,7 @@ fn replayed(recording: impl AsRef<[u8]>, options: &Options) -> Result<(Expositio
     let clock = || Timestamp::from_unix_millis(1_800_000_000_000);
     let replayed = replay::replay(recording.as_ref(), options, clock).map_err(|error| error.to_string())?;
     let mut out = Vec::new();
-    replay::print(&replayed, Format::Text, &mut out).unwrap();
+    replay::print(&replayed, ExpositionFormat::Text, &mut out).unwrap();
     Ok((Exposition::parse(std::str::from_utf8(&out).unwrap()), replayed.skipped))
 }
 
@@ -301,19 +301,20 @@ fn labels_survive_whatever_is_in_them() {
     reasons.sort_unstable();
     assert_eq!(reasons, ["ErrImagePull", name], "verbatim, as kube-state-metrics");
     // Error text is no label unless all of kube-state-metrics' series are asked for.
-    let options = Options { settings: Settings { mirror: Mirror::Image, ..OPTIONS.settings }, ..OPTIONS };
+    let options =
+        Options { settings: IndexConfig { mirrored_reasons: MirroredReasons::Image, ..OPTIONS.settings }, ..OPTIONS };
     let (exposition, _) = replayed(&recording, &options).unwrap();
     assert_eq!(exposition.sum("kube_pod_container_status_waiting_reason", &[("reason", "Other")]), 1.0);
 }
 
 /// The waiting reasons that are shown for a pod with these statuses: `[app, init]`, each `container reason`.
-fn mirrored(mirror: Mirror, status: &Value) -> [Vec<String>; 2] {
+fn mirrored(mirror: MirroredReasons, status: &Value) -> [Vec<String>; 2] {
     let pod = json!({
         "metadata": { "namespace": "ns1", "name": "pod1", "uid": "uid1" },
         "spec": { "initContainers": [{ "name": "mesh", "image": "mesh", "restartPolicy": "Always" }] },
         "status": status,
     });
-    let options = Options { settings: Settings { mirror, ..OPTIONS.settings }, ..OPTIONS };
+    let options = Options { settings: IndexConfig { mirrored_reasons: mirror, ..OPTIONS.settings }, ..OPTIONS };
     let (exposition, _) = replayed(json!({ "type": "ADDED", "object": pod }).to_string(), &options).unwrap();
     ["kube_pod_container_status_waiting_reason", "kube_pod_init_container_status_waiting_reason"].map(|family| {
         let shown = exposition.all(family).inspect(|sample| {
@@ -381,10 +382,10 @@ fn the_mirror_passes_the_conformance_cases_of_kube_state_metrics() {
             none,
         ),
     ] {
-        assert_eq!(mirrored(Mirror::All, &status), [apps, inits], "{case}");
+        assert_eq!(mirrored(MirroredReasons::All, &status), [apps, inits], "{case}");
         let is_image = |line: &&&str| line.ends_with("ErrImagePull") || line.ends_with("ImagePullBackOff");
         let images = [apps, inits].map(|lines| lines.iter().filter(is_image).copied().collect::<Vec<_>>());
-        assert_eq!(mirrored(Mirror::Image, &status), images, "{case}, image reasons only");
-        assert_eq!(mirrored(Mirror::Nothing, &status), [none, none], "{case}, without the mirror");
+        assert_eq!(mirrored(MirroredReasons::Image, &status), images, "{case}, image reasons only");
+        assert_eq!(mirrored(MirroredReasons::None, &status), [none, none], "{case}, without the mirror");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use image_pull_exporter::metrics::exposition::Kind;
+use image_pull_exporter::metrics::exposition::FamilyType;
 use image_pull_exporter::metrics::families::FAMILIES;
 use promql_parser::parser::value::ValueType;
 use promql_parser::parser::{
@@ -15,14 +15,14 @@ type Labels = BTreeSet<String>;
 /// Labels that Prometheus or its configuration gives to every series of a target.
 const TARGET_LABELS: [&str; 4] = ["cluster", "job", "instance", "shard"];
 /// Series that Prometheus itself writes for every target.
-const OF_PROMETHEUS: [&str; 3] = ["up", "scrape_duration_seconds", "scrape_samples_scraped"];
+const PROMETHEUS_SERIES: [&str; 3] = ["up", "scrape_duration_seconds", "scrape_samples_scraped"];
 
 /// The labels that the result may have.
-pub fn of(expr: &Expr) -> Result<Labels, String> {
+pub fn of_expr(expr: &Expr) -> Result<Labels, String> {
     match expr {
         Expr::NumberLiteral(_) | Expr::StringLiteral(_) => Ok(Labels::new()),
-        Expr::Paren(paren) => of(&paren.expr),
-        Expr::Unary(unary) => of(&unary.expr),
+        Expr::Paren(paren) => of_expr(&paren.expr),
+        Expr::Unary(unary) => of_expr(&unary.expr),
         Expr::VectorSelector(selector) => of_selector(selector).map(|(_, labels)| labels),
         Expr::MatrixSelector(MatrixSelector { vs, .. }) => of_selector(vs).map(|(_, labels)| labels),
         Expr::Aggregate(aggregate) => of_aggregate(aggregate),
@@ -33,58 +33,60 @@ pub fn of(expr: &Expr) -> Result<Labels, String> {
 }
 
 /// The kind of the family that a selector reads, none if it is Prometheus' own, and the labels of its series.
-fn of_selector(selector: &VectorSelector) -> Result<(Option<Kind>, Labels), String> {
+fn of_selector(selector: &VectorSelector) -> Result<(Option<FamilyType>, Labels), String> {
     let name = selector.name.as_deref().ok_or_else(|| format!("{selector} names no metric"))?;
     let mut labels: Labels = TARGET_LABELS.map(str::to_owned).into();
     let family = |name: &str| FAMILIES.iter().find(|family| family.header.name == name);
     let part = ["_bucket", "_sum", "_count"].into_iter().find_map(|end| Some((name.strip_suffix(end)?, end)));
     let found = match (family(name), part) {
         (Some(family), _) => Some((family, "")),
-        (None, Some((whole, end))) => family(whole).filter(|f| f.header.kind == Kind::Histogram).map(|f| (f, end)),
+        (None, Some((whole, end))) => {
+            family(whole).filter(|f| f.header.family_type == FamilyType::Histogram).map(|f| (f, end))
+        }
         (None, None) => None,
     };
     let kind = match found {
         Some((family, end)) => {
             labels.extend(family.labels.iter().map(|label| (*label).to_owned()));
             labels.extend((end == "_bucket").then(|| "le".to_owned()));
-            Some(family.header.kind)
+            Some(family.header.family_type)
         }
-        None if OF_PROMETHEUS.contains(&name) => None,
+        None if PROMETHEUS_SERIES.contains(&name) => None,
         None => return Err(format!("there is no metric {name}")),
     };
     if !selector.matchers.or_matchers.is_empty() {
         return Err(format!("{selector} has alternatives, which Prometheus does not know"));
     }
     for matcher in &selector.matchers.matchers {
-        known(&matcher.name, &labels, &format!("{selector}"))?;
+        check_label(&matcher.name, &labels, &format!("{selector}"))?;
     }
     Ok((kind, labels))
 }
 
-fn known(label: &str, labels: &Labels, place: &str) -> Result<(), String> {
+fn check_label(label: &str, labels: &Labels, place: &str) -> Result<(), String> {
     if labels.contains(label) { Ok(()) } else { Err(format!("no label {label} in {place}")) }
 }
 
-fn named(modifier: &LabelModifier, labels: &Labels, place: &Expr) -> Result<Labels, String> {
+fn modifier_labels(modifier: &LabelModifier, labels: &Labels, place: &Expr) -> Result<Labels, String> {
     let named: Labels = modifier.labels().labels.iter().cloned().collect();
-    named.iter().try_for_each(|label| known(label, labels, &place.to_string()))?;
+    named.iter().try_for_each(|label| check_label(label, labels, &place.to_string()))?;
     Ok(named)
 }
 
 fn of_aggregate(aggregate: &AggregateExpr) -> Result<Labels, String> {
-    let inner = of(&aggregate.expr)?;
+    let inner = of_expr(&aggregate.expr)?;
     if ["topk", "bottomk"].contains(&aggregate.op.to_string().as_str()) {
         return Ok(inner);
     }
     match &aggregate.modifier {
         None => Ok(Labels::new()),
-        Some(modifier @ LabelModifier::Include(_)) => named(modifier, &inner, &aggregate.expr),
-        Some(modifier @ LabelModifier::Exclude(_)) => Ok(&inner - &named(modifier, &inner, &aggregate.expr)?),
+        Some(modifier @ LabelModifier::Include(_)) => modifier_labels(modifier, &inner, &aggregate.expr),
+        Some(modifier @ LabelModifier::Exclude(_)) => Ok(&inner - &modifier_labels(modifier, &inner, &aggregate.expr)?),
     }
 }
 
 fn of_binary(binary: &BinaryExpr) -> Result<Labels, String> {
-    let (left, right) = (of(&binary.lhs)?, of(&binary.rhs)?);
+    let (left, right) = (of_expr(&binary.lhs)?, of_expr(&binary.rhs)?);
     if binary.rhs.value_type() == ValueType::Scalar {
         return Ok(left);
     }
@@ -95,12 +97,12 @@ fn of_binary(binary: &BinaryExpr) -> Result<Labels, String> {
     let matching = modifier.and_then(|modifier| modifier.matching.as_ref());
     let matched = match matching {
         Some(on @ LabelModifier::Include(_)) => {
-            named(on, &left, &binary.lhs)?;
-            named(on, &right, &binary.rhs)?
+            modifier_labels(on, &left, &binary.lhs)?;
+            modifier_labels(on, &right, &binary.rhs)?
         }
         Some(ignoring @ LabelModifier::Exclude(_)) => {
             let either = &left | &right;
-            let ignored = named(ignoring, &either, &binary.lhs)?;
+            let ignored = modifier_labels(ignoring, &either, &binary.lhs)?;
             if &left - &ignored != &right - &ignored {
                 return Err(format!("the sides never match in {binary}"));
             }
@@ -113,19 +115,19 @@ fn of_binary(binary: &BinaryExpr) -> Result<Labels, String> {
         ("or", _) => Ok(&left | &right),
         ("and" | "unless", _) => Ok(left),
         (_, Some(VectorMatchCardinality::ManyToOne(more))) => {
-            one_for_each(&binary.rhs, &right, &matched)?;
-            with(left, &more.labels, &right, &binary.rhs)
+            check_one_series_per_match(&binary.rhs, &right, &matched)?;
+            grouped_labels(left, &more.labels, &right, &binary.rhs)
         }
         (_, Some(VectorMatchCardinality::OneToMany(more))) => {
-            one_for_each(&binary.lhs, &left, &matched)?;
-            with(right, &more.labels, &left, &binary.lhs)
+            check_one_series_per_match(&binary.lhs, &left, &matched)?;
+            grouped_labels(right, &more.labels, &left, &binary.lhs)
         }
         _ => Ok(matched),
     }
 }
 
 /// A side of which each match takes one series: what else its labels say, as replicas may disagree in, must not matter.
-fn one_for_each(expr: &Expr, labels: &Labels, matched: &Labels) -> Result<(), String> {
+fn check_one_series_per_match(expr: &Expr, labels: &Labels, matched: &Labels) -> Result<(), String> {
     let picks_one = matches!(expr, Expr::Aggregate(AggregateExpr { op, param: Some(number), modifier: Some(by), .. })
         if ["topk", "bottomk"].contains(&op.to_string().as_str())
             && number.to_string() == "1"
@@ -134,9 +136,9 @@ fn one_for_each(expr: &Expr, labels: &Labels, matched: &Labels) -> Result<(), St
 }
 
 /// The labels of the many side and those it takes from the other.
-fn with(mut many: Labels, more: &[String], one: &Labels, place: &Expr) -> Result<Labels, String> {
+fn grouped_labels(mut many: Labels, more: &[String], one: &Labels, place: &Expr) -> Result<Labels, String> {
     for label in more {
-        known(label, one, &place.to_string())?;
+        check_label(label, one, &place.to_string())?;
         many.insert(label.clone());
     }
     Ok(many)
@@ -148,13 +150,13 @@ fn of_call(call: &Call) -> Result<Labels, String> {
         ("time", []) => Ok(Labels::new()),
         ("rate" | "increase", [Expr::MatrixSelector(matrix)]) => {
             let (kind, labels) = of_selector(&matrix.vs)?;
-            if kind == Some(Kind::Gauge) {
+            if kind == Some(FamilyType::Gauge) {
                 return Err(format!("{matrix} is a gauge, which has no rate"));
             }
             Ok(labels)
         }
         ("histogram_quantile", [_, buckets]) => {
-            let mut labels = of(buckets)?;
+            let mut labels = of_expr(buckets)?;
             if !labels.remove("le") && reads_buckets(buckets) {
                 return Err(format!("{call} has lost the label le"));
             }

@@ -4,69 +4,69 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::board::{Board, list, text};
+use super::dashboard::{Dashboard, array_at, str_at};
 
 /// How wide a dashboard is, in columns.
 const COLUMNS: u64 = 24;
 /// More characters than this are cut in a title, for each column.
-const CHARACTERS_A_COLUMN: u64 = 5;
+const CHARACTERS_PER_COLUMN: u64 = 5;
 
-fn faults(boards: &[Board], what: impl Fn(&Value) -> Option<String>) -> Vec<String> {
+fn faults(boards: &[Dashboard], what: impl Fn(&Value) -> Option<String>) -> Vec<String> {
     let mut faults = Vec::new();
     for board in boards {
         for panel in board.panels() {
-            faults.extend(what(panel).map(|fault| format!("{}: {fault}", board.place(panel))));
+            faults.extend(what(panel).map(|fault| format!("{}: {fault}", board.panel_location(panel))));
         }
     }
     faults
 }
 
 /// A panel has a title that fits and that no other panel has.
-pub fn titles(boards: &[Board]) -> Vec<String> {
+pub fn titles(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = faults(boards, |panel| {
-        let title = text(panel, "/title");
-        let room = panel["gridPos"]["w"].as_u64().unwrap_or_default() * CHARACTERS_A_COLUMN;
+        let title = str_at(panel, "/title");
+        let room = panel["gridPos"]["w"].as_u64().unwrap_or_default() * CHARACTERS_PER_COLUMN;
         (title.is_empty() || title.len() as u64 > room).then(|| format!("its title has no room or no words: {title:?}"))
     });
     for board in boards {
         let mut seen = BTreeSet::new();
-        for panel in board.panels().iter().filter(|panel| !seen.insert(text(panel, "/title"))) {
-            wrong.push(format!("{}: a title twice", board.place(panel)));
+        for panel in board.panels().iter().filter(|panel| !seen.insert(str_at(panel, "/title"))) {
+            wrong.push(format!("{}: a title twice", board.panel_location(panel)));
         }
     }
     wrong
 }
 
 /// A panel says what it shows and what to do.
-pub fn descriptions(boards: &[Board]) -> Vec<String> {
+pub fn descriptions(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |panel| {
-        let description = text(panel, "/description");
+        let description = str_at(panel, "/description");
         (description.len() < 60 || !description.ends_with('.')).then(|| "no description".to_owned())
     })
 }
 
 /// A panel has a unit, a heat map one on its axis too.
-pub fn units(boards: &[Board]) -> Vec<String> {
+pub fn units(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |panel| {
-        let is_axis_bare = text(panel, "/type") == "heatmap" && text(panel, "/options/yAxis/unit").is_empty();
-        let is_bare = text(panel, "/fieldConfig/defaults/unit").is_empty();
+        let is_axis_bare = str_at(panel, "/type") == "heatmap" && str_at(panel, "/options/yAxis/unit").is_empty();
+        let is_bare = str_at(panel, "/fieldConfig/defaults/unit").is_empty();
         (is_bare || is_axis_bare).then(|| "no unit".to_owned())
     })
 }
 
 /// A panel without data says what that means.
-pub fn no_value(boards: &[Board]) -> Vec<String> {
+pub fn no_value(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |panel| {
-        let is_silent = text(panel, "/fieldConfig/defaults/noValue").is_empty();
+        let is_silent = str_at(panel, "/fieldConfig/defaults/noValue").is_empty();
         is_silent.then(|| "it does not say what no data means".to_owned())
     })
 }
 
 /// A big number is of the end of the range: one of a series that ended before would pass for it.
-pub fn big_numbers(boards: &[Board]) -> Vec<String> {
+pub fn stat_panels(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |panel| {
-        let is_of_the_end = list(panel, "/targets").iter().all(|target| target["instant"] == true);
-        (text(panel, "/type") == "stat" && !is_of_the_end)
+        let is_of_the_end = array_at(panel, "/targets").iter().all(|target| target["instant"] == true);
+        (str_at(panel, "/type") == "stat" && !is_of_the_end)
             .then(|| "a number of a series that may have ended".to_owned())
     })
 }
@@ -78,7 +78,7 @@ fn area(panel: &Value) -> Option<[u64; 4]> {
 }
 
 /// Panels lie side by side inside the columns.
-pub fn positions(boards: &[Board]) -> Vec<String> {
+pub fn positions(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = faults(boards, |panel| {
         let fits = area(panel).is_some_and(|[x, _, w, h]| w > 0 && h > 0 && x + w <= COLUMNS);
         (!fits).then(|| "not inside the columns".to_owned())
@@ -89,7 +89,7 @@ pub fn positions(boards: &[Board]) -> Vec<String> {
             for other in &panels[..index] {
                 let (Some([x, y, w, h]), Some([x2, y2, w2, h2])) = (area(panel), area(other)) else { continue };
                 if x < x2 + w2 && x2 < x + w && y < y2 + h2 && y2 < y + h {
-                    wrong.push(format!("{}: overlaps {:?}", board.place(panel), text(other, "/title")));
+                    wrong.push(format!("{}: overlaps {:?}", board.panel_location(panel), str_at(other, "/title")));
                 }
             }
         }
@@ -98,13 +98,13 @@ pub fn positions(boards: &[Board]) -> Vec<String> {
 }
 
 /// A panel has a number of its own, by which links to it go on working.
-pub fn panel_ids(boards: &[Board]) -> Vec<String> {
+pub fn panel_ids(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = Vec::new();
     for board in boards {
         let mut seen = BTreeSet::new();
         for panel in board.panels() {
             if !panel["id"].as_u64().is_some_and(|id| seen.insert(id)) {
-                wrong.push(format!("{}: no id of its own", board.place(panel)));
+                wrong.push(format!("{}: no id of its own", board.panel_location(panel)));
             }
         }
     }
@@ -112,24 +112,24 @@ pub fn panel_ids(boards: &[Board]) -> Vec<String> {
 }
 
 /// No panel asks for points closer than scrapes are.
-pub fn minimum_interval(boards: &[Board]) -> Vec<String> {
+pub fn minimum_interval(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |panel| {
-        let is_set = ["30s", "1m", "5m"].contains(&text(panel, "/interval"));
+        let is_set = ["30s", "1m", "5m"].contains(&str_at(panel, "/interval"));
         (!is_set).then(|| "no minimum interval of 30s, 1m or 5m".to_owned())
     })
 }
 
 /// Where there may be several series, a legend names each.
-pub fn legends(boards: &[Board]) -> Vec<String> {
+pub fn legends(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |panel| {
-        let targets = list(panel, "/targets");
-        let is_table = |target: &Value| text(target, "/format") == "table";
-        if targets.iter().any(|target| !is_table(target) && ["", "__auto"].contains(&text(target, "/legendFormat"))) {
+        let targets = array_at(panel, "/targets");
+        let is_table = |target: &Value| str_at(target, "/format") == "table";
+        if targets.iter().any(|target| !is_table(target) && ["", "__auto"].contains(&str_at(target, "/legendFormat"))) {
             return Some("a target without a legend".to_owned());
         }
-        let are_many = targets.len() > 1 || targets.iter().any(|target| text(target, "/legendFormat").contains("{{"));
+        let are_many = targets.len() > 1 || targets.iter().any(|target| str_at(target, "/legendFormat").contains("{{"));
         let is_shown = panel.pointer("/options/legend/showLegend") == Some(&Value::Bool(true));
-        let needs_one = ["timeseries", "state-timeline"].contains(&text(panel, "/type"));
+        let needs_one = ["timeseries", "state-timeline"].contains(&str_at(panel, "/type"));
         (needs_one && are_many && !is_shown).then(|| "many series and no legend".to_owned())
     })
 }

@@ -2,17 +2,17 @@
 
 use serde_json::Value;
 
-use super::board::{Board, list, text};
+use super::dashboard::{Dashboard, array_at, str_at};
 
 /// Every panel, query, annotation and variable asks the data source that was chosen.
-pub fn data_sources(boards: &[Board]) -> Vec<String> {
+pub fn data_sources(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = Vec::new();
     for board in boards {
-        let targets = board.panels().iter().flat_map(|panel| list(panel, "/targets"));
-        let variables = board.variables().iter().filter(|variable| text(variable, "/type") == "query");
+        let targets = board.panels().iter().flat_map(|panel| array_at(panel, "/targets"));
+        let variables = board.variables().iter().filter(|variable| str_at(variable, "/type") == "query");
         for asking in board.panels().iter().chain(targets).chain(board.annotations()).chain(variables) {
-            if text(asking, "/datasource/uid") != "${datasource}" {
-                let name = [text(asking, "/title"), text(asking, "/name"), text(asking, "/expr")].concat();
+            if str_at(asking, "/datasource/uid") != "${datasource}" {
+                let name = [str_at(asking, "/title"), str_at(asking, "/name"), str_at(asking, "/expr")].concat();
                 wrong.push(format!("{}: {name}: not the data source that was chosen", board.file));
             }
         }
@@ -21,25 +21,25 @@ pub fn data_sources(boards: &[Board]) -> Vec<String> {
 }
 
 /// Variables begin with All, say what they are, and are used.
-pub fn variables(boards: &[Board]) -> Vec<String> {
+pub fn variables(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = Vec::new();
     for board in boards {
         for variable in board.variables() {
-            let name = text(variable, "/name");
+            let name = str_at(variable, "/name");
             let mut fault = |what: &str| wrong.push(format!("{}: variable {name}: {what}", board.file));
             let [dollar, braced] = [format!("${name}"), format!("${{{name}")];
             if board.source.matches(&dollar).count() + board.source.matches(&braced).count() == 0 {
                 fault("nothing uses it");
             }
-            if text(variable, "/type") != "query" {
+            if str_at(variable, "/type") != "query" {
                 continue;
             }
-            if !text(variable, "/description").ends_with('.') {
+            if !str_at(variable, "/description").ends_with('.') {
                 fault("no description");
             }
             if variable["multi"] != true
                 || variable["includeAll"] != true
-                || text(variable, "/current/value/0") != "$__all"
+                || str_at(variable, "/current/value/0") != "$__all"
             {
                 fault("it does not begin with All of several");
             }
@@ -54,25 +54,26 @@ pub fn variables(boards: &[Board]) -> Vec<String> {
 }
 
 /// The data links of a panel and of its columns.
-pub fn panel_urls(panel: &Value) -> Vec<&Value> {
-    let properties = list(panel, "/fieldConfig/overrides").iter().flat_map(|found| list(found, "/properties"));
+pub fn panel_links(panel: &Value) -> Vec<&Value> {
+    let properties = array_at(panel, "/fieldConfig/overrides").iter().flat_map(|found| array_at(found, "/properties"));
     let of_columns =
-        properties.filter(|property| text(property, "/id") == "links").flat_map(|found| list(found, "/value"));
-    list(panel, "/fieldConfig/defaults/links").iter().chain(of_columns).collect()
+        properties.filter(|property| str_at(property, "/id") == "links").flat_map(|found| array_at(found, "/value"));
+    array_at(panel, "/fieldConfig/defaults/links").iter().chain(of_columns).collect()
 }
 
 /// The exporter's page about one pod.
 const PAGE_OF_POD: &str = "${page}/failures/${__data.fields.namespace}/${__data.fields.pod}";
 
 /// A data link leads to the exporter's page, or to a dashboard that exists, sets variables that it has, and keeps the time.
-pub fn urls(boards: &[Board]) -> Vec<String> {
+pub fn data_links(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = Vec::new();
     for board in boards {
         for panel in board.panels() {
-            for link in panel_urls(panel) {
-                let url = text(link, "/url");
+            for link in panel_links(panel) {
+                let url = str_at(link, "/url");
                 wrong.extend(
-                    fault_of(boards, board, url).map(|fault| format!("{}: {fault}: {url}", board.place(panel))),
+                    link_fault(boards, board, url)
+                        .map(|fault| format!("{}: {fault}: {url}", board.panel_location(panel))),
                 );
             }
         }
@@ -80,7 +81,7 @@ pub fn urls(boards: &[Board]) -> Vec<String> {
     wrong
 }
 
-fn fault_of(boards: &[Board], board: &Board, url: &str) -> Option<String> {
+fn link_fault(boards: &[Dashboard], board: &Dashboard, url: &str) -> Option<String> {
     if url == PAGE_OF_POD {
         return None;
     }
@@ -109,19 +110,19 @@ fn fault_of(boards: &[Board], board: &Board, url: &str) -> Option<String> {
 }
 
 /// A dashboard offers the others, with variables and time kept, and the exporter's page.
-pub fn dashboard_links(boards: &[Board]) -> Vec<String> {
+pub fn dashboard_links(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = Vec::new();
     for board in boards {
-        let links = list(&board.json, "/links");
+        let links = array_at(&board.json, "/links");
         let is_to_others = |link: &&Value| {
-            text(link, "/type") == "dashboards"
+            str_at(link, "/type") == "dashboards"
                 && link["tags"] == board.json["tags"]
                 && ["asDropdown", "includeVars", "keepTime"].iter().all(|key| link[*key] == true)
         };
         if links.iter().find(is_to_others).is_none() {
             wrong.push(format!("{}: no link to the other dashboards", board.file));
         }
-        if !links.iter().any(|link| text(link, "/type") == "link" && text(link, "/url") == "${page}") {
+        if !links.iter().any(|link| str_at(link, "/type") == "link" && str_at(link, "/url") == "${page}") {
             wrong.push(format!("{}: no link to the exporter's page", board.file));
         }
     }

@@ -7,16 +7,16 @@ use promql_parser::label::{MatchOp, Matcher};
 use promql_parser::parser::{self, Expr};
 use serde_json::Value;
 
-use super::board;
 use super::common::prometheus::Prometheus;
 use super::common::{Program, eventually};
+use super::dashboard;
 use super::query::{self, Query};
 
 /// The variables that are empty on a demo, as their descriptions say: nothing here gives a target this label.
-const EMPTY: &[&str] = &["cluster"];
+const EMPTY_VARIABLES: &[&str] = &["cluster"];
 
 /// Starts a demo, and a Prometheus that scrapes it under both of its names with these labels.
-fn two_targets(name: &str, labels: [&str; 2]) -> (Program, Prometheus) {
+fn start_two_targets(name: &str, labels: [&str; 2]) -> (Program, Prometheus) {
     let demo = Program::start(&["demo", "--speed", "20"]);
     demo.wait_ready();
     let port = demo.port;
@@ -39,65 +39,66 @@ fn series(prometheus: &Prometheus, promql: &str) -> Result<Vec<Value>, String> {
 }
 
 fn queries() -> Vec<Query> {
-    board::all().iter().flat_map(query::all).collect()
+    dashboard::all().iter().flat_map(query::all).collect()
 }
 
-fn answers(prometheus: &Prometheus, query: &Query) -> Result<(), String> {
+fn check_result(prometheus: &Prometheus, query: &Query) -> Result<(), String> {
     let found = series(prometheus, &query.promql)?;
-    let has_value = |series: &Value| query.values_of.as_ref().is_none_or(|label| !series["metric"][label].is_null());
-    let is_empty = query.values_of.as_ref().is_some_and(|label| EMPTY.contains(&label.as_str()));
-    if is_empty || found.iter().any(has_value) { Ok(()) } else { Err(format!("{}: {}", query.place, query.promql)) }
+    let has_value =
+        |series: &Value| query.variable_label.as_ref().is_none_or(|label| !series["metric"][label].is_null());
+    let is_empty = query.variable_label.as_ref().is_some_and(|label| EMPTY_VARIABLES.contains(&label.as_str()));
+    if is_empty || found.iter().any(has_value) { Ok(()) } else { Err(format!("{}: {}", query.location, query.promql)) }
 }
 
 #[test]
-fn every_query_answers_and_two_replicas_count_as_one() {
-    let (demo, prometheus) = two_targets("dashboards", ["", ""]);
+fn every_query_has_results_and_two_replicas_count_once() {
+    let (demo, prometheus) = start_two_targets("dashboards", ["", ""]);
     for query in queries() {
-        eventually(|| answers(&prometheus, &query));
+        eventually(|| check_result(&prometheus, &query));
     }
-    for query in queries().iter().filter(|query| is_of_pulls(query)) {
-        let replica = of_replica(&query.promql, &format!("127.0.0.1:{}", demo.port));
-        eventually(|| counts(1.0, &prometheus, &query.promql, &replica));
+    for query in queries().iter().filter(|query| is_about_pulls(query)) {
+        let replica = restricted_to(&query.promql, &format!("127.0.0.1:{}", demo.port));
+        eventually(|| check_ratio(1.0, &prometheus, &query.promql, &replica));
     }
 }
 
 /// Two shards never show the same container, but what they count belongs together.
 #[test]
 fn two_shards_count_as_both() {
-    let (demo, prometheus) = two_targets("dashboards-shards", ["shard: '0'", "shard: '1'"]);
-    for query in queries().iter().filter(|query| is_of_pulls(query)) {
-        let shard = of_replica(&query.promql, &format!("127.0.0.1:{}", demo.port));
+    let (demo, prometheus) = start_two_targets("dashboards-shards", ["shard: '0'", "shard: '1'"]);
+    for query in queries().iter().filter(|query| is_about_pulls(query)) {
+        let shard = restricted_to(&query.promql, &format!("127.0.0.1:{}", demo.port));
         let promql = &query.promql;
         let is_rate = ["rate(", "increase("].iter().any(|call| promql.contains(call));
         let factor = if is_rate && !promql.contains("histogram_quantile(") { 2.0 } else { 1.0 };
-        eventually(|| answers(&prometheus, query));
-        eventually(|| counts(factor, &prometheus, promql, &shard));
+        eventually(|| check_result(&prometheus, query));
+        eventually(|| check_ratio(factor, &prometheus, promql, &shard));
     }
 }
 
 /// The exporter's own dashboard shows each replica.
-fn is_of_pulls(query: &Query) -> bool {
-    query.board != "image-pull-exporter" && query.values_of.is_none() && !query.is_annotation
+fn is_about_pulls(query: &Query) -> bool {
+    query.dashboard_uid != "image-pull-exporter" && query.variable_label.is_none() && !query.is_annotation
 }
 
 /// The query, asked of one replica only.
-fn of_replica(promql: &str, instance: &str) -> String {
+fn restricted_to(promql: &str, instance: &str) -> String {
     let mut expr = parser::parse(promql).expect("it is PromQL");
-    restrict(&mut expr, instance);
+    add_instance_matcher(&mut expr, instance);
     expr.to_string()
 }
 
-fn restrict(expr: &mut Expr, instance: &str) {
+fn add_instance_matcher(expr: &mut Expr, instance: &str) {
     let matcher = || Matcher::new(MatchOp::Equal, "instance", instance);
     match expr {
-        Expr::Paren(paren) => restrict(&mut paren.expr, instance),
-        Expr::Unary(unary) => restrict(&mut unary.expr, instance),
-        Expr::Aggregate(aggregate) => restrict(&mut aggregate.expr, instance),
+        Expr::Paren(paren) => add_instance_matcher(&mut paren.expr, instance),
+        Expr::Unary(unary) => add_instance_matcher(&mut unary.expr, instance),
+        Expr::Aggregate(aggregate) => add_instance_matcher(&mut aggregate.expr, instance),
         Expr::Binary(binary) => {
-            restrict(&mut binary.lhs, instance);
-            restrict(&mut binary.rhs, instance);
+            add_instance_matcher(&mut binary.lhs, instance);
+            add_instance_matcher(&mut binary.rhs, instance);
         }
-        Expr::Call(call) => call.args.args.iter_mut().for_each(|argument| restrict(argument, instance)),
+        Expr::Call(call) => call.args.args.iter_mut().for_each(|argument| add_instance_matcher(argument, instance)),
         Expr::VectorSelector(selector) => selector.matchers.matchers.push(matcher()),
         Expr::MatrixSelector(matrix) => matrix.vs.matchers.matchers.push(matcher()),
         Expr::NumberLiteral(_) | Expr::StringLiteral(_) | Expr::Subquery(_) | Expr::Extension(_) => {}
@@ -105,7 +106,7 @@ fn restrict(expr: &mut Expr, instance: &str) {
 }
 
 /// Numbers by series; those that are no number, like a quantile of nothing, are left out.
-fn numbers(series: &[Value]) -> BTreeMap<String, f64> {
+fn finite_values(series: &[Value]) -> BTreeMap<String, f64> {
     let number = |series: &Value| series["value"][1].as_str().and_then(|number| number.parse::<f64>().ok());
     let keyed = series.iter().map(|series| (series["metric"].to_string(), number(series).unwrap_or(f64::NAN)));
     keyed.filter(|(_, number)| number.is_finite()).collect()
@@ -113,8 +114,8 @@ fn numbers(series: &[Value]) -> BTreeMap<String, f64> {
 
 /// Whether both targets together have so many times the numbers of one. They are not scraped at the same moment, so that
 /// numbers may differ a little, but not by a factor of two.
-fn counts(factor: f64, prometheus: &Prometheus, both: &str, one: &str) -> Result<(), String> {
-    let (found, wanted) = (numbers(&series(prometheus, both)?), numbers(&series(prometheus, one)?));
+fn check_ratio(factor: f64, prometheus: &Prometheus, both: &str, one: &str) -> Result<(), String> {
+    let (found, wanted) = (finite_values(&series(prometheus, both)?), finite_values(&series(prometheus, one)?));
     let is_near = |(key, wanted): (&String, &f64)| {
         found.get(key).is_some_and(|found| (found - factor * wanted).abs() <= 0.3 * wanted.abs() + 1e-3)
     };
@@ -123,11 +124,11 @@ fn counts(factor: f64, prometheus: &Prometheus, both: &str, one: &str) -> Result
 }
 
 #[test]
-fn native_histograms_alone_answer_too() {
+fn every_histogram_query_has_results_with_native_histograms() {
     let demo = Program::start(&["demo", "--speed", "20"]);
     demo.wait_ready();
     let prometheus = Prometheus::scraping(demo.port, "dashboards-native", "native-histograms");
     for query in queries().iter().filter(|query| query.promql.contains("_bucket")) {
-        eventually(|| answers(&prometheus, query));
+        eventually(|| check_result(&prometheus, query));
     }
 }

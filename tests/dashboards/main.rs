@@ -3,40 +3,40 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod board;
-mod colours;
+mod colors;
+mod dashboard;
 mod labels;
 mod layout;
 mod links;
 mod live;
-mod mutants;
+mod mistakes;
 mod queries;
 mod query;
 
-use board::Board;
+use dashboard::Dashboard;
 
 /// Finds what is wrong, one line for each fault.
-type Rule = fn(&[Board]) -> Vec<String>;
+type Check = fn(&[Dashboard]) -> Vec<String>;
 
 /// What every dashboard has to keep.
-const RULES: &[Rule] = &[
-    board::identity,
-    board::tidy,
+const CHECKS: &[Check] = &[
+    dashboard::identity,
+    dashboard::formatting,
     layout::titles,
     layout::descriptions,
     layout::units,
     layout::no_value,
-    layout::big_numbers,
+    layout::stat_panels,
     layout::positions,
     layout::panel_ids,
     layout::minimum_interval,
     layout::legends,
     links::data_sources,
     links::variables,
-    links::urls,
+    links::data_links,
     links::dashboard_links,
-    colours::one_for_each_name,
-    colours::complete,
+    colors::consistent,
+    colors::complete,
     queries::parse,
     queries::known_metrics_and_labels,
     queries::ranges,
@@ -44,12 +44,12 @@ const RULES: &[Rule] = &[
     queries::names_from_labels,
 ];
 
-fn faults(boards: &[Board]) -> Vec<String> {
-    RULES.iter().flat_map(|rule| rule(boards)).collect()
+fn faults(boards: &[Dashboard]) -> Vec<String> {
+    CHECKS.iter().flat_map(|rule| rule(boards)).collect()
 }
 
 #[test]
-fn the_dashboards_keep_the_rules() {
-    let faults = faults(&board::all());
+fn dashboards_pass_every_check() {
+    let faults = faults(&dashboard::all());
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use promql_parser::parser::{self, Expr};
 
-use super::board::{Board, list, text};
+use super::dashboard::{Dashboard, array_at, str_at};
 use super::labels;
 use super::query::{self, Query, RANGE, RATE_INTERVAL};
 
@@ -15,29 +15,29 @@ fn parsed(query: &Query) -> Result<Expr, String> {
     parser::parse(&query.promql).map_err(|error| format!("{error} in {}", query.promql))
 }
 
-fn faults(boards: &[Board], what: impl Fn(&Query) -> Result<(), String>) -> Vec<String> {
+fn faults(boards: &[Dashboard], what: impl Fn(&Query) -> Result<(), String>) -> Vec<String> {
     let queries = boards.iter().flat_map(query::all);
-    queries.filter_map(|query| what(&query).err().map(|fault| format!("{}: {fault}", query.place))).collect()
+    queries.filter_map(|query| what(&query).err().map(|fault| format!("{}: {fault}", query.location))).collect()
 }
 
 /// A panel asks something, and Prometheus can read it.
-pub fn parse(boards: &[Board]) -> Vec<String> {
+pub fn parse(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = faults(boards, |query| parsed(query).map(drop));
     for board in boards {
-        for panel in board.panels().iter().filter(|panel| list(panel, "/targets").is_empty()) {
-            wrong.push(format!("{}: it asks nothing", board.place(panel)));
+        for panel in board.panels().iter().filter(|panel| array_at(panel, "/targets").is_empty()) {
+            wrong.push(format!("{}: it asks nothing", board.panel_location(panel)));
         }
     }
     wrong
 }
 
 /// A query reads metrics and labels that METRICS.md has.
-pub fn known_metrics_and_labels(boards: &[Board]) -> Vec<String> {
-    faults(boards, |query| labels::of(&parsed(query)?).map(drop))
+pub fn known_metrics_and_labels(boards: &[Dashboard]) -> Vec<String> {
+    faults(boards, |query| labels::of_expr(&parsed(query)?).map(drop))
 }
 
 /// A query over time looks back as far as Grafana says, and only one for a moment over the whole time range.
-pub fn ranges(boards: &[Board]) -> Vec<String> {
+pub fn ranges(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |query| {
         let expr = parsed(query)?;
         let mut wrong = Ok(());
@@ -54,13 +54,13 @@ pub fn ranges(boards: &[Board]) -> Vec<String> {
 
 /// What is counted or added up is one for all replicas of the exporter, and all of its shards, save on the dashboard about
 /// the replicas.
-pub fn replicas(boards: &[Board]) -> Vec<String> {
+pub fn replicas(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |query| {
-        if query.board == "image-pull-exporter" || query.values_of.is_some() || query.is_annotation {
+        if query.dashboard_uid == "image-pull-exporter" || query.variable_label.is_some() || query.is_annotation {
             return Ok(());
         }
         let expr = parsed(query)?;
-        if labels::of(&expr)?.contains("instance") {
+        if labels::of_expr(&expr)?.contains("instance") {
             return Err(format!("a result for each replica in {expr}"));
         }
         // A quantile is the same, however often each observation is counted.
@@ -75,12 +75,12 @@ pub fn replicas(boards: &[Board]) -> Vec<String> {
             let Expr::Aggregate(aggregate) = part else { return };
             let adds = ["sum", "count"].contains(&aggregate.op.to_string().as_str());
             let is_in_quantile = in_quantiles.iter().any(|inner| std::ptr::eq(*inner, part));
-            let is_of_replicas = labels::of(&aggregate.expr).is_ok_and(|labels| labels.contains("instance"));
+            let is_of_replicas = labels::of_expr(&aggregate.expr).is_ok_and(|labels| labels.contains("instance"));
             if adds && !is_in_quantile && is_of_replicas {
                 wrong = Err(format!("two replicas count twice in {aggregate}"));
             }
             let counts = matches!(&*aggregate.expr, Expr::Call(call) if ["rate", "increase"].contains(&call.func.name));
-            let keeps_shards = labels::of(part).is_ok_and(|labels| labels.contains("shard"));
+            let keeps_shards = labels::of_expr(part).is_ok_and(|labels| labels.contains("shard"));
             if counts && !adds && !is_in_quantile && !keeps_shards {
                 wrong = Err(format!("only one of the shards counts in {aggregate}"));
             }
@@ -90,15 +90,15 @@ pub fn replicas(boards: &[Board]) -> Vec<String> {
 }
 
 /// The labels that `{{…}}` or `${__data.fields.…}` name in a text.
-fn between<'a>(text: &'a str, open: &str, close: &str) -> Vec<&'a str> {
+fn placeholders<'a>(text: &'a str, open: &str, close: &str) -> Vec<&'a str> {
     text.split(open).skip(1).filter_map(|rest| rest.split_once(close)).map(|(name, _)| name.trim()).collect()
 }
 
 /// A legend and a link take labels that the result has.
-pub fn names_from_labels(boards: &[Board]) -> Vec<String> {
+pub fn names_from_labels(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = faults(boards, |query| {
-        let labels = labels::of(&parsed(query)?)?;
-        match between(&query.legend, "{{", "}}").into_iter().find(|name| !labels.contains(*name)) {
+        let labels = labels::of_expr(&parsed(query)?)?;
+        match placeholders(&query.legend, "{{", "}}").into_iter().find(|name| !labels.contains(*name)) {
             Some(name) => Err(format!("its legend takes the label {name}, which the result does not have")),
             None => Ok(()),
         }
@@ -106,13 +106,13 @@ pub fn names_from_labels(boards: &[Board]) -> Vec<String> {
     for board in boards {
         let queries = query::all(board);
         for panel in board.panels() {
-            let place = board.place(panel);
-            let of_panel = queries.iter().filter(|query| query.place.starts_with(&format!("{place} (")));
+            let place = board.panel_location(panel);
+            let of_panel = queries.iter().filter(|query| query.location.starts_with(&format!("{place} (")));
             let labels: BTreeSet<String> =
-                of_panel.filter_map(|query| labels::of(&parsed(query).ok()?).ok()).flatten().collect();
-            for url in super::links::panel_urls(panel).iter().map(|link| text(link, "/url")) {
-                let fields = between(url, "${__data.fields.", "}").into_iter();
-                for name in fields.chain(between(url, "${__field.labels.", "}")) {
+                of_panel.filter_map(|query| labels::of_expr(&parsed(query).ok()?).ok()).flatten().collect();
+            for url in super::links::panel_links(panel).iter().map(|link| str_at(link, "/url")) {
+                let fields = placeholders(url, "${__data.fields.", "}").into_iter();
+                for name in fields.chain(placeholders(url, "${__field.labels.", "}")) {
                     if !labels.contains(name) {
                         wrong.push(format!("{place}: a link takes {name}, which no query gives"));
                     }

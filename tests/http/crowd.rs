@@ -20,7 +20,7 @@ const NEVER: Option<(&str, &str)> = Some((
 /// Prometheus gives up on a scrape after ten seconds.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 
-fn crowd(name: &str, pods: usize) -> (Cluster, Program) {
+fn start_with_failing_pods(name: &str, pods: usize) -> (Cluster, Program) {
     let cluster = Cluster::new(name);
     for number in 0..pods {
         cluster.store.put(pod("shop", &format!("pod-{number}"), ERR));
@@ -41,8 +41,8 @@ fn check_watch(cluster: &Cluster, program: &Program, failing: usize) {
 }
 
 #[test]
-fn a_thousand_idle_connections_keep_no_scrape_waiting() {
-    let (cluster, program) = crowd("idle", 10);
+fn a_thousand_idle_connections_delay_no_scrape() {
+    let (cluster, program) = start_with_failing_pods("idle", 10);
     let connect = |_| TcpStream::connect(("127.0.0.1", program.port)).expect("the program accepts");
     let idle: Vec<TcpStream> = (0..500).map(connect).collect();
     let mut hesitant: Vec<TcpStream> = (0..500).map(connect).collect();
@@ -60,7 +60,7 @@ fn a_thousand_idle_connections_keep_no_scrape_waiting() {
 }
 
 #[test]
-fn a_process_that_may_open_few_files_answers_scrapes_beside_a_crowd() {
+fn scrapes_succeed_with_a_low_file_limit() {
     let cluster = Cluster::new("files");
     cluster.store.put(pod("shop", "web", ERR));
     let program = Program::start_with_files(64, &cluster.flags());
@@ -90,7 +90,7 @@ fn a_process_that_may_open_few_files_answers_scrapes_beside_a_crowd() {
 /// Reads a response at 512 B/s until it is cut off, again and again.
 fn read_slowly(port: u16, path: &'static str, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
-        let mut stream = connect_narrowly(port);
+        let mut stream = connect_with_small_buffer(port);
         if stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).is_err() {
             continue;
         }
@@ -105,7 +105,7 @@ fn read_slowly(port: u16, path: &'static str, stop: &AtomicBool) {
 }
 
 /// A connection for which the kernel keeps little of what is not read.
-fn connect_narrowly(port: u16) -> TcpStream {
+fn connect_with_small_buffer(port: u16) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are sockets");
     socket.set_recv_buffer_size(16 * 1024).expect("its buffer can be set");
     socket.connect(&SocketAddr::from(([127, 0, 0, 1], port)).into()).expect("the program accepts");
@@ -113,8 +113,8 @@ fn connect_narrowly(port: u16) -> TcpStream {
 }
 
 #[test]
-fn sixteen_slow_readers_keep_no_scrape_and_no_page_waiting() {
-    let (cluster, program) = crowd("slow", 10_000);
+fn sixteen_slow_readers_delay_no_scrape_and_no_page() {
+    let (cluster, program) = start_with_failing_pods("slow", 10_000);
     let (port, stop) = (program.port, AtomicBool::new(false));
     thread::scope(|scope| {
         let slow: Vec<_> = (0..16).map(|_| scope.spawn(|| read_slowly(port, "/metrics", &stop))).collect();
@@ -181,7 +181,7 @@ fn scrapes_pages_and_json_of_a_hundred_thousand_failing_containers_fit_into_the_
 
 #[test]
 fn a_hundred_scrapes_at_once_all_get_ten_thousand_failing_containers() {
-    let (cluster, program) = crowd("scrapes", 10_000);
+    let (cluster, program) = start_with_failing_pods("scrapes", 10_000);
     let port = program.port;
     let scrapes: Vec<_> =
         (0..100).map(|_| thread::spawn(move || get(port, "/metrics", "").expect("it answers"))).collect();
@@ -211,8 +211,8 @@ fn exchange(port: u16, request: &str) -> String {
 }
 
 #[test]
-fn no_request_hides_in_another() {
-    let (_cluster, program) = crowd("smuggling", 1);
+fn request_smuggling_is_rejected() {
+    let (_cluster, program) = start_with_failing_pods("smuggling", 1);
     let hidden = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
     let length = hidden.len();
     for framing in [
@@ -240,8 +240,8 @@ fn no_request_hides_in_another() {
 }
 
 #[test]
-fn told_to_stop_it_serves_who_reads_and_waits_for_nobody_else() {
-    let (_cluster, program) = crowd("stop", 10_000);
+fn shutdown_drains_reading_clients_only() {
+    let (_cluster, program) = start_with_failing_pods("stop", 10_000);
     let port = program.port;
     let connect = move || TcpStream::connect(("127.0.0.1", port));
     let ask = || {

@@ -35,7 +35,7 @@ fn demo(config: &str) -> Program {
 const TLS: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
 
 #[test]
-fn tls_is_all_that_is_spoken_where_it_is_set() {
+fn plain_http_is_rejected_when_tls_is_configured() {
     let authority = Authority::new("tls");
     authority.sign("server", &["localhost"]);
     let program = demo(&authority.write("web.yml", &format!("{TLS}  min_version: TLS13\n")));
@@ -56,7 +56,7 @@ fn tls_is_all_that_is_spoken_where_it_is_set() {
 }
 
 #[test]
-fn http2_is_spoken_over_tls_unless_the_file_says_no() {
+fn http2_is_offered_over_tls_unless_disabled() {
     let authority = Authority::new("http2");
     authority.sign("server", &["localhost"]);
     let ca = authority.path("ca.crt");
@@ -79,7 +79,7 @@ fn http2_is_spoken_over_tls_unless_the_file_says_no() {
 }
 
 #[test]
-fn each_kind_of_client_authentication_lets_in_whom_it_should() {
+fn every_client_auth_type_is_enforced() {
     let (authority, other) = (Authority::new("clients"), Authority::new("clients-other"));
     authority.sign("server", &["localhost"]);
     authority.sign("client", &["prometheus.monitoring", "10.1.2.3"]);
@@ -161,7 +161,7 @@ fn prometheus_scrapes_with_a_certificate_and_a_password() {
 }
 
 #[test]
-fn certificates_change_under_load_and_nobody_is_dropped() {
+fn certificates_rotate_under_load_without_failed_requests() {
     let (first, second) = (Authority::new("rotation"), Authority::new("rotation-second"));
     first.sign("server", &["localhost"]);
     second.sign("server", &["localhost"]);
@@ -213,7 +213,7 @@ fn certificates_change_under_load_and_nobody_is_dropped() {
 }
 
 #[test]
-fn a_bad_file_is_refused_and_the_one_before_stays_in_force() {
+fn an_invalid_file_keeps_the_previous_configuration() {
     let authority = Authority::new("reload");
     authority.sign("server", &["localhost"]);
     let program = demo(&authority.write("web.yml", &format!("{TLS}{}", users())));
@@ -249,7 +249,7 @@ const MUTUAL: &str =
     "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.crt\n  client_allowed_sans: [me]\n";
 
 #[test]
-fn no_reload_takes_the_demand_for_client_certificates_away() {
+fn a_reload_cannot_drop_client_certificates() {
     let authority = Authority::new("demand");
     authority.sign("server", &["localhost"]);
     authority.sign("client", &["me"]);
@@ -282,7 +282,7 @@ fn no_reload_takes_the_demand_for_client_certificates_away() {
 }
 
 #[test]
-fn without_a_client_ca_the_roots_of_the_system_decide() {
+fn without_a_client_ca_the_system_roots_are_used() {
     let (system, other) = (Authority::new("roots"), Authority::new("roots-other"));
     system.sign("server", &["localhost"]);
     system.sign("client", &["me"]);
@@ -314,7 +314,7 @@ fn password(password: &str) -> String {
 }
 
 #[test]
-fn guesses_on_a_fresh_process_refuse_no_right_password() {
+fn guesses_on_a_fresh_process_reject_no_valid_password() {
     let authority = Authority::new("fresh");
     let hash = bcrypt::hash("open sesame", 10).expect("it can be hashed");
     let users = format!("basic_auth_users: {{prometheus: {hash}}}\n");
@@ -357,7 +357,7 @@ fn guesses_on_a_fresh_process_refuse_no_right_password() {
 }
 
 #[test]
-fn ten_thousand_guesses_let_nobody_in_and_slow_nobody_else() {
+fn ten_thousand_guesses_neither_succeed_nor_slow_others() {
     let authority = Authority::new("guesses");
     let hash = bcrypt::hash("open sesame", 8).expect("it can be hashed");
     let program = demo(&authority.write("web.yml", &format!("basic_auth_users: {{prometheus: {hash}}}\n")));

@@ -9,30 +9,30 @@ use std::time::Duration;
 use crate::common::eventually;
 use crate::common::prometheus::Prometheus;
 use image_pull_exporter::cluster::PodEvent;
-use image_pull_exporter::metrics::exposition::{Exposition, Format};
+use image_pull_exporter::metrics::exposition::{Exposition, ExpositionFormat};
 use image_pull_exporter::metrics::families;
-use image_pull_exporter::metrics::view::Shown;
-use image_pull_exporter::monitor::{Limits, Monitor};
-use image_pull_model::facts::{ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, Scope, State};
+use image_pull_exporter::metrics::scrape::SelectedSeries;
+use image_pull_exporter::monitor::{Monitor, MonitorLimits};
+use image_pull_model::facts::{ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, StateFacts, WatchScope};
 use image_pull_model::image::{ImageReference, PullPolicy};
-use image_pull_model::index::Settings;
+use image_pull_model::index::IndexConfig;
 use image_pull_model::time::Timestamp;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// A monitor whose clock the test moves, and a Prometheus that scrapes it every second.
-struct Watched {
+struct ScrapedMonitor {
     monitor: Arc<Monitor>,
     now: Mutex<Timestamp>,
     prometheus: Prometheus,
 }
 
-impl Watched {
-    fn new(name: &str, feature: &str, limits: Limits) -> Self {
+impl ScrapedMonitor {
+    fn new(name: &str, feature: &str, limits: MonitorLimits) -> Self {
         let now = Timestamp::from_unix_millis(1_700_000_000_000);
-        let monitor = Arc::new(Monitor::new(Settings::default(), &[Scope::Cluster], limits, now));
+        let monitor = Arc::new(Monitor::new(IndexConfig::default(), &[WatchScope::Cluster], limits, now));
         for event in [PodEvent::ListStarted, PodEvent::ListCompleted, PodEvent::Synced] {
-            monitor.take(&Scope::Cluster, event, now);
+            monitor.handle_event(&WatchScope::Cluster, event, now);
         }
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let port = listener.local_addr().expect("it has an address").port();
@@ -46,30 +46,30 @@ impl Watched {
         Self { monitor, now: Mutex::new(now), prometheus: Prometheus::scraping(port, name, feature) }
     }
 
-    fn pass(&self, time: Duration) -> Timestamp {
+    fn advance(&self, time: Duration) -> Timestamp {
         let mut now = self.now.lock().expect("nobody panicked");
-        *now = now.after(time);
-        self.monitor.take(&Scope::Cluster, PodEvent::Progress, *now);
+        *now = now.saturating_add(time);
+        self.monitor.handle_event(&WatchScope::Cluster, PodEvent::Progress, *now);
         *now
     }
 
     /// A container of a pod in this namespace fails for a minute.
-    fn fails(&self, namespace: &str, image: &str) {
+    fn run_failure(&self, namespace: &str, image: &str) {
         let container = ContainerFacts {
             name: "app".to_owned(),
             kind: ContainerKind::App,
             images: vec![ImageFacts { reference: Arc::new(ImageReference::parse(image)), policy: PullPolicy::Always }],
-            restarts: 0,
-            state: State::Waiting { reason: "ErrImagePull".to_owned(), message: String::new() },
-            last_run_ended: None,
+            restart_count: 0,
+            state: StateFacts::Waiting { reason: "ErrImagePull".to_owned(), message: String::new() },
+            last_finished_at: None,
             has_run_image: false,
         };
         let id = PodId { namespace: namespace.to_owned(), name: "web".to_owned(), uid: "web".to_owned() };
         let pod = PodFacts { id, containers: vec![container], ..PodFacts::default() };
-        let now = self.pass(Duration::from_secs(1));
-        self.monitor.take(&Scope::Cluster, PodEvent::Applied(pod.clone().into()), now);
-        let now = self.pass(Duration::from_secs(60));
-        self.monitor.take(&Scope::Cluster, PodEvent::Deleted(pod.into()), now);
+        let now = self.advance(Duration::from_secs(1));
+        self.monitor.handle_event(&WatchScope::Cluster, PodEvent::Applied(pod.clone().into()), now);
+        let now = self.advance(Duration::from_secs(60));
+        self.monitor.handle_event(&WatchScope::Cluster, PodEvent::Deleted(pod.into()), now);
     }
 
     #[track_caller]
@@ -106,9 +106,12 @@ fn answer(monitor: &Monitor, mut stream: &TcpStream) -> std::io::Result<()> {
             value.trim().clone_into(&mut accept);
         }
     }
-    let format = Format::negotiate(&accept);
+    let format = ExpositionFormat::negotiate(&accept);
     let mut exposition = Exposition::new(format, 0);
-    families::write(&Shown::of(&monitor.view().expect("the cluster is listed")), &mut exposition);
+    families::write_all(
+        &SelectedSeries::select(&monitor.scrape_snapshot().expect("the cluster is listed")),
+        &mut exposition,
+    );
     let (body, kind) = (exposition.finish(), format.content_type());
     let length = body.len();
     write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n")?;
@@ -117,26 +120,26 @@ fn answer(monitor: &Monitor, mut stream: &TcpStream) -> std::io::Result<()> {
 
 /// What `increase()` makes of `growth` with its extrapolation to the whole range, which adds less than a third here.
 #[track_caller]
-fn check_increase(watched: &Watched, of: &str, growth: f64) {
+fn check_increase(watched: &ScrapedMonitor, of: &str, growth: f64) {
     let increase = watched.prometheus.query(&format!("sum(increase({of}[10m]))")).expect("it is there");
     assert!((growth - 0.01..growth * 1.34).contains(&increase), "increase of {of} is {increase}, not {growth}");
 }
 
-fn a_namespace_goes_and_returns(name: &str, feature: &str, observed: &str) {
-    let watched = Watched::new(name, feature, Limits::DEFAULT);
+fn check_namespace_that_disappears_and_returns(name: &str, feature: &str, observed: &str) {
+    let watched = ScrapedMonitor::new(name, feature, MonitorLimits::DEFAULT);
     let (started, ended) = (
         "image_pull_failures_started_total{namespace=\"shop\"}",
         "sum(image_pull_failures_ended_total{namespace=\"shop\"})",
     );
-    watched.fails("shop", "a.example/web:1");
+    watched.run_failure("shop", "a.example/web:1");
     watched.wait_for(ended, 1.0);
     watched.wait_for_scrapes();
     // It is gone for a day and more, as far as the exporter can see.
-    watched.pass(25 * HOUR);
+    watched.advance(25 * HOUR);
     watched.wait_until_gone(started);
     for number in 0..2 {
         // So often that a counter which began at zero would show what it showed before, and more.
-        watched.fails("shop", &format!("a.example/web:{number}"));
+        watched.run_failure("shop", &format!("a.example/web:{number}"));
         watched.wait_for(started, 2.0 + f64::from(number));
     }
     watched.wait_for_scrapes();
@@ -147,31 +150,31 @@ fn a_namespace_goes_and_returns(name: &str, feature: &str, observed: &str) {
 }
 
 #[test]
-fn a_namespace_that_goes_and_returns_misleads_no_rate() {
+fn rate_is_correct_for_a_namespace_that_disappears_and_returns() {
     let observed = "sum(image_pull_failure_duration_seconds_count)";
-    a_namespace_goes_and_returns("returns-text", "exemplar-storage", observed);
+    check_namespace_that_disappears_and_returns("returns-text", "exemplar-storage", observed);
 }
 
 #[test]
-fn a_namespace_that_goes_and_returns_misleads_no_rate_of_native_histograms() {
+fn rate_of_native_histograms_is_correct_for_a_namespace_that_disappears_and_returns() {
     let observed = "sum(histogram_count(image_pull_failure_duration_seconds))";
-    a_namespace_goes_and_returns("returns-native", "native-histograms", observed);
+    check_namespace_that_disappears_and_returns("returns-native", "native-histograms", observed);
 }
 
 #[test]
-fn a_registry_that_loses_its_name_and_gets_it_back_misleads_no_rate() {
-    let limits = Limits { max_registries: 1, ..Limits::DEFAULT };
-    let watched = Watched::new("names", "exemplar-storage", limits);
+fn rate_is_correct_for_a_registry_that_loses_and_regains_its_label() {
+    let limits = MonitorLimits { max_registries: 1, ..MonitorLimits::DEFAULT };
+    let watched = ScrapedMonitor::new("names", "exemplar-storage", limits);
     let all = "sum(max_over_time(image_pull_failures_started_total[10m]))";
     let of = |registry: &str| format!("sum(image_pull_failures_started_total{{registry=\"{registry}\"}})");
     // Each takes the name from the other, which does not fail any more; a third that fails beside them has to share.
     for round in 0..4_u32 {
-        watched.fails("shop", "a.example/web:1");
+        watched.run_failure("shop", "a.example/web:1");
         watched.wait_for(&of("a.example"), f64::from(round) + 1.0);
-        watched.fails("shop", "b.example/web:1");
+        watched.run_failure("shop", "b.example/web:1");
         watched.wait_for(&of("b.example"), f64::from(round) + 1.0);
         watched.wait_for_scrapes();
-        watched.pass(2 * HOUR);
+        watched.advance(2 * HOUR);
     }
     watched.wait_for(all, 8.0);
     watched.wait_for("max(resets(image_pull_failures_started_total[10m]))", 0.0);

@@ -9,7 +9,7 @@ use crate::common::Program;
 use crate::common::prometheus::Prometheus;
 
 #[test]
-fn promtool_accepts_what_is_served() {
+fn promtool_accepts_the_exposition() {
     let demo = Program::start(&["demo", "--speed", "100"]);
     demo.wait_ready();
     let metrics = demo.metrics();
@@ -27,7 +27,7 @@ fn promtool_accepts_what_is_served() {
 }
 
 #[test]
-fn prometheus_takes_open_metrics() {
+fn prometheus_scrapes_openmetrics() {
     let demo = Program::start(&["demo", "--speed", "100"]);
     demo.wait_ready();
     let prometheus = Prometheus::scraping(demo.port, "openmetrics", "exemplar-storage");
@@ -42,7 +42,7 @@ fn prometheus_takes_open_metrics() {
 }
 
 #[test]
-fn prometheus_takes_native_histograms() {
+fn prometheus_scrapes_native_histograms() {
     let demo = Program::start(&["demo", "--speed", "100"]);
     demo.wait_ready();
     let prometheus = Prometheus::scraping(demo.port, "native", "native-histograms");

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::common::exposition::{Exposition, Sample};
-use image_pull_exporter::metrics::exposition::Format;
-use image_pull_exporter::monitor::Limits;
+use image_pull_exporter::metrics::exposition::ExpositionFormat;
+use image_pull_exporter::monitor::MonitorLimits;
 use image_pull_exporter::replay::{self, Options};
-use image_pull_model::index::{Mirror, Settings};
+use image_pull_model::index::{IndexConfig, MirroredReasons};
 use oracle::{Failure, Place, Record};
 
 /// How many containers of each recording cannot get their image, as its README tells.
@@ -55,21 +55,21 @@ const BOUNDS: [f64; 8] = [15.0, 35.0, 68.0, 128.0, 238.0, 340.0, 600.0, f64::INF
 /// The exporter keeps milliseconds.
 const TOLERANCE: f64 = 0.001;
 
-fn scrape_at(recording: &str, mirror: Mirror, until: Option<Duration>) -> Exposition {
+fn scrape_at(recording: &str, mirror: MirroredReasons, until: Option<Duration>) -> Exposition {
     let options = Options {
-        settings: Settings { mirror, ..Settings::default() },
-        limits: Limits::DEFAULT,
+        settings: IndexConfig { mirrored_reasons: mirror, ..IndexConfig::default() },
+        limits: MonitorLimits::DEFAULT,
         until,
         keep_going: false,
     };
     let clock = || panic!("a recording with times needs no clock");
     let replayed = replay::replay(recording.as_bytes(), &options, clock).unwrap();
     let mut out = Vec::new();
-    replay::print(&replayed, Format::Text, &mut out).unwrap();
+    replay::print(&replayed, ExpositionFormat::Text, &mut out).unwrap();
     Exposition::parse(std::str::from_utf8(&out).unwrap())
 }
 
-fn scrape(records: &[Record], mirror: Mirror) -> Exposition {
+fn scrape(records: &[Record], mirror: MirroredReasons) -> Exposition {
     scrape_at(&oracle::write(records), mirror, None)
 }
 
@@ -316,7 +316,9 @@ fn every_recorded_interval_between_two_failed_attempts_falls_into_the_bucket_of_
 
 #[test]
 fn every_recording_shows_one_failure_for_each_failing_container_at_every_record() {
-    at_every_record(|name, records| check_failures(name, &scrape(records, Mirror::Image), &oracle::failures(records)));
+    at_every_record(|name, records| {
+        check_failures(name, &scrape(records, MirroredReasons::Image), &oracle::failures(records))
+    });
 }
 
 /// The kubelet that was restarted exceeds its own limit on pulls at one attempt, and later cannot reach the runtime for a
@@ -326,7 +328,7 @@ fn a_cause_that_comes_back_has_lasted_all_the_while() {
     let records = oracle::read("kubelet-restart");
     let mut seen: Vec<(String, f64)> = Vec::new();
     for end in 1..=records.len() {
-        let scrape = scrape(&records[..end], Mirror::Nothing);
+        let scrape = scrape(&records[..end], MirroredReasons::None);
         let Some(info) = scrape.all("image_pull_failing_info").next() else { continue };
         let since = scrape.sum("image_pull_failing_cause_since_timestamp_seconds", &[]) - records[0].at;
         let now = (info.label("cause").to_owned(), since.round());
@@ -351,12 +353,12 @@ fn a_cause_that_comes_back_has_lasted_all_the_while() {
 
 #[test]
 fn the_mirror_shows_image_reasons_as_kube_state_metrics_does_at_every_record() {
-    at_every_record(|name, records| check_mirror(name, &scrape(records, Mirror::Image), records, false));
+    at_every_record(|name, records| check_mirror(name, &scrape(records, MirroredReasons::Image), records, false));
 }
 
 #[test]
 fn the_whole_mirror_shows_all_reasons_as_kube_state_metrics_does_at_every_record() {
-    at_every_record(|name, records| check_mirror(name, &scrape(records, Mirror::All), records, true));
+    at_every_record(|name, records| check_mirror(name, &scrape(records, MirroredReasons::All), records, true));
 }
 
 #[test]
@@ -366,15 +368,15 @@ fn the_mirror_changes_nothing_that_is_said_of_failures() {
             let scrape = scrape(records, mirror);
             of_the_cluster(&scrape).into_iter().filter(|sample| !sample.name.starts_with("kube_")).collect()
         };
-        let without = of_failures(Mirror::Nothing);
-        assert_eq!(without, of_failures(Mirror::All), "{name}");
-        assert!(scrape(records, Mirror::Nothing).samples.iter().all(|sample| !sample.name.starts_with("kube_")));
+        let without = of_failures(MirroredReasons::None);
+        assert_eq!(without, of_failures(MirroredReasons::All), "{name}");
+        assert!(scrape(records, MirroredReasons::None).samples.iter().all(|sample| !sample.name.starts_with("kube_")));
     });
 }
 
 #[test]
 fn the_mirror_has_the_headers_of_kube_state_metrics() {
-    let scrape = scrape(&oracle::read("good"), Mirror::Image);
+    let scrape = scrape(&oracle::read("good"), MirroredReasons::Image);
     let help = |name: &str| {
         let family = scrape.families.iter().find(|(family, _, _)| family == name);
         family.map(|(_, help, kind)| (help.clone(), kind.clone()))
@@ -401,8 +403,12 @@ fn a_replay_that_stops_early_shows_the_same_as_a_recording_that_ends_there() {
                 continue;
             }
             let until = Duration::from_secs_f64(f64::midpoint(before, after) - records[0].at);
-            let stopped = of_the_cluster(&scrape_at(&whole, Mirror::All, Some(until)));
-            assert_eq!(stopped, of_the_cluster(&scrape(&records[..end], Mirror::All)), "{name} until {until:?}");
+            let stopped = of_the_cluster(&scrape_at(&whole, MirroredReasons::All, Some(until)));
+            assert_eq!(
+                stopped,
+                of_the_cluster(&scrape(&records[..end], MirroredReasons::All)),
+                "{name} until {until:?}"
+            );
         }
     });
 }
@@ -427,12 +433,13 @@ fn an_exporter_that_starts_in_the_middle_finds_the_same_failures_with_the_best_s
             }
             for failure in &failures {
                 let seen: Vec<Record> = records.iter().filter(|record| record.at <= failure.began).cloned().collect();
-                let since = by_place(&scrape(&seen, Mirror::Image), "image_pull_failing_since_timestamp_seconds");
+                let since =
+                    by_place(&scrape(&seen, MirroredReasons::Image), "image_pull_failing_since_timestamp_seconds");
                 let since = since[&failure.place].value;
                 assert!(since > 0.0 && since <= failure.began + TOLERANCE, "{name}: {since} in the future");
             }
-            check_failures(&name, &scrape(&records, Mirror::Image), &failures);
-            check_mirror(&name, &scrape(&records, Mirror::All), &records, true);
+            check_failures(&name, &scrape(&records, MirroredReasons::Image), &failures);
+            check_mirror(&name, &scrape(&records, MirroredReasons::All), &records, true);
         }
     });
 }
@@ -442,7 +449,7 @@ fn a_record_that_comes_twice_changes_nothing() {
     for_each_recording(|name, records| {
         for once in cuts(records) {
             let twice: Vec<Record> = once.iter().flat_map(|record| [record.clone(), record.clone()]).collect();
-            let (once, twice) = (scrape(&once, Mirror::All), scrape(&twice, Mirror::All));
+            let (once, twice) = (scrape(&once, MirroredReasons::All), scrape(&twice, MirroredReasons::All));
             assert_eq!(of_the_cluster(&once), of_the_cluster(&twice), "{name}");
         }
     });
@@ -452,7 +459,7 @@ fn a_record_that_comes_twice_changes_nothing() {
 fn check_next_attempts(name: &str, records: &[Record]) {
     let failures = oracle::failures(records);
     for end in 1..=records.len() {
-        for sample in scrape(&records[..end], Mirror::Nothing).all("image_pull_next_attempt_timestamp_seconds") {
+        for sample in scrape(&records[..end], MirroredReasons::None).all("image_pull_next_attempt_timestamp_seconds") {
             let failure = failures.iter().find(|failure| failure.place == place(sample)).unwrap();
             let waits = |interval: &&oracle::Interval| {
                 (interval.from - TOLERANCE..interval.to - TOLERANCE).contains(&records[end - 1].at)

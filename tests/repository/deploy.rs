@@ -19,26 +19,26 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-fn tool(name: &str, arguments: &[&str]) -> Output {
+fn run_tool(name: &str, arguments: &[&str]) -> Output {
     let path = format!("{}/target/tools/bin/{name}", env!("CARGO_MANIFEST_DIR"));
     Command::new(path).args(arguments).output().expect("`tests/run` installs the tools")
 }
 
 #[track_caller]
-fn said(output: &Output) -> String {
+fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).expect("it is text")
 }
 
 fn kustomize(root: &str) -> String {
-    said(&tool("kubectl", &["kustomize", &format!("deploy/kustomize/{root}")]))
+    stdout(&run_tool("kubectl", &["kustomize", &format!("deploy/kustomize/{root}")]))
 }
 
 fn helm(command: &str, values: &str) -> Output {
     let values = format!("deploy/chart/{values}");
     let mut arguments = vec!["tests/deploy/helm.py", command, "deploy/chart"];
     arguments.extend(Some(values.as_str()).filter(|path| Path::new(path).extension().is_some()));
-    tool("python", &arguments)
+    run_tool("python", &arguments)
 }
 
 fn objects(yaml: &str) -> Vec<Value> {
@@ -52,7 +52,7 @@ fn renderings() -> Vec<(String, String)> {
     let charted = CHART.map(|values| {
         let name = values.trim_start_matches("ci/").trim_end_matches("-values.yaml");
         let name = if name.is_empty() { "default" } else { name };
-        (format!("chart-{name}"), said(&helm("template", values)))
+        (format!("chart-{name}"), stdout(&helm("template", values)))
     });
     kustomized.into_iter().chain(charted).collect()
 }
@@ -68,7 +68,7 @@ fn of_kind<'a>(objects: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a 
 }
 
 #[test]
-fn renderings_are_as_agreed_and_kubernetes_takes_them() {
+fn renderings_match_the_goldens_and_the_schemas_of_kubernetes() {
     for (name, yaml) in renderings() {
         // Rules and dashboards are compared with their sources below; their text here would only be long.
         let is_long = |object: &Value| {
@@ -80,7 +80,7 @@ fn renderings_are_as_agreed_and_kubernetes_takes_them() {
         check_golden(&format!("deploy/{name}.yaml"), &text.join("---\n"));
         let file = format!("{}/{name}.yaml", env!("CARGO_TARGET_TMPDIR"));
         std::fs::write(&file, &yaml).expect("it can be written");
-        let validated = tool("kubernetes-validate", &["--strict", &file]);
+        let validated = run_tool("kubernetes-validate", &["--strict", &file]);
         let complaints =
             String::from_utf8_lossy(&validated.stdout).into_owned() + &String::from_utf8_lossy(&validated.stderr);
         assert!(validated.status.success(), "{name}: {complaints}");
@@ -91,9 +91,9 @@ fn renderings_are_as_agreed_and_kubernetes_takes_them() {
 }
 
 #[test]
-fn the_chart_is_clean_and_refuses_what_makes_no_sense() {
+fn the_chart_lints_and_rejects_invalid_values() {
     for values in CHART {
-        assert!(said(&helm("lint", values)).is_empty());
+        assert!(stdout(&helm("lint", values)).is_empty());
     }
     let file = format!("{}/bad-values.yaml", env!("CARGO_TARGET_TMPDIR"));
     for (bad, named) in [
@@ -106,14 +106,14 @@ fn the_chart_is_clean_and_refuses_what_makes_no_sense() {
         ("prometheus: {rule: {overrides: {ImagePullFailing: {severity: page}}}}", "severity"),
     ] {
         std::fs::write(&file, bad).expect("it can be written");
-        let refused = tool("python", &["tests/deploy/helm.py", "template", "deploy/chart", &file]);
+        let refused = run_tool("python", &["tests/deploy/helm.py", "template", "deploy/chart", &file]);
         let why = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(!refused.status.success() && why.contains(named), "{bad}: {why}");
     }
 }
 
 #[test]
-fn the_schema_has_every_value_and_no_other() {
+fn the_schema_matches_the_values() {
     fn compare(path: &str, schema: &Value, value: &Value) {
         let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
         let values = value.as_object().unwrap_or_else(|| panic!("{path} is an object"));
@@ -129,7 +129,7 @@ fn the_schema_has_every_value_and_no_other() {
 }
 
 #[test]
-fn the_exporter_may_list_and_watch_pods_and_ask_who_somebody_is() {
+fn roles_grant_list_and_watch_of_pods_and_reviews_only() {
     let pods = json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"] }]);
     let reviews = json!([
         { "apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"] },
@@ -175,7 +175,7 @@ fn pods_meet_the_restricted_standard() {
 
 #[test]
 fn kustomize_and_the_chart_deploy_the_same() {
-    let (base, chart) = (objects(&kustomize("base")), objects(&said(&helm("template", ""))));
+    let (base, chart) = (objects(&kustomize("base")), objects(&stdout(&helm("template", ""))));
     let pod = |objects: &[Value]| {
         let mut container =
             of_kind(objects, "Deployment").next().expect("there is one")["spec"]["template"]["spec"].clone();
@@ -194,7 +194,7 @@ fn endpoint(monitor: &Value) -> &Value {
 }
 
 #[test]
-fn whoever_scrapes_honours_the_labels() {
+fn monitors_honor_labels() {
     let pod_monitor = read("deploy/kustomize/components/pod-monitor/pod-monitor.yaml");
     let monitors = all_objects().map(|(_, object)| object).chain(objects(&pod_monitor));
     let mut seen = 0;
@@ -207,7 +207,7 @@ fn whoever_scrapes_honours_the_labels() {
 
 /// A real Prometheus gives targets the label that the dashboards tell shards by.
 #[test]
-fn monitors_tell_shards_apart() {
+fn monitors_set_the_shard_label() {
     let pods = [
         ("replica:1", json!({ "__meta_kubernetes_pod_controller_kind": "ReplicaSet" }), Value::Null),
         ("stateful:1", json!({ "__meta_kubernetes_pod_label_apps_kubernetes_io_pod_index": "1" }), json!("1")),
@@ -237,7 +237,7 @@ fn monitors_tell_shards_apart() {
 }
 
 #[test]
-fn rules_and_dashboards_are_the_ones_of_the_repository() {
+fn shipped_rules_and_dashboards_match_their_sources() {
     let alerts: Value = serde_saphyr::from_str(&read("alerts/image-pull.yaml")).expect("it is YAML");
     let kustomized = objects(&kustomize("variants/secured"));
     assert_eq!(
@@ -246,7 +246,7 @@ fn rules_and_dashboards_are_the_ones_of_the_repository() {
     );
 
     // The values of the test leave out one alert, change another, and say where the runbooks are.
-    let charted = objects(&said(&helm("template", "ci/secured-values.yaml")));
+    let charted = objects(&stdout(&helm("template", "ci/secured-values.yaml")));
     let mut expected: Value = serde_json::from_str(
         &alerts["groups"]
             .to_string()

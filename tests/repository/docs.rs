@@ -14,7 +14,7 @@ fn read(path: &str) -> String {
 }
 
 #[test]
-fn metrics_md_is_the_table_of_families() {
+fn metrics_md_is_generated_from_the_families() {
     let text = reference::markdown();
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write("METRICS.md", &text).expect("METRICS.md can be written");
@@ -23,7 +23,7 @@ fn metrics_md_is_the_table_of_families() {
 }
 
 /// The flags of `serve` as a document: a table for each heading of its help.
-fn configuration() -> String {
+fn configuration_md() -> String {
     let mut text = "<!-- Generated from src/cli.rs; `UPDATE=1 tests/run configuration_md` writes it anew. -->\n\n# Configuration\n\n\
         Every flag of the server, with the environment variable that sets it too. A flag wins, and an empty variable is the same as \
         none. `--config.check` says all that is wrong and ends.\nThe web configuration file is described in [web-config.md](web-config.md).\n"
@@ -58,8 +58,8 @@ fn configuration() -> String {
 }
 
 #[test]
-fn configuration_md_is_the_command_line() {
-    let text = configuration();
+fn configuration_md_is_generated_from_the_flags() {
+    let text = configuration_md();
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write("docs/configuration.md", &text).expect("it can be written");
     }
@@ -85,7 +85,7 @@ fn documents() -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_file_that_a_document_links_to_exists() {
+fn every_linked_file_exists() {
     for (path, text) in documents() {
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let target = link.split('#').next().unwrap_or_default();
@@ -99,7 +99,7 @@ fn every_file_that_a_document_links_to_exists() {
 }
 
 #[test]
-fn every_flag_that_a_document_names_exists() {
+fn every_documented_flag_exists() {
     let mut known = BTreeSet::new();
     let mut cli = Cli::command();
     cli.build();
@@ -148,7 +148,7 @@ fn every_flag_that_a_document_names_exists() {
 }
 
 #[test]
-fn every_metric_that_a_document_names_exists() {
+fn every_documented_metric_exists() {
     for (path, text) in documents() {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
         let named = words.filter(|word| word.starts_with("image_pull_") && *word != "image_pull_exporter_");
@@ -162,7 +162,7 @@ fn every_metric_that_a_document_names_exists() {
 }
 
 #[test]
-fn help_is_a_sentence_and_labels_are_few() {
+fn help_texts_are_sentences_of_bounded_length() {
     for family in FAMILIES {
         let header = &family.header;
         assert!(header.help.ends_with('.'), "{}", header.name);
@@ -176,13 +176,13 @@ fn help_is_a_sentence_and_labels_are_few() {
 }
 
 #[test]
-fn the_readme_tells_how_to_run_and_test() {
+fn readme_shows_how_to_run_and_test() {
     let readme = read("README.md");
     assert!(readme.contains("cargo run --release -- demo") && readme.contains("tests/run"));
 }
 
 #[test]
-fn list_md_has_every_field_of_the_json_and_no_other() {
+fn list_md_documents_exactly_the_json_fields() {
     let golden: serde_json::Value = serde_json::from_str(&read("tests/golden/list.json")).expect("it is JSON");
     let keys = |object: &serde_json::Value| -> Vec<String> {
         object.as_object().expect("it is an object").keys().cloned().collect()
@@ -198,7 +198,7 @@ fn list_md_has_every_field_of_the_json_and_no_other() {
 }
 
 #[test]
-fn the_readme_shows_a_list_as_it_is_printed() {
+fn readme_shows_a_list_as_printed() {
     let golden = read("tests/golden/list.table");
     let readme = read("README.md");
     let shown: Vec<&str> = readme

@@ -1,23 +1,23 @@
 //! Advice for a failing container: who must act, what to check first, and which commands to run.
 
 mod commands;
-mod place;
+mod conditions;
+mod defaults;
 mod registry_pods;
-mod rows;
+mod rules;
 #[cfg(test)]
 mod tests;
-mod texts;
 
-pub use place::{NodeKind, RegistryKind, Runtime, When};
-pub use registry_pods::RegistryPods;
-pub use rows::{Note, Row, notes, rows};
+pub use conditions::{Condition, ContainerRuntime, NodeKind, RegistryKind};
+pub use registry_pods::FailingRegistryPods;
+pub use rules::{AdviceNote, AdviceRule, advice_notes, advice_rules};
 
 use super::cause::{Cause, FailingHost};
 use super::image::{ImageReference, PullPolicy};
 
 /// The circumstances of a failure. A field that is not known is empty; commands then show a placeholder in capitals.
 #[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
+pub struct FailureContext<'a> {
     /// Namespace of the pod.
     pub namespace: &'a str,
     /// Name of the pod.
@@ -39,17 +39,17 @@ pub struct Context<'a> {
     /// Host that failed, if the error text names one.
     pub host: Option<&'a FailingHost>,
     /// Failing pods of the cluster that run a registry.
-    pub registry_pods: &'a RegistryPods,
+    pub registry_pods: &'a FailingRegistryPods,
 }
 
-impl<'a> Context<'a> {
+impl<'a> FailureContext<'a> {
     /// Returns a context with only an image, an error text and a failing host.
     #[must_use]
-    pub fn of_text(
+    pub fn from_error_text(
         image: &'a ImageReference,
         message: &'a str,
         host: Option<&'a FailingHost>,
-        registry_pods: &'a RegistryPods,
+        registry_pods: &'a FailingRegistryPods,
     ) -> Self {
         Self {
             namespace: "",
@@ -79,18 +79,18 @@ pub struct Advice {
 }
 
 /// Returns the advice of the first rule that matches the cause and the context, or the default advice for the cause.
-pub fn advice(cause: Cause, context: &Context<'_>) -> Advice {
-    let text = texts::default_for_cause(cause);
-    let holds = |when: &When| when.holds(context, false);
-    match rows().find(|row| row.causes.contains(&cause) && row.when.iter().all(holds)) {
+pub fn advice(cause: Cause, context: &FailureContext<'_>) -> Advice {
+    let text = defaults::default_for_cause(cause);
+    let holds = |when: &Condition| when.holds(context, false);
+    match advice_rules().find(|row| row.causes.contains(&cause) && row.when.iter().all(holds)) {
         Some(row) => build_advice(cause, row.summary.unwrap_or(text.summary), row.check_first, row.commands, context),
         None => build_advice(cause, text.summary, text.check_first, text.commands, context),
     }
 }
 
 /// Returns the advice of one rule without checking its conditions.
-pub fn of_row(cause: Cause, row: &Row, context: &Context<'_>) -> Advice {
-    build_advice(cause, row.summary.unwrap_or_else(|| summary(cause)), row.check_first, row.commands, context)
+pub fn advice_of_rule(cause: Cause, row: &AdviceRule, context: &FailureContext<'_>) -> Advice {
+    build_advice(cause, row.summary.unwrap_or_else(|| default_summary(cause)), row.check_first, row.commands, context)
 }
 
 /// Renders the commands and appends the notes that apply.
@@ -99,14 +99,14 @@ fn build_advice(
     summary: &'static str,
     check_first: &str,
     templates: &[&str],
-    context: &Context<'_>,
+    context: &FailureContext<'_>,
 ) -> Advice {
     let mut commands = commands::render_commands(templates, context);
     if commands.is_empty() {
-        commands = commands::render_commands(&[texts::DESCRIBE_POD], context);
+        commands = commands::render_commands(&[defaults::DESCRIBE_POD], context);
     }
     let is_on_node = commands.iter().any(|command| command.contains("IMAGE_ON_NODE"));
-    let added = notes()
+    let added = advice_notes()
         .filter(|note| note.groups.contains(&cause.group()))
         .filter(|note| note.when.iter().all(|when| when.holds(context, is_on_node)))
         .map(|note| note.sentence);
@@ -115,14 +115,14 @@ fn build_advice(
 }
 
 /// Returns the summary for a cause that does not depend on the context.
-pub fn summary(cause: Cause) -> &'static str {
-    texts::default_for_cause(cause).summary
+pub fn default_summary(cause: Cause) -> &'static str {
+    defaults::default_for_cause(cause).summary
 }
 
 /// Summary and first check for a failure whose status shows no error text.
-pub const WITHOUT_TEXT: (&str, &str) = (texts::NO_ERROR_TEXT.summary, texts::NO_ERROR_TEXT.check_first);
+pub const NO_ERROR_TEXT: (&str, &str) = (defaults::NO_ERROR_TEXT.summary, defaults::NO_ERROR_TEXT.check_first);
 
 /// Returns the first check for a cause that does not depend on the context.
-pub fn check_first(cause: Cause) -> &'static str {
-    texts::default_for_cause(cause).check_first
+pub fn default_check_first(cause: Cause) -> &'static str {
+    defaults::default_for_cause(cause).check_first
 }

@@ -4,15 +4,15 @@
 //! interface. A table of [`Rule`]s lists the known texts with their sources, specific texts before generic ones. A text
 //! that no rule matches has the cause [`Cause::Unknown`]: no cause is better than a wrong one.
 
-mod host;
-mod pattern;
+mod error_text;
+mod failing_host;
+mod rule;
 mod rules;
 #[cfg(test)]
 mod tests;
-mod text;
 
-pub use host::{FailingHost, HostKind};
-pub use pattern::Rule;
+pub use failing_host::{FailingHost, HostKind};
+pub use rule::Rule;
 
 use super::image::ImageReference;
 
@@ -262,7 +262,7 @@ impl CauseGroup {
 
 /// The result of classifying an error text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct Classification {
     /// Cause, or [`Cause::Unknown`] if no rule matches.
     pub cause: Cause,
     /// The host that failed, if the text names one.
@@ -271,11 +271,13 @@ pub struct Reading {
 
 /// Classifies an error text about `image` and finds the failing host. If no rule matches the text, `reason`, the
 /// waiting reason, decides.
-pub fn read(reason: &str, message: &str, image: &ImageReference) -> Reading {
-    let shown = text::unescape_line_breaks(text::truncate_middle(message));
+pub fn classify_with_host(reason: &str, message: &str, image: &ImageReference) -> Classification {
+    let shown = error_text::unescape_line_breaks(error_text::truncate_middle(message));
     match most_actionable_match(&shown) {
-        Some(decision) => Reading { cause: decision.rule.cause, host: decision.host(image) },
-        None => Reading { cause: most_actionable_rule(reason).map_or(Cause::Unknown, |rule| rule.cause), host: None },
+        Some(decision) => Classification { cause: decision.rule.cause, host: decision.host(image) },
+        None => {
+            Classification { cause: most_actionable_rule(reason).map_or(Cause::Unknown, |rule| rule.cause), host: None }
+        }
     }
 }
 
@@ -292,24 +294,24 @@ pub fn read(reason: &str, message: &str, image: &ImageReference) -> Reading {
 /// assert_eq!(classify("ErrImageNeverPull", ""), Cause::NeverPullAbsent);
 /// ```
 pub fn classify(reason: &str, message: &str) -> Cause {
-    deciding_rule(reason, message).map_or(Cause::Unknown, |rule| rule.cause)
+    matching_rule(reason, message).map_or(Cause::Unknown, |rule| rule.cause)
 }
 
 /// Returns the rule that decides in [`classify`]. The rule names the source of such texts.
-pub fn deciding_rule(reason: &str, message: &str) -> Option<&'static Rule> {
+pub fn matching_rule(reason: &str, message: &str) -> Option<&'static Rule> {
     most_actionable_rule(message).or_else(|| most_actionable_rule(reason))
 }
 
 /// Returns the result of each host that was tried, if the text lists mirrors (CRI-O): the mirrors in order, then the
 /// registry. Empty if it lists none.
 pub fn hops(message: &str, image: &ImageReference) -> Vec<Hop> {
-    let shown = text::unescape_line_breaks(text::truncate_middle(message));
-    let attempts = text::split_attempts(text::strip_wrappers(&shown));
+    let shown = error_text::unescape_line_breaks(error_text::truncate_middle(message));
+    let attempts = error_text::split_attempts(error_text::strip_wrappers(&shown));
     let Some(attempt) = attempts.into_iter().find(|attempt| !attempt.mirrors.is_empty()) else { return Vec::new() };
     let mirrors = attempt.mirrors.iter().map(|error| (*error, true));
     let hop = |(error, is_mirror): (&str, bool)| {
         let cause = rules::first_match(error).map_or(Cause::Unknown, |rule| rule.cause);
-        Hop { host: host::failing_host_of_hop(error, is_mirror, image), cause }
+        Hop { host: failing_host::failing_host_of_hop(error, is_mirror, image), cause }
     };
     mirrors.chain([(attempt.error, false)]).take(MAX_HOPS).map(hop).collect()
 }
@@ -329,17 +331,17 @@ const MAX_HOPS: usize = 8;
 /// Whether two messages contain the same error, and therefore have the same cause. The message of a back-off repeats
 /// the error of the attempt before it.
 pub fn is_same_error(message: &str, other: &str) -> bool {
-    text::strip_wrappers(message) == text::strip_wrappers(other)
+    error_text::strip_wrappers(message) == error_text::strip_wrappers(other)
 }
 
 /// Whether the message is a back-off without an error, as kubelets up to 1.31 write it. The previous cause then still
 /// holds.
 pub fn is_bare_backoff(message: &str) -> bool {
-    text::strip_backoff_prefix(message).is_some_and(|cause| cause.trim().is_empty())
+    error_text::strip_backoff_prefix(message).is_some_and(|cause| cause.trim().is_empty())
 }
 
 /// Whether the message has no error text: it is empty, a bare back-off, or repeats the waiting reason.
-pub fn tells_nothing(message: &str) -> bool {
+pub fn has_no_error_text(message: &str) -> bool {
     let message = message.trim();
     message.is_empty() || is_bare_backoff(message) || matches!(message, "ErrImagePull" | "ImagePullBackOff")
 }
@@ -359,7 +361,7 @@ impl RuleMatch<'_> {
     }
 
     fn host(&self, image: &ImageReference) -> Option<FailingHost> {
-        host::failing_host_of_hop(self.error, self.is_from_mirror, image)
+        failing_host::failing_host_of_hop(self.error, self.is_from_mirror, image)
     }
 }
 
@@ -371,7 +373,8 @@ const BLOCKED_BY_REGISTRIES_CONF: &str = " is blocked in ";
 
 /// Returns the rule of the most actionable error in the text.
 fn most_actionable_rule(message: &str) -> Option<&'static Rule> {
-    most_actionable_match(&text::unescape_line_breaks(text::truncate_middle(message))).map(|decision| decision.rule)
+    most_actionable_match(&error_text::unescape_line_breaks(error_text::truncate_middle(message)))
+        .map(|decision| decision.rule)
 }
 
 /// Finds the error that decides among all errors in the text.
@@ -379,9 +382,9 @@ fn most_actionable_rule(message: &str) -> Option<&'static Rule> {
 /// If the registry itself is unreachable or blocked, as intended in an air-gapped cluster, the responses of its mirrors
 /// decide. Otherwise the registry decides: a mirror that lacks the image is normal.
 fn most_actionable_match(shown: &str) -> Option<RuleMatch<'_>> {
-    let attempts = text::split_attempts(text::strip_wrappers(shown));
+    let attempts = error_text::split_attempts(error_text::strip_wrappers(shown));
     let mirrors = || best_match(attempts.iter().flat_map(|attempt| attempt.mirrors.iter().copied()), true);
-    match best_match(text::furthest_errors(&attempts), false) {
+    match best_match(error_text::furthest_errors(&attempts), false) {
         Some(decision) if decision.is_unanswered() => {
             let answered = mirrors().filter(|mirror| !mirror.is_unanswered());
             Some(answered.unwrap_or(decision))

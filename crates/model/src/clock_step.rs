@@ -13,36 +13,39 @@ pub struct ClockStep {
     /// What it shows now.
     pub now: Timestamp,
     /// How far it was set back; zero where it was set forward.
-    pub back: Duration,
+    pub set_back_by: Duration,
 }
 
 impl ClockStep {
     /// Returns an instant that was recorded before as the clock now has it. What lies in the future was read from a clock
     /// that was ahead; anything else stands.
     #[must_use]
-    pub(super) fn corrected(self, at: Timestamp) -> Timestamp {
-        if at > self.now { at.before(self.back).min(self.now) } else { at }
+    pub(super) fn correct(self, at: Timestamp) -> Timestamp {
+        if at > self.now { at.saturating_sub(self.set_back_by).min(self.now) } else { at }
     }
 }
 
 /// Compares each reading of a clock that can be set with the one before.
 #[derive(Debug, Default)]
-pub struct ClockCheck {
-    last: Option<(Timestamp, Option<Duration>)>,
+pub struct ClockStepDetector {
+    last_reading: Option<(Timestamp, Option<Duration>)>,
 }
 
-impl ClockCheck {
+impl ClockStepDetector {
     /// Takes a reading. `running` is how long the process has been running by a clock that nobody can set; without it,
     /// only a step back is noticed.
-    pub fn read(&mut self, now: Timestamp, running: Option<Duration>) -> Option<ClockStep> {
-        let (before, ran) = self.last.unwrap_or((now, running));
+    pub fn detect(&mut self, now: Timestamp, running: Option<Duration>) -> Option<ClockStep> {
+        let (before, ran) = self.last_reading.unwrap_or((now, running));
         let passed = running.zip(ran).map(|(running, ran)| running.saturating_sub(ran));
-        let expected = before.after(passed.unwrap_or_default());
-        let (back, forward) = (expected.since(now), passed.map_or(Duration::ZERO, |_| now.since(expected)));
-        let step = (back.max(forward) >= TOLERANCE).then_some(ClockStep { now, back });
+        let expected = before.saturating_add(passed.unwrap_or_default());
+        let (back, forward) = (
+            expected.saturating_duration_since(now),
+            passed.map_or(Duration::ZERO, |_| now.saturating_duration_since(expected)),
+        );
+        let step = (back.max(forward) >= TOLERANCE).then_some(ClockStep { now, set_back_by: back });
         // A reading alone does not replace one with which a step forward can be noticed.
         if running.is_some() || ran.is_none() || step.is_some() {
-            self.last = Some((now, running));
+            self.last_reading = Some((now, running));
         }
         step
     }
@@ -61,9 +64,9 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_told_from_time_that_passes() {
-        let mut check = ClockCheck::default();
-        let mut read = |now, running| check.read(at(now), Some(seconds(running))).map(|step| step.back);
+    fn clock_steps_are_distinguished_from_elapsed_time() {
+        let mut check = ClockStepDetector::default();
+        let mut read = |now, running| check.detect(at(now), Some(seconds(running))).map(|step| step.set_back_by);
         assert_eq!(read(1000, 0), None);
         assert_eq!(read(2000, 1000), None, "a long time without an event");
         assert_eq!(read(5610, 1010), Some(seconds(0)), "an hour forward");
@@ -73,21 +76,24 @@ mod tests {
     }
 
     #[test]
-    fn without_another_clock_a_step_back_is_noticed() {
-        let mut check = ClockCheck::default();
-        assert_eq!(check.read(at(1000), None), None);
-        assert_eq!(check.read(at(9000), None), None);
-        assert_eq!(check.read(at(8990), None), Some(ClockStep { now: at(8990), back: seconds(10) }));
-        assert_eq!(check.read(at(8990), Some(seconds(0))), None);
-        assert_eq!(check.read(at(8995), None), None);
-        assert_eq!(check.read(at(9300), Some(seconds(10))), Some(ClockStep { now: at(9300), back: seconds(0) }));
+    fn without_a_monotonic_clock_only_a_step_back_is_detected() {
+        let mut check = ClockStepDetector::default();
+        assert_eq!(check.detect(at(1000), None), None);
+        assert_eq!(check.detect(at(9000), None), None);
+        assert_eq!(check.detect(at(8990), None), Some(ClockStep { now: at(8990), set_back_by: seconds(10) }));
+        assert_eq!(check.detect(at(8990), Some(seconds(0))), None);
+        assert_eq!(check.detect(at(8995), None), None);
+        assert_eq!(
+            check.detect(at(9300), Some(seconds(10))),
+            Some(ClockStep { now: at(9300), set_back_by: seconds(0) })
+        );
     }
 
     #[test]
-    fn only_what_lies_in_the_future_is_put_right() {
-        let step = ClockStep { now: at(100), back: seconds(3600) };
+    fn only_times_in_the_future_are_corrected() {
+        let step = ClockStep { now: at(100), set_back_by: seconds(3600) };
         for (recorded, corrected) in [(50, 50), (100, 100), (3650, 50), (3699, 99), (3750, 100)] {
-            assert_eq!(step.corrected(at(recorded)), at(corrected));
+            assert_eq!(step.correct(at(recorded)), at(corrected));
         }
     }
 }

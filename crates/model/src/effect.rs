@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::cause::Cause;
 use super::facts::PodId;
-use super::reason::Stage;
+use super::reason::ImageState;
 use super::snapshot::TrackedPod;
 use super::time::Timestamp;
 
 /// How a failure ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Outcome {
+pub enum FailureOutcome {
     /// The container got its image.
     Recovered,
     /// The spec names another image.
@@ -24,7 +24,7 @@ pub enum Outcome {
     Unknown,
 }
 
-impl Outcome {
+impl FailureOutcome {
     /// Every one of them.
     pub const ALL: [Self; 5] =
         [Self::Recovered, Self::ImageChanged, Self::PodDeleted, Self::PodFinished, Self::Unknown];
@@ -44,9 +44,9 @@ impl Outcome {
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
+pub enum IndexEffect {
     /// Something happened to a failure.
-    Failure(Subject, FailureEvent),
+    Failure(FailureSubject, FailureEvent),
     /// A container waits for a reason that no table here knows.
     UnknownReason(String),
     /// A pod's status had a second container of the same name; it was left out.
@@ -55,7 +55,7 @@ pub enum Effect {
 
 /// Whose failure it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
+pub struct FailureSubject {
     /// The pod.
     pub pod: Arc<PodId>,
     /// The container's name.
@@ -70,23 +70,23 @@ pub enum FailureEvent {
     /// It began, or was found.
     Started,
     /// Its status turned to this stage, with this error text. It may hold secrets.
-    Turned(Stage, Arc<str>),
+    StatusChanged(ImageState, Arc<str>),
     /// An attempt to pull failed, for this cause.
-    Attempted(Cause),
+    AttemptFailed(Cause),
     /// No rule knows this error text. It may hold secrets.
     Unclassified(String),
     /// A back-off interval passed of which both ends were watched.
-    BackedOff(Duration),
+    IntervalMeasured(Duration),
     /// It ended.
     Ended {
         /// How.
-        outcome: Outcome,
+        outcome: FailureOutcome,
         /// When it ended, or was found to have ended.
         at: Timestamp,
         /// How long it lasted.
-        lasted: Duration,
+        duration: Duration,
         /// Whether both its start and its end are known, so that `lasted` is exact.
-        exact: bool,
+        is_exact: bool,
         /// The pod as it was before, with the failure in it.
         pod: Arc<TrackedPod>,
     },

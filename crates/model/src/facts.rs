@@ -37,10 +37,10 @@ impl ContainerKind {
 
 /// `status.phase` of a pod, as far as it matters here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Phase {
+pub enum PodPhase {
     /// Pending, Running, Unknown or not said.
     #[default]
-    Alive,
+    Active,
     /// Succeeded or Failed: no container of it starts any more (pkg/kubelet/kubelet.go:2102, v1.36.2).
     Finished,
 }
@@ -58,7 +58,7 @@ pub struct PodId {
 
 /// What owns a pod, from its `ownerReferences` and labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Owner {
+pub struct PodOwner {
     /// The controller's kind; empty for a pod that nothing controls.
     pub kind: String,
     /// The controller's name.
@@ -69,14 +69,14 @@ pub struct Owner {
 
 /// What one watch covers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
+pub enum WatchScope {
     /// The whole cluster.
     Cluster,
     /// One namespace.
     Namespace(String),
 }
 
-impl Scope {
+impl WatchScope {
     /// Each of these namespaces once; the whole cluster where none is named.
     #[must_use]
     pub fn of_namespaces(names: &[String]) -> Vec<Self> {
@@ -110,11 +110,11 @@ pub struct PodFacts {
     /// (plugin/pkg/admission/serviceaccount/admission.go, v1.36.2).
     pub pull_secrets: Vec<String>,
     /// What owns it.
-    pub owner: Owner,
+    pub owner: PodOwner,
     /// Its phase.
-    pub phase: Phase,
+    pub phase: PodPhase,
     /// Whether `metadata.deletionTimestamp` is set.
-    pub deleting: bool,
+    pub is_deleting: bool,
     /// `metadata.creationTimestamp`.
     pub created: Option<Timestamp>,
     /// `status.startTime`: the kubelet's first word on it.
@@ -128,19 +128,19 @@ pub struct PodFacts {
     /// Every container that has a status: init, then app, then ephemeral ones, each in the order of the status.
     pub containers: Vec<ContainerFacts>,
     /// What the pod has beyond the [limits](super::limits).
-    pub exceeded: Exceeded,
+    pub exceeded: ExceededLimits,
 }
 
 /// What a pod has beyond the [limits](super::limits), and the decoder left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Exceeded {
+pub struct ExceededLimits {
     /// Texts that were truncated.
     pub texts: u64,
     /// Containers, statuses, volumes, mounts and the like that were not read.
     pub elements: u64,
 }
 
-impl Exceeded {
+impl ExceededLimits {
     /// Whether the pod is within the limits.
     #[must_use]
     pub fn is_none(self) -> bool {
@@ -148,7 +148,7 @@ impl Exceeded {
     }
 }
 
-impl Sum for Exceeded {
+impl Sum for ExceededLimits {
     fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
         all.fold(Self::default(), |mut sum, one| {
             sum += one;
@@ -157,7 +157,7 @@ impl Sum for Exceeded {
     }
 }
 
-impl AddAssign for Exceeded {
+impl AddAssign for ExceededLimits {
     fn add_assign(&mut self, other: Self) {
         self.texts += other.texts;
         self.elements += other.elements;
@@ -176,11 +176,11 @@ pub struct ContainerFacts {
     /// (convertToAPIContainerStatuses, pkg/kubelet/kubelet_pods.go:2507-2511, v1.36.2).
     pub images: Vec<ImageFacts>,
     /// `restartCount`.
-    pub restarts: u32,
+    pub restart_count: u32,
     /// What it does now.
-    pub state: State,
+    pub state: StateFacts,
     /// When its previous run ended: `lastState.terminated.finishedAt`.
-    pub last_run_ended: Option<Timestamp>,
+    pub last_finished_at: Option<Timestamp>,
     /// Whether it runs or has run with its own image as the spec has it, so that the image was on the node then.
     pub has_run_image: bool,
 }
@@ -204,7 +204,7 @@ impl ImageFacts {
 
 /// `state` of a container status.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum State {
+pub enum StateFacts {
     /// The status says nothing.
     #[default]
     Absent,
@@ -218,13 +218,13 @@ pub enum State {
     /// It runs.
     Running {
         /// `running.startedAt`.
-        started: Option<Timestamp>,
+        started_at: Option<Timestamp>,
     },
     /// It ended.
     Terminated {
         /// `terminated.reason`.
         reason: String,
         /// `terminated.finishedAt`.
-        finished: Option<Timestamp>,
+        finished_at: Option<Timestamp>,
     },
 }

@@ -7,29 +7,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::backoff::BackOff;
-use super::cause::{Cause, FailingHost, Reading, is_bare_backoff, is_same_error, read, tells_nothing};
+use super::backoff::ImageBackOff;
+use super::cause::{
+    Cause, Classification, FailingHost, classify_with_host, has_no_error_text, is_bare_backoff, is_same_error,
+};
+use super::cause_history::{CauseHistory, CauseStart};
 use super::clock_step::ClockStep;
-use super::effect::{FailureEvent, Outcome};
-use super::facts::{ContainerFacts, ImageFacts, PodFacts, State};
-use super::image::{ImageReference, PullPolicy, image_named_in};
-use super::inference::Inferred;
-use super::pool::Pools;
+use super::effect::{FailureEvent, FailureOutcome};
+use super::facts::{ContainerFacts, ImageFacts, PodFacts, StateFacts};
+use super::failure_start::{FailureStart, StartBasis};
+use super::image::{ImageReference, PullPolicy, image_in_error_text};
+use super::inference::InferredCause;
+use super::intern::Interners;
 use super::provenance::Provenance;
-use super::reason::{Reason, Stage, stage_of};
-use super::replaced::{CauseSince, Replaced};
-use super::since::{Basis, Since};
+use super::reason::{ImageState, WaitingReason, image_state_of};
 use super::snapshot::TrackedPod;
 use super::time::Timestamp;
 
 /// A restart that is not held back fails and shows within two syncs of the kubelet (15 s were recorded).
-const RESTART_SHOWS: Duration = Duration::from_secs(30);
+const MAX_RESTART_DELAY: Duration = Duration::from_secs(30);
 
 /// One failure, while it lasts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     /// When it began.
-    pub since: Since,
+    pub start: FailureStart,
     /// The image that cannot be had, as the spec writes it, taken apart.
     pub image: Arc<ImageReference>,
     /// When the kubelet pulls that image.
@@ -37,37 +39,37 @@ pub struct Failure {
     /// Whether the container has run with that image, so that the node had it then.
     pub has_run_image: bool,
     /// The last image reason.
-    pub reason: Reason,
+    pub reason: WaitingReason,
     /// The last error text. It may hold secrets: redact it before it leaves the process.
     pub message: Arc<str>,
     /// What that text says is wrong.
-    pub(super) cause: Cause,
+    pub(super) own_cause: Cause,
     /// When that cause began.
-    pub(super) cause_since: CauseSince,
+    pub(super) own_cause_start: CauseStart,
     /// The host that failed, where that text names one; often not the image's registry.
-    pub(super) host: Option<FailingHost>,
+    pub(super) own_host: Option<FailingHost>,
     /// What another container's text says, where this one has none.
-    pub(super) inferred: Option<Arc<Inferred>>,
+    pub(super) inferred: Option<Arc<InferredCause>>,
     /// Failed attempts seen.
     pub attempts: u32,
     /// The registry that it is counted under, from begin to end.
     pub registry: Arc<str>,
     /// The causes before it.
-    replaced: Replaced,
+    cause_history: CauseHistory,
     /// What the last status showed.
-    stage: Stage,
-    backoff: BackOff,
-    restarts: u32,
-    last_run_ended: Option<Timestamp>,
+    image_state: ImageState,
+    backoff: ImageBackOff,
+    restart_count: u32,
+    last_finished_at: Option<Timestamp>,
     /// Whether the clock was set since it began, so that nobody can tell how long it has lasted.
-    clock_stepped: bool,
+    has_clock_step: bool,
 }
 
 /// What remains of a failure that ended because the image was changed: the kubelet shows its last status once or
 /// twice more, and that is no news of the image that the spec names by then.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Stale {
-    reason: Reason,
+pub struct StaleStatus {
+    reason: WaitingReason,
     message: Arc<str>,
 }
 
@@ -75,25 +77,25 @@ pub struct Stale {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
     /// It goes on.
-    Lasts,
+    Continues,
     /// It ended.
-    Ends(End),
+    Ends(FailureEnd),
 }
 
 /// The end of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
+pub struct FailureEnd {
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: FailureOutcome,
     /// When it ended, or was found to have ended.
     pub at: Timestamp,
     /// Whether `at` is the end itself and not when somebody looked again.
     pub is_exact: bool,
 }
 
-impl End {
+impl FailureEnd {
     /// An end that a status or a deletion shows at `now`.
-    pub(super) fn shown(outcome: Outcome, provenance: Provenance, now: Timestamp) -> Self {
+    pub(super) fn new(outcome: FailureOutcome, provenance: Provenance, now: Timestamp) -> Self {
         Self { outcome, at: now, is_exact: provenance.is_observed() }
     }
 }
@@ -104,51 +106,51 @@ impl Failure {
     pub(super) fn open(
         pod: &PodFacts,
         container: &ContainerFacts,
-        stale: Option<&Stale>,
+        stale: Option<&StaleStatus>,
         provenance: Provenance,
         now: Timestamp,
-        pools: &mut Pools,
+        pools: &mut Interners,
     ) -> Option<(Self, Vec<FailureEvent>)> {
-        let stage @ Stage::NoImage(reason) = stage_of(&container.state) else { return None };
+        let stage @ ImageState::NoImage(reason) = image_state_of(&container.state) else { return None };
         let message = message_of(&container.state);
-        if stale.is_some_and(|stale| stale.shows_in(&container.state)) {
+        if stale.is_some_and(|stale| stale.matches(&container.state)) {
             return None;
         }
         let (position, image) = failing_image(container, message)?;
         let since = if provenance.is_observed() {
-            Since::observed(now)
+            FailureStart::observed(now)
         } else {
-            Since::found(pod, container, position > 0, now, provenance.not_before())
+            FailureStart::estimate(pod, container, position > 0, now, provenance.not_before())
         };
-        let Reading { cause, host } = read(reason.as_str(), message, &image.reference);
+        let Classification { cause, host } = classify_with_host(reason.as_str(), message, &image.reference);
         let mut failure = Self {
-            since,
-            registry: pools.texts.share(image.reference.registry()),
-            image: pools.images.share(Arc::clone(&image.reference)),
+            start: since,
+            registry: pools.texts.intern(image.reference.registry()),
+            image: pools.images.intern(Arc::clone(&image.reference)),
             policy: image.policy,
             has_run_image: container.has_run_image && position == 0,
             reason,
-            message: pools.texts.share(message),
-            cause,
-            cause_since: CauseSince::shown(provenance, now),
-            replaced: Replaced::default(),
-            host: host.as_ref().map(|host| shared(host, pools)),
+            message: pools.texts.intern(message),
+            own_cause: cause,
+            own_cause_start: CauseStart::first_seen(provenance, now),
+            cause_history: CauseHistory::default(),
+            own_host: host.as_ref().map(|host| intern_host(host, pools)),
             inferred: None,
             attempts: 0,
-            stage,
+            image_state: stage,
             backoff: if provenance.is_observed() && is_first_attempt(reason, container, now) {
-                BackOff::fresh()
+                ImageBackOff::initial()
             } else {
-                BackOff::found()
+                ImageBackOff::unknown()
             },
-            restarts: container.restarts,
-            last_run_ended: container.last_run_ended,
-            clock_stepped: false,
+            restart_count: container.restart_count,
+            last_finished_at: container.last_finished_at,
+            has_clock_step: false,
         };
-        let mut events = vec![FailureEvent::Started, failure.turned()];
-        failure.mention_unknown_cause(&mut events);
-        if reason.is_attempt() {
-            failure.attempt(provenance, now, &mut events);
+        let mut events = vec![FailureEvent::Started, failure.status_changed()];
+        failure.report_unclassified(&mut events);
+        if reason.is_failed_attempt() {
+            failure.record_attempt(provenance, now, &mut events);
         }
         Some((failure, events))
     }
@@ -159,98 +161,102 @@ impl Failure {
         container: &ContainerFacts,
         provenance: Provenance,
         now: Timestamp,
-        pools: &mut Pools,
+        pools: &mut Interners,
     ) -> (Transition, Vec<FailureEvent>) {
         let mut events = Vec::new();
         if !container.images.iter().any(|image| image.reference.raw() == self.image.raw()) {
-            return (Transition::Ends(End::shown(Outcome::ImageChanged, provenance, now)), events);
+            return (Transition::Ends(FailureEnd::new(FailureOutcome::ImageChanged, provenance, now)), events);
         }
         // The kubelet was restarted, and shows the run before the failure again.
-        let is_old_run = self.is_old_run(&container.state);
-        let stage = if is_old_run { Stage::BeforePull } else { stage_of(&container.state) };
-        if container.restarts > self.restarts || stage == Stage::HasImage || self.has_run_since(container) {
+        let is_old_run = self.is_run_before_failure(&container.state);
+        let stage = if is_old_run { ImageState::BeforePull } else { image_state_of(&container.state) };
+        if container.restart_count > self.restart_count
+            || stage == ImageState::HasImage
+            || self.has_run_since_start(container)
+        {
             // A container that had run before counts the run it begins now; more are runs that nobody watched.
-            let is_first_run = stage == Stage::HasImage && container.restarts <= self.restarts.saturating_add(1);
+            let is_first_run =
+                stage == ImageState::HasImage && container.restart_count <= self.restart_count.saturating_add(1);
             if provenance.is_observed() && is_first_run {
-                events.extend(self.backoff.recovered(now).map(FailureEvent::BackedOff));
+                events.extend(self.backoff.interval_until_recovery(now).map(FailureEvent::IntervalMeasured));
             }
-            return (Transition::Ends(self.recovered(container, is_first_run, provenance, now)), events);
+            return (Transition::Ends(self.recovery_end(container, is_first_run, provenance, now)), events);
         }
-        let tried_meanwhile =
-            stage != self.stage || (stage != Stage::BeforePull && self.next_attempt().is_none_or(|next| next <= now));
+        let tried_meanwhile = stage != self.image_state
+            || (stage != ImageState::BeforePull && self.next_attempt().is_none_or(|next| next <= now));
         if !provenance.is_observed() && tried_meanwhile {
-            self.backoff.unwatched();
+            self.backoff.on_watch_gap();
         }
-        let other_image = self.take_image(container, provenance, now, pools);
+        let other_image = self.update_image(container, provenance, now, pools);
         self.has_run_image =
             container.has_run_image && container.images.first().is_some_and(|image| image.reference == self.image);
-        if let Stage::NoImage(reason) = stage {
+        if let ImageState::NoImage(reason) = stage {
             let before = Arc::clone(&self.message);
-            if let Some(cause) = self.take_message(reason, message_of(&container.state), pools) {
-                self.take_cause(cause, provenance, now);
+            if let Some(cause) = self.update_message(reason, message_of(&container.state), pools) {
+                self.update_cause(cause, provenance, now);
             }
             if self.message != before {
-                self.mention_unknown_cause(&mut events);
+                self.report_unclassified(&mut events);
             }
         }
-        let turns = stage != self.stage || other_image;
+        let turns = stage != self.image_state || other_image;
         if turns {
-            self.follow(stage, provenance, now, &mut events);
+            self.on_image_state_change(stage, provenance, now, &mut events);
         }
         // Where the last run shows again, the status names the one before it as the last.
         if !is_old_run {
-            self.last_run_ended = container.last_run_ended.or(self.last_run_ended);
+            self.last_finished_at = container.last_finished_at.or(self.last_finished_at);
         }
-        self.stage = stage;
+        self.image_state = stage;
         if turns {
-            events.push(self.turned());
+            events.push(self.status_changed());
         }
-        (Transition::Lasts, events)
+        (Transition::Continues, events)
     }
 
     /// Returns the event of its end. `pod` is its pod as it was before.
     #[must_use]
-    pub fn ended(&self, end: End, pod: &Arc<TrackedPod>) -> FailureEvent {
-        let exact = end.is_exact && self.since.basis == Basis::Observed && !self.clock_stepped;
-        let End { outcome, at, .. } = end;
-        FailureEvent::Ended { outcome, at, lasted: self.lasted(at), exact, pod: Arc::clone(pod) }
+    pub fn end_event(&self, end: FailureEnd, pod: &Arc<TrackedPod>) -> FailureEvent {
+        let exact = end.is_exact && self.start.basis == StartBasis::Observed && !self.has_clock_step;
+        let FailureEnd { outcome, at, .. } = end;
+        FailureEvent::Ended { outcome, at, duration: self.age(at), is_exact: exact, pod: Arc::clone(pod) }
     }
 
     /// Puts right what was recorded before the clock was set.
-    pub(super) fn clock_stepped(&mut self, step: ClockStep) {
-        self.since.at = step.corrected(self.since.at);
-        self.cause_since.at = step.corrected(self.cause_since.at);
-        self.backoff.clock_stepped(step);
-        self.clock_stepped = true;
+    pub(super) fn on_clock_step(&mut self, step: ClockStep) {
+        self.start.at = step.correct(self.start.at);
+        self.own_cause_start.at = step.correct(self.own_cause_start.at);
+        self.backoff.on_clock_step(step);
+        self.has_clock_step = true;
     }
 
     /// What to remember of a failure whose image was changed.
     #[must_use]
-    pub fn into_stale(self) -> Stale {
-        Stale { reason: self.reason, message: self.message }
+    pub fn into_stale_status(self) -> StaleStatus {
+        StaleStatus { reason: self.reason, message: self.message }
     }
 
     /// How long it has lasted at `now`.
     #[must_use]
-    pub fn lasted(&self, now: Timestamp) -> Duration {
-        now.since(self.since.at)
+    pub fn age(&self, now: Timestamp) -> Duration {
+        now.saturating_duration_since(self.start.at)
     }
 
     /// Whether the kubelet goes on trying, and writes a status each time. The reasons without a back-off are written once,
     /// however long they hold.
     #[must_use]
     pub(super) fn is_retried(&self) -> bool {
-        match self.stage {
-            Stage::NoImage(reason) => reason.is_attempt() || reason == Reason::ImagePullBackOff,
-            Stage::BeforePull | Stage::CrashLoop => true,
-            Stage::HasImage | Stage::Unsaid | Stage::Unknown => false,
+        match self.image_state {
+            ImageState::NoImage(reason) => reason.is_failed_attempt() || reason == WaitingReason::ImagePullBackOff,
+            ImageState::BeforePull | ImageState::CrashLoop => true,
+            ImageState::HasImage | ImageState::Unreported | ImageState::UnknownReason => false,
         }
     }
 
     /// What keeps the container from its image, as its error text tells, or that of another container if it has none.
     #[must_use]
     pub fn cause(&self) -> Cause {
-        self.inferred.as_ref().map_or(self.cause, |inferred| inferred.cause)
+        self.inferred.as_ref().map_or(self.own_cause, |inferred| inferred.cause)
     }
 
     /// Whether the cause is inferred from another container's error text.
@@ -261,33 +267,34 @@ impl Failure {
 
     /// When that cause began, or was first seen.
     #[must_use]
-    pub fn cause_since(&self) -> CauseSince {
+    pub fn cause_start(&self) -> CauseStart {
         let later =
-            self.inferred.as_ref().map(|inferred| inferred.since).filter(|since| since.at > self.cause_since.at);
-        later.unwrap_or(self.cause_since)
+            self.inferred.as_ref().map(|inferred| inferred.since).filter(|since| since.at > self.own_cause_start.at);
+        later.unwrap_or(self.own_cause_start)
     }
 
     /// The host that failed, where the text names one; often not the image's registry.
     #[must_use]
     pub fn host(&self) -> Option<&FailingHost> {
-        self.inferred.as_ref().map_or(self.host.as_ref(), |inferred| inferred.host.as_ref())
+        self.inferred.as_ref().map_or(self.own_host.as_ref(), |inferred| inferred.host.as_ref())
     }
 
     /// Whether the kubelet gave no error text, so that nothing but another container can tell the cause.
     #[must_use]
-    pub fn shows_no_error(&self) -> bool {
-        self.cause == Cause::Unknown && tells_nothing(&self.message)
+    pub fn has_no_error_text(&self) -> bool {
+        self.own_cause == Cause::Unknown && has_no_error_text(&self.message)
     }
 
     /// Whether its own error text tells the cause of a failed pull.
-    pub(super) fn tells_cause_of_pull(&self) -> bool {
-        self.cause != Cause::Unknown && (self.reason.is_attempt() || self.reason == Reason::ImagePullBackOff)
+    pub(super) fn has_known_pull_cause(&self) -> bool {
+        self.own_cause != Cause::Unknown
+            && (self.reason.is_failed_attempt() || self.reason == WaitingReason::ImagePullBackOff)
     }
 
     /// How long its present cause has lasted at `now`; a lower bound unless the cause was seen to begin.
     #[must_use]
-    pub fn cause_lasted(&self, now: Timestamp) -> Duration {
-        now.since(self.cause_since().at)
+    pub fn cause_age(&self, now: Timestamp) -> Duration {
+        now.saturating_duration_since(self.cause_start().at)
     }
 
     /// When the last failed attempt showed; `None` when none was seen.
@@ -299,161 +306,175 @@ impl Failure {
     /// When the kubelet is expected to try next; `None` when it does not wait, or nobody can tell.
     #[must_use]
     pub fn next_attempt(&self) -> Option<Timestamp> {
-        match self.stage {
-            Stage::NoImage(reason) if reason.is_attempt() || reason == Reason::ImagePullBackOff => {
+        match self.image_state {
+            ImageState::NoImage(reason) if reason.is_failed_attempt() || reason == WaitingReason::ImagePullBackOff => {
                 self.backoff.next_attempt()
             }
             // There is no back-off, or something else decides when it ends.
-            Stage::NoImage(_)
-            | Stage::BeforePull
-            | Stage::CrashLoop
-            | Stage::HasImage
-            | Stage::Unsaid
-            | Stage::Unknown => None,
+            ImageState::NoImage(_)
+            | ImageState::BeforePull
+            | ImageState::CrashLoop
+            | ImageState::HasImage
+            | ImageState::Unreported
+            | ImageState::UnknownReason => None,
         }
     }
 
     /// Returns the end of a failure whose container got its image. The start of its first run since, where the status has
     /// it, is as exact as an end that was watched.
-    fn recovered(&self, container: &ContainerFacts, is_first_run: bool, provenance: Provenance, now: Timestamp) -> End {
+    fn recovery_end(
+        &self,
+        container: &ContainerFacts,
+        is_first_run: bool,
+        provenance: Provenance,
+        now: Timestamp,
+    ) -> FailureEnd {
         let started = match container.state {
-            State::Running { started } if is_first_run && !provenance.is_observed() => started,
+            StateFacts::Running { started_at: started } if is_first_run && !provenance.is_observed() => started,
             _ => None,
         };
         // A start before the failure, or one yet to come, is by a clock that differs from ours.
-        match started.filter(|started| *started >= self.since.at && *started <= now) {
-            Some(at) => End { outcome: Outcome::Recovered, at, is_exact: true },
-            None => End {
+        match started.filter(|started| *started >= self.start.at && *started <= now) {
+            Some(at) => FailureEnd { outcome: FailureOutcome::Recovered, at, is_exact: true },
+            None => FailureEnd {
                 is_exact: is_first_run && provenance.is_observed(),
-                ..End::shown(Outcome::Recovered, provenance, now)
+                ..FailureEnd::new(FailureOutcome::Recovered, provenance, now)
             },
         }
     }
 
     /// Whether the container has run since the failure began: a run that no status showed, since it ended while nobody
     /// watched or before the kubelet wrote the next status.
-    fn has_run_since(&self, container: &ContainerFacts) -> bool {
-        let ended = container.last_run_ended.filter(|_| container.last_run_ended != self.last_run_ended);
-        ended.is_some_and(|ended| ended > self.since.at)
+    fn has_run_since_start(&self, container: &ContainerFacts) -> bool {
+        let ended = container.last_finished_at.filter(|_| container.last_finished_at != self.last_finished_at);
+        ended.is_some_and(|ended| ended > self.start.at)
     }
 
     /// Whether a termination is that of the run before the failure.
-    fn is_old_run(&self, state: &State) -> bool {
-        matches!(state, State::Terminated { finished: Some(finished), .. } if Some(*finished) == self.last_run_ended)
+    fn is_run_before_failure(&self, state: &StateFacts) -> bool {
+        matches!(state, StateFacts::Terminated { finished_at: Some(finished), .. } if Some(*finished) == self.last_finished_at)
     }
 
-    fn turned(&self) -> FailureEvent {
-        FailureEvent::Turned(self.stage, Arc::clone(&self.message))
+    fn status_changed(&self) -> FailureEvent {
+        FailureEvent::StatusChanged(self.image_state, Arc::clone(&self.message))
     }
 
     /// Takes what changed from the last status to this one.
-    fn follow(&mut self, stage: Stage, provenance: Provenance, now: Timestamp, events: &mut Vec<FailureEvent>) {
+    fn on_image_state_change(
+        &mut self,
+        stage: ImageState,
+        provenance: Provenance,
+        now: Timestamp,
+        events: &mut Vec<FailureEvent>,
+    ) {
         // ErrImagePull that gives way to RegistryUnavailable is the next attempt; nothing was merged into it.
-        if self.stage.is_attempt() && !stage.is_attempt() && provenance.is_observed() {
-            self.backoff.attempt_hides(now);
+        if self.image_state.is_failed_attempt() && !stage.is_failed_attempt() && provenance.is_observed() {
+            self.backoff.on_attempt_hidden(now);
         }
         match stage {
-            Stage::NoImage(reason) if reason.is_attempt() => self.attempt(provenance, now, events),
-            Stage::BeforePull => self.backoff.restarted(),
-            Stage::CrashLoop => self.backoff.disturbed(),
-            Stage::NoImage(_) | Stage::Unsaid | Stage::Unknown | Stage::HasImage => {}
+            ImageState::NoImage(reason) if reason.is_failed_attempt() => self.record_attempt(provenance, now, events),
+            ImageState::BeforePull => self.backoff.on_kubelet_restart(),
+            ImageState::CrashLoop => self.backoff.invalidate_interval(),
+            ImageState::NoImage(_) | ImageState::Unreported | ImageState::UnknownReason | ImageState::HasImage => {}
         }
     }
 
-    fn attempt(&mut self, provenance: Provenance, now: Timestamp, events: &mut Vec<FailureEvent>) {
-        let interval = self.backoff.attempt_shows(now, provenance.is_observed());
-        events.extend(interval.map(FailureEvent::BackedOff));
+    fn record_attempt(&mut self, provenance: Provenance, now: Timestamp, events: &mut Vec<FailureEvent>) {
+        let interval = self.backoff.on_attempt(now, provenance.is_observed());
+        events.extend(interval.map(FailureEvent::IntervalMeasured));
         self.attempts = self.attempts.saturating_add(1);
-        self.replaced.attempt();
-        events.push(FailureEvent::Attempted(self.cause));
+        self.cause_history.record_attempt();
+        events.push(FailureEvent::AttemptFailed(self.own_cause));
     }
 
     /// Keeps the newest error text. Returns the cause that it tells, where it may be another than before. A kubelet before
     /// 1.32 says nothing while it waits (kubernetes/kubernetes#127918); what its last attempt said holds until the next.
-    fn take_message(&mut self, reason: Reason, message: &str, pools: &mut Pools) -> Option<Cause> {
+    fn update_message(&mut self, reason: WaitingReason, message: &str, pools: &mut Interners) -> Option<Cause> {
         let (before, other_text) = (self.reason, *self.message != *message);
         // Every attempt and every back-off after it: nearly all that ever changes.
-        let only_turns = before.tells_no_cause() && reason.tells_no_cause() && is_same_error(&self.message, message);
+        let only_turns =
+            before.defers_to_message() && reason.defers_to_message() && is_same_error(&self.message, message);
         self.reason = reason;
         let is_bare = is_bare_backoff(message);
-        if is_bare && (before.is_attempt() || before == Reason::ImagePullBackOff) {
+        if is_bare && (before.is_failed_attempt() || before == WaitingReason::ImagePullBackOff) {
             return None;
         }
         if other_text {
-            self.message = pools.texts.share(message);
+            self.message = pools.texts.intern(message);
         }
         // An error outside an attempt is over, and the kubelet waits after the attempt before it.
         if is_bare {
-            self.host = None;
-            return Some(self.replaced.newest().unwrap_or(Cause::Unknown));
+            self.own_host = None;
+            return Some(self.cause_history.newest().unwrap_or(Cause::Unknown));
         }
         let may_differ = (before != reason || other_text) && !only_turns;
         may_differ.then(|| {
-            let Reading { cause, host } = read(reason.as_str(), message, &self.image);
-            self.host = host.as_ref().map(|host| shared(host, pools));
+            let Classification { cause, host } = classify_with_host(reason.as_str(), message, &self.image);
+            self.own_host = host.as_ref().map(|host| intern_host(host, pools));
             cause
         })
     }
 
     /// Follows the cause that a status tells.
-    fn take_cause(&mut self, cause: Cause, provenance: Provenance, now: Timestamp) {
+    fn update_cause(&mut self, cause: Cause, provenance: Provenance, now: Timestamp) {
         self.inferred = None;
-        if cause != self.cause {
-            let returns = self.replaced.replace(self.cause, self.cause_since, cause);
-            self.cause_since = returns.unwrap_or_else(|| CauseSince::shown(provenance, now));
-            self.cause = cause;
+        if cause != self.own_cause {
+            let returns = self.cause_history.replace(self.own_cause, self.own_cause_start, cause);
+            self.own_cause_start = returns.unwrap_or_else(|| CauseStart::first_seen(provenance, now));
+            self.own_cause = cause;
         }
     }
 
-    fn mention_unknown_cause(&self, events: &mut Vec<FailureEvent>) {
-        if self.cause == Cause::Unknown && !self.shows_no_error() {
+    fn report_unclassified(&self, events: &mut Vec<FailureEvent>) {
+        if self.own_cause == Cause::Unknown && !self.has_no_error_text() {
             events.push(FailureEvent::Unclassified(self.message.to_string()));
         }
     }
 
     /// Turns to another image of the same container where the status names one: an image volume's after the
     /// container's own, or the other way round. Each has a back-off of its own. Returns whether it did.
-    fn take_image(
+    fn update_image(
         &mut self,
         container: &ContainerFacts,
         provenance: Provenance,
         now: Timestamp,
-        pools: &mut Pools,
+        pools: &mut Interners,
     ) -> bool {
         let message = message_of(&container.state);
         let other = failing_image(container, message)
-            .filter(|(_, image)| image.reference.raw() != self.image.raw() && image_named_in(message).is_some());
+            .filter(|(_, image)| image.reference.raw() != self.image.raw() && image_in_error_text(message).is_some());
         let Some((_, image)) = other else { return false };
-        self.image = pools.images.share(Arc::clone(&image.reference));
+        self.image = pools.images.intern(Arc::clone(&image.reference));
         self.policy = image.policy;
         self.message = Arc::default();
-        (self.cause, self.host, self.inferred) = (Cause::Unknown, None, None);
-        self.cause_since = CauseSince::shown(provenance, now);
-        self.replaced = Replaced::default();
-        self.backoff = BackOff::found();
+        (self.own_cause, self.own_host, self.inferred) = (Cause::Unknown, None, None);
+        self.own_cause_start = CauseStart::first_seen(provenance, now);
+        self.cause_history = CauseHistory::default();
+        self.backoff = ImageBackOff::unknown();
         true
     }
 }
 
-impl Stale {
+impl StaleStatus {
     /// Whether a container's state is this left-over.
     #[must_use]
-    pub fn shows_in(&self, state: &State) -> bool {
-        stage_of(state) == Stage::NoImage(self.reason) && *self.message == *message_of(state)
+    pub fn matches(&self, state: &StateFacts) -> bool {
+        image_state_of(state) == ImageState::NoImage(self.reason) && *self.message == *message_of(state)
     }
 }
 
 /// Whether nothing can have been tried before a failure that begins with this status. CrashLoopBackOff may have hidden
 /// earlier attempts of a container whose run ended a while ago.
-fn is_first_attempt(reason: Reason, container: &ContainerFacts, now: Timestamp) -> bool {
-    let restarted_at_once = container.last_run_ended.is_none_or(|ended| now.since(ended) < RESTART_SHOWS);
-    reason != Reason::ImagePullBackOff && restarted_at_once
+fn is_first_attempt(reason: WaitingReason, container: &ContainerFacts, now: Timestamp) -> bool {
+    let restarted_at_once =
+        container.last_finished_at.is_none_or(|ended| now.saturating_duration_since(ended) < MAX_RESTART_DELAY);
+    reason != WaitingReason::ImagePullBackOff && restarted_at_once
 }
 
-fn message_of(state: &State) -> &str {
+fn message_of(state: &StateFacts) -> &str {
     match state {
-        State::Waiting { message, .. } => message,
-        State::Absent | State::Running { .. } | State::Terminated { .. } => "",
+        StateFacts::Waiting { message, .. } => message,
+        StateFacts::Absent | StateFacts::Running { .. } | StateFacts::Terminated { .. } => "",
     }
 }
 
@@ -461,12 +482,12 @@ fn message_of(state: &State) -> &str {
 /// names, else the container's own. `None` when it names another one, which the spec had before.
 fn failing_image<'a>(container: &'a ContainerFacts, message: &str) -> Option<(usize, &'a ImageFacts)> {
     let own = || container.images.first().map(|image| (0, image));
-    let Some(named) = image_named_in(message).map(ImageReference::parse) else { return own() };
+    let Some(named) = image_in_error_text(message).map(ImageReference::parse) else { return own() };
     let needed = container.images.iter().enumerate().find(|(_, image)| image.reference.is_same_image(&named));
     // The kubelet escapes what it quotes, so a text that is no reference may be the container's own, garbled.
     needed.or_else(|| named.problem().and_then(|_| own()))
 }
 
-fn shared(host: &FailingHost, pools: &mut Pools) -> FailingHost {
-    FailingHost { name: pools.texts.share(&*host.name), kind: host.kind }
+fn intern_host(host: &FailingHost, pools: &mut Interners) -> FailingHost {
+    FailingHost { name: pools.texts.intern(&*host.name), kind: host.kind }
 }

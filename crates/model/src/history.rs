@@ -2,7 +2,7 @@
 //!
 //! Nothing here outlives the process. What does not fit is forgotten, and counted.
 
-mod day;
+mod buckets;
 #[cfg(test)]
 mod tests;
 
@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::clock_step::ClockStep;
-use super::effect::{Effect, FailureEvent, Outcome, Subject};
+use super::effect::{FailureEvent, FailureOutcome, FailureSubject, IndexEffect};
 use super::facts::PodId;
-use super::reason::Stage;
-use super::snapshot::{Failing, TrackedPod};
+use super::reason::ImageState;
+use super::snapshot::{FailureRef, TrackedPod};
 use super::time::Timestamp;
 
-pub use day::{BUCKET, Bucket, DAY};
+pub use buckets::{ActivityBucket, BUCKET_DURATION, BUCKETS_PER_DAY};
 
 /// How many points one open failure has. At the longest wait two of them come every five minutes: half a day.
 const MAX_POINTS: usize = 320;
@@ -28,18 +28,18 @@ const TIMELINE_BYTES: usize = 160;
 
 /// A status of an open failure, from when on it showed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Point {
+pub struct TimelinePoint {
     /// When it came.
     pub at: Timestamp,
     /// What it was.
-    pub stage: Stage,
+    pub image_state: ImageState,
     /// The error text of a failed attempt, which may hold secrets; `None` for every other status.
     pub text: Option<Arc<str>>,
 }
 
 /// A failure that ended.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ended {
+pub struct PastFailure {
     /// The pod as it was before, with the failure in it and no other container.
     pub pod: Arc<TrackedPod>,
     /// The container's name.
@@ -47,13 +47,13 @@ pub struct Ended {
     /// When it ended.
     pub at: Timestamp,
     /// How.
-    pub outcome: Outcome,
+    pub outcome: FailureOutcome,
 }
 
-impl Ended {
+impl PastFailure {
     /// The failure as it was before it ended.
     #[must_use]
-    pub fn failing(&self) -> Option<Failing<'_>> {
+    pub fn failure_ref(&self) -> Option<FailureRef<'_>> {
         let mut containers = self.pod.containers.iter().filter(|container| *container.name == *self.container);
         containers.find_map(|container| Some((&*self.pod, container, container.failure.as_ref()?)))
     }
@@ -61,7 +61,7 @@ impl Ended {
 
 /// What was forgotten because there was too much of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Forgotten {
+pub struct HistoryEvictions {
     /// Failures that ended.
     pub failures: u64,
     /// Points of open ones.
@@ -70,29 +70,29 @@ pub struct Forgotten {
 
 /// What a reader sees of the past.
 #[derive(Clone, Debug, Default)]
-pub struct Past {
+pub struct HistorySnapshot {
     /// Failures that ended, the newest first.
-    pub ended: Vec<Arc<Ended>>,
+    pub ended: Vec<Arc<PastFailure>>,
     /// The last day, oldest first; shorter while the process is younger.
-    pub day: Vec<Bucket>,
+    pub buckets: Vec<ActivityBucket>,
 }
 
 /// The memory.
 #[derive(Debug, Default)]
 pub struct History {
     max_ended: usize,
-    ended: VecDeque<Arc<Ended>>,
+    ended: VecDeque<Arc<PastFailure>>,
     /// How the open failures of each pod go, by container.
-    open: BTreeMap<Arc<PodId>, BTreeMap<String, Timeline>>,
+    open: BTreeMap<Arc<PodId>, BTreeMap<String, FailureTimeline>>,
     /// What all timelines take.
     bytes: usize,
-    day: day::Day,
-    forgotten: Forgotten,
+    day: buckets::ActivityBuckets,
+    evictions: HistoryEvictions,
 }
 
 #[derive(Debug, Default)]
-struct Timeline {
-    points: VecDeque<Point>,
+struct FailureTimeline {
+    points: VecDeque<TimelinePoint>,
 }
 
 impl History {
@@ -103,78 +103,78 @@ impl History {
     }
 
     /// Takes what happened at `now`.
-    pub fn take(&mut self, effect: &Effect, now: Timestamp) {
-        let Effect::Failure(subject, event) = effect else { return };
+    pub fn record(&mut self, effect: &IndexEffect, now: Timestamp) {
+        let IndexEffect::Failure(subject, event) = effect else { return };
         match event {
             FailureEvent::Started => {
-                self.day.failure_starts(now);
-                self.begin(subject);
+                self.day.record_start(now);
+                self.start_timeline(subject);
             }
-            FailureEvent::Attempted(_) => self.day.attempt_fails(now),
-            FailureEvent::Turned(stage, text) => self.point(subject, *stage, text, now),
+            FailureEvent::AttemptFailed(_) => self.day.record_attempt(now),
+            FailureEvent::StatusChanged(stage, text) => self.add_point(subject, *stage, text, now),
             FailureEvent::Ended { outcome, at, pod, .. } => {
-                self.day.failure_ends(now);
-                self.forget(subject);
-                self.remember(subject, pod, *outcome, *at);
+                self.day.record_end(now);
+                self.remove_timeline(subject);
+                self.add_ended(subject, pod, *outcome, *at);
             }
-            FailureEvent::BackedOff(_) | FailureEvent::Unclassified(_) => {}
+            FailureEvent::IntervalMeasured(_) | FailureEvent::Unclassified(_) => {}
         }
     }
 
     /// Puts right what was recorded before the clock was set.
-    pub fn clock_stepped(&mut self, step: ClockStep) {
+    pub fn on_clock_step(&mut self, step: ClockStep) {
         for ended in self.ended.iter_mut().filter(|ended| ended.at > step.now) {
             let ended = Arc::make_mut(ended);
-            ended.at = step.corrected(ended.at);
+            ended.at = step.correct(ended.at);
         }
         for point in
             self.open.values_mut().flat_map(|of_pod| of_pod.values_mut()).flat_map(|timeline| &mut timeline.points)
         {
-            point.at = step.corrected(point.at);
+            point.at = step.correct(point.at);
         }
     }
 
     /// What a reader sees at `now`.
     #[must_use]
-    pub fn past(&mut self, now: Timestamp) -> Past {
-        Past { ended: self.ended.iter().rev().cloned().collect(), day: self.day.until(now) }
+    pub fn snapshot(&mut self, now: Timestamp) -> HistorySnapshot {
+        HistorySnapshot { ended: self.ended.iter().rev().cloned().collect(), buckets: self.day.buckets_until(now) }
     }
 
     /// How the open failures of a pod went, by container.
     #[must_use]
-    pub fn timelines(&self, pod: &PodId) -> Vec<(String, Vec<Point>)> {
+    pub fn timelines(&self, pod: &PodId) -> Vec<(String, Vec<TimelinePoint>)> {
         let of_pod = self.open.get(pod).into_iter().flatten();
         of_pod.map(|(container, timeline)| (container.clone(), timeline.points.iter().cloned().collect())).collect()
     }
 
     /// What was forgotten so far.
     #[must_use]
-    pub const fn forgotten(&self) -> Forgotten {
-        self.forgotten
+    pub const fn evictions(&self) -> HistoryEvictions {
+        self.evictions
     }
 
-    fn begin(&mut self, subject: &Subject) {
+    fn start_timeline(&mut self, subject: &FailureSubject) {
         if self.bytes + TIMELINE_BYTES > MAX_BYTES {
             return;
         }
         let of_pod = self.open.entry(Arc::clone(&subject.pod)).or_default();
         if let Entry::Vacant(place) = of_pod.entry(subject.container.clone()) {
-            place.insert(Timeline::default());
+            place.insert(FailureTimeline::default());
             self.bytes += TIMELINE_BYTES;
         }
     }
 
-    fn point(&mut self, subject: &Subject, stage: Stage, text: &Arc<str>, now: Timestamp) {
+    fn add_point(&mut self, subject: &FailureSubject, stage: ImageState, text: &Arc<str>, now: Timestamp) {
         let of_pod = self.open.get_mut(&*subject.pod);
         let Some(timeline) = of_pod.and_then(|of_pod| of_pod.get_mut(&subject.container)) else {
-            self.forgotten.points += 1;
+            self.evictions.points += 1;
             return;
         };
-        let (before, text) = (timeline.bytes(), stage.is_attempt().then(|| timeline.shared(text)));
-        timeline.points.push_back(Point { at: now, stage, text });
+        let (before, text) = (timeline.bytes(), stage.is_failed_attempt().then(|| timeline.intern(text)));
+        timeline.points.push_back(TimelinePoint { at: now, image_state: stage, text });
         // Who has a place in memory keeps it; the new comes in for the old.
         while timeline.points.len() > MAX_POINTS || self.bytes - before + timeline.bytes() > MAX_BYTES {
-            self.forgotten.points += 1;
+            self.evictions.points += 1;
             if timeline.points.pop_front().is_none() {
                 break;
             }
@@ -183,7 +183,7 @@ impl History {
     }
 
     /// Forgets how a failure went.
-    fn forget(&mut self, subject: &Subject) {
+    fn remove_timeline(&mut self, subject: &FailureSubject) {
         let Some(of_pod) = self.open.get_mut(&*subject.pod) else { return };
         let Some(gone) = of_pod.remove(&subject.container) else { return };
         if of_pod.is_empty() {
@@ -192,21 +192,26 @@ impl History {
         self.bytes -= TIMELINE_BYTES + gone.bytes();
     }
 
-    fn remember(&mut self, subject: &Subject, pod: &Arc<TrackedPod>, outcome: Outcome, at: Timestamp) {
+    fn add_ended(&mut self, subject: &FailureSubject, pod: &Arc<TrackedPod>, outcome: FailureOutcome, at: Timestamp) {
         if self.max_ended == 0 {
             return;
         }
         let container = subject.container.clone();
-        self.ended.push_back(Arc::new(Ended { pod: alone(pod, &container), container, at, outcome }));
+        self.ended.push_back(Arc::new(PastFailure {
+            pod: with_only_container(pod, &container),
+            container,
+            at,
+            outcome,
+        }));
         if self.ended.len() > self.max_ended {
             self.ended.pop_front();
-            self.forgotten.failures += 1;
+            self.evictions.failures += 1;
         }
     }
 }
 
 /// The pod without its other containers: each of many that end one after the other would keep all of them.
-fn alone(pod: &Arc<TrackedPod>, container: &str) -> Arc<TrackedPod> {
+fn with_only_container(pod: &Arc<TrackedPod>, container: &str) -> Arc<TrackedPod> {
     if pod.containers.len() <= 1 {
         return Arc::clone(pod);
     }
@@ -214,9 +219,9 @@ fn alone(pod: &Arc<TrackedPod>, container: &str) -> Arc<TrackedPod> {
     Arc::new(pod.with_containers(containers.cloned().collect()))
 }
 
-impl Timeline {
+impl FailureTimeline {
     /// The text, as the last attempt has it where that said the same.
-    fn shared(&self, text: &Arc<str>) -> Arc<str> {
+    fn intern(&self, text: &Arc<str>) -> Arc<str> {
         let last = self.points.iter().rev().find_map(|point| point.text.as_ref());
         Arc::clone(last.filter(|last| *last == text).unwrap_or(text))
     }
@@ -231,6 +236,6 @@ impl Timeline {
             }
             last = Some(text);
         }
-        texts + self.points.len() * size_of::<Point>()
+        texts + self.points.len() * size_of::<TimelinePoint>()
     }
 }

@@ -4,7 +4,7 @@
 //! the API server, the kubelet and containerd use. A pod with an invalid reference waits with `InvalidImageName`, and
 //! its author needs the reason.
 
-mod named;
+mod in_error_text;
 mod problem;
 pub mod suspect;
 #[cfg(test)]
@@ -15,8 +15,8 @@ use std::borrow::Cow;
 use super::limits::MAX_REFERENCE;
 use super::redact::redact;
 
-pub use named::image_named_in;
-pub use problem::Problem;
+pub use in_error_text::image_in_error_text;
+pub use problem::ReferenceProblem;
 
 const DOCKER_HUB: &str = "docker.io";
 /// Former name of Docker Hub. The parser still reads it as docker.io (`legacyDefaultDomain`, normalize.go).
@@ -38,7 +38,7 @@ pub struct ImageReference {
     repository: String,
     tag: String,
     digest: String,
-    problem: Option<Problem>,
+    problem: Option<ReferenceProblem>,
 }
 
 impl ImageReference {
@@ -118,7 +118,7 @@ impl ImageReference {
     }
 
     /// Returns why the reference is invalid, or `None` if it is valid.
-    pub fn problem(&self) -> Option<Problem> {
+    pub fn problem(&self) -> Option<ReferenceProblem> {
         self.problem
     }
 
@@ -154,7 +154,7 @@ impl ImageReference {
 ///
 /// `nginx` is `docker.io/library/nginx:latest`, and `app:1@sha256:…` is `app@sha256:…`, as runtimes report it (recorded
 /// from containerd 1.6). Invalid references are the same only if they are equal.
-pub fn same_image(a: &str, b: &str) -> bool {
+pub fn is_same_image(a: &str, b: &str) -> bool {
     a == b || ImageReference::parse(a).is_same_image(&ImageReference::parse(b))
 }
 
@@ -203,14 +203,14 @@ struct RawParts<'a> {
 
 impl RawParts<'_> {
     /// Returns the problem of the first invalid part, from left to right.
-    fn problem(&self) -> Option<Problem> {
-        let domain = self.domain.filter(|domain| !is_host(domain)).map(|_| Problem::BadRegistry);
+    fn problem(&self) -> Option<ReferenceProblem> {
+        let domain = self.domain.filter(|domain| !is_host(domain)).map(|_| ReferenceProblem::BadRegistry);
         let tag = self.tag.and_then(|tag| match tag {
-            "" => Some(Problem::EmptyTag),
-            tag if !is_tag(tag) => Some(Problem::BadTag),
+            "" => Some(ReferenceProblem::EmptyTag),
+            tag if !is_tag(tag) => Some(ReferenceProblem::BadTag),
             _ => None,
         });
-        let digest = self.digest.filter(|digest| !is_digest(digest)).map(|_| Problem::BadDigest);
+        let digest = self.digest.filter(|digest| !is_digest(digest)).map(|_| ReferenceProblem::BadDigest);
         domain.or_else(|| problem_of_path(self.path)).or(tag).or(digest)
     }
 }
@@ -236,33 +236,33 @@ fn split_at_first(text: &str, separator: char) -> (&str, Option<&str>) {
 
 /// Returns a problem of the reference as a whole. Checked first, because it is more helpful than the resulting problem
 /// of a part.
-fn problem_of_text(raw: &str) -> Option<Problem> {
+fn problem_of_text(raw: &str) -> Option<ReferenceProblem> {
     let is_lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     if raw.is_empty() {
-        Some(Problem::Empty)
+        Some(ReferenceProblem::Empty)
     } else if raw.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        Some(Problem::Blank)
+        Some(ReferenceProblem::Whitespace)
     } else if raw.contains("://") {
-        Some(Problem::Scheme)
+        Some(ReferenceProblem::Scheme)
     } else if raw.len() == 64 && raw.bytes().all(is_lower_hex) {
-        Some(Problem::HexName)
+        Some(ReferenceProblem::HexName)
     } else if raw.len() > MAX_REFERENCE {
-        Some(Problem::TooLong)
+        Some(ReferenceProblem::TooLong)
     } else {
         None
     }
 }
 
-fn problem_of_path(path: &str) -> Option<Problem> {
+fn problem_of_path(path: &str) -> Option<ReferenceProblem> {
     let mut components = path.split('/');
     if path.split('/').any(str::is_empty) {
-        Some(Problem::EmptyComponent)
+        Some(ReferenceProblem::EmptyComponent)
     } else if path.chars().any(char::is_uppercase) {
-        Some(Problem::UpperCase)
+        Some(ReferenceProblem::UpperCase)
     } else if !components.all(is_component) {
-        Some(Problem::BadComponent)
+        Some(ReferenceProblem::BadComponent)
     } else if path.len() > MAX_REPOSITORY_LEN {
-        Some(Problem::TooLong)
+        Some(ReferenceProblem::TooLong)
     } else {
         None
     }

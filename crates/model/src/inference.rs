@@ -10,20 +10,20 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use super::cause::{Cause, CauseGroup, FailingHost};
+use super::cause_history::CauseStart;
 use super::failure::Failure;
 use super::image::ImageReference;
-use super::replaced::CauseSince;
 use super::snapshot::TrackedPod;
 
 /// A cause inferred from another container's error text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inferred {
+pub struct InferredCause {
     /// Cause of the other container.
     pub cause: Cause,
     /// Host that failed.
     pub host: Option<FailingHost>,
     /// When the cause began in the other container.
-    pub since: CauseSince,
+    pub since: CauseStart,
 }
 
 /// The known causes for the images of containers without an error text.
@@ -58,10 +58,10 @@ impl<'a> KnownCauses<'a> {
         });
         let mut known = Self::default();
         known.wanted.extend(
-            failures.clone().filter(|(_, failure)| failure.shows_no_error()).map(|(_, failure)| &*failure.image),
+            failures.clone().filter(|(_, failure)| failure.has_no_error_text()).map(|(_, failure)| &*failure.image),
         );
         if !known.wanted.is_empty() {
-            for (pod, failure) in failures.filter(|(_, failure)| failure.tells_cause_of_pull()) {
+            for (pod, failure) in failures.filter(|(_, failure)| failure.has_known_pull_cause()) {
                 known.add(pod, failure);
             }
         }
@@ -99,7 +99,7 @@ impl<'a> KnownCauses<'a> {
     }
 
     /// Returns the cause of a failure without an error text, if it can be inferred.
-    pub(super) fn infer(&self, pod: &TrackedPod, failure: &Failure) -> Option<Inferred> {
+    pub(super) fn infer(&self, pod: &TrackedPod, failure: &Failure) -> Option<InferredCause> {
         let (image, secrets, node) = (&*failure.image, pull_secrets(pod), &*pod.node);
         let closest = || self.by_pod_context.get(&(image, secrets, node)).copied();
         let others = || {
@@ -112,8 +112,8 @@ impl<'a> KnownCauses<'a> {
                 .copied()
                 .reduce(Candidate::more_actionable)
         };
-        let Candidate(known) = failure.shows_no_error().then(|| closest().or_else(others)).flatten()?;
-        Some(Inferred { cause: known.cause(), host: known.host().cloned(), since: known.cause_since() })
+        let Candidate(known) = failure.has_no_error_text().then(|| closest().or_else(others)).flatten()?;
+        Some(InferredCause { cause: known.cause(), host: known.host().cloned(), since: known.cause_start() })
     }
 }
 
@@ -127,7 +127,7 @@ impl Candidate<'_> {
     fn more_actionable(self, other: Self) -> Self {
         let (Self(one), Self(two)) = (self, other);
         let order = one.cause().actionability_rank().cmp(&two.cause().actionability_rank());
-        let order = order.then_with(|| one.cause_since().at.cmp(&two.cause_since().at));
+        let order = order.then_with(|| one.cause_start().at.cmp(&two.cause_start().at));
         let order = order.then_with(|| one.host().cmp(&two.host()));
         if order == Ordering::Greater { other } else { self }
     }

@@ -7,23 +7,23 @@
 pub mod advice;
 pub mod backoff;
 pub mod cause;
+pub mod cause_history;
 pub mod clock_step;
 pub mod effect;
 pub mod facts;
 pub mod failure;
-#[cfg(test)]
-mod fixture;
+pub mod failure_start;
 pub mod history;
 pub mod image;
 pub mod index;
 pub mod inference;
+mod intern;
 pub mod limits;
-mod pool;
 pub mod provenance;
 pub mod reason;
 pub mod redact;
-pub mod replaced;
-pub mod since;
+#[cfg(test)]
+mod scenario;
 pub mod snapshot;
 pub mod time;
 pub mod watch_state;

@@ -1,10 +1,10 @@
 //! Container waiting reasons, and what they report about the image.
 
-use super::facts::State;
+use super::facts::StateFacts;
 
 /// A waiting reason of a container that cannot pull its image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
+pub enum WaitingReason {
     /// An attempt to pull failed.
     ErrImagePull,
     /// The kubelet backs off before the next attempt.
@@ -25,7 +25,7 @@ pub enum Reason {
     Other,
 }
 
-impl Reason {
+impl WaitingReason {
     /// Every reason.
     pub const ALL: [Self; 8] = [
         Self::ErrImagePull,
@@ -55,14 +55,14 @@ impl Reason {
 
     /// Whether the cause is in the message alone.
     #[must_use]
-    pub const fn tells_no_cause(self) -> bool {
+    pub const fn defers_to_message(self) -> bool {
         matches!(self, Self::ErrImagePull | Self::ImagePullBackOff)
     }
 
     /// Whether a change to this reason is a failed attempt to pull. The other reasons are back-offs, or no request is
     /// sent to a registry.
     #[must_use]
-    pub const fn is_attempt(self) -> bool {
+    pub const fn is_failed_attempt(self) -> bool {
         match self {
             Self::ErrImagePull | Self::RegistryUnavailable | Self::SignatureValidationFailed => true,
             Self::ImagePullBackOff
@@ -76,9 +76,9 @@ impl Reason {
 
 /// The state of a container's image, as far as its status reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum ImageState {
     /// The container cannot pull its image.
-    NoImage(Reason),
+    NoImage(WaitingReason),
     /// No attempt yet, or the kubelet restarted and lost its record of the attempts.
     BeforePull,
     /// The container backs off before a restart. The status does not show whether the restart can get the image.
@@ -86,16 +86,16 @@ pub enum Stage {
     /// The container has its image.
     HasImage,
     /// The status reports nothing about the image.
-    Unsaid,
+    Unreported,
     /// The waiting reason is not in the tables of this module.
-    Unknown,
+    UnknownReason,
 }
 
-impl Stage {
+impl ImageState {
     /// Whether a change to this state is a failed attempt to pull.
     #[must_use]
-    pub const fn is_attempt(self) -> bool {
-        matches!(self, Self::NoImage(reason) if reason.is_attempt())
+    pub const fn is_failed_attempt(self) -> bool {
+        matches!(self, Self::NoImage(reason) if reason.is_failed_attempt())
     }
 }
 
@@ -103,19 +103,19 @@ impl Stage {
 ///
 /// Sources: pkg/kubelet/kuberuntime/kuberuntime_container.go:60-72 and pkg/kubelet/kubelet_pods.go:2499-2502 (v1.36.2).
 /// A container that was created and not yet started has an empty reason (`ContainerStateCreated`, kubelet_pods.go).
-const OTHER_WAITING_REASONS: [(&str, Stage); 12] = [
-    ("ContainerCreating", Stage::BeforePull),
-    ("PodInitializing", Stage::BeforePull),
-    ("CrashLoopBackOff", Stage::CrashLoop),
-    ("", Stage::HasImage),
-    ("CreateContainerConfigError", Stage::HasImage),
-    ("CreateContainerError", Stage::HasImage),
-    ("PreCreateHookError", Stage::HasImage),
-    ("PreStartHookError", Stage::HasImage),
-    ("PostStartHookError", Stage::HasImage),
-    ("RunContainerError", Stage::HasImage),
-    ("ContainerRestarting", Stage::Unsaid),
-    ("RestartingAllContainers", Stage::Unsaid),
+const OTHER_WAITING_REASONS: [(&str, ImageState); 12] = [
+    ("ContainerCreating", ImageState::BeforePull),
+    ("PodInitializing", ImageState::BeforePull),
+    ("CrashLoopBackOff", ImageState::CrashLoop),
+    ("", ImageState::HasImage),
+    ("CreateContainerConfigError", ImageState::HasImage),
+    ("CreateContainerError", ImageState::HasImage),
+    ("PreCreateHookError", ImageState::HasImage),
+    ("PreStartHookError", ImageState::HasImage),
+    ("PostStartHookError", ImageState::HasImage),
+    ("RunContainerError", ImageState::HasImage),
+    ("ContainerRestarting", ImageState::Unreported),
+    ("RestartingAllContainers", ImageState::Unreported),
 ];
 
 /// Whether the reason is free text and the message is about an image.
@@ -130,16 +130,16 @@ fn mentions_image(reason: &str, message: &str) -> bool {
 
 /// Returns what a waiting container's reason and message report about its image.
 #[must_use]
-pub fn stage_of_waiting(reason: &str, message: &str) -> Stage {
-    let known = Reason::ALL
+pub fn image_state_of_waiting(reason: &str, message: &str) -> ImageState {
+    let known = WaitingReason::ALL
         .into_iter()
-        .find(|known| *known != Reason::Other && known.as_str() == reason)
-        .map(Stage::NoImage)
+        .find(|known| *known != WaitingReason::Other && known.as_str() == reason)
+        .map(ImageState::NoImage)
         .or_else(|| OTHER_WAITING_REASONS.iter().find(|(word, _)| *word == reason).map(|(_, stage)| *stage));
     match known {
         Some(stage) => stage,
-        None if reason == message || mentions_image(reason, message) => Stage::NoImage(Reason::Other),
-        None => Stage::Unknown,
+        None if reason == message || mentions_image(reason, message) => ImageState::NoImage(WaitingReason::Other),
+        None => ImageState::UnknownReason,
     }
 }
 
@@ -148,12 +148,12 @@ pub fn stage_of_waiting(reason: &str, message: &str) -> Stage {
 /// If the kubelet finds no container, it reports a synthetic termination (`ContainerStatusUnknown`,
 /// pkg/kubelet/status/status_manager.go:637-708, v1.36.2). It does not prove that the container had its image.
 #[must_use]
-pub fn stage_of(state: &State) -> Stage {
+pub fn image_state_of(state: &StateFacts) -> ImageState {
     match state {
-        State::Waiting { reason, message } => stage_of_waiting(reason, message),
-        State::Terminated { reason, .. } if reason == "ContainerStatusUnknown" => Stage::Unsaid,
-        State::Running { .. } | State::Terminated { .. } => Stage::HasImage,
-        State::Absent => Stage::Unsaid,
+        StateFacts::Waiting { reason, message } => image_state_of_waiting(reason, message),
+        StateFacts::Terminated { reason, .. } if reason == "ContainerStatusUnknown" => ImageState::Unreported,
+        StateFacts::Running { .. } | StateFacts::Terminated { .. } => ImageState::HasImage,
+        StateFacts::Absent => ImageState::Unreported,
     }
 }
 

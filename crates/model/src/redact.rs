@@ -12,7 +12,7 @@
 //! One pass over the bytes finds the positions where a secret can begin, and calls the few matchers for that byte.
 //! Matchers prefer to redact too much. See `docs/decisions/0008-redaction-by-place-and-shape.md`.
 
-mod announced;
+mod labeled;
 mod names;
 mod opaque;
 mod span;
@@ -95,14 +95,14 @@ impl Scanner<'_> {
         let (text, at) = (self.text, self.at);
         match text.as_bytes().get(at)? {
             b'<' => span::existing_marker(text, at),
-            b'-' => span::pem_block(text, at).or_else(|| announced::flag_value(text, at)),
-            b'=' => announced::value_after_equals(text, at),
-            b'>' => announced::element_text(text, at),
-            b'%' | b'\\' => announced::value_after_encoded_sign(text, at),
+            b'-' => span::pem_block(text, at).or_else(|| labeled::flag_value(text, at)),
+            b'=' => labeled::value_after_equals(text, at),
+            b'>' => labeled::element_text(text, at),
+            b'%' | b'\\' => labeled::value_after_encoded_sign(text, at),
             b'?' => url::query_value(text, at, at < self.url_end),
             b'&' => url::parameter_value_at(text, at),
             b':' if text.get(at..)?.starts_with("://") => self.enter_url(),
-            b':' => announced::value_after_colon(text, at, at < self.url_end),
+            b':' => labeled::value_after_colon(text, at, at < self.url_end),
             b if b.is_ascii_alphanumeric() && span::is_word_start(text, at) => self.begin_word(),
             _ => None,
         }
@@ -119,7 +119,7 @@ impl Scanner<'_> {
         self.word.enter(text, at);
         self.run
             .enter(text, at)
-            .or_else(|| announced::value_after_word(text, at))
+            .or_else(|| labeled::value_after_word(text, at))
             .or_else(|| opaque::json_web_token(text, at))
             .or_else(|| opaque::issued_token(text, at))
             .or_else(|| opaque::opaque_word(text, at, &self.word))

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::facts::{ContainerKind, Owner, PodId};
-use super::failure::{Failure, Stale};
+use super::facts::{ContainerKind, PodId, PodOwner};
+use super::failure::{Failure, StaleStatus};
 use super::inference::KnownCauses;
 use super::time::Timestamp;
 
@@ -22,7 +22,7 @@ pub struct Snapshot {
 
 /// A pod before and after causes were inferred for it.
 #[derive(Clone, Debug)]
-pub struct Inferred {
+pub struct InferenceUpdate {
     pub(super) before: Arc<TrackedPod>,
     pub(super) after: Arc<TrackedPod>,
 }
@@ -30,7 +30,7 @@ pub struct Inferred {
 impl Snapshot {
     /// A view of these pods, in order. Gives each failure without an error text the cause of another container, where
     /// there is one, and returns the pods that this changed.
-    pub(super) fn of(mut pods: Vec<Arc<TrackedPod>>) -> (Self, Vec<Inferred>) {
+    pub(super) fn new(mut pods: Vec<Arc<TrackedPod>>) -> (Self, Vec<InferenceUpdate>) {
         let known = KnownCauses::from_pods(pods.iter().map(|pod| &**pod));
         let mut changes = Vec::new();
         for (place, pod) in pods.iter().enumerate().filter(|_| !known.is_empty()) {
@@ -51,13 +51,13 @@ impl Snapshot {
                 failure.inferred = inferred.map(Arc::new);
             }
         }
-        let after = |(place, before)| Some(Inferred { before, after: Arc::clone(pods.get::<usize>(place)?) });
+        let after = |(place, before)| Some(InferenceUpdate { before, after: Arc::clone(pods.get::<usize>(place)?) });
         let inferred = changed.into_iter().filter_map(after).collect();
         (Self { pods }, inferred)
     }
 
     /// Every failure, with its pod and container.
-    pub fn failures(&self) -> impl Iterator<Item = Failing<'_>> {
+    pub fn failures(&self) -> impl Iterator<Item = FailureRef<'_>> {
         self.pods.iter().flat_map(|pod| {
             pod.containers
                 .iter()
@@ -73,10 +73,10 @@ impl Snapshot {
 
 /// What changed in the index since the last time that somebody asked.
 #[derive(Debug)]
-pub struct Changes(Changed);
+pub struct PodChanges(ChangeSet);
 
 #[derive(Debug)]
-enum Changed {
+enum ChangeSet {
     /// Pods that are new or other than before, and pods that are not shown any more.
     Pods(BTreeMap<Arc<PodId>, Option<Arc<TrackedPod>>>),
     /// So much that all pods are taken anew.
@@ -84,54 +84,54 @@ enum Changed {
 }
 
 /// Fewer changes than this are remembered one by one, however few pods there are.
-const FEW: usize = 1024;
+const MIN_CHANGE_CAPACITY: usize = 1024;
 
-impl Changes {
+impl PodChanges {
     /// No change.
-    pub(super) const fn none() -> Self {
-        Self(Changed::Pods(BTreeMap::new()))
+    pub(super) const fn empty() -> Self {
+        Self(ChangeSet::Pods(BTreeMap::new()))
     }
 
     /// Notes that a pod changed, of `tracked` pods in all. Memory is bounded by their number.
-    pub(super) fn note(&mut self, id: &Arc<PodId>, pod: Option<&Arc<TrackedPod>>, tracked: usize) {
-        let Changed::Pods(pods) = &mut self.0 else { return };
+    pub(super) fn record(&mut self, id: &Arc<PodId>, pod: Option<&Arc<TrackedPod>>, tracked: usize) {
+        let ChangeSet::Pods(pods) = &mut self.0 else { return };
         pods.insert(Arc::clone(id), pod.cloned());
-        if pods.len() > FEW.max(tracked) {
-            self.0 = Changed::All(Vec::new());
+        if pods.len() > MIN_CHANGE_CAPACITY.max(tracked) {
+            self.0 = ChangeSet::All(Vec::new());
         }
     }
 
     /// Takes what changed; `all` gives every pod, which takes long and is asked for only where nobody took changes for
     /// a while.
     pub(super) fn take(&mut self, all: impl FnOnce() -> Vec<Arc<TrackedPod>>) -> Self {
-        match std::mem::replace(self, Self::none()).0 {
-            Changed::All(_) => Self(Changed::All(all())),
-            changed @ Changed::Pods(_) => Self(changed),
+        match std::mem::replace(self, Self::empty()).0 {
+            ChangeSet::All(_) => Self(ChangeSet::All(all())),
+            changed @ ChangeSet::Pods(_) => Self(changed),
         }
     }
 }
 
 /// The latest snapshot, kept by whoever takes the [`Changes`]: so the index, which others wait for, need not copy it.
 #[derive(Debug, Default)]
-pub struct Latest(Arc<Snapshot>);
+pub struct LatestSnapshot(Arc<Snapshot>);
 
-impl Latest {
+impl LatestSnapshot {
     /// Applies what changed. Returns the pods for which causes were inferred too, for the index to
     /// [`adopt`](super::index::Index::adopt).
-    pub fn update(&mut self, Changes(changed): Changes) -> (Arc<Snapshot>, Vec<Inferred>) {
+    pub fn update(&mut self, PodChanges(changed): PodChanges) -> (Arc<Snapshot>, Vec<InferenceUpdate>) {
         let pods = match changed {
-            Changed::Pods(pods) if pods.is_empty() => return (Arc::clone(&self.0), Vec::new()),
-            Changed::Pods(pods) => merged(&self.0.pods, pods),
-            Changed::All(pods) => pods,
+            ChangeSet::Pods(pods) if pods.is_empty() => return (Arc::clone(&self.0), Vec::new()),
+            ChangeSet::Pods(pods) => merge(&self.0.pods, pods),
+            ChangeSet::All(pods) => pods,
         };
-        let (snapshot, inferred) = Snapshot::of(pods);
+        let (snapshot, inferred) = Snapshot::new(pods);
         self.0 = Arc::new(snapshot);
         (Arc::clone(&self.0), inferred)
     }
 }
 
 /// The pods of `old`, in order, with these changes.
-fn merged(old: &[Arc<TrackedPod>], changes: BTreeMap<Arc<PodId>, Option<Arc<TrackedPod>>>) -> Vec<Arc<TrackedPod>> {
+fn merge(old: &[Arc<TrackedPod>], changes: BTreeMap<Arc<PodId>, Option<Arc<TrackedPod>>>) -> Vec<Arc<TrackedPod>> {
     let mut pods = Vec::with_capacity(old.len() + changes.len());
     let mut changes = changes.into_iter().peekable();
     for pod in old {
@@ -149,7 +149,7 @@ fn merged(old: &[Arc<TrackedPod>], changes: BTreeMap<Arc<PodId>, Option<Arc<Trac
 }
 
 /// One failing container.
-pub type Failing<'a> = (&'a TrackedPod, &'a TrackedContainer, &'a Failure);
+pub type FailureRef<'a> = (&'a TrackedPod, &'a TrackedContainer, &'a Failure);
 
 /// A pod with at least one container to show.
 #[derive(Clone, Debug, PartialEq)]
@@ -163,11 +163,11 @@ pub struct TrackedPod {
     /// The names of its pull secrets.
     pub pull_secrets: Arc<[String]>,
     /// What owns it.
-    pub owner: Arc<Owner>,
+    pub owner: Arc<PodOwner>,
     /// When a status of one of its containers last changed, as far as it was seen.
-    pub last_change: Timestamp,
+    pub last_changed_at: Timestamp,
     /// Whether it runs to its end, as a Job's pod does.
-    pub batch: bool,
+    pub is_batch: bool,
     /// Its containers that have something to show.
     pub containers: Vec<TrackedContainer>,
 }
@@ -178,21 +178,23 @@ impl TrackedPod {
     /// kubelet or its node may be gone, or a pull hangs or takes long.
     #[must_use]
     pub fn stale_since(&self, failure: &Failure, seen_until: Timestamp) -> Option<Timestamp> {
-        let is_stale = failure.is_retried() && seen_until.since(self.last_change) > STALE_AFTER;
-        is_stale.then_some(self.last_change)
+        let is_stale = failure.is_retried() && seen_until.saturating_duration_since(self.last_changed_at) > STALE_AFTER;
+        is_stale.then_some(self.last_changed_at)
     }
 
     /// The pod with these containers in place of its own.
     pub(super) fn with_containers(&self, containers: Vec<TrackedContainer>) -> Self {
-        let Self { id, node, service_account, pull_secrets, owner, last_change, batch, .. } = self;
+        let Self {
+            id, node, service_account, pull_secrets, owner, last_changed_at: last_change, is_batch: batch, ..
+        } = self;
         Self {
             id: Arc::clone(id),
             node: Arc::clone(node),
             service_account: Arc::clone(service_account),
             pull_secrets: Arc::clone(pull_secrets),
             owner: Arc::clone(owner),
-            last_change: *last_change,
-            batch: *batch,
+            last_changed_at: *last_change,
+            is_batch: *batch,
             containers,
         }
     }
@@ -206,17 +208,17 @@ pub struct TrackedContainer {
     /// Its kind.
     pub kind: ContainerKind,
     /// The waiting reason that kube-state-metrics would show, where that is asked for.
-    pub mirrored: Option<Arc<str>>,
+    pub mirrored_reason: Option<Arc<str>>,
     /// Its failure, while it lasts.
     pub failure: Option<Failure>,
     /// A status left over from before the image was changed, which is not to be taken for a new failure.
-    pub(super) stale: Option<Stale>,
+    pub(super) stale_status: Option<StaleStatus>,
 }
 
 impl TrackedContainer {
     /// Whether there is anything to remember.
-    pub(super) fn is_worth_keeping(&self) -> bool {
-        self.mirrored.is_some() || self.failure.is_some() || self.stale.is_some()
+    pub(super) fn has_state(&self) -> bool {
+        self.mirrored_reason.is_some() || self.failure.is_some() || self.stale_status.is_some()
     }
 }
 
@@ -225,20 +227,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::facts::Scope;
-    use crate::fixture::{at, pod};
-    use crate::index::{Index, Settings};
+    use crate::facts::WatchScope;
+    use crate::index::{Index, IndexConfig};
+    use crate::scenario::{at, pod};
 
     fn listed() -> Index {
-        let mut index = Index::new(Settings::default(), &[Scope::Cluster]);
-        index.reset_begin(&Scope::Cluster);
-        let _ = index.reset_end(&Scope::Cluster, at(0));
+        let mut index = Index::new(IndexConfig::default(), &[WatchScope::Cluster]);
+        index.begin_relist(&WatchScope::Cluster);
+        let _ = index.end_relist(&WatchScope::Cluster, at(0));
         index
     }
 
     #[test]
-    fn only_what_changed_is_taken() {
-        let (mut index, mut latest) = (listed(), Latest::default());
+    fn only_changed_pods_are_taken() {
+        let (mut index, mut latest) = (listed(), LatestSnapshot::default());
         let failing = |number: i64| pod(&format!("web-{number}")).image("nginx:nope").err_image_pull();
         for number in 0..3000 {
             let _ = index.apply(&failing(number), at(number));
@@ -248,38 +250,38 @@ mod tests {
         let _ = index.apply(&failing(8), at(4000));
         let _ = index.apply(&pod("web-9").image("nginx:nope").image_pull_back_off(), at(4000));
         let changes = index.changes().unwrap();
-        assert!(matches!(&changes.0, Changed::Pods(pods) if pods.len() == 2), "{changes:?}");
+        assert!(matches!(&changes.0, ChangeSet::Pods(pods) if pods.len() == 2), "{changes:?}");
         assert_eq!(latest.update(changes).0.pods.len(), 2999);
         // Nobody looks for long: what is remembered is bounded by what fails.
         for number in 3000..9000 {
             let _ = index.apply(&failing(number), at(number));
             let _ = index.delete(&failing(number), at(number));
         }
-        assert!(matches!(index.changes.0, Changed::All(_)));
+        assert!(matches!(index.changes.0, ChangeSet::All(_)));
         assert_eq!(latest.update(index.changes().unwrap()).0.pods.len(), 2999);
-        assert!(matches!(&index.changes().unwrap().0, Changed::Pods(pods) if pods.is_empty()));
+        assert!(matches!(&index.changes().unwrap().0, ChangeSet::Pods(pods) if pods.is_empty()));
     }
 
     proptest! {
         #[test]
         fn the_latest_snapshot_is_what_the_index_has(steps in prop::collection::vec((0..9_u8, 0..5_u8), 0..60)) {
-            let (mut index, mut latest) = (listed(), Latest::default());
+            let (mut index, mut latest) = (listed(), LatestSnapshot::default());
             for (time, (name, step)) in (0..).zip(steps) {
                 let web = pod(&format!("web-{name}")).image("nginx:nope");
                 let _ = match step {
                     0 | 1 => index.apply(&web.err_image_pull(), at(time)),
-                    2 => index.apply(&web.runs(), at(time)),
+                    2 => index.apply(&web.running(), at(time)),
                     3 => index.delete(&web, at(time)),
                     _ => {
-                        index.reset_begin(&Scope::Cluster);
+                        index.begin_relist(&WatchScope::Cluster);
                         let mut effects = index.apply(&web.err_image_pull(), at(time));
-                        effects.extend(index.reset_end(&Scope::Cluster, at(time)));
+                        effects.extend(index.end_relist(&WatchScope::Cluster, at(time)));
                         effects
                     }
                 };
                 if time % 3 == 0 {
                     let (latest, inferred) = latest.update(index.changes().unwrap());
-                    index.adopt(&inferred);
+                    index.apply_inferences(&inferred);
                     prop_assert_eq!(&latest.pods, &index.snapshot().unwrap().pods);
                 }
             }

@@ -1,7 +1,7 @@
 //! Finds the workload that a pod belongs to, and whether it is a batch workload. Uses the pod alone, so that the
 //! exporter needs no permission to read other objects.
 
-use super::facts::{Owner, PodId};
+use super::facts::{PodId, PodOwner};
 
 /// The top-level workload of a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Workload<'a> {
 /// CronJob and the scheduled time: eight digits in minutes, or ten digits in seconds before 1.21
 /// (pkg/controller/cronjob/utils.go `getJobName`).
 #[must_use]
-pub fn workload<'a>(id: &'a PodId, owner: &'a Owner) -> Workload<'a> {
+pub fn workload_of<'a>(id: &'a PodId, owner: &'a PodOwner) -> Workload<'a> {
     let of = |kind, name| Workload { kind, name };
     match owner.kind.as_str() {
         "" => of("Pod", id.name.as_str()),
@@ -65,8 +65,8 @@ const BATCH_KINDS: [&str; 13] = [
 /// Whether a pod that `owner` controls is a batch workload: the controller's kind is in the table, or the kind of the
 /// controller or of the workload is in `more`. A pod without a controller is batch only if `more` contains `Pod`.
 #[must_use]
-pub fn is_batch(id: &PodId, owner: &Owner, more: &[String]) -> bool {
-    let kinds = [owner.kind.as_str(), workload(id, owner).kind];
+pub fn is_batch(id: &PodId, owner: &PodOwner, more: &[String]) -> bool {
+    let kinds = [owner.kind.as_str(), workload_of(id, owner).kind];
     BATCH_KINDS.contains(&owner.kind.as_str()) || more.iter().any(|kind| kinds.contains(&kind.as_str()))
 }
 

@@ -23,7 +23,7 @@ use super::{
 
 /// What a watch says about a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum EventType {
     /// The pod was created.
     Added,
     /// Its spec or status was written.
@@ -32,7 +32,7 @@ pub enum Change {
     Deleted,
 }
 
-impl Change {
+impl EventType {
     /// Returns the word of the watch protocol.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ pub struct Event {
     /// When it happened.
     pub at: SimTime,
     /// What happened.
-    pub change: Change,
+    pub change: EventType,
     /// The pod as the API server would send it.
     pub pod: Value,
 }
@@ -60,11 +60,11 @@ pub struct Cluster {
     script: VecDeque<Timed>,
     pods: BTreeMap<PodId, Pod>,
     nodes: BTreeMap<String, Node>,
-    pulls: Pulls,
-    agenda: Agenda,
-    api: ApiLog,
+    pull_rules: Pulls,
+    jobs: Agenda,
+    watch_log: ApiLog,
     random: Random,
-    pods_made: u64,
+    pods_created: u64,
 }
 
 impl Cluster {
@@ -75,44 +75,44 @@ impl Cluster {
             script: script.actions.into(),
             pods: BTreeMap::new(),
             nodes: BTreeMap::new(),
-            pulls: Pulls::default(),
-            agenda: Agenda::default(),
-            api: ApiLog::new(epoch),
+            pull_rules: Pulls::default(),
+            jobs: Agenda::default(),
+            watch_log: ApiLog::new(epoch),
             random: Random::new(seed),
-            pods_made: 0,
+            pods_created: 0,
         }
     }
 
     /// Returns when [`Self::step`] has something to do next; `None` if never.
     pub fn next_wakeup(&self) -> Option<SimTime> {
         let scripted = self.script.front().map(|timed| timed.at);
-        scripted.into_iter().chain(self.agenda.next()).min()
+        scripted.into_iter().chain(self.jobs.next()).min()
     }
 
     /// Lets everything happen up to `now`, that instant included, and returns the watch events in order.
     pub fn step(&mut self, now: SimTime) -> Vec<Event> {
         while let Some(at) = self.next_wakeup().filter(|at| *at <= now) {
             match self.script.pop_front_if(|timed| timed.at <= at) {
-                Some(timed) => self.act(timed),
+                Some(timed) => self.perform(timed),
                 None => {
-                    if let Some(job) = self.agenda.pop() {
-                        self.work(at, job);
+                    if let Some(job) = self.jobs.pop() {
+                        self.run_job(at, job);
                     }
                 }
             }
         }
-        self.api.take()
+        self.watch_log.take()
     }
 
     /// Returns the pods that exist, as a LIST would.
     pub fn pods(&self) -> impl Iterator<Item = Value> + '_ {
-        self.pods.values().map(|pod| self.api.object(pod))
+        self.pods.values().map(|pod| self.watch_log.object(pod))
     }
 
-    fn act(&mut self, timed: Timed) {
+    fn perform(&mut self, timed: Timed) {
         let at = timed.at;
         match timed.action {
-            Action::CreatePods(template) => self.create(at, &template),
+            Action::CreatePods(template) => self.create_pods(at, &template),
             Action::AddEphemeral { pods, container } => self.change_spec(at, &pods, |pod| {
                 let container = Container::new(container.clone());
                 pod.containers.push(container);
@@ -126,24 +126,24 @@ impl Cluster {
                 })
             }),
             Action::Crash { pods, container, exit_code } => {
-                self.each(at, &pods, |turn, pod| turn.exit_now(pod, &container, exit_code));
+                self.for_each_pod(at, &pods, |turn, pod| turn.exit_now(pod, &container, exit_code));
             }
             Action::Delete { pods, grace: Grace::Period(grace) } => {
-                self.each(at, &pods, |turn, pod| turn.delete(pod, grace));
+                self.for_each_pod(at, &pods, |turn, pod| turn.delete(pod, grace));
             }
             Action::Delete { pods, grace: Grace::Force } => self.force_delete(at, &pods),
-            Action::SetPull { of: PullScope::Image(image), pull } => self.pulls.set_image(image, pull),
-            Action::SetPull { of: PullScope::Registry(host), pull } => self.pulls.set_registry(host, pull),
+            Action::SetPull { of: PullScope::Image(image), pull } => self.pull_rules.set_image(image, pull),
+            Action::SetPull { of: PullScope::Registry(host), pull } => self.pull_rules.set_registry(host, pull),
             Action::SetPull { of: PullScope::Node(node), pull } => self.node(&node).pull = Some(pull),
             Action::RestartKubelet { node } => self.restart_kubelet(at, &node),
         }
     }
 
-    fn work(&mut self, at: SimTime, job: Job) {
+    fn run_job(&mut self, at: SimTime, job: Job) {
         match job {
             Job::KubeletUp(node) => self.kubelet_up(at, &node),
             Job::Pod(id, work) => {
-                let gone = self.turn(at, id, |turn, pod| turn.work(pod, work)).unwrap_or(false);
+                let gone = self.reconcile(at, id, |turn, pod| turn.work(pod, work)).unwrap_or(false);
                 if gone {
                     self.pods.remove(&id);
                 }
@@ -151,23 +151,23 @@ impl Cluster {
         }
     }
 
-    fn create(&mut self, at: SimTime, template: &PodTemplate) {
+    fn create_pods(&mut self, at: SimTime, template: &PodTemplate) {
         for ordinal in 0..template.replicas {
             let node = template.nodes.iter().cycle().nth(ordinal as usize).cloned().unwrap_or_default();
             let node = self.node(&node).name.clone();
             let identity = Identity::new(template, ordinal, &mut self.random);
-            let id = PodId(self.pods_made);
-            self.pods_made += 1;
+            let id = PodId(self.pods_created);
+            self.pods_created += 1;
             let pod = Pod::new(id, identity, node, template, at);
             self.pods.insert(id, pod);
-            self.turn(at, id, |turn, pod| {
+            self.reconcile(at, id, |turn, pod| {
                 turn.created(pod);
             });
         }
     }
 
     fn change_spec(&mut self, at: SimTime, pods: &Pods, change: impl Fn(&mut Pod) -> bool) {
-        self.each(at, pods, |turn, pod| {
+        self.for_each_pod(at, pods, |turn, pod| {
             if pod.deletion.is_none() && change(pod) {
                 turn.spec_changed(pod);
             }
@@ -177,8 +177,8 @@ impl Cluster {
     /// Removes pods at once: the API server sends a MODIFIED with deletionTimestamp, then DELETED, and the kubelet has
     /// no say (recording delete-backoff).
     fn force_delete(&mut self, at: SimTime, pods: &Pods) {
-        for id in self.ids(pods) {
-            self.turn(at, id, |turn, pod| {
+        for id in self.matching_ids(pods) {
+            self.reconcile(at, id, |turn, pod| {
                 turn.force_delete(pod);
             });
             self.pods.remove(&id);
@@ -191,7 +191,7 @@ impl Cluster {
         for pod in self.pods.values_mut().filter(|pod| pod.node == name) {
             pod.forget();
         }
-        self.agenda.push(back, Job::KubeletUp(name.to_owned()));
+        self.jobs.push(back, Job::KubeletUp(name.to_owned()));
     }
 
     fn kubelet_up(&mut self, at: SimTime, name: &str) {
@@ -199,17 +199,17 @@ impl Cluster {
         let ids: Vec<PodId> = self.pods.values().filter(|pod| pod.node == name).map(|pod| pod.id).collect();
         for id in ids {
             let within = self.random.millis(0, 1_000);
-            self.turn(at, id, |turn, pod| turn.found_at_start(pod, within));
+            self.reconcile(at, id, |turn, pod| turn.found_at_start(pod, within));
         }
     }
 
-    fn each(&mut self, at: SimTime, pods: &Pods, mut f: impl FnMut(&mut Turn<'_>, &mut Pod)) {
-        for id in self.ids(pods) {
-            self.turn(at, id, &mut f);
+    fn for_each_pod(&mut self, at: SimTime, pods: &Pods, mut f: impl FnMut(&mut Turn<'_>, &mut Pod)) {
+        for id in self.matching_ids(pods) {
+            self.reconcile(at, id, &mut f);
         }
     }
 
-    fn ids(&self, pods: &Pods) -> BTreeSet<PodId> {
+    fn matching_ids(&self, pods: &Pods) -> BTreeSet<PodId> {
         self.pods
             .values()
             .filter(|pod| pods.include(&pod.identity.namespace, &pod.identity.name))
@@ -217,15 +217,15 @@ impl Cluster {
             .collect()
     }
 
-    fn turn<R>(&mut self, now: SimTime, id: PodId, f: impl FnOnce(&mut Turn<'_>, &mut Pod) -> R) -> Option<R> {
+    fn reconcile<R>(&mut self, now: SimTime, id: PodId, f: impl FnOnce(&mut Turn<'_>, &mut Pod) -> R) -> Option<R> {
         let pod = self.pods.get_mut(&id)?;
         let node = self.nodes.get_mut(&pod.node)?;
         let mut turn = Turn {
             now,
             node,
-            pulls: &self.pulls,
-            agenda: &mut self.agenda,
-            api: &mut self.api,
+            pulls: &self.pull_rules,
+            agenda: &mut self.jobs,
+            api: &mut self.watch_log,
             random: &mut self.random,
         };
         Some(f(&mut turn, pod))

@@ -23,7 +23,7 @@ pub(super) enum Effect {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     /// What a script calls it.
-    pub(super) word: &'static str,
+    pub(super) name: &'static str,
     pub(super) effect: Effect,
     /// How long an attempt takes to fail.
     pub(super) takes_millis: (u64, u64),
@@ -151,13 +151,13 @@ pub(super) const FAULTS: &[Fault] = &[
 ];
 
 const fn pull(word: &'static str, text: &'static str) -> Fault {
-    Fault { word, effect: Effect::Pull, takes_millis: QUICK, text }
+    Fault { name: word, effect: Effect::Pull, takes_millis: QUICK, text }
 }
 
 impl Fault {
     /// Returns the fault a script calls `word`.
-    pub(super) fn named(word: &str) -> Option<&'static Self> {
-        FAULTS.iter().find(|fault| fault.word == word)
+    pub(super) fn by_name(word: &str) -> Option<&'static Self> {
+        FAULTS.iter().find(|fault| fault.name == word)
     }
 
     /// Returns what the runtime says when pulling `image`, written as in the pod's spec.

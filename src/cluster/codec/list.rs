@@ -7,52 +7,52 @@ use serde::Deserialize;
 use serde::de::{Error as _, IgnoredAny};
 
 use super::messages::ListMeta;
-use super::{DecodeError, PageMetadata, garbled};
-use crate::cluster::sighting::PodObject;
-use crate::cluster::wire::protobuf::{Fields, Message, Value};
-use crate::cluster::wire::{self, Pod, Undecodable};
+use super::{DecodeError, PageMetadata, decode_error};
+use crate::cluster::pod_object::PodObject;
+use crate::cluster::wire::protobuf::{FieldValue, Fields, Message};
+use crate::cluster::wire::{self, Pod, UndecodableObject};
 
 /// The pods of a page, in order.
 #[derive(Debug)]
-pub struct Items {
-    rest: Rest,
+pub struct ListItems {
+    rest: RemainingItems,
     page: PageMetadata,
 }
 
 #[derive(Debug)]
-enum Rest {
+enum RemainingItems {
     Json(JsonItems<Bytes>),
     /// The fields of the list that are not read yet.
     Protobuf(Bytes),
 }
 
-impl Items {
-    pub(super) fn json(body: Bytes) -> Self {
-        Self { rest: Rest::Json(JsonItems::of(body)), page: PageMetadata::default() }
+impl ListItems {
+    pub(super) fn from_json(body: Bytes) -> Self {
+        Self { rest: RemainingItems::Json(JsonItems::new(body)), page: PageMetadata::default() }
     }
 
-    pub(super) fn protobuf(list: Bytes) -> Self {
-        Self { rest: Rest::Protobuf(list), page: PageMetadata::default() }
+    pub(super) fn from_protobuf(list: Bytes) -> Self {
+        Self { rest: RemainingItems::Protobuf(list), page: PageMetadata::default() }
     }
 
     /// Reads the next pod; `None` after the last.
     ///
     /// # Errors
     /// When what follows is no item.
-    pub fn next_pod(&mut self) -> Result<Option<Result<PodObject, Undecodable>>, DecodeError> {
+    pub fn next_pod(&mut self) -> Result<Option<Result<PodObject, UndecodableObject>>, DecodeError> {
         let pod = match &mut self.rest {
-            Rest::Json(items) => items.next_pod().map_err(garbled)?,
-            Rest::Protobuf(list) => next_protobuf(list, &mut self.page)?,
+            RemainingItems::Json(items) => items.next_pod().map_err(decode_error)?,
+            RemainingItems::Protobuf(list) => next_protobuf(list, &mut self.page)?,
         };
         self.page.item_count += usize::from(pod.is_some());
         Ok(pod)
     }
 
     /// The bytes that are not read yet.
-    pub fn remaining(&self) -> usize {
+    pub fn remaining_bytes(&self) -> usize {
         match &self.rest {
-            Rest::Json(items) => items.text.len().saturating_sub(items.at),
-            Rest::Protobuf(list) => list.len(),
+            RemainingItems::Json(items) => items.text.len().saturating_sub(items.offset),
+            RemainingItems::Protobuf(list) => list.len(),
         }
     }
 
@@ -60,8 +60,8 @@ impl Items {
     ///
     /// # Errors
     /// When its token is longer than any is.
-    pub fn page(mut self) -> Result<PageMetadata, DecodeError> {
-        if let Rest::Json(items) = self.rest {
+    pub fn into_page_metadata(mut self) -> Result<PageMetadata, DecodeError> {
+        if let RemainingItems::Json(items) = self.rest {
             set_metadata(&mut self.page, items.metadata)?;
         }
         Ok(self.page)
@@ -70,23 +70,27 @@ impl Items {
 
 fn set_metadata(page: &mut PageMetadata, metadata: ListMeta) -> Result<(), DecodeError> {
     let has_token = !metadata.r#continue.is_empty();
-    page.resource_version = metadata.resource_version.whole();
-    page.continue_token = metadata.r#continue.whole();
-    if has_token && page.continue_token.is_empty() { Err(garbled("the continue token is too long")) } else { Ok(()) }
+    page.resource_version = metadata.resource_version.into_untruncated();
+    page.continue_token = metadata.r#continue.into_untruncated();
+    if has_token && page.continue_token.is_empty() {
+        Err(decode_error("the continue token is too long"))
+    } else {
+        Ok(())
+    }
 }
 
 fn next_protobuf(
     list: &mut Bytes,
     page: &mut PageMetadata,
-) -> Result<Option<Result<PodObject, Undecodable>>, DecodeError> {
+) -> Result<Option<Result<PodObject, UndecodableObject>>, DecodeError> {
     while !list.is_empty() {
         let whole = list.clone();
-        let mut fields = Fields::of(&whole);
-        let Some(field) = fields.next().transpose().map_err(garbled)? else { break };
+        let mut fields = Fields::new(&whole);
+        let Some(field) = fields.next().transpose().map_err(decode_error)? else { break };
         list.advance(whole.len() - fields.rest().len());
         match field {
-            (1, Value::Bytes(metadata)) => set_metadata(page, ListMeta::decode(metadata).map_err(garbled)?)?,
-            (2, Value::Bytes(object)) => return Ok(Some(PodObject::decode_partial(&whole.slice_ref(object)).1)),
+            (1, FieldValue::Bytes(metadata)) => set_metadata(page, ListMeta::decode(metadata).map_err(decode_error)?)?,
+            (2, FieldValue::Bytes(object)) => return Ok(Some(PodObject::decode_partial(&whole.slice_ref(object)).1)),
             _ => {}
         }
     }
@@ -98,13 +102,13 @@ fn next_protobuf(
 pub struct JsonItems<B> {
     text: B,
     /// Up to where it is read.
-    at: usize,
-    place: Place,
+    offset: usize,
+    position: ListPosition,
     metadata: ListMeta,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum ListPosition {
     /// Before the list's first key.
     Start,
     /// Before an item, or the end of the items.
@@ -117,23 +121,23 @@ enum Place {
 
 impl<B: AsRef<[u8]>> JsonItems<B> {
     /// The items of the list that `text` is.
-    pub fn of(text: B) -> Self {
-        Self { text, at: 0, place: Place::Start, metadata: ListMeta::default() }
+    pub fn new(text: B) -> Self {
+        Self { text, offset: 0, position: ListPosition::Start, metadata: ListMeta::default() }
     }
 
-    fn next_pod(&mut self) -> Result<Option<Result<PodObject, Undecodable>>, serde_json::Error> {
+    fn next_pod(&mut self) -> Result<Option<Result<PodObject, UndecodableObject>>, serde_json::Error> {
         if !self.find_item()? {
             return Ok(None);
         }
-        let begin = self.at;
+        let begin = self.offset;
         // One pass, and more only where an item is broken.
-        if let Ok(pod) = self.value::<Pod>() {
+        if let Ok(pod) = self.read_value::<Pod>() {
             return Ok(Some(PodObject::from_pod(pod)));
         }
-        self.at = begin;
-        let item = self.skip()?;
+        self.offset = begin;
+        let item = self.skip_value()?;
         let item = self.text.as_ref().get(item).unwrap_or_default();
-        Ok(Some(wire::decode(item).map(PodObject::from)))
+        Ok(Some(wire::decode_json_pod(item).map(PodObject::from)))
     }
 
     /// Returns the place of the next item in the text; `None` after the last.
@@ -141,101 +145,105 @@ impl<B: AsRef<[u8]>> JsonItems<B> {
     /// # Errors
     /// When the text is no list in JSON.
     pub fn next_item(&mut self) -> Result<Option<Range<usize>>, serde_json::Error> {
-        if self.find_item()? { self.skip().map(Some) } else { Ok(None) }
+        if self.find_item()? { self.skip_value().map(Some) } else { Ok(None) }
     }
 
     /// Goes to the beginning of the next item. Returns whether there is one.
     fn find_item(&mut self) -> Result<bool, serde_json::Error> {
         loop {
-            match self.place {
-                Place::Start => {
+            match self.position {
+                ListPosition::Start => {
                     self.expect(b'{')?;
-                    if self.takes(b'}') { self.end()? } else { self.member()? }
+                    if self.consume_if_next(b'}') { self.expect_end()? } else { self.read_member()? }
                 }
-                Place::Members => {
-                    if self.takes(b'}') {
-                        self.end()?;
+                ListPosition::Members => {
+                    if self.consume_if_next(b'}') {
+                        self.expect_end()?;
                     } else {
                         self.expect(b',')?;
-                        self.member()?;
+                        self.read_member()?;
                     }
                 }
-                Place::Items { is_first } => {
-                    if self.takes(b']') {
-                        self.place = Place::Members;
+                ListPosition::Items { is_first } => {
+                    if self.consume_if_next(b']') {
+                        self.position = ListPosition::Members;
                         continue;
                     }
                     if !is_first {
                         self.expect(b',')?;
                     }
-                    self.place = Place::Items { is_first: false };
-                    self.skip_blanks();
+                    self.position = ListPosition::Items { is_first: false };
+                    self.skip_whitespace();
                     return Ok(true);
                 }
-                Place::End => return Ok(false),
+                ListPosition::End => return Ok(false),
             }
         }
     }
 
     /// Reads a key and its value, of the items only the beginning.
-    fn member(&mut self) -> Result<(), serde_json::Error> {
-        let key: wire::bounded::Text<64> = self.value()?;
+    fn read_member(&mut self) -> Result<(), serde_json::Error> {
+        let key: wire::bounded::BoundedText<64> = self.read_value()?;
         self.expect(b':')?;
-        self.place = Place::Members;
+        self.position = ListPosition::Members;
         match key.as_str() {
-            "items" if self.takes(b'[') => self.place = Place::Items { is_first: true },
+            "items" if self.consume_if_next(b'[') => self.position = ListPosition::Items { is_first: true },
             // Go writes an empty list as null.
-            "items" => self.value::<()>()?,
-            "metadata" => self.metadata = self.value::<Option<ListMeta>>()?.unwrap_or_default(),
+            "items" => self.read_value::<()>()?,
+            "metadata" => self.metadata = self.read_value::<Option<ListMeta>>()?.unwrap_or_default(),
             _ => {
-                self.skip()?;
+                self.skip_value()?;
             }
         }
         Ok(())
     }
 
     /// Takes the end of the list; nothing may follow it.
-    fn end(&mut self) -> Result<(), serde_json::Error> {
-        self.place = Place::End;
-        self.skip_blanks();
-        if self.at < self.text.as_ref().len() { Err(invalid("characters after the list")) } else { Ok(()) }
+    fn expect_end(&mut self) -> Result<(), serde_json::Error> {
+        self.position = ListPosition::End;
+        self.skip_whitespace();
+        if self.offset < self.text.as_ref().len() { Err(invalid_json("characters after the list")) } else { Ok(()) }
     }
 
     /// Reads the value that begins here.
-    fn value<T: for<'a> Deserialize<'a>>(&mut self) -> Result<T, serde_json::Error> {
-        let rest = self.text.as_ref().get(self.at..).unwrap_or_default();
+    fn read_value<T: for<'a> Deserialize<'a>>(&mut self) -> Result<T, serde_json::Error> {
+        let rest = self.text.as_ref().get(self.offset..).unwrap_or_default();
         let mut values = serde_json::Deserializer::from_slice(rest).into_iter();
-        let value = values.next().unwrap_or_else(|| Err(invalid("it ends early")))?;
-        self.at += values.byte_offset();
+        let value = values.next().unwrap_or_else(|| Err(invalid_json("it ends early")))?;
+        self.offset += values.byte_offset();
         Ok(value)
     }
 
     /// Passes over the value that begins here, and returns its place. What is in it need not be UTF-8.
-    fn skip(&mut self) -> Result<Range<usize>, serde_json::Error> {
-        self.skip_blanks();
-        let begin = self.at;
-        self.value::<IgnoredAny>()?;
-        Ok(begin..self.at)
+    fn skip_value(&mut self) -> Result<Range<usize>, serde_json::Error> {
+        self.skip_whitespace();
+        let begin = self.offset;
+        self.read_value::<IgnoredAny>()?;
+        Ok(begin..self.offset)
     }
 
-    fn skip_blanks(&mut self) {
-        let rest = self.text.as_ref().get(self.at..).unwrap_or_default();
-        self.at += rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
+    fn skip_whitespace(&mut self) {
+        let rest = self.text.as_ref().get(self.offset..).unwrap_or_default();
+        self.offset += rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
     }
 
     /// Takes this character if it is next.
-    fn takes(&mut self, character: u8) -> bool {
-        self.skip_blanks();
-        let is_next = self.text.as_ref().get(self.at) == Some(&character);
-        self.at += usize::from(is_next);
+    fn consume_if_next(&mut self, character: u8) -> bool {
+        self.skip_whitespace();
+        let is_next = self.text.as_ref().get(self.offset) == Some(&character);
+        self.offset += usize::from(is_next);
         is_next
     }
 
     fn expect(&mut self, character: u8) -> Result<(), serde_json::Error> {
-        if self.takes(character) { Ok(()) } else { Err(invalid(&format!("expected {:?}", char::from(character)))) }
+        if self.consume_if_next(character) {
+            Ok(())
+        } else {
+            Err(invalid_json(&format!("expected {:?}", char::from(character))))
+        }
     }
 }
 
-fn invalid(problem: &str) -> serde_json::Error {
+fn invalid_json(problem: &str) -> serde_json::Error {
     serde_json::Error::custom(problem)
 }

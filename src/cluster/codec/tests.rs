@@ -4,7 +4,7 @@ use super::*;
 use image_pull_model::facts::PodFacts;
 
 fn json(text: &str) -> Result<WatchEvent, DecodeError> {
-    Encoding::Json.word(&Bytes::copy_from_slice(text.as_bytes()))
+    Encoding::Json.decode_event(&Bytes::copy_from_slice(text.as_bytes()))
 }
 
 /// A field of a text, bytes or a message.
@@ -29,7 +29,7 @@ fn event(kind: &str, object: &[u8]) -> Vec<u8> {
 }
 
 fn protobuf(kind: &str, object: &[u8]) -> Result<WatchEvent, DecodeError> {
-    Encoding::Protobuf.word(&event(kind, object).into())
+    Encoding::Protobuf.decode_event(&event(kind, object).into())
 }
 
 /// The pod of [`POD`].
@@ -54,13 +54,13 @@ fn facts() -> PodFacts {
 }
 
 /// The pod of an event, read to its end, and the event's change and version.
-fn read(word: Result<WatchEvent, DecodeError>) -> (PodChange, String, Result<PodFacts, Undecodable>) {
+fn read(word: Result<WatchEvent, DecodeError>) -> (PodChange, String, Result<PodFacts, UndecodableObject>) {
     let Ok(WatchEvent::Pod { change, version, pod }) = word else { panic!("{word:?} is a pod's event") };
     (change, version, pod.and_then(PodObject::into_facts))
 }
 
 #[test]
-fn a_pod_is_read_whatever_comes_first() {
+fn a_pod_event_is_decoded_in_any_field_order() {
     for (kind, change) in
         [("ADDED", PodChange::Added), ("MODIFIED", PodChange::Modified), ("DELETED", PodChange::Deleted)]
     {
@@ -72,7 +72,7 @@ fn a_pod_is_read_whatever_comes_first() {
 }
 
 #[test]
-fn a_bookmark_says_whether_it_ends_the_beginning() {
+fn a_bookmark_marks_the_end_of_the_initial_events() {
     for (annotations, ends_list) in [
         (r#"{"k8s.io/initial-events-end":"true"}"#, true),
         (r#"{"k8s.io/initial-events-end":"false"}"#, false),
@@ -89,7 +89,7 @@ fn a_bookmark_says_whether_it_ends_the_beginning() {
 }
 
 #[test]
-fn an_error_says_what_and_for_how_long() {
+fn an_error_event_has_a_message_and_retry_after() {
     let expected = |retry_after| WatchEvent::Error(ApiStatus { code: 429, message: "busy".to_owned(), retry_after });
     let object =
         r#"{"kind":"Status","status":"Failure","message":"busy","code":429,"details":{"retryAfterSeconds":3}}"#;
@@ -105,7 +105,7 @@ fn an_error_says_what_and_for_how_long() {
 }
 
 #[test]
-fn an_object_that_is_no_pod_costs_itself_only_and_is_named() {
+fn an_undecodable_object_is_skipped_and_identified() {
     let broken = r#"{"metadata":{"namespace":"shop","name":"web","uid":"u"},"spec":{"containers":{}}}"#;
     for (object, id, named) in [
         (broken, id(), "shop/web: invalid type: map, expected a list"),
@@ -129,26 +129,26 @@ fn an_object_that_is_no_pod_costs_itself_only_and_is_named() {
 }
 
 #[test]
-fn an_event_that_is_too_large_is_known_by_its_beginning() {
+fn an_oversized_event_is_identified_by_its_prefix() {
     let long = "x".repeat(10_000);
     let in_json =
         format!(r#"{{"type":"DELETED","object":{{"kind":"Pod",{},"spec":"{long}"}}}}"#, &POD[1..POD.len() - 1]);
     let in_protobuf = event("DELETED", &[protobuf_pod(), field(2, long)].concat());
     for (encoding, event) in [(Encoding::Json, in_json.as_bytes()), (Encoding::Protobuf, &in_protobuf)] {
-        let (change, _, pod) = read(Ok(encoding.too_large(&event[..4096], 9_000_000)));
-        let expected = Undecodable { id: id(), problem: Problem::TooLarge { bytes: 9_000_000 } };
+        let (change, _, pod) = read(Ok(encoding.decode_oversized_event(&event[..4096], 9_000_000)));
+        let expected = UndecodableObject { id: id(), problem: UndecodableReason::TooLarge { bytes: 9_000_000 } };
         assert_eq!((change, pod), (PodChange::Deleted, Err(expected)));
-        let word = encoding.too_large(&[], 9_000_000);
+        let word = encoding.decode_oversized_event(&[], 9_000_000);
         assert!(matches!(word, WatchEvent::Malformed(_)), "{word:?}");
     }
 }
 
 #[test]
-fn invalid_utf_8_is_replaced_and_costs_nothing_else() {
+fn invalid_utf_8_is_replaced() {
     let name = |name: &[u8]| {
         [br#"{"type":"ADDED","object":{"metadata":{"namespace":"shop","uid":"u","name":""#, name, br#""}}}"#].concat()
     };
-    let (_, _, pod) = read(Encoding::Json.word(&name(b"w\xff").into()));
+    let (_, _, pod) = read(Encoding::Json.decode_event(&name(b"w\xff").into()));
     assert_eq!(pod.unwrap().id, PodId { name: "w\u{fffd}".to_owned(), ..id() });
     let page = [br#"{"metadata":{"resourceVersion":"9"},"items":[{"metadata":{"name":"\xff"#.as_slice()].concat();
     let page = [&page[..page.len() - 4], b"\xff\",\"uid\":\"a\"}},", POD.as_bytes(), b"]}"].concat();
@@ -159,7 +159,7 @@ fn invalid_utf_8_is_replaced_and_costs_nothing_else() {
 }
 
 #[test]
-fn what_the_api_server_says_of_itself_is_bounded() {
+fn texts_of_the_api_server_are_bounded() {
     let long = "9".repeat(100_000);
     let expected = WatchEvent::Bookmark { version: String::new(), ends_list: false };
     assert_eq!(protobuf("BOOKMARK", &protobuf_bookmark(&long, "false")), Ok(expected), "a version that is cut is none");
@@ -167,16 +167,16 @@ fn what_the_api_server_says_of_itself_is_bounded() {
     assert!(status.message.len() < MAX_MESSAGE + 20);
     let list = enveloped(&field(1, [field(2, "9"), field(3, &long)].concat()));
     assert!(page_of(Encoding::Protobuf, &list.into()).is_err(), "a token that is cut is none");
-    assert!(Encoding::status(None, 500, &long.into()).message.len() < MAX_MESSAGE + 20);
+    assert!(Encoding::decode_status(None, 500, &long.into()).message.len() < MAX_MESSAGE + 20);
 }
 
 #[test]
-fn what_is_no_event_at_all_is_garbled() {
+fn a_frame_that_is_no_event_is_a_decode_error() {
     for line in ["", "{", "[]", "null", r#"{"type":"ADDED"}"#, r#"{"type":"BOOKMARK","object":7}"#, "HTTP/1.1 200 OK"] {
         assert!(json(line).is_err(), "{line}");
     }
     for frame in [&b"k8s\0"[..], b"\xff\xff\xff", b"{\"type\":\"ADDED\"}"] {
-        assert!(Encoding::Protobuf.word(&Bytes::from_static(frame)).is_err(), "{frame:?}");
+        assert!(Encoding::Protobuf.decode_event(&Bytes::from_static(frame)).is_err(), "{frame:?}");
     }
 }
 
@@ -184,17 +184,17 @@ fn what_is_no_event_at_all_is_garbled() {
 fn page_of(
     encoding: Encoding,
     body: &Bytes,
-) -> Result<(PageMetadata, Vec<Result<PodFacts, Undecodable>>), DecodeError> {
-    let mut items = encoding.items(body.clone())?;
+) -> Result<(PageMetadata, Vec<Result<PodFacts, UndecodableObject>>), DecodeError> {
+    let mut items = encoding.decode_list(body.clone())?;
     let mut pods = Vec::new();
     while let Some(pod) = items.next_pod()? {
         pods.push(pod.and_then(PodObject::into_facts));
     }
-    Ok((items.page()?, pods))
+    Ok((items.into_page_metadata()?, pods))
 }
 
 #[test]
-fn a_page_is_read_and_a_broken_object_in_it_costs_itself_only() {
+fn a_page_is_decoded_and_undecodable_objects_in_it_are_skipped() {
     let metadata = r#""metadata":{"resourceVersion":"9","continue":"more"}"#;
     let expected = |objects| PageMetadata {
         resource_version: "9".to_owned(),
@@ -208,7 +208,7 @@ fn a_page_is_read_and_a_broken_object_in_it_costs_itself_only() {
         let (read, pods) = page_of(Encoding::Json, &body.into()).expect("it is a page");
         assert_eq!(read, expected(3));
         assert_eq!((&pods[0], &pods[2]), (&Ok(facts()), &Ok(facts())));
-        assert!(matches!(&pods[1], Err(Undecodable { problem: Problem::Malformed(_), .. })));
+        assert!(matches!(&pods[1], Err(UndecodableObject { problem: UndecodableReason::Malformed(_), .. })));
     }
     for items in ["[]", "null", "[ ]"] {
         let body = format!(r#"{{{metadata},"items":{items}}}"#);
@@ -223,7 +223,7 @@ fn a_page_is_read_and_a_broken_object_in_it_costs_itself_only() {
 }
 
 #[test]
-fn half_a_page_is_none() {
+fn a_truncated_page_is_a_decode_error() {
     for body in [
         "",
         "[]",
@@ -245,8 +245,8 @@ fn half_a_page_is_none() {
 }
 
 #[test]
-fn an_error_that_is_no_status_is_its_own_message() {
-    let status = |encoding, body: &'static str| Encoding::status(encoding, 503, &body.into());
+fn an_error_body_that_is_no_status_is_the_message() {
+    let status = |encoding, body: &'static str| Encoding::decode_status(encoding, 503, &body.into());
     assert_eq!(status(None, "<html>\n  no\n backend </html>").message, "<html> no backend </html>");
     assert_eq!(status(Some(Encoding::Json), r#"{"message":"busy","code":429}"#).message, "busy");
     assert_eq!(status(Some(Encoding::Json), r#"{"message":"busy","code":429}"#).code, 503);
@@ -254,7 +254,7 @@ fn an_error_that_is_no_status_is_its_own_message() {
 }
 
 #[test]
-fn a_media_type_is_known_by_its_name() {
+fn the_encoding_is_detected_by_media_type() {
     for (content_type, encoding) in [
         ("application/json", Some(Encoding::Json)),
         ("application/json;stream=watch", Some(Encoding::Json)),
@@ -269,13 +269,13 @@ fn a_media_type_is_known_by_its_name() {
 
 proptest! {
     #[test]
-    fn no_bytes_do_harm(bytes in prop::collection::vec(any::<u8>(), 0..200), in_envelope: bool) {
+    fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), in_envelope: bool) {
         let bytes: Bytes = if in_envelope { [PROTOBUF_MAGIC, &bytes].concat().into() } else { bytes.into() };
         for encoding in [Encoding::Json, Encoding::Protobuf] {
-            drop(encoding.word(&bytes));
-            drop(encoding.too_large(&bytes, bytes.len()));
+            drop(encoding.decode_event(&bytes));
+            drop(encoding.decode_oversized_event(&bytes, bytes.len()));
             drop(page_of(encoding, &bytes));
-            drop(Encoding::status(Some(encoding), 500, &bytes));
+            drop(Encoding::decode_status(Some(encoding), 500, &bytes));
         }
     }
 }

@@ -6,19 +6,19 @@ use super::*;
 type Read = (Vec<Result<Vec<u8>, (usize, Vec<u8>)>>, bool);
 
 /// Everything that comes of the chunks.
-fn read(framing: Framing, chunks: &[&[u8]]) -> Result<Read, OutOfStep> {
-    let mut frames = Frames::new(framing);
+fn read(framing: Framing, chunks: &[&[u8]]) -> Result<Read, InvalidFrameLength> {
+    let mut frames = FrameReader::new(framing);
     let mut read = Vec::new();
     for chunk in chunks {
         frames.push(Bytes::copy_from_slice(chunk));
         while let Some(frame) = frames.next_frame()? {
             read.push(match frame {
-                Frame::Whole(bytes) => Ok(bytes.to_vec()),
-                Frame::TooLarge { beginning, length } => Err((length, beginning.to_vec())),
+                Frame::Complete(bytes) => Ok(bytes.to_vec()),
+                Frame::TooLarge { prefix: beginning, length } => Err((length, beginning.to_vec())),
             });
         }
     }
-    Ok((read, frames.is_between()))
+    Ok((read, frames.is_at_frame_boundary()))
 }
 
 fn delimited(frame: &[u8]) -> Vec<u8> {
@@ -32,7 +32,7 @@ fn line(frame: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn lines_are_cut_at_their_ends_and_blank_ones_are_none() {
+fn lines_are_split_and_blank_lines_are_ignored() {
     let (read, between) = read(Framing::Lines, &[b"a\n\n \nbc", b"d", b"\nrest"]).expect("lines are never out of step");
     assert_eq!(read, [Ok(b"a".to_vec()), Ok(b"bcd".to_vec())]);
     assert!(!between);
@@ -40,8 +40,8 @@ fn lines_are_cut_at_their_ends_and_blank_ones_are_none() {
 
 #[test]
 fn an_object_that_is_too_long_is_skipped_and_the_next_is_read() {
-    let long: Vec<u8> = (0..=MAX_OBJECT).map(|place| b'a' + (place % 23).to_le_bytes()[0]).collect();
-    let skipped = || Err((MAX_OBJECT + 1, long[..BEGINNING].to_vec()));
+    let long: Vec<u8> = (0..=MAX_OBJECT_BYTES).map(|place| b'a' + (place % 23).to_le_bytes()[0]).collect();
+    let skipped = || Err((MAX_OBJECT_BYTES + 1, long[..OVERSIZED_PREFIX_BYTES].to_vec()));
     for (framing, write) in
         [(Framing::Lines, line as fn(&[u8]) -> Vec<u8>), (Framing::LengthDelimited, delimited as fn(&[u8]) -> Vec<u8>)]
     {
@@ -57,7 +57,7 @@ fn an_object_that_is_too_long_is_skipped_and_the_next_is_read() {
 
 #[test]
 fn the_longest_object_is_read() {
-    let longest = vec![b'x'; MAX_OBJECT];
+    let longest = vec![b'x'; MAX_OBJECT_BYTES];
     for (framing, stream) in [(Framing::Lines, line(&longest)), (Framing::LengthDelimited, delimited(&longest))] {
         let chunks: Vec<&[u8]> = stream.chunks(100_000).collect();
         assert_eq!(read(framing, &chunks).expect("it is in step").0, [Ok(longest.clone())]);
@@ -65,14 +65,14 @@ fn the_longest_object_is_read() {
 }
 
 #[test]
-fn a_length_that_is_none_is_out_of_step() {
+fn an_impossible_length_is_an_error() {
     assert!(read(Framing::LengthDelimited, &[b"{\"ty"]).is_err());
     assert!(read(Framing::LengthDelimited, &[&[0xff], &[0xff, 0xff], &[0xff]]).is_err());
 }
 
 proptest! {
     #[test]
-    fn how_a_stream_is_cut_into_chunks_does_not_matter(
+    fn frames_do_not_depend_on_chunk_boundaries(
         bodies in prop::collection::vec(prop::collection::vec(b'a'..=b'z', 1..40), 0..12),
         cuts in prop::collection::vec(0_usize..600, 0..30),
     ) {
@@ -91,7 +91,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_do_harm(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..12)) {
+    fn arbitrary_bytes_do_not_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..12)) {
         let chunks: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).collect();
         for framing in [Framing::Lines, Framing::LengthDelimited] {
             drop(read(framing, &chunks));

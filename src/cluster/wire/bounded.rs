@@ -6,21 +6,21 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
-use super::protobuf::{Field, Invalid, Message, Value};
+use super::protobuf::{Field, FieldValue, InvalidProtobuf, Message};
 use image_pull_model::limits::truncate;
 
-pub(in crate::cluster) use image_pull_model::facts::Exceeded;
+pub(in crate::cluster) use image_pull_model::facts::ExceededLimits;
 
 /// A text of at most `MAX` bytes, a longer one [truncated](truncate) to that. Null is the empty text. Invalid UTF-8 is
 /// replaced, as Go's decoder does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::cluster) struct Text<const MAX: usize> {
+pub(in crate::cluster) struct BoundedText<const MAX: usize> {
     text: String,
     is_truncated: bool,
 }
 
-impl<const MAX: usize> Text<MAX> {
-    fn of(text: &str) -> Self {
+impl<const MAX: usize> BoundedText<MAX> {
+    fn truncated(text: &str) -> Self {
         Self { is_truncated: text.len() > MAX, text: truncate(text, MAX).into_owned() }
     }
 
@@ -33,44 +33,44 @@ impl<const MAX: usize> Text<MAX> {
     }
 
     /// Returns a text that is of no use unless it is whole: the empty one where it was truncated.
-    pub(in crate::cluster) fn whole(self) -> String {
+    pub(in crate::cluster) fn into_untruncated(self) -> String {
         if self.is_truncated { String::new() } else { self.text }
     }
 }
 
-impl<const MAX: usize> From<Text<MAX>> for String {
-    fn from(text: Text<MAX>) -> Self {
+impl<const MAX: usize> From<BoundedText<MAX>> for String {
+    fn from(text: BoundedText<MAX>) -> Self {
         text.text
     }
 }
 
-impl<const MAX: usize> Field for Text<MAX> {
-    fn read(&mut self, value: Value<'_>) -> Result<(), Invalid> {
-        *self = Self::of(&String::from_utf8_lossy(value.bytes()?));
+impl<const MAX: usize> Field for BoundedText<MAX> {
+    fn read(&mut self, value: FieldValue<'_>) -> Result<(), InvalidProtobuf> {
+        *self = Self::truncated(&String::from_utf8_lossy(value.bytes()?));
         Ok(())
     }
 
-    fn exceeded(&self) -> Exceeded {
-        Exceeded { texts: u64::from(self.is_truncated), elements: 0 }
+    fn exceeded(&self) -> ExceededLimits {
+        ExceededLimits { texts: u64::from(self.is_truncated), elements: 0 }
     }
 }
 
-impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
+impl<'de, const MAX: usize> Deserialize<'de> for BoundedText<MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reader<const MAX: usize>;
         impl<const MAX: usize> Visitor<'_> for Reader<MAX> {
-            type Value = Text<MAX>;
+            type Value = BoundedText<MAX>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("a string")
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text::of(text))
+                Ok(BoundedText::truncated(text))
             }
 
             fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Text::default())
+                Ok(BoundedText::default())
             }
         }
         deserializer.deserialize_any(Reader)
@@ -78,7 +78,7 @@ impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
 }
 
 /// An element of a list.
-pub(in crate::cluster) trait Element {
+pub(in crate::cluster) trait ListElement {
     /// Whether anything reads it. What nothing reads takes no place in the list.
     fn is_used(&self) -> bool {
         true
@@ -88,18 +88,18 @@ pub(in crate::cluster) trait Element {
 /// The first `MAX` elements of a list that are used, and the number of the others. Null is the empty list, and an element
 /// that is null the default.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::cluster) struct Few<T, const MAX: usize> {
+pub(in crate::cluster) struct BoundedList<T, const MAX: usize> {
     elements: Vec<T>,
     omitted: u64,
 }
 
-impl<T, const MAX: usize> Default for Few<T, MAX> {
+impl<T, const MAX: usize> Default for BoundedList<T, MAX> {
     fn default() -> Self {
         Self { elements: Vec::new(), omitted: 0 }
     }
 }
 
-impl<T: Element, const MAX: usize> Few<T, MAX> {
+impl<T: ListElement, const MAX: usize> BoundedList<T, MAX> {
     fn push(&mut self, element: T) {
         if !element.is_used() {
             return;
@@ -112,18 +112,18 @@ impl<T: Element, const MAX: usize> Few<T, MAX> {
     }
 }
 
-impl<T, const MAX: usize> Few<T, MAX> {
+impl<T, const MAX: usize> BoundedList<T, MAX> {
     pub(in crate::cluster) fn iter(&self) -> std::slice::Iter<'_, T> {
         self.elements.iter()
     }
 
     /// Whether all elements are there.
-    pub(in crate::cluster) fn is_whole(&self) -> bool {
+    pub(in crate::cluster) fn is_complete(&self) -> bool {
         self.omitted == 0
     }
 }
 
-impl<T, const MAX: usize> IntoIterator for Few<T, MAX> {
+impl<T, const MAX: usize> IntoIterator for BoundedList<T, MAX> {
     type Item = T;
     type IntoIter = std::vec::IntoIter<T>;
 
@@ -132,30 +132,30 @@ impl<T, const MAX: usize> IntoIterator for Few<T, MAX> {
     }
 }
 
-impl<T: Message + Element, const MAX: usize> Field for Few<T, MAX> {
-    fn read(&mut self, value: Value<'_>) -> Result<(), Invalid> {
+impl<T: Message + ListElement, const MAX: usize> Field for BoundedList<T, MAX> {
+    fn read(&mut self, value: FieldValue<'_>) -> Result<(), InvalidProtobuf> {
         self.push(T::decode(value.bytes()?)?);
         Ok(())
     }
 
-    fn exceeded(&self) -> Exceeded {
-        let inside: Exceeded = self.elements.iter().map(Message::exceeded).sum();
-        Exceeded { elements: inside.elements + self.omitted, ..inside }
+    fn exceeded(&self) -> ExceededLimits {
+        let inside: ExceededLimits = self.elements.iter().map(Message::exceeded).sum();
+        ExceededLimits { elements: inside.elements + self.omitted, ..inside }
     }
 }
 
-impl<'de, T: Default + Element + Deserialize<'de>, const MAX: usize> Deserialize<'de> for Few<T, MAX> {
+impl<'de, T: Default + ListElement + Deserialize<'de>, const MAX: usize> Deserialize<'de> for BoundedList<T, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reader<T, const MAX: usize>(PhantomData<T>);
-        impl<'de, T: Default + Element + Deserialize<'de>, const MAX: usize> Visitor<'de> for Reader<T, MAX> {
-            type Value = Few<T, MAX>;
+        impl<'de, T: Default + ListElement + Deserialize<'de>, const MAX: usize> Visitor<'de> for Reader<T, MAX> {
+            type Value = BoundedList<T, MAX>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("a list")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut few = Few::default();
+                let mut few = BoundedList::default();
                 while let Some(element) = list.next_element::<Option<T>>()? {
                     few.push(element.unwrap_or_default());
                 }
@@ -163,7 +163,7 @@ impl<'de, T: Default + Element + Deserialize<'de>, const MAX: usize> Deserialize
             }
 
             fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Few::default())
+                Ok(BoundedList::default())
             }
         }
         deserializer.deserialize_any(Reader(PhantomData))

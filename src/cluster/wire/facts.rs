@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::bounded::Few;
+use super::bounded::BoundedList;
 use super::protobuf::Message;
 use super::{
-    Container, ContainerState, ContainerStatus, Pod, Problem, Spec, Status, Time, Undecodable, Volume, Waiting,
+    Container, ContainerState, ContainerStatus, Pod, PodSpec, PodStatus, Time, UndecodableObject, UndecodableReason,
+    Volume, Waiting,
 };
-use image_pull_model::facts::{ContainerFacts, ContainerKind, ImageFacts, Owner, Phase, PodFacts, PodId, State};
-use image_pull_model::image::{ImageReference, PullPolicy, same_image};
+use image_pull_model::facts::{
+    ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, PodOwner, PodPhase, StateFacts,
+};
+use image_pull_model::image::{ImageReference, PullPolicy, is_same_image};
 use image_pull_model::limits::{MAX_CONTAINERS, MAX_MESSAGE, MAX_POD_MESSAGES, MIN_MESSAGE, truncate};
 use image_pull_model::time::Timestamp;
 
@@ -18,7 +21,7 @@ impl Pod {
     ///
     /// # Errors
     /// When it cannot be told from others.
-    pub(in crate::cluster) fn id(&self) -> Result<PodId, Undecodable> {
+    pub(in crate::cluster) fn id(&self) -> Result<PodId, UndecodableObject> {
         let id = self.metadata.as_ref().map(|metadata| PodId {
             namespace: metadata.namespace.as_str().to_owned(),
             name: metadata.name.as_str().to_owned(),
@@ -26,17 +29,17 @@ impl Pod {
         });
         let id = id.unwrap_or_default();
         if id.name.is_empty() || id.uid.is_empty() {
-            return Err(Undecodable { id, problem: Problem::Anonymous });
+            return Err(UndecodableObject { id, problem: UndecodableReason::MissingIdentity });
         }
         Ok(id)
     }
 
     /// Whether a container of it waits, be it for its image or for something else.
-    pub(in crate::cluster) fn waits(&self) -> bool {
+    pub(in crate::cluster) fn has_waiting_container(&self) -> bool {
         self.status.iter().any(|status| {
             let lists =
                 [&status.container_statuses, &status.init_container_statuses, &status.ephemeral_container_statuses];
-            let mut states = lists.into_iter().flat_map(Few::iter).filter_map(|status| status.state.as_ref());
+            let mut states = lists.into_iter().flat_map(BoundedList::iter).filter_map(|status| status.state.as_ref());
             states.any(|state| state.waiting.is_some())
         })
     }
@@ -45,7 +48,7 @@ impl Pod {
     ///
     /// # Errors
     /// When it cannot be told from others.
-    pub(in crate::cluster) fn into_facts(self) -> Result<PodFacts, Undecodable> {
+    pub(in crate::cluster) fn into_facts(self) -> Result<PodFacts, UndecodableObject> {
         let (id, exceeded) = (self.id()?, self.exceeded());
         let Self { metadata, spec, status } = self;
         let (metadata, spec, status) =
@@ -53,22 +56,22 @@ impl Pod {
         let controller = metadata.owner_references.into_iter().next().unwrap_or_default();
         let condition = |kind: &str| {
             let met = status.conditions.iter().find(|condition| condition.kind.as_str() == kind);
-            met.and_then(|condition| instant(condition.last_transition_time.as_ref()))
+            met.and_then(|condition| to_timestamp(condition.last_transition_time.as_ref()))
         };
         let mut facts = PodFacts {
             id,
-            owner: Owner {
+            owner: PodOwner {
                 kind: controller.kind.into(),
                 name: controller.name.into(),
                 template_hash: metadata.labels.template_hash.into(),
             },
             phase: match status.phase.as_str() {
-                "Succeeded" | "Failed" => Phase::Finished,
-                _ => Phase::Alive,
+                "Succeeded" | "Failed" => PodPhase::Finished,
+                _ => PodPhase::Active,
             },
-            deleting: metadata.deletion_timestamp.is_some(),
-            created: instant(metadata.creation_timestamp.as_ref()),
-            started: instant(status.start_time.as_ref()),
+            is_deleting: metadata.deletion_timestamp.is_some(),
+            created: to_timestamp(metadata.creation_timestamp.as_ref()),
+            started: to_timestamp(status.start_time.as_ref()),
             scheduled: condition("PodScheduled"),
             sandbox_ready: condition("PodReadyToStartContainers"),
             initialized: condition("Initialized"),
@@ -78,24 +81,24 @@ impl Pod {
             pull_secrets: spec.image_pull_secrets.into_iter().map(|secret| secret.name.into()).collect(),
             exceeded,
         };
-        facts.exceeded.texts += share_messages(&mut facts.containers);
+        facts.exceeded.texts += truncate_messages(&mut facts.containers);
         Ok(facts)
     }
 }
 
-fn instant(time: Option<&Time>) -> Option<Timestamp> {
+fn to_timestamp(time: Option<&Time>) -> Option<Timestamp> {
     let Time { seconds, nanos } = *time?;
     let millis = seconds.checked_mul(1000)?.checked_add(nanos / 1_000_000)?;
     (millis != 0).then(|| Timestamp::from_unix_millis(millis))
 }
 
 /// Truncates reasons and messages so that all of a pod keep to [`MAX_POD_MESSAGES`], and returns how many.
-fn share_messages(containers: &mut [ContainerFacts]) -> u64 {
-    let waiting = containers.iter().filter(|container| matches!(container.state, State::Waiting { .. })).count();
+fn truncate_messages(containers: &mut [ContainerFacts]) -> u64 {
+    let waiting = containers.iter().filter(|container| matches!(container.state, StateFacts::Waiting { .. })).count();
     let max = (MAX_POD_MESSAGES / waiting.max(1)).clamp(MIN_MESSAGE, MAX_MESSAGE);
     let mut truncated = 0;
     for container in containers {
-        let State::Waiting { reason, message } = &mut container.state else { continue };
+        let StateFacts::Waiting { reason, message } = &mut container.state else { continue };
         for text in [reason, message] {
             if max < MAX_MESSAGE && text.len() > max {
                 *text = truncate(text, max).into_owned();
@@ -107,10 +110,10 @@ fn share_messages(containers: &mut [ContainerFacts]) -> u64 {
 }
 
 /// Every container that the status or the spec names, in the order of the status.
-fn containers(spec: &Spec, status: Status) -> Vec<ContainerFacts> {
+fn containers(spec: &PodSpec, status: PodStatus) -> Vec<ContainerFacts> {
     let volumes = ImageVolumes::of(&spec.volumes);
     let ephemeral = spec.ephemeral_containers.iter().map(|container| &container.common);
-    let lists: [(Vec<&Container>, Few<ContainerStatus, MAX_CONTAINERS>, ContainerKind); 3] = [
+    let lists: [(Vec<&Container>, BoundedList<ContainerStatus, MAX_CONTAINERS>, ContainerKind); 3] = [
         (spec.init_containers.iter().collect(), status.init_container_statuses, ContainerKind::Init),
         (spec.containers.iter().collect(), status.container_statuses, ContainerKind::App),
         (ephemeral.collect(), status.ephemeral_container_statuses, ContainerKind::Ephemeral),
@@ -150,19 +153,19 @@ fn container_facts(
     // (convertToAPIContainerStatuses, pkg/kubelet/kubelet_pods.go, v1.36.2).
     let has_run_image = !status.image_id.is_empty()
         && container.is_some_and(|container| {
-            !container.image.is_empty() && same_image(status.image.as_str(), container.image.as_str())
+            !container.image.is_empty() && is_same_image(status.image.as_str(), container.image.as_str())
         });
     ContainerFacts {
         has_run_image,
         name: status.name.into(),
         kind: if kind == ContainerKind::Init && restartable { ContainerKind::Sidecar } else { kind },
         images: container.map(|container| volumes.images(container)).unwrap_or_default(),
-        restarts: u32::try_from(status.restart_count).unwrap_or(0),
-        last_run_ended: status
+        restart_count: u32::try_from(status.restart_count).unwrap_or(0),
+        last_finished_at: status
             .last_state
             .and_then(|last| last.terminated)
-            .and_then(|run| instant(run.finished_at.as_ref())),
-        state: status.state.map(state).unwrap_or_default(),
+            .and_then(|run| to_timestamp(run.finished_at.as_ref())),
+        state: status.state.map(container_state).unwrap_or_default(),
     }
 }
 
@@ -174,7 +177,7 @@ struct ImageVolumes<'a> {
 }
 
 impl<'a> ImageVolumes<'a> {
-    fn of<const MAX: usize>(volumes: &'a Few<Volume, MAX>) -> Self {
+    fn of<const MAX: usize>(volumes: &'a BoundedList<Volume, MAX>) -> Self {
         let (mut images, mut by_name) = (Vec::new(), HashMap::new());
         for volume in volumes.iter() {
             let Some(image) = &volume.image else { continue };
@@ -188,7 +191,7 @@ impl<'a> ImageVolumes<'a> {
     /// the limit, since an image that is not known to be needed cannot be seen to fail.
     fn images(&self, container: &Container) -> Vec<ImageFacts> {
         let mut images = vec![image_facts(container.image.as_str(), container.image_pull_policy.as_str())];
-        if !container.volume_mounts.is_whole() {
+        if !container.volume_mounts.is_complete() {
             images.extend(self.images.iter().cloned());
         } else if !self.images.is_empty() {
             let mut mounted = vec![false; self.images.len()];
@@ -210,17 +213,18 @@ fn image_facts(reference: &str, policy: &str) -> ImageFacts {
     ImageFacts { reference: Arc::new(reference), policy }
 }
 
-fn state(state: ContainerState) -> State {
+fn container_state(state: ContainerState) -> StateFacts {
     match state {
         ContainerState { waiting: Some(Waiting { reason, message }), .. } => {
-            State::Waiting { reason: reason.into(), message: message.into() }
+            StateFacts::Waiting { reason: reason.into(), message: message.into() }
         }
         ContainerState { running: Some(running), .. } => {
-            State::Running { started: instant(running.started_at.as_ref()) }
+            StateFacts::Running { started_at: to_timestamp(running.started_at.as_ref()) }
         }
-        ContainerState { terminated: Some(terminated), .. } => {
-            State::Terminated { reason: terminated.reason.into(), finished: instant(terminated.finished_at.as_ref()) }
-        }
-        ContainerState { waiting: None, running: None, terminated: None } => State::Absent,
+        ContainerState { terminated: Some(terminated), .. } => StateFacts::Terminated {
+            reason: terminated.reason.into(),
+            finished_at: to_timestamp(terminated.finished_at.as_ref()),
+        },
+        ContainerState { waiting: None, running: None, terminated: None } => StateFacts::Absent,
     }
 }

@@ -3,18 +3,18 @@
 //! A generated decoder copies whatever a message holds before anybody can look at its size. This one borrows every field,
 //! so that the types of [`bounded`](super::bounded) keep only what they may hold.
 
-use super::bounded::Exceeded;
+use super::bounded::ExceededLimits;
 
 /// A message that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid protobuf: {0}")]
-pub(in crate::cluster) struct Invalid(&'static str);
+pub(in crate::cluster) struct InvalidProtobuf(&'static str);
 
 /// The value of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cluster) enum Value<'a> {
+pub(in crate::cluster) enum FieldValue<'a> {
     /// A varint.
-    Number(u64),
+    Varint(u64),
     /// A text, bytes or a message.
     Bytes(&'a [u8]),
     /// Four or eight bytes, which no field that is read has.
@@ -31,12 +31,12 @@ pub(in crate::cluster) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The fields of a whole message.
-    pub(in crate::cluster) fn of(message: &'a [u8]) -> Self {
+    pub(in crate::cluster) fn new(message: &'a [u8]) -> Self {
         Self { rest: message, is_prefix: false }
     }
 
     /// The fields of the beginning of a message, the last of which may be cut off.
-    pub(in crate::cluster) fn of_prefix(message: &'a [u8]) -> Self {
+    pub(in crate::cluster) fn new_truncated(message: &'a [u8]) -> Self {
         Self { rest: message, is_prefix: true }
     }
 
@@ -46,59 +46,59 @@ impl<'a> Fields<'a> {
     }
 
     /// Returns the bytes of the last field of this number, if there is one.
-    pub(in crate::cluster) fn last_bytes(self, wanted: u32) -> Result<Option<&'a [u8]>, Invalid> {
+    pub(in crate::cluster) fn last_bytes(self, wanted: u32) -> Result<Option<&'a [u8]>, InvalidProtobuf> {
         let mut found = None;
         for field in self {
             match field? {
-                (number, Value::Bytes(bytes)) if number == wanted => found = Some(bytes),
+                (number, FieldValue::Bytes(bytes)) if number == wanted => found = Some(bytes),
                 _ => {}
             }
         }
         Ok(found)
     }
 
-    fn field(&mut self) -> Result<(u32, Value<'a>), Invalid> {
+    fn field(&mut self) -> Result<(u32, FieldValue<'a>), InvalidProtobuf> {
         let key = self.varint()?;
-        let number = u32::try_from(key >> 3).map_err(|_| Invalid("a field number out of range"))?;
+        let number = u32::try_from(key >> 3).map_err(|_| InvalidProtobuf("a field number out of range"))?;
         if number == 0 {
-            return Err(Invalid("a field number of 0"));
+            return Err(InvalidProtobuf("a field number of 0"));
         }
         let value = match key & 7 {
-            0 => Value::Number(self.varint()?),
-            1 => self.bytes(8).map(|_| Value::Fixed)?,
+            0 => FieldValue::Varint(self.varint()?),
+            1 => self.bytes(8).map(|_| FieldValue::Fixed)?,
             2 => {
                 let length = self.varint()?;
-                Value::Bytes(self.bytes(usize::try_from(length).unwrap_or(usize::MAX))?)
+                FieldValue::Bytes(self.bytes(usize::try_from(length).unwrap_or(usize::MAX))?)
             }
-            5 => self.bytes(4).map(|_| Value::Fixed)?,
-            _ => return Err(Invalid("an unknown wire type")),
+            5 => self.bytes(4).map(|_| FieldValue::Fixed)?,
+            _ => return Err(InvalidProtobuf("an unknown wire type")),
         };
         Ok((number, value))
     }
 
-    fn varint(&mut self) -> Result<u64, Invalid> {
+    fn varint(&mut self) -> Result<u64, InvalidProtobuf> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
-            let (byte, rest) = self.rest.split_first().ok_or(Invalid("it ends within a number"))?;
+            let (byte, rest) = self.rest.split_first().ok_or(InvalidProtobuf("it ends within a number"))?;
             self.rest = rest;
             number |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
                 return Ok(number);
             }
         }
-        Err(Invalid("a number of more than 64 bits"))
+        Err(InvalidProtobuf("a number of more than 64 bits"))
     }
 
-    fn bytes(&mut self, length: usize) -> Result<&'a [u8], Invalid> {
+    fn bytes(&mut self, length: usize) -> Result<&'a [u8], InvalidProtobuf> {
         let length = if self.is_prefix { length.min(self.rest.len()) } else { length };
-        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(Invalid("it ends within a field"))?;
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(InvalidProtobuf("it ends within a field"))?;
         self.rest = rest;
         Ok(bytes)
     }
 }
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = Result<(u32, Value<'a>), Invalid>;
+    type Item = Result<(u32, FieldValue<'a>), InvalidProtobuf>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
@@ -112,19 +112,19 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-impl<'a> Value<'a> {
+impl<'a> FieldValue<'a> {
     /// Returns the bytes of a text or message.
-    pub(in crate::cluster) fn bytes(self) -> Result<&'a [u8], Invalid> {
+    pub(in crate::cluster) fn bytes(self) -> Result<&'a [u8], InvalidProtobuf> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
-            Self::Number(_) | Self::Fixed => Err(Invalid("a field of the wrong type")),
+            Self::Varint(_) | Self::Fixed => Err(InvalidProtobuf("a field of the wrong type")),
         }
     }
 
-    fn number(self) -> Result<u64, Invalid> {
+    fn varint(self) -> Result<u64, InvalidProtobuf> {
         match self {
-            Self::Number(number) => Ok(number),
-            Self::Bytes(_) | Self::Fixed => Err(Invalid("a field of the wrong type")),
+            Self::Varint(number) => Ok(number),
+            Self::Bytes(_) | Self::Fixed => Err(InvalidProtobuf("a field of the wrong type")),
         }
     }
 }
@@ -132,16 +132,16 @@ impl<'a> Value<'a> {
 /// A message that is read field by field.
 pub(in crate::cluster) trait Message: Default {
     /// Reads a field. Ignores one of an unknown number.
-    fn read_field(&mut self, number: u32, value: Value<'_>) -> Result<(), Invalid>;
+    fn read_field(&mut self, number: u32, value: FieldValue<'_>) -> Result<(), InvalidProtobuf>;
 
     /// Returns what its fields left out.
-    fn exceeded(&self) -> Exceeded {
-        Exceeded::default()
+    fn exceeded(&self) -> ExceededLimits {
+        ExceededLimits::default()
     }
 
     /// Reads every field of a message.
-    fn read_message(&mut self, message: &[u8]) -> Result<(), Invalid> {
-        for field in Fields::of(message) {
+    fn read_message(&mut self, message: &[u8]) -> Result<(), InvalidProtobuf> {
+        for field in Fields::new(message) {
             let (number, value) = field?;
             self.read_field(number, value)?;
         }
@@ -149,7 +149,7 @@ pub(in crate::cluster) trait Message: Default {
     }
 
     /// Decodes a message.
-    fn decode(message: &[u8]) -> Result<Self, Invalid> {
+    fn decode(message: &[u8]) -> Result<Self, InvalidProtobuf> {
         let mut decoded = Self::default();
         decoded.read_message(message)?;
         Ok(decoded)
@@ -159,34 +159,34 @@ pub(in crate::cluster) trait Message: Default {
 /// A field of a message.
 pub(in crate::cluster) trait Field {
     /// Reads a value; one more of a list, the last one of anything else.
-    fn read(&mut self, value: Value<'_>) -> Result<(), Invalid>;
+    fn read(&mut self, value: FieldValue<'_>) -> Result<(), InvalidProtobuf>;
 
     /// Returns what it left out.
-    fn exceeded(&self) -> Exceeded {
-        Exceeded::default()
+    fn exceeded(&self) -> ExceededLimits {
+        ExceededLimits::default()
     }
 }
 
 impl<M: Message> Field for Option<M> {
-    fn read(&mut self, value: Value<'_>) -> Result<(), Invalid> {
+    fn read(&mut self, value: FieldValue<'_>) -> Result<(), InvalidProtobuf> {
         self.get_or_insert_default().read_message(value.bytes()?)
     }
 
-    fn exceeded(&self) -> Exceeded {
+    fn exceeded(&self) -> ExceededLimits {
         self.as_ref().map(Message::exceeded).unwrap_or_default()
     }
 }
 
 impl Field for bool {
-    fn read(&mut self, value: Value<'_>) -> Result<(), Invalid> {
-        *self = value.number()? != 0;
+    fn read(&mut self, value: FieldValue<'_>) -> Result<(), InvalidProtobuf> {
+        *self = value.varint()? != 0;
         Ok(())
     }
 }
 
 impl Field for i64 {
-    fn read(&mut self, value: Value<'_>) -> Result<(), Invalid> {
-        *self = value.number()?.cast_signed();
+    fn read(&mut self, value: FieldValue<'_>) -> Result<(), InvalidProtobuf> {
+        *self = value.varint()?.cast_signed();
         Ok(())
     }
 }
@@ -198,15 +198,15 @@ macro_rules! message {
             fn read_field(
                 &mut self,
                 number: u32,
-                value: $crate::cluster::wire::protobuf::Value<'_>,
-            ) -> Result<(), $crate::cluster::wire::protobuf::Invalid> {
+                value: $crate::cluster::wire::protobuf::FieldValue<'_>,
+            ) -> Result<(), $crate::cluster::wire::protobuf::InvalidProtobuf> {
                 match number {
                     $($number => $crate::cluster::wire::protobuf::Field::read(&mut self.$field, value),)*
                     _ => Ok(()),
                 }
             }
 
-            fn exceeded(&self) -> $crate::cluster::wire::bounded::Exceeded {
+            fn exceeded(&self) -> $crate::cluster::wire::bounded::ExceededLimits {
                 [$($crate::cluster::wire::protobuf::Field::exceeded(&self.$field)),*].into_iter().sum()
             }
         }
@@ -220,19 +220,19 @@ mod tests {
 
     use super::*;
 
-    fn all(message: &[u8]) -> Vec<Result<(u32, Value<'_>), Invalid>> {
-        Fields::of(message).collect()
+    fn all(message: &[u8]) -> Vec<Result<(u32, FieldValue<'_>), InvalidProtobuf>> {
+        Fields::new(message).collect()
     }
 
     #[test]
     fn fields_are_read_in_order() {
         let message = b"\x08\x96\x01\x12\x02hi\x1d\x00\x00\x00\x00\x21\x00\x00\x00\x00\x00\x00\x00\x00\x12\x00";
         let expected = [
-            (1, Value::Number(150)),
-            (2, Value::Bytes(b"hi")),
-            (3, Value::Fixed),
-            (4, Value::Fixed),
-            (2, Value::Bytes(b"")),
+            (1, FieldValue::Varint(150)),
+            (2, FieldValue::Bytes(b"hi")),
+            (3, FieldValue::Fixed),
+            (4, FieldValue::Fixed),
+            (2, FieldValue::Bytes(b"")),
         ];
         assert_eq!(all(message), expected.map(Ok));
     }
@@ -256,15 +256,15 @@ mod tests {
 
     #[test]
     fn the_last_field_of_a_prefix_may_be_cut_off() {
-        let fields: Vec<_> = Fields::of_prefix(b"\x0a\x01a\x12\x05hi").collect();
-        assert_eq!(fields, [Ok((1, Value::Bytes(b"a"))), Ok((2, Value::Bytes(b"hi")))]);
+        let fields: Vec<_> = Fields::new_truncated(b"\x0a\x01a\x12\x05hi").collect();
+        assert_eq!(fields, [Ok((1, FieldValue::Bytes(b"a"))), Ok((2, FieldValue::Bytes(b"hi")))]);
     }
 
     proptest! {
         #[test]
-        fn no_bytes_do_harm(message in prop::collection::vec(any::<u8>(), 0..100)) {
+        fn arbitrary_bytes_do_not_panic(message in prop::collection::vec(any::<u8>(), 0..100)) {
             prop_assert!(all(&message).len() <= message.len());
-            prop_assert!(Fields::of_prefix(&message).count() <= message.len());
+            prop_assert!(Fields::new_truncated(&message).count() <= message.len());
         }
     }
 }

@@ -2,15 +2,17 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use image_pull_model::facts::{ContainerFacts, ContainerKind, Exceeded, ImageFacts, Owner, Phase, State};
+use image_pull_model::facts::{
+    ContainerFacts, ContainerKind, ExceededLimits, ImageFacts, PodOwner, PodPhase, StateFacts,
+};
 use image_pull_model::image::PullPolicy;
 use image_pull_model::time::Timestamp;
 
-fn decode_text(text: &str) -> Result<PodFacts, Undecodable> {
-    decode(text.as_bytes())
+fn decode_text(text: &str) -> Result<PodFacts, UndecodableObject> {
+    decode_json_pod(text.as_bytes())
 }
 
-fn decode_value(value: &Value) -> Result<PodFacts, Undecodable> {
+fn decode_value(value: &Value) -> Result<PodFacts, UndecodableObject> {
     decode_text(&value.to_string())
 }
 
@@ -64,18 +66,18 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 #[test]
-fn a_pod_is_read_with_everything_that_is_used() {
+fn every_used_field_of_a_pod_is_decoded() {
     let facts = decode_value(&pod()).unwrap();
     let id = PodId { namespace: "shop".to_owned(), name: "web".to_owned(), uid: "u1".to_owned() };
-    let owner = Owner { kind: "ReplicaSet".to_owned(), name: "web-abc".to_owned(), template_hash: "abc".to_owned() };
+    let owner = PodOwner { kind: "ReplicaSet".to_owned(), name: "web-abc".to_owned(), template_hash: "abc".to_owned() };
     let image = |reference: &str, policy| ImageFacts::new(reference, policy);
     let container = |name: &str, kind, images| ContainerFacts {
         name: name.to_owned(),
         kind,
         images,
-        restarts: 2,
-        state: State::Waiting { reason: "ErrImagePull".to_owned(), message: "no".to_owned() },
-        last_run_ended: Some(at(48)),
+        restart_count: 2,
+        state: StateFacts::Waiting { reason: "ErrImagePull".to_owned(), message: "no".to_owned() },
+        last_finished_at: Some(at(48)),
         has_run_image: false,
     };
     let containers = vec![
@@ -95,37 +97,37 @@ fn a_pod_is_read_with_everything_that_is_used() {
         service_account: "robot".to_owned(),
         pull_secrets: vec!["hub".to_owned(), "mirror".to_owned()],
         owner,
-        phase: Phase::Alive,
-        deleting: false,
+        phase: PodPhase::Active,
+        is_deleting: false,
         created: Some(at(40)),
         started: Some(at(41)),
         scheduled: Some(at(42)),
         sandbox_ready: Some(at(43)),
         initialized: None,
         containers,
-        exceeded: Exceeded::default(),
+        exceeded: ExceededLimits::default(),
     };
     assert_eq!(facts, expected);
 }
 
 #[test]
-fn a_pod_without_a_name_or_uid_cannot_be_told_from_others() {
+fn a_pod_without_a_name_or_uid_is_undecodable() {
     for metadata in
         [json!({}), json!(null), json!({ "name": "web" }), json!({ "uid": "u1" }), json!({ "name": "", "uid": "u1" })]
     {
         let problem = decode_value(&json!({ "metadata": metadata })).unwrap_err();
-        assert_eq!(problem.problem, Problem::Anonymous);
+        assert_eq!(problem.problem, UndecodableReason::MissingIdentity);
         let known = |key: &str| metadata.get(key).and_then(Value::as_str).unwrap_or_default();
         assert_eq!((problem.id.name.as_str(), problem.id.uid.as_str()), (known("name"), known("uid")));
     }
-    assert_eq!(decode_text("{}").unwrap_err().problem, Problem::Anonymous);
+    assert_eq!(decode_text("{}").unwrap_err().problem, UndecodableReason::MissingIdentity);
 }
 
 #[test]
 fn everything_but_name_and_uid_may_be_missing() {
     let bare = decode_text(r#"{"metadata":{"name":"web","uid":"u1"}}"#).unwrap();
     assert_eq!(bare.containers, []);
-    assert_eq!((bare.phase, bare.deleting, bare.id.namespace.as_str()), (Phase::Alive, false, ""));
+    assert_eq!((bare.phase, bare.is_deleting, bare.id.namespace.as_str()), (PodPhase::Active, false, ""));
 }
 
 /// Every place in a value, as the keys and positions that lead there.
@@ -144,7 +146,7 @@ fn places(value: &Value) -> Vec<String> {
 }
 
 #[test]
-fn null_is_as_good_as_absent_everywhere() {
+fn null_equals_absent_everywhere() {
     for place in places(&pod()) {
         let mut nulled = pod();
         *nulled.pointer_mut(&place).unwrap() = Value::Null;
@@ -161,7 +163,7 @@ fn null_is_as_good_as_absent_everywhere() {
 }
 
 #[test]
-fn a_wrong_type_anywhere_is_an_error_that_names_the_pod_or_harms_nothing() {
+fn a_wrong_type_is_ignored_or_an_error_that_names_the_pod() {
     for place in places(&pod()) {
         for wrong in [
             json!(true),
@@ -185,7 +187,7 @@ fn a_wrong_type_anywhere_is_an_error_that_names_the_pod_or_harms_nothing() {
 }
 
 #[test]
-fn an_object_whose_name_cannot_be_read_is_called_nameless() {
+fn an_object_without_a_readable_name_is_called_unnamed() {
     let error = decode_text(r#"{"metadata":{"name":7,"uid":"u1"}}"#).unwrap_err();
     assert!(error.to_string().starts_with("a nameless object: "), "{error}");
     for text in ["null", "7", "[]", "\"pod\"", "true"] {
@@ -194,7 +196,7 @@ fn an_object_whose_name_cannot_be_read_is_called_nameless() {
 }
 
 #[test]
-fn unknown_fields_are_passed_over() {
+fn unknown_fields_are_ignored() {
     let mut extended = pod();
     for place in places(&pod()).into_iter().chain([String::new()]) {
         if let Some(Value::Object(object)) = extended.pointer_mut(&place) {
@@ -205,7 +207,7 @@ fn unknown_fields_are_passed_over() {
 }
 
 #[test]
-fn a_status_of_a_container_that_the_spec_has_not_is_read_without_an_image() {
+fn a_container_status_without_a_spec_has_no_image() {
     let mut odd = pod();
     odd["status"]["containerStatuses"][0]["name"] = "stranger".into();
     let facts = decode_value(&odd).unwrap();
@@ -231,7 +233,7 @@ fn a_container_has_run_its_image_where_the_status_names_the_same() {
 }
 
 #[test]
-fn a_restart_count_out_of_range_harms_nothing() {
+fn a_restart_count_out_of_range_is_ignored() {
     for count in [json!(-1), json!(i64::MIN), json!(u64::from(u32::MAX) + 1)] {
         let mut odd = pod();
         odd["status"]["containerStatuses"][0]["restartCount"] = count.clone();
@@ -240,7 +242,7 @@ fn a_restart_count_out_of_range_harms_nothing() {
 }
 
 #[test]
-fn a_time_that_is_none_is_unknown() {
+fn an_invalid_time_is_unknown() {
     for time in ["", "yesterday", "2026-13-40T00:00:00Z", "2026-11-23", "9999999-01-01T00:00:00Z"] {
         let mut odd = pod();
         odd["metadata"]["creationTimestamp"] = time.into();
@@ -248,26 +250,29 @@ fn a_time_that_is_none_is_unknown() {
     }
     let mut micro = pod();
     micro["metadata"]["creationTimestamp"] = "2026-11-23T22:22:40.250000+01:00".into();
-    assert_eq!(decode_value(&micro).unwrap().created, Some(at(40).after(std::time::Duration::from_millis(250))));
+    assert_eq!(
+        decode_value(&micro).unwrap().created,
+        Some(at(40).saturating_add(std::time::Duration::from_millis(250)))
+    );
 }
 
 #[test]
 fn a_pod_with_any_deletion_timestamp_is_deleting() {
     let mut deleting = pod();
     deleting["metadata"]["deletionTimestamp"] = "2026-11-23T21:23:00Z".into();
-    assert!(decode_value(&deleting).unwrap().deleting);
+    assert!(decode_value(&deleting).unwrap().is_deleting);
 }
 
 #[test]
-fn a_finished_phase_is_told_from_every_other() {
+fn finished_phases_are_recognized() {
     for (phase, expected) in [
-        ("Succeeded", Phase::Finished),
-        ("Failed", Phase::Finished),
-        ("Pending", Phase::Alive),
-        ("Running", Phase::Alive),
-        ("Unknown", Phase::Alive),
-        ("failed", Phase::Alive),
-        ("", Phase::Alive),
+        ("Succeeded", PodPhase::Finished),
+        ("Failed", PodPhase::Finished),
+        ("Pending", PodPhase::Active),
+        ("Running", PodPhase::Active),
+        ("Unknown", PodPhase::Active),
+        ("failed", PodPhase::Active),
+        ("", PodPhase::Active),
     ] {
         let mut pod = pod();
         pod["status"]["phase"] = phase.into();
@@ -318,12 +323,12 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_json_whatever_breaks_the_decoder(value in any_json()) {
+    fn arbitrary_json_does_not_panic(value in any_json()) {
         let _ = decode_value(&value);
     }
 
     #[test]
-    fn no_pod_with_one_thing_wrong_breaks_the_decoder(wrong in any_json(), place in any::<proptest::sample::Index>()) {
+    fn a_pod_with_one_arbitrary_field_does_not_panic(wrong in any_json(), place in any::<proptest::sample::Index>()) {
         let mut broken = pod();
         let places = places(&broken);
         *broken.pointer_mut(&places[place.index(places.len())]).unwrap() = wrong;

@@ -6,109 +6,109 @@ use axum::http::Response;
 use tokio::sync::Notify;
 use tokio::time::{Instant, advance};
 
-use super::{Connection, End, Reading};
-use crate::http::Limits;
+use super::{CloseMode, Connection, ResponseProgress};
+use crate::http::ServerLimits;
 
 fn connection() -> Arc<Connection> {
     Arc::new(Connection::new(None, Arc::new(Notify::new())))
 }
 
 /// Waits for the end, and returns how it is to be and how long that took.
-async fn ends(connection: &Connection) -> (End, Duration) {
+async fn closes(connection: &Connection) -> (CloseMode, Duration) {
     let begin = Instant::now();
-    (connection.ends(&Limits::default()).await, begin.elapsed())
+    (connection.until_close(&ServerLimits::default()).await, begin.elapsed())
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
-async fn a_header_has_seconds_and_the_pause_before_it_has_minutes() {
-    let Limits { header, idle, .. } = Limits::default();
+async fn header_timeout_and_idle_timeout_are_separate() {
+    let ServerLimits { header_timeout, idle_timeout, .. } = ServerLimits::default();
     // Every scraper comes again within a minute or two.
-    assert!(header < 10 * SECOND && idle > 120 * SECOND);
+    assert!(header_timeout < 10 * SECOND && idle_timeout > 120 * SECOND);
     let connection = connection();
-    assert_eq!(ends(&connection).await, (End::Close, header));
-    drop(connection.begin());
-    assert_eq!(ends(&connection).await, (End::Close, idle));
+    assert_eq!(closes(&connection).await, (CloseMode::Graceful, header_timeout));
+    drop(connection.begin_request());
+    assert_eq!(closes(&connection).await, (CloseMode::Graceful, idle_timeout));
 
-    drop(connection.begin());
-    advance(idle / 2).await;
+    drop(connection.begin_request());
+    advance(idle_timeout / 2).await;
     // The first byte of another request.
     connection.on_read();
-    assert_eq!(ends(&connection).await, (End::Close, header));
+    assert_eq!(closes(&connection).await, (CloseMode::Graceful, header_timeout));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_byte_now_and_then_does_not_keep_a_connection_open() {
+async fn a_trickling_header_does_not_extend_its_timeout() {
     let connection = connection();
-    drop(connection.begin());
+    drop(connection.begin_request());
     let trickle = async {
         for _ in 0..100 {
             connection.on_read();
             tokio::time::sleep(SECOND).await;
         }
     };
-    let (end, ()) = tokio::join!(ends(&connection), trickle);
-    assert_eq!(end, (End::Close, Limits::default().header));
+    let (end, ()) = tokio::join!(closes(&connection), trickle);
+    assert_eq!(end, (CloseMode::Graceful, ServerLimits::default().header_timeout));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_has_no_limit_here_until_its_response_is_sent() {
+async fn a_request_in_flight_has_no_connection_timeout() {
     let connection = connection();
-    let response = connection.begin().until_sent(Response::new(Body::from("x")));
+    let response = connection.begin_request().until_sent(Response::new(Body::from("x")));
     let answer = async {
         tokio::time::sleep(1000 * SECOND).await;
         drop(response);
     };
-    let (end, ()) = tokio::join!(ends(&connection), answer);
-    assert_eq!(end, (End::Close, 1000 * SECOND + Limits::default().idle));
+    let (end, ()) = tokio::join!(closes(&connection), answer);
+    assert_eq!(end, (CloseMode::Graceful, 1000 * SECOND + ServerLimits::default().idle_timeout));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_takes_no_chunk_in_time_is_cut_off() {
+async fn a_client_that_stalls_on_one_chunk_is_disconnected() {
     let connection = connection();
-    let _in_flight = connection.begin();
-    let reading = Reading::begin(Some(Arc::clone(&connection)));
-    let stall = Limits::default().stall;
+    let _in_flight = connection.begin_request();
+    let reading = ResponseProgress::start(Some(Arc::clone(&connection)));
+    let stall = ServerLimits::default().stall_timeout;
     let read = async {
         // The server may take its time.
         tokio::time::sleep(100 * SECOND).await;
-        reading.on_ready();
-        reading.on_ready();
+        reading.on_chunk_ready();
+        reading.on_chunk_ready();
         tokio::time::sleep(stall * 9 / 10).await;
-        reading.on_taken();
+        reading.on_chunk_sent();
         tokio::time::sleep(stall * 9 / 10).await;
-        reading.on_taken();
+        reading.on_chunk_sent();
         tokio::time::sleep(100 * SECOND).await;
-        reading.on_ready();
+        reading.on_chunk_ready();
     };
-    let (end, ()) = tokio::join!(ends(&connection), read);
-    assert_eq!(end, (End::CutOff, 200 * SECOND + (stall * 9 / 10) * 2 + stall));
+    let (end, ()) = tokio::join!(closes(&connection), read);
+    assert_eq!(end, (CloseMode::Abort, 200 * SECOND + (stall * 9 / 10) * 2 + stall));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_always_takes_the_next_chunk_just_in_time_is_cut_off_too() {
+async fn total_stall_time_is_limited() {
     let connection = connection();
-    let _in_flight = connection.begin();
-    let reading = Reading::begin(Some(Arc::clone(&connection)));
+    let _in_flight = connection.begin_request();
+    let reading = ResponseProgress::start(Some(Arc::clone(&connection)));
     let read = async {
-        reading.on_ready();
+        reading.on_chunk_ready();
         for _ in 0..100 {
-            reading.on_ready();
-            tokio::time::sleep(Limits::default().stall * 9 / 10).await;
-            reading.on_taken();
+            reading.on_chunk_ready();
+            tokio::time::sleep(ServerLimits::default().stall_timeout * 9 / 10).await;
+            reading.on_chunk_sent();
         }
     };
-    let (end, ()) = tokio::join!(ends(&connection), read);
-    assert_eq!(end, (End::CutOff, Limits::default().response));
+    let (end, ()) = tokio::join!(closes(&connection), read);
+    assert_eq!(end, (CloseMode::Abort, ServerLimits::default().total_stall_timeout));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_asked_for_comes_at_once() {
+async fn close_and_abort_requests_take_effect_at_once() {
     let connection = connection();
-    let _in_flight = connection.begin();
-    connection.close();
-    assert_eq!(ends(&connection).await, (End::Close, Duration::ZERO));
-    Reading::begin(Some(Arc::clone(&connection))).cut_off();
-    assert_eq!(ends(&connection).await, (End::CutOff, Duration::ZERO));
+    let _in_flight = connection.begin_request();
+    connection.request_close();
+    assert_eq!(closes(&connection).await, (CloseMode::Graceful, Duration::ZERO));
+    ResponseProgress::start(Some(Arc::clone(&connection))).abort();
+    assert_eq!(closes(&connection).await, (CloseMode::Abort, Duration::ZERO));
 }

@@ -6,8 +6,8 @@ use futures::FutureExt as _;
 use tokio::time::advance;
 
 use super::ConnectionLimit;
-use crate::http::Limits;
-use crate::http::connection::{Connection, End};
+use crate::http::ServerLimits;
+use crate::http::connection::{CloseMode, Connection};
 
 fn client(number: u8) -> SocketAddr {
     (Ipv4Addr::new(10, 0, 0, number), 1).into()
@@ -15,30 +15,30 @@ fn client(number: u8) -> SocketAddr {
 
 /// Whether a connection was asked to close since this was last asked.
 fn is_closed(connection: &Arc<Connection>) -> bool {
-    connection.ends(&Limits::default()).now_or_never() == Some(End::Close)
+    connection.until_close(&ServerLimits::default()).now_or_never() == Some(CloseMode::Graceful)
 }
 
 #[tokio::test(start_paused = true)]
 async fn below_the_limit_nothing_is_closed() {
     let mut limit = ConnectionLimit::new(3);
-    let open: Vec<_> = (0..3).map(|_| limit.open(Some(client(1)))).collect();
+    let open: Vec<_> = (0..3).map(|_| limit.register(Some(client(1)))).collect();
     assert!(limit.has_room(2));
     assert!(!open.iter().any(is_closed));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_one_that_is_idle_longest_makes_room_and_a_busy_one_never_does() {
+async fn the_longest_idle_connection_is_closed_and_a_busy_one_never_is() {
     let mut limit = ConnectionLimit::new(3);
-    let busy = limit.open(Some(client(1)));
-    let _request = busy.begin();
+    let busy = limit.register(Some(client(1)));
+    let _request = busy.begin_request();
     let mut idle = Vec::new();
     for _ in 0..2 {
         advance(Duration::from_secs(1)).await;
-        idle.push(limit.open(Some(client(1))));
+        idle.push(limit.register(Some(client(1))));
     }
     // It has been used since.
     advance(Duration::from_secs(1)).await;
-    drop(idle[0].begin());
+    drop(idle[0].begin_request());
     assert!(limit.has_room(3));
     assert_eq!([&busy, &idle[0], &idle[1]].map(is_closed), [false, false, true]);
     assert!(limit.has_room(3));
@@ -50,27 +50,27 @@ async fn the_one_that_is_idle_longest_makes_room_and_a_busy_one_never_does() {
 #[tokio::test(start_paused = true)]
 async fn a_client_with_many_connections_loses_one_before_a_client_with_few() {
     let mut limit = ConnectionLimit::new(4);
-    let scraper = limit.open(Some(client(1)));
+    let scraper = limit.register(Some(client(1)));
     advance(Duration::from_secs(1)).await;
-    let crowd: Vec<_> = (0..3).map(|_| limit.open(Some(client(2)))).collect();
+    let crowd: Vec<_> = (0..3).map(|_| limit.register(Some(client(2)))).collect();
     assert!(limit.has_room(4) && limit.has_room(5));
     assert_eq!((is_closed(&scraper), crowd.iter().filter(|connection| is_closed(connection)).count()), (false, 2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_that_close_may_take_a_moment_and_no_more_than_the_limit_of_them() {
+async fn closing_connections_are_bounded_by_the_limit() {
     let mut limit = ConnectionLimit::new(2);
-    let idle: Vec<_> = (0..8).map(|_| limit.open(Some(client(1)))).collect();
+    let idle: Vec<_> = (0..8).map(|_| limit.register(Some(client(1)))).collect();
     assert!(limit.has_room(2) && limit.has_room(3));
     assert!(!limit.has_room(4));
     assert_eq!(idle.iter().filter(|connection| is_closed(connection)).count(), 2);
 }
 
 #[test]
-fn the_limit_leaves_files_for_the_rest_of_the_process() {
-    let connections = |files, watches| Limits::default().within_files(files, watches).connections;
-    assert_eq!(connections(usize::MAX, 1), Limits::default().connections);
-    assert_eq!(connections(1024, 1), Limits::default().connections);
+fn the_limit_reserves_file_descriptors() {
+    let connections = |files, watches| ServerLimits::default().within_file_limit(files, watches).max_connections;
+    assert_eq!(connections(usize::MAX, 1), ServerLimits::default().max_connections);
+    assert_eq!(connections(1024, 1), ServerLimits::default().max_connections);
     // Twice as many may be open for a moment: 30 of 64, with 34 for all else.
     assert_eq!(connections(64, 1), 15);
     assert_eq!(connections(256, 50), 62);

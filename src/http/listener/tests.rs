@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-use super::{BadListenAddress, ListenAddress, Listener, Listeners, bind_any, bind_tcp};
+use super::{InvalidListenAddress, ListenAddress, Listener, Listeners, bind_any, bind_tcp};
 
 fn bind(addresses: &[&str]) -> Result<Listeners, String> {
     let addresses: Vec<ListenAddress> = addresses.iter().map(|address| address.parse().unwrap()).collect();
@@ -28,19 +28,19 @@ fn addresses_are_read_as_they_are_shown() {
     assert_eq!("localhost:1".parse(), Ok(ListenAddress::Tcp((Ipv4Addr::LOCALHOST, 1).into())));
     assert_eq!("unix:/run/x".parse(), Ok(ListenAddress::Unix("/run/x".into())));
     for (text, error) in [
-        ("nowhere", BadListenAddress::Form),
-        (":70000", BadListenAddress::Port("70000".to_owned())),
-        ("example.com:80", BadListenAddress::Host("example.com".to_owned())),
-        ("::1:80", BadListenAddress::Host("::1".to_owned())),
-        ("unix://run/x", BadListenAddress::Path),
-        ("unix:///", BadListenAddress::Path),
+        ("nowhere", InvalidListenAddress::Format),
+        (":70000", InvalidListenAddress::Port("70000".to_owned())),
+        ("example.com:80", InvalidListenAddress::Host("example.com".to_owned())),
+        ("::1:80", InvalidListenAddress::Host("::1".to_owned())),
+        ("unix://run/x", InvalidListenAddress::Path),
+        ("unix:///", InvalidListenAddress::Path),
     ] {
         assert_eq!(text.parse::<ListenAddress>(), Err(error), "{text}");
     }
 }
 
 #[tokio::test]
-async fn a_port_without_a_host_takes_connections_of_both_families() {
+async fn a_port_without_a_host_accepts_ipv4_and_ipv6() {
     let mut listeners = bind(&[":0"]).unwrap();
     let port = port(&listeners, 0);
     for address in [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), (Ipv6Addr::LOCALHOST, port).into()] {

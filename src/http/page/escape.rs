@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use askama::filters::Escaper;
 
-use crate::terminal::is_treacherous;
+use crate::terminal::needs_escape;
 
 /// The escaper of every template (askama.toml).
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ impl Escaper for Visible {
 
 /// Lines may break: an error text has several.
 fn is_special(c: char) -> bool {
-    matches!(c, '<' | '>' | '&' | '"' | '\'') || (c != '\n' && is_treacherous(c))
+    matches!(c, '<' | '>' | '&' | '"' | '\'') || (c != '\n' && needs_escape(c))
 }
 
 #[cfg(test)]
@@ -42,7 +42,7 @@ mod tests {
     use super::{Escaper as _, Visible};
 
     #[test]
-    fn nothing_is_markup_and_nothing_hides() {
+    fn markup_and_invisible_characters_are_escaped() {
         for (text, shown) in [
             ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
             ("\"onmouseover='x'&amp;", "&quot;onmouseover=&#39;x&#39;&amp;amp;"),

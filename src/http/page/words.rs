@@ -2,17 +2,17 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::present::{age, instant};
+use crate::present::{format_age, format_rfc3339};
 use image_pull_model::cause::{Cause, CauseGroup};
+use image_pull_model::cause_history::CauseStart;
 use image_pull_model::image::{ImageReference, PullPolicy, default_pull_policy};
-use image_pull_model::replaced::CauseSince;
 use image_pull_model::time::Timestamp;
 
 /// All but what means itself anywhere in a URL (RFC 3986, section 2.3).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A cause as a heading.
-pub(super) fn title(cause: Cause) -> String {
+pub(super) fn cause_title(cause: Cause) -> String {
     let word = |word: &str| match word {
         "dns" | "tls" | "http" | "qps" => word.to_uppercase(),
         _ => word.to_owned(),
@@ -24,7 +24,7 @@ pub(super) fn title(cause: Cause) -> String {
 }
 
 /// Whose move it is.
-pub(super) const fn mover(group: CauseGroup) -> &'static str {
+pub(super) const fn group_owner(group: CauseGroup) -> &'static str {
     match group {
         CauseGroup::Image => "who wrote the image reference",
         CauseGroup::Credentials => "who owns the pull secret",
@@ -37,7 +37,7 @@ pub(super) const fn mover(group: CauseGroup) -> &'static str {
 }
 
 /// The runbook that fits a cause.
-pub(super) const fn runbook(cause: Cause, group: CauseGroup) -> &'static str {
+pub(super) const fn runbook_for(cause: Cause, group: CauseGroup) -> &'static str {
     match (cause, group) {
         (Cause::RateLimited, _) => "ImagePullRateLimited",
         (_, CauseGroup::Image | CauseGroup::Policy) => "ImagePullNeedsChange",
@@ -49,7 +49,7 @@ pub(super) const fn runbook(cause: Cause, group: CauseGroup) -> &'static str {
 }
 
 /// When the kubelet asks the registry, and why.
-pub(super) fn policy(policy: PullPolicy, image: &ImageReference) -> &'static str {
+pub(super) fn pull_policy_text(policy: PullPolicy, image: &ImageReference) -> &'static str {
     match (policy, default_pull_policy(image.raw())) {
         (PullPolicy::Always, PullPolicy::Always) => {
             "the registry is asked at every start; that is the default for an image whose tag is latest or missing"
@@ -68,7 +68,7 @@ pub(super) fn policy(policy: PullPolicy, image: &ImageReference) -> &'static str
 }
 
 /// How a failure ended.
-pub(super) fn outcome(outcome: &str) -> String {
+pub(super) fn outcome_text(outcome: &str) -> String {
     outcome.replace('_', " ")
 }
 
@@ -84,23 +84,23 @@ pub(super) fn basis(basis: &str) -> &'static str {
 }
 
 /// How long the present cause has lasted.
-pub(super) fn cause_since(since: CauseSince, now: Timestamp) -> String {
-    let at_least = if since.observed { "" } else { "at least " };
-    format!("for this cause for {at_least}{}", ago(since.at, now))
+pub(super) fn cause_age_text(since: CauseStart, now: Timestamp) -> String {
+    let at_least = if since.is_observed { "" } else { "at least " };
+    format!("for this cause for {at_least}{}", age_since(since.at, now))
 }
 
 /// An instant for people.
-pub(super) fn clock(at: Timestamp) -> String {
-    instant(at).map_or_else(|| "unknown".to_owned(), |text| text.replace('T', " ").replace('Z', " UTC"))
+pub(super) fn format_time(at: Timestamp) -> String {
+    format_rfc3339(at).map_or_else(|| "unknown".to_owned(), |text| text.replace('T', " ").replace('Z', " UTC"))
 }
 
 /// How long ago an instant was.
-pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
-    age(now.since(at))
+pub(super) fn age_since(at: Timestamp, now: Timestamp) -> String {
+    format_age(now.saturating_duration_since(at))
 }
 
 /// A number with its noun.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub(super) fn pluralize(number: usize, noun: &str) -> String {
     match number {
         1 => format!("1 {noun}"),
         _ if noun.ends_with('y') => format!("{number} {}ies", noun.trim_end_matches('y')),
@@ -120,11 +120,11 @@ mod tests {
 
     #[test]
     fn headings_are_words() {
-        assert_eq!(title(Cause::DnsFailure), "DNS failure");
-        assert_eq!(title(Cause::NotFoundOrDenied), "Not found or denied");
-        assert_eq!(title(Cause::PullQpsExceeded), "Pull QPS exceeded");
+        assert_eq!(cause_title(Cause::DnsFailure), "DNS failure");
+        assert_eq!(cause_title(Cause::NotFoundOrDenied), "Not found or denied");
+        assert_eq!(cause_title(Cause::PullQpsExceeded), "Pull QPS exceeded");
         assert_eq!(
-            (count(1, "registry"), count(2, "registry"), count(0, "pod")),
+            (pluralize(1, "registry"), pluralize(2, "registry"), pluralize(0, "pod")),
             ("1 registry".into(), "2 registries".into(), "0 pods".into())
         );
     }
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn every_cause_has_a_runbook() {
         for cause in Cause::ALL {
-            let name = runbook(*cause, cause.group());
+            let name = runbook_for(*cause, cause.group());
             assert!(RUNBOOKS.iter().any(|(known, _)| *known == name), "{name}");
         }
     }
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_policy_is_explained_by_the_reference() {
-        let why = |written: &str, is: PullPolicy| policy(is, &ImageReference::parse(written));
+        let why = |written: &str, is: PullPolicy| pull_policy_text(is, &ImageReference::parse(written));
         assert!(why("nginx", PullPolicy::Always).contains("latest or missing"));
         assert!(why("nginx:1", PullPolicy::Always).contains("AlwaysPullImages"));
         assert!(why("nginx:1", PullPolicy::IfNotPresent).contains("default for this reference"));

@@ -6,9 +6,9 @@ use futures::FutureExt as _;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{GRACE, ResponseSlots, Slot};
-use crate::http::Limits;
-use crate::http::connection::{Connection, End};
+use super::{MAX_STALL_WHILE_OTHERS_WAIT, ResponseSlot, ResponseSlots};
+use crate::http::ServerLimits;
+use crate::http::connection::{CloseMode, Connection};
 
 /// One client's connection.
 fn connection(client: u8) -> Arc<Connection> {
@@ -17,35 +17,39 @@ fn connection(client: u8) -> Arc<Connection> {
 }
 
 /// Takes a slot for a request on a connection of its own.
-async fn acquire(slots: &Arc<ResponseSlots>, client: u8) -> (Arc<Connection>, Slot) {
+async fn acquire(slots: &Arc<ResponseSlots>, client: u8) -> (Arc<Connection>, ResponseSlot) {
     let connection = connection(client);
     (Arc::clone(&connection), slots.acquire(Some(connection)).await)
 }
 
-fn is_cut_off(connection: &Connection) -> bool {
-    connection.ends(&Limits::default()).now_or_never() == Some(End::CutOff)
+fn is_aborted(connection: &Connection) -> bool {
+    connection.until_close(&ServerLimits::default()).now_or_never() == Some(CloseMode::Abort)
 }
 
 /// Reads a response, a chunk each time, until it is cut off.
-async fn read(connection: Arc<Connection>, slot: Slot, every: Duration) {
-    let _request = connection.begin();
+async fn read(connection: Arc<Connection>, slot: ResponseSlot, every: Duration) {
+    let _request = connection.begin_request();
     let chunks = async {
         loop {
-            slot.reading().on_ready();
+            slot.progress().on_chunk_ready();
             sleep(every).await;
-            slot.reading().on_taken();
+            slot.progress().on_chunk_sent();
         }
     };
     // Without a limit of its own, so that only another request can end it.
-    let limits = Limits { stall: Duration::MAX / 4, response: Duration::MAX / 4, ..Limits::default() };
+    let limits = ServerLimits {
+        stall_timeout: Duration::MAX / 4,
+        total_stall_timeout: Duration::MAX / 4,
+        ..ServerLimits::default()
+    };
     tokio::select! {
         () = chunks => {}
-        end = connection.ends(&limits) => assert_eq!(end, End::CutOff),
+        end = connection.until_close(&limits) => assert_eq!(end, CloseMode::Abort),
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_wait_in_turn_while_all_slots_are_taken() {
+async fn requests_queue_in_order_while_all_slots_are_held() {
     let slots = ResponseSlots::new(2);
     let first = acquire(&slots, 1).await;
     let _second = acquire(&slots, 1).await;
@@ -59,7 +63,7 @@ async fn requests_wait_in_turn_while_all_slots_are_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_is_given_up_does_not_keep_its_turn() {
+async fn an_abandoned_request_leaves_the_queue() {
     let slots = ResponseSlots::new(1);
     let held = acquire(&slots, 1).await;
     let (mut gone, mut next) = (Box::pin(acquire(&slots, 1)), Box::pin(acquire(&slots, 1)));
@@ -78,7 +82,7 @@ async fn a_request_that_is_given_up_does_not_keep_its_turn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_slowest_response_is_ended_for_a_request_that_waits_and_no_other() {
+async fn the_slowest_response_is_aborted_for_a_waiting_request() {
     let slots = ResponseSlots::new(3);
     let begin = Instant::now();
     let mut readers = tokio::task::JoinSet::new();
@@ -90,16 +94,16 @@ async fn the_slowest_response_is_ended_for_a_request_that_waits_and_no_other() {
         readers.spawn(read(connection, slot, every));
     }
     let _served = acquire(&slots, 1).await;
-    assert!(begin.elapsed() < 2 * GRACE, "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < 2 * MAX_STALL_WHILE_OTHERS_WAIT, "{:?}", begin.elapsed());
     assert_eq!(readers.len(), 3);
     assert!(readers.join_next().now_or_never().is_some_and(|ended| ended.is_some()), "the slow one has ended");
     // The others read well: a request waits for them.
-    assert!(timeout(100 * GRACE, acquire(&slots, 1)).await.is_err());
+    assert!(timeout(100 * MAX_STALL_WHILE_OTHERS_WAIT, acquire(&slots, 1)).await.is_err());
     assert_eq!(readers.len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_number_of_slow_clients_keeps_a_scraper_waiting_for_seconds_at_most() {
+async fn slow_clients_delay_a_scraper_by_seconds_at_most() {
     let slots = ResponseSlots::new(8);
     let mut readers = tokio::task::JoinSet::new();
     for _ in 0..200 {
@@ -112,32 +116,32 @@ async fn any_number_of_slow_clients_keeps_a_scraper_waiting_for_seconds_at_most(
             }
         });
     }
-    sleep(GRACE / 2).await;
+    sleep(MAX_STALL_WHILE_OTHERS_WAIT / 2).await;
     for _ in 0..20 {
         let begin = Instant::now();
         let (connection, slot) = acquire(&slots, 2).await;
         // Its turn comes before that of those who hold slots already.
-        assert!(begin.elapsed() <= 2 * GRACE, "{:?}", begin.elapsed());
-        assert!(!is_cut_off(&connection));
+        assert!(begin.elapsed() <= 2 * MAX_STALL_WHILE_OTHERS_WAIT, "{:?}", begin.elapsed());
+        assert!(!is_aborted(&connection));
         drop(slot);
-        sleep(GRACE * 5).await;
+        sleep(MAX_STALL_WHILE_OTHERS_WAIT * 5).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_takes_every_slot_gives_some_to_another_however_well_it_reads() {
+async fn a_client_holding_all_slots_yields_some_to_another() {
     let slots = ResponseSlots::new(4);
     let mut readers = tokio::task::JoinSet::new();
     for _ in 0..4 {
         let (connection, slot) = acquire(&slots, 1).await;
         readers.spawn(read(connection, slot, Duration::from_millis(500)));
     }
-    sleep(2 * GRACE).await;
+    sleep(2 * MAX_STALL_WHILE_OTHERS_WAIT).await;
     let begin = Instant::now();
     let _first = acquire(&slots, 2).await;
-    assert!(begin.elapsed() <= GRACE);
-    let second = timeout(100 * GRACE, acquire(&slots, 2)).await;
+    assert!(begin.elapsed() <= MAX_STALL_WHILE_OTHERS_WAIT);
+    let second = timeout(100 * MAX_STALL_WHILE_OTHERS_WAIT, acquire(&slots, 2)).await;
     // Three against one, then two against two.
     assert!(second.is_ok());
-    assert!(timeout(100 * GRACE, acquire(&slots, 2)).await.is_err());
+    assert!(timeout(100 * MAX_STALL_WHILE_OTHERS_WAIT, acquire(&slots, 2)).await.is_err());
 }

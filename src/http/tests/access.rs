@@ -6,20 +6,25 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use tokio::sync::watch;
 
-use super::{Scrape, Server};
-use crate::http::password::{Checks, Users};
-use crate::http::rate::Rate;
+use super::{FakeScrape, TestServer};
+use crate::http::basic_auth::{PasswordVerifier, Users};
+use crate::http::rate_limiter::RateLimiter;
 use crate::http::web_config::WebConfig;
-use crate::http::{Asked, Config, Refusals, Reviewer, Verdict};
+use crate::http::{AccessDecision, AccessReviewer, HttpConfig, RejectionCounters, RequestAttributes};
 
-fn serving(web: WebConfig, reviewer: Option<Arc<dyn Reviewer>>) -> (Server, Arc<Refusals>) {
-    let refusals = Arc::new(Refusals::default());
+fn start_server(web: WebConfig, reviewer: Option<Arc<dyn AccessReviewer>>) -> (TestServer, Arc<RejectionCounters>) {
+    let refusals = Arc::new(RejectionCounters::default());
     let (_, web) = watch::channel(Arc::new(web));
-    let config = Config { web, reviewer, refusals: Arc::clone(&refusals), ..Config::default() };
-    (Server::with_config(Scrape::Repeat(1), config), refusals)
+    let config = HttpConfig {
+        web_config: web,
+        access_reviewer: reviewer,
+        rejections: Arc::clone(&refusals),
+        ..HttpConfig::default()
+    };
+    (TestServer::with_config(FakeScrape::Repeat(1), config), refusals)
 }
 
-fn refused(refusals: &Refusals, reason: &str) -> u64 {
+fn rejected(refusals: &RejectionCounters, reason: &str) -> u64 {
     refusals.counts().into_iter().find(|(name, _)| *name == reason).unwrap().1
 }
 
@@ -29,13 +34,13 @@ fn basic(pair: &str) -> String {
 
 fn users(name: &str, password: &str) -> Option<Users> {
     let hash = bcrypt::hash(password, 4).unwrap().parse().unwrap();
-    Users::new([(name.to_owned(), hash)].into(), &Checks::new().unwrap())
+    Users::new([(name.to_owned(), hash)].into(), &PasswordVerifier::new().unwrap())
 }
 
 #[test]
-fn a_name_and_a_password_open_everything_and_health_needs_none() {
+fn basic_auth_protects_everything_but_health() {
     let users = users("alice", "pass:word");
-    let (server, refusals) = serving(WebConfig { users, ..WebConfig::default() }, None);
+    let (server, refusals) = start_server(WebConfig { users, ..WebConfig::default() }, None);
     for path in ["/livez", "/readyz", "/healthz"] {
         assert_eq!(server.get(path, "").status, 200, "{path}");
     }
@@ -60,30 +65,30 @@ fn a_name_and_a_password_open_everything_and_health_needs_none() {
     ] {
         assert_eq!(server.get("/metrics", wrong).status, 401, "{wrong}");
     }
-    assert_eq!(refused(&refusals, "unauthenticated"), 17);
+    assert_eq!(rejected(&refusals, "unauthenticated"), 17);
     server.join();
 }
 
 /// Knows tokens by their names.
-struct Doorman;
+struct FakeReviewer;
 
-impl Reviewer for Doorman {
-    fn review(&self, token: String, asked: Asked) -> BoxFuture<'_, Result<Verdict, String>> {
+impl AccessReviewer for FakeReviewer {
+    fn review(&self, token: String, asked: RequestAttributes) -> BoxFuture<'_, Result<AccessDecision, String>> {
         let verdict = match token.as_str() {
-            "prometheus" if asked == (Asked { verb: "get".to_owned(), path: "/metrics".to_owned() }) => {
-                Ok(Verdict::Allowed)
+            "prometheus" if asked == (RequestAttributes { verb: "get".to_owned(), path: "/metrics".to_owned() }) => {
+                Ok(AccessDecision::Allowed)
             }
-            "prometheus" => Ok(Verdict::Forbidden),
+            "prometheus" => Ok(AccessDecision::Forbidden),
             "cursed" => Err("the API server is away".to_owned()),
-            _ => Ok(Verdict::Unknown),
+            _ => Ok(AccessDecision::Unauthenticated),
         };
         ready(verdict).boxed()
     }
 }
 
 #[test]
-fn a_bearer_token_opens_what_its_holder_may_have() {
-    let (server, refusals) = serving(WebConfig::default(), Some(Arc::new(Doorman)));
+fn bearer_tokens_are_authorized_per_path() {
+    let (server, refusals) = start_server(WebConfig::default(), Some(Arc::new(FakeReviewer)));
     let ask = |path: &str, token: &str| server.get(path, &format!("Authorization: Bearer {token}\r\n"));
     assert_eq!(ask("/metrics", "prometheus").status, 200);
     assert_eq!(server.get("/readyz", "").status, 200);
@@ -100,10 +105,10 @@ fn a_bearer_token_opens_what_its_holder_may_have() {
 }
 
 #[test]
-fn headers_of_the_file_are_on_every_answer_and_beat_our_own() {
+fn configured_headers_override_the_defaults() {
     let headers = [("x-frame-options", "deny"), ("content-security-policy", "default-src https:")];
     let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-    let (server, _) = serving(WebConfig { headers, ..WebConfig::default() }, None);
+    let (server, _) = start_server(WebConfig { headers, ..WebConfig::default() }, None);
     for path in ["/metrics", "/livez", "/nothing"] {
         let answer = server.get(path, "");
         assert_eq!(answer.header("x-frame-options"), Some("deny"));
@@ -114,22 +119,22 @@ fn headers_of_the_file_are_on_every_answer_and_beat_our_own() {
 }
 
 #[test]
-fn beyond_the_rate_limit_is_answered_with_when_to_come_back() {
-    let rate = Rate::new(std::time::Duration::from_hours(1), 2);
-    let (server, refusals) = serving(WebConfig { rate, ..WebConfig::default() }, None);
+fn requests_over_the_rate_limit_get_retry_after() {
+    let rate = RateLimiter::new(std::time::Duration::from_hours(1), 2);
+    let (server, refusals) = start_server(WebConfig { rate_limiter: rate, ..WebConfig::default() }, None);
     let codes: Vec<u16> = (0..4).map(|_| server.get("/metrics", "").status).collect();
     assert_eq!(codes, [200, 200, 429, 429]);
     assert_eq!(server.get("/metrics", "").header("retry-after"), Some("5"));
     assert_eq!(server.get("/livez", "").status, 200);
-    assert_eq!(refused(&refusals, "rate_limited"), 3);
+    assert_eq!(rejected(&refusals, "rate_limited"), 3);
     server.join();
 }
 
 #[test]
-fn requests_without_the_right_password_do_not_count_for_the_rate_limit() {
-    let rate = Rate::new(std::time::Duration::from_hours(1), 1);
-    let web = WebConfig { rate, users: users("alice", "right"), ..WebConfig::default() };
-    let (server, _) = serving(web, None);
+fn rejected_credentials_do_not_count_toward_the_rate_limit() {
+    let rate = RateLimiter::new(std::time::Duration::from_hours(1), 1);
+    let web = WebConfig { rate_limiter: rate, users: users("alice", "right"), ..WebConfig::default() };
+    let (server, _) = start_server(web, None);
     for _ in 0..3 {
         assert_eq!(server.get("/metrics", "").status, 401);
         assert_eq!(server.get("/metrics", &basic("alice:wrong")).status, 401);
@@ -140,19 +145,19 @@ fn requests_without_the_right_password_do_not_count_for_the_rate_limit() {
 }
 
 #[test]
-fn the_log_level_changes_only_where_that_is_wanted() {
-    let put = |server: &Server, level: &str| {
-        server.ask(&format!(
+fn the_log_level_endpoint_is_opt_in() {
+    let put = |server: &TestServer, level: &str| {
+        server.send(&format!(
             "PUT /-/log-level HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{level}",
             level.len()
         ))
     };
-    let server = Server::start(Scrape::Repeat(1));
+    let server = TestServer::start(FakeScrape::Repeat(1));
     assert_eq!(put(&server, "debug").status, 404);
     server.join();
     let set = |level: &str| if level == "debug" { Ok(()) } else { Err("no such level".to_owned()) };
-    let config = Config { set_log_level: Some(Arc::new(set)), ..Config::default() };
-    let server = Server::with_config(Scrape::Repeat(1), config);
+    let config = HttpConfig { set_log_level: Some(Arc::new(set)), ..HttpConfig::default() };
+    let server = TestServer::with_config(FakeScrape::Repeat(1), config);
     assert_eq!(put(&server, "debug\n").status, 200);
     let wrong = put(&server, "loud");
     assert_eq!((wrong.status, wrong.text()), (400, "no such level\n"));

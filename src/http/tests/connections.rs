@@ -8,8 +8,8 @@ use axum::extract::ConnectInfo;
 use axum::routing::get;
 use tokio::net::TcpSocket;
 
-use super::{Answer, LONG, Scrape, Server, read_to_end, unchunked};
-use crate::http::{Config, Limits};
+use super::{FakeScrape, LONG, ParsedResponse, TestServer, decode_chunked, read_to_end};
+use crate::http::{HttpConfig, ServerLimits};
 
 const SHORT: Duration = Duration::from_millis(50);
 const GET_METRICS: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -24,11 +24,11 @@ fn check_alive(stream: &mut TcpStream) {
         stream.read_exact(&mut byte).unwrap();
         bytes.extend(byte);
     }
-    assert_eq!(Answer::parse(&bytes).status, 200);
+    assert_eq!(ParsedResponse::parse(&bytes).status, 200);
 }
 
 /// A connection for which the kernel keeps little: by itself it may keep a whole scrape.
-fn connect_narrowly(server: &Server) -> TcpStream {
+fn connect_with_small_buffer(server: &TestServer) -> TcpStream {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let stream = runtime.block_on(async {
         let socket = TcpSocket::new_v4().unwrap();
@@ -41,15 +41,15 @@ fn connect_narrowly(server: &Server) -> TcpStream {
 }
 
 /// A scrape that waits, with what says that it has begun and what lets it go.
-fn waiting() -> (Scrape, mpsc::Receiver<()>, mpsc::Sender<()>) {
+fn blocked_scrape() -> (FakeScrape, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (begun, has_begun) = mpsc::channel();
     let (go, may_go) = mpsc::channel();
-    (Scrape::Wait(begun, Mutex::new(may_go)), has_begun, go)
+    (FakeScrape::Wait(begun, Mutex::new(may_go)), has_begun, go)
 }
 
 #[test]
 fn a_connection_serves_many_requests() {
-    let server = Server::start(Scrape::Repeat(1));
+    let server = TestServer::start(FakeScrape::Repeat(1));
     let mut stream = server.connect();
     for _ in 0..3 {
         check_alive(&mut stream);
@@ -60,17 +60,20 @@ fn a_connection_serves_many_requests() {
 #[test]
 fn a_request_carries_the_address_of_its_client() {
     let address = get(async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string());
-    let server = Server::with_router(Config::default(), move |_| Router::new().route("/", address));
+    let server = TestServer::with_router(HttpConfig::default(), move |_| Router::new().route("/", address));
     let mut stream = server.connect();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-    let answer = Answer::parse(&read_to_end(&mut stream));
+    let answer = ParsedResponse::parse(&read_to_end(&mut stream));
     assert_eq!(answer.text(), stream.local_addr().unwrap().to_string());
     server.join();
 }
 
 #[test]
-fn a_client_that_never_ends_its_header_is_cut_off() {
-    let server = Server::with_limits(Scrape::Repeat(1), Limits { header: SHORT, ..Limits::default() });
+fn an_unfinished_header_times_out() {
+    let server = TestServer::with_limits(
+        FakeScrape::Repeat(1),
+        ServerLimits { header_timeout: SHORT, ..ServerLimits::default() },
+    );
     let mut silent = server.connect();
     let mut slow = server.connect();
     slow.write_all(b"GET /metrics HTTP/1.1\r\nX-A: ").unwrap();
@@ -80,9 +83,9 @@ fn a_client_that_never_ends_its_header_is_cut_off() {
 }
 
 #[test]
-fn a_client_that_trickles_its_header_is_cut_off() {
-    let limits = Limits { header: SHORT, ..Limits::default() };
-    let server = Server::with_limits(Scrape::Repeat(1), limits);
+fn a_trickled_header_times_out() {
+    let limits = ServerLimits { header_timeout: SHORT, ..ServerLimits::default() };
+    let server = TestServer::with_limits(FakeScrape::Repeat(1), limits);
     let mut stream = server.connect();
     stream.set_read_timeout(Some(SHORT / 10)).unwrap();
     #[expect(clippy::disallowed_methods, reason = "a deadline for a real connection")]
@@ -97,8 +100,8 @@ fn a_client_that_trickles_its_header_is_cut_off() {
 }
 
 #[test]
-fn an_oversized_header_is_refused() {
-    let server = Server::start(Scrape::Repeat(1));
+fn an_oversized_header_is_rejected() {
+    let server = TestServer::start(FakeScrape::Repeat(1));
     let header = |length: usize| format!("X-A: {}\r\n", "a".repeat(length));
     assert_eq!(server.get("/livez", &header(15 * 1024)).status, 200);
     assert_eq!(server.get("/livez", &header(16 * 1024)).status, 431);
@@ -108,19 +111,19 @@ fn an_oversized_header_is_refused() {
 
 #[test]
 fn garbage_is_a_bad_request() {
-    let server = Server::start(Scrape::Repeat(1));
+    let server = TestServer::start(FakeScrape::Repeat(1));
     for garbage in
         ["\x01\x02\x03\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n"]
     {
-        assert_eq!(server.ask(garbage).status, 400, "{garbage:?}");
+        assert_eq!(server.send(garbage).status, 400, "{garbage:?}");
     }
     server.join();
 }
 
 #[test]
-fn a_scrape_that_takes_too_long_is_given_up() {
-    let (scrape, has_begun, go) = waiting();
-    let server = Server::with_limits(scrape, Limits { request: SHORT, ..Limits::default() });
+fn a_slow_scrape_times_out() {
+    let (scrape, has_begun, go) = blocked_scrape();
+    let server = TestServer::with_limits(scrape, ServerLimits { request_timeout: SHORT, ..ServerLimits::default() });
     assert_eq!(server.get("/metrics", "").status, 503);
     has_begun.recv().unwrap();
     drop(go);
@@ -128,34 +131,36 @@ fn a_scrape_that_takes_too_long_is_given_up() {
 }
 
 #[test]
-fn a_client_that_does_not_read_loses_its_response() {
-    let server =
-        Server::with_limits(Scrape::Repeat(8 << 20), Limits { response: SHORT, scrapes: 1, ..Limits::default() });
-    let mut deaf = connect_narrowly(&server);
+fn a_client_that_does_not_read_is_disconnected() {
+    let server = TestServer::with_limits(
+        FakeScrape::Repeat(8 << 20),
+        ServerLimits { total_stall_timeout: SHORT, max_scrapes: 1, ..ServerLimits::default() },
+    );
+    let mut deaf = connect_with_small_buffer(&server);
     deaf.write_all(GET_METRICS).unwrap();
     deaf.read_exact(&mut [0]).unwrap();
     // There is one place for a scrape, so this one is answered only once the other has been dropped.
-    assert_eq!(server.ask("HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").status, 200);
+    assert_eq!(server.send("HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").status, 200);
     assert!(read_to_end(&mut deaf).len() < 32 << 20);
     server.join();
 }
 
 #[test]
-fn a_scrape_that_breaks_off_does_not_pass_for_a_whole_one() {
-    let server = Server::start(Scrape::Break);
+fn a_failed_scrape_ends_with_a_broken_chunked_body() {
+    let server = TestServer::start(FakeScrape::Break);
     let mut stream = server.connect();
     stream.write_all(GET_METRICS).unwrap();
     let bytes = read_to_end(&mut stream);
     // It may break off before its header is sent.
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
-    assert_eq!(end.and_then(|end| unchunked(&bytes[end + 4..])), None);
+    assert_eq!(end.and_then(|end| decode_chunked(&bytes[end + 4..])), None);
     server.join();
 }
 
 #[test]
 fn connections_beyond_the_limit_wait_while_all_are_busy() {
-    let (scrape, has_begun, go) = waiting();
-    let server = Server::with_limits(scrape, Limits { connections: 1, ..Limits::default() });
+    let (scrape, has_begun, go) = blocked_scrape();
+    let server = TestServer::with_limits(scrape, ServerLimits { max_connections: 1, ..ServerLimits::default() });
     let mut first = server.connect();
     first.write_all(GET_METRICS).unwrap();
     has_begun.recv().unwrap();
@@ -164,7 +169,7 @@ fn connections_beyond_the_limit_wait_while_all_are_busy() {
     second.set_read_timeout(Some(SHORT)).unwrap();
     assert_eq!(second.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
     go.send(()).unwrap();
-    let answer = Answer::parse(&read_to_end(&mut first));
+    let answer = ParsedResponse::parse(&read_to_end(&mut first));
     assert_eq!((answer.status, answer.text()), (200, "waited"));
     second.set_read_timeout(Some(LONG)).unwrap();
     second.read_exact(&mut [0]).unwrap();
@@ -172,8 +177,9 @@ fn connections_beyond_the_limit_wait_while_all_are_busy() {
 }
 
 #[test]
-fn idle_connections_make_room_for_others() {
-    let server = Server::with_limits(Scrape::Repeat(1), Limits { connections: 2, ..Limits::default() });
+fn idle_connections_are_closed_for_new_ones() {
+    let server =
+        TestServer::with_limits(FakeScrape::Repeat(1), ServerLimits { max_connections: 2, ..ServerLimits::default() });
     let mut used = server.connect();
     check_alive(&mut used);
     let (mut fresh, mut half) = (server.connect(), server.connect());
@@ -188,9 +194,9 @@ fn idle_connections_make_room_for_others() {
 }
 
 #[test]
-fn stopping_ends_idle_connections_and_lets_requests_finish() {
-    let (scrape, has_begun, go) = waiting();
-    let mut server = Server::start(scrape);
+fn shutdown_closes_idle_connections_and_drains_requests() {
+    let (scrape, has_begun, go) = blocked_scrape();
+    let mut server = TestServer::start(scrape);
     let (mut idle, mut fresh) = (server.connect(), server.connect());
     check_alive(&mut idle);
     let mut busy = server.connect();
@@ -202,15 +208,15 @@ fn stopping_ends_idle_connections_and_lets_requests_finish() {
     assert_eq!(read_to_end(&mut fresh), b"");
     assert!(TcpStream::connect(server.address).is_err());
     go.send(()).unwrap();
-    let answer = Answer::parse(&read_to_end(&mut busy));
+    let answer = ParsedResponse::parse(&read_to_end(&mut busy));
     assert_eq!((answer.status, answer.text()), (200, "waited"));
     server.join();
 }
 
 #[test]
-fn stopping_does_not_wait_for_ever() {
-    let (scrape, has_begun, go) = waiting();
-    let mut server = Server::with_limits(scrape, Limits { drain: SHORT, ..Limits::default() });
+fn shutdown_is_bounded_by_the_drain_timeout() {
+    let (scrape, has_begun, go) = blocked_scrape();
+    let mut server = TestServer::with_limits(scrape, ServerLimits { drain_timeout: SHORT, ..ServerLimits::default() });
     let mut busy = server.connect();
     busy.write_all(GET_METRICS).unwrap();
     has_begun.recv().unwrap();

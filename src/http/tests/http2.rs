@@ -11,27 +11,27 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{LONG, Probe, Scrape};
+use super::{FakeBackend, FakeScrape, LONG};
 use crate::http::connection::Connection;
-use crate::http::server::Server;
-use crate::http::{Config, Limits, Refusals, router};
+use crate::http::server::ConnectionServer;
+use crate::http::{HttpConfig, RejectionCounters, ServerLimits, router};
 
 /// A server of HTTP/2, without the TLS before it.
 struct Served {
     tasks: JoinSet<()>,
     stop: watch::Sender<()>,
-    refusals: Arc<Refusals>,
+    refusals: Arc<RejectionCounters>,
 }
 
-fn serve(scrape: Scrape, limits: Limits) -> (Served, DuplexStream) {
-    let (refusals, (stop, stopping)) = (Arc::<Refusals>::default(), watch::channel(()));
-    let config = Config { limits, refusals: Arc::clone(&refusals), ..Config::default() };
-    let router: Router = router(Arc::new(Probe(scrape)), &config);
+fn serve(scrape: FakeScrape, limits: ServerLimits) -> (Served, DuplexStream) {
+    let (refusals, (stop, stopping)) = (Arc::<RejectionCounters>::default(), watch::channel(()));
+    let config = HttpConfig { limits, rejections: Arc::clone(&refusals), ..HttpConfig::default() };
+    let router: Router = router(Arc::new(FakeBackend(scrape)), &config);
     let peer = (Ipv4Addr::LOCALHOST, 1).into();
     let connection = Arc::new(Connection::new(Some(peer), Arc::new(Notify::new())));
     let (client, stream) = duplex(64 * 1024);
     let mut tasks = JoinSet::new();
-    tasks.spawn(Arc::new(Server { router, config, connection }).http2(Box::new(stream), stopping));
+    tasks.spawn(Arc::new(ConnectionServer { router, config, connection }).http2(Box::new(stream), stopping));
     (Served { tasks, stop, refusals }, client)
 }
 
@@ -58,8 +58,8 @@ fn get(path: &str) -> Request<()> {
 }
 
 #[tokio::test]
-async fn requests_are_answered_side_by_side_until_the_server_stops() {
-    let (mut served, stream) = serve(Scrape::Repeat(20_000), Limits::default());
+async fn requests_are_served_concurrently_until_shutdown() {
+    let (mut served, stream) = serve(FakeScrape::Repeat(20_000), ServerLimits::default());
     let mut requests = served.connect(stream).await;
     let answers: Vec<_> =
         ["/metrics", "/livez"].map(|path| requests.send_request(get(path), true).unwrap().0).into_iter().collect();
@@ -80,9 +80,9 @@ async fn requests_are_answered_side_by_side_until_the_server_stops() {
 }
 
 #[tokio::test]
-async fn a_client_that_withholds_its_window_is_cut_off() {
-    let limits = Limits { stall: Duration::from_millis(50), ..Limits::default() };
-    let (mut served, stream) = serve(Scrape::Repeat(1 << 20), limits);
+async fn a_client_that_withholds_its_window_is_disconnected() {
+    let limits = ServerLimits { stall_timeout: Duration::from_millis(50), ..ServerLimits::default() };
+    let (mut served, stream) = serve(FakeScrape::Repeat(1 << 20), limits);
     let mut requests = served.connect(stream).await;
     let (answer, _) = requests.send_request(get("/metrics"), true).unwrap();
     // It reads what its window allows, and never opens it again.
@@ -102,20 +102,20 @@ async fn a_client_that_withholds_its_window_is_cut_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_without_a_request_is_closed_in_time() {
-    let limits = Limits::default();
-    let (mut served, stream) = serve(Scrape::Repeat(1), limits);
+async fn an_idle_connection_times_out() {
+    let limits = ServerLimits::default();
+    let (mut served, stream) = serve(FakeScrape::Repeat(1), limits);
     let mut requests = served.connect(stream).await;
     let begin = tokio::time::Instant::now();
     let (answer, _) = requests.send_request(get("/livez"), true).unwrap();
     assert_eq!(answer.await.unwrap().status(), 200);
-    timeout(2 * limits.idle, async { while served.tasks.join_next().await.is_some() {} }).await.unwrap();
-    assert!(begin.elapsed() >= limits.idle && begin.elapsed() < limits.idle + limits.header);
+    timeout(2 * limits.idle_timeout, async { while served.tasks.join_next().await.is_some() {} }).await.unwrap();
+    assert!(begin.elapsed() >= limits.idle_timeout && begin.elapsed() < limits.idle_timeout + limits.header_timeout);
 }
 
 #[tokio::test]
 async fn the_settings_bound_streams_and_headers() {
-    let (mut served, stream) = serve(Scrape::Repeat(1), Limits::default());
+    let (mut served, stream) = serve(FakeScrape::Repeat(1), ServerLimits::default());
     let mut requests = served.connect(stream).await;
     let (answer, _) = requests.send_request(get("/livez"), true).unwrap();
     assert_eq!(answer.await.unwrap().status(), 200);
@@ -134,7 +134,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_flood_of_requests_that_are_reset_ends_the_connection() {
-    let (mut served, mut stream) = serve(Scrape::Repeat(1), Limits::default());
+    let (mut served, mut stream) = serve(FakeScrape::Repeat(1), ServerLimits::default());
     let mut flood = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     flood.extend(frame(4, 0, 0, b""));
     for number in 0..1000 {

@@ -15,9 +15,9 @@ use tokio_rustls::rustls::{
 };
 use webpki::EndEntityCert;
 
-use super::Problem;
-use super::file::at;
-use super::protection::Clients;
+use super::ConfigProblem;
+use super::file::problem_at;
+use super::protection::ClientRequirement;
 
 /// Whether a client has to have a certificate, and whether it is checked: Go's names, in the toolkit's spelling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -34,12 +34,12 @@ pub(super) enum ClientAuth {
 
 impl ClientAuth {
     /// Returns which clients it lets in.
-    pub(super) fn clients(self, has_ca: bool) -> Clients {
+    pub(super) fn clients(self, has_ca: bool) -> ClientRequirement {
         match self {
-            Self::NoClientCert | Self::RequestClientCert | Self::VerifyClientCertIfGiven => Clients::Any,
-            Self::RequireAnyClientCert => Clients::WithCertificate,
-            Self::RequireAndVerifyClientCert if has_ca => Clients::SignedByConfiguredCa,
-            Self::RequireAndVerifyClientCert => Clients::SignedBySystemRoots,
+            Self::NoClientCert | Self::RequestClientCert | Self::VerifyClientCertIfGiven => ClientRequirement::Any,
+            Self::RequireAnyClientCert => ClientRequirement::WithCertificate,
+            Self::RequireAndVerifyClientCert if has_ca => ClientRequirement::SignedByConfiguredCa,
+            Self::RequireAndVerifyClientCert => ClientRequirement::SignedBySystemRoots,
         }
     }
 }
@@ -52,29 +52,32 @@ pub(super) fn verifier(
     place: Location,
     provider: &Arc<CryptoProvider>,
     notes: &mut Vec<String>,
-) -> Result<Arc<dyn ClientCertVerifier>, Problem> {
+) -> Result<Arc<dyn ClientCertVerifier>, ConfigProblem> {
     use ClientAuth::{
         NoClientCert, RequestClientCert, RequireAndVerifyClientCert, RequireAnyClientCert, VerifyClientCertIfGiven,
     };
     let is_verifying = matches!(auth, VerifyClientCertIfGiven | RequireAndVerifyClientCert);
     if auth == NoClientCert && ca.is_some() {
         let text = "a client CA checks nobody without client_auth_type: set it to RequireAndVerifyClientCert";
-        return Err(at(place, text));
+        return Err(problem_at(place, text));
     }
     if let Some(san) = sans.first().filter(|_| !is_verifying) {
         let text = "client_allowed_sans proves nothing of certificates that nobody has verified: set client_auth_type \
                     to RequireAndVerifyClientCert";
-        return Err(at(san.referenced, text));
+        return Err(problem_at(san.referenced, text));
     }
     if let Some(san) = sans.iter().find(|san| san.value.contains('@')) {
-        return Err(at(san.referenced, "e-mail addresses are not supported: name a DNS name, an IP address or a URI"));
+        return Err(problem_at(
+            san.referenced,
+            "e-mail addresses are not supported: name a DNS name, an IP address or a URI",
+        ));
     }
     if !is_verifying {
         let is_required = auth == RequireAnyClientCert;
         return Ok(match auth {
             NoClientCert => WebPkiClientVerifier::no_client_auth(),
             RequestClientCert | RequireAnyClientCert | VerifyClientCertIfGiven | RequireAndVerifyClientCert => {
-                Arc::new(AnyCertificate { is_required, provider: Arc::clone(provider) })
+                Arc::new(AnyCertificateVerifier { is_required, provider: Arc::clone(provider) })
             }
         });
     }
@@ -87,12 +90,12 @@ pub(super) fn verifier(
     let builder = if auth == VerifyClientCertIfGiven { builder.allow_unauthenticated() } else { builder };
     // A hundred names would make every handshake long; Go leaves them out, too.
     let builder = if is_of_system { builder.clear_root_hint_subjects() } else { builder };
-    let chain = builder.build().map_err(|error| at(place, format!("the client CA cannot be used: {error}")))?;
+    let chain = builder.build().map_err(|error| problem_at(place, format!("the client CA cannot be used: {error}")))?;
     if sans.is_empty() {
         return Ok(chain);
     }
     let names = sans.iter().map(|san| san.value.clone()).collect();
-    Ok(Arc::new(Named { chain, names }))
+    Ok(Arc::new(SanVerifier { chain, names }))
 }
 
 fn configured_roots(
@@ -100,8 +103,8 @@ fn configured_roots(
     place: Location,
     provider: &CryptoProvider,
     notes: &mut Vec<String>,
-) -> Result<RootCertStore, Problem> {
-    let unusable = |why: &str| at(place, format!("the client CA cannot be used: {why}"));
+) -> Result<RootCertStore, ConfigProblem> {
+    let unusable = |why: &str| problem_at(place, format!("the client CA cannot be used: {why}"));
     let mut roots = RootCertStore::empty();
     for certificate in ca {
         roots.add(certificate).map_err(|error| unusable(&error.to_string()))?;
@@ -125,12 +128,12 @@ fn is_supported(root: &TrustAnchor<'_>, provider: &CryptoProvider) -> bool {
     known.map(|known| known.public_key_alg_id()).any(|known| algorithm.starts_with(known.as_ref()))
 }
 
-fn system_roots(auth: ClientAuth, place: Location, notes: &mut Vec<String>) -> Result<RootCertStore, Problem> {
+fn system_roots(auth: ClientAuth, place: Location, notes: &mut Vec<String>) -> Result<RootCertStore, ConfigProblem> {
     let mut roots = RootCertStore::empty();
     let (count, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if count == 0 {
         let text = format!("{auth:?} needs client_ca_file or client_ca: the system has no root certificates");
-        return Err(at(place, text));
+        return Err(problem_at(place, text));
     }
     notes.push(format!("{auth:?} without a client CA trusts all {count} root certificates of the system"));
     Ok(roots)
@@ -138,12 +141,12 @@ fn system_roots(auth: ClientAuth, place: Location, notes: &mut Vec<String>) -> R
 
 /// Asks for a certificate and takes any: the client has its key, and that is all that is known.
 #[derive(Debug)]
-struct AnyCertificate {
+struct AnyCertificateVerifier {
     is_required: bool,
     provider: Arc<CryptoProvider>,
 }
 
-impl ClientCertVerifier for AnyCertificate {
+impl ClientCertVerifier for AnyCertificateVerifier {
     fn client_auth_mandatory(&self) -> bool {
         self.is_required
     }
@@ -186,12 +189,12 @@ impl ClientCertVerifier for AnyCertificate {
 
 /// Takes certificates that the CA has signed for one of these names.
 #[derive(Debug)]
-struct Named {
+struct SanVerifier {
     chain: Arc<dyn ClientCertVerifier>,
     names: Vec<String>,
 }
 
-impl Named {
+impl SanVerifier {
     fn is_allowed(&self, certificate: &EndEntityCert<'_>) -> bool {
         let is_listed = |name: &str| self.names.iter().any(|allowed| allowed == name);
         let is_for = |address: IpAddr| {
@@ -202,7 +205,7 @@ impl Named {
     }
 }
 
-impl ClientCertVerifier for Named {
+impl ClientCertVerifier for SanVerifier {
     fn client_auth_mandatory(&self) -> bool {
         self.chain.client_auth_mandatory()
     }

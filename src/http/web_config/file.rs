@@ -14,14 +14,14 @@ use serde_saphyr::{Location, Spanned};
 
 use super::protection::Protection;
 use super::tls::{self, TlsSection};
-use super::{BadWebConfig, Problem, WebConfig};
-use crate::http::password::{Checks, Users};
-use crate::http::rate::Rate;
+use super::{ConfigProblem, InvalidWebConfig, WebConfig};
+use crate::http::basic_auth::{PasswordVerifier, Users};
+use crate::http::rate_limiter::RateLimiter;
 
 /// The file as it is written.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct File {
+struct ConfigFile {
     tls_server_config: Option<Spanned<TlsSection>>,
     http_server_config: Option<HttpSection>,
     basic_auth_users: Option<BTreeMap<String, Spanned<String>>>,
@@ -61,93 +61,93 @@ struct RateSection {
 }
 
 /// What the files held at one moment, before anything of it was checked.
-pub(super) struct Read {
+pub(super) struct LoadedFiles {
     path: PathBuf,
-    file: Result<File, Problem>,
+    file: Result<ConfigFile, ConfigProblem>,
     /// The files that the TLS section names.
-    named: tls::Named,
+    tls_files: tls::TlsFiles,
     /// Of everything read, so that two reads can be compared.
     digest: Digest,
 }
 
-impl Read {
+impl LoadedFiles {
     /// Reads the file at `path` and all it names. A file that cannot be read is a problem for [`Self::check`].
-    pub(super) fn of(path: &Path) -> Self {
+    pub(super) fn load(path: &Path) -> Self {
         let mut digest = digest::Context::new(&digest::SHA256);
         let text = fs::read(path).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
         digest.update(text.as_deref().map_or(b"unreadable", str::as_bytes));
-        let file = text.map_err(|error| whole(format!("cannot be read: {error}"))).and_then(|text| parse(&text));
+        let file = text.map_err(|error| file_problem(format!("cannot be read: {error}"))).and_then(|text| parse(&text));
         let section = file.as_ref().ok().and_then(|file| file.tls_server_config.as_ref());
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
-        let named = section.map(|section| tls::Named::read(&section.value, folder)).unwrap_or_default();
+        let named = section.map(|section| tls::TlsFiles::read(&section.value, folder)).unwrap_or_default();
         named.update(&mut digest);
-        Self { path: path.to_owned(), file, named, digest: digest.finish() }
+        Self { path: path.to_owned(), file, tls_files: named, digest: digest.finish() }
     }
 
     /// Returns whether another read found the same.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
+    pub(super) fn has_same_content(&self, other: &Self) -> bool {
         self.digest.as_ref() == other.digest.as_ref()
     }
 
     /// Checks everything. Passwords are checked with the cache and the queues of `checks`.
-    pub(super) fn check(&self, checks: &Arc<Checks>) -> Result<WebConfig, BadWebConfig> {
+    pub(super) fn check(&self, checks: &Arc<PasswordVerifier>) -> Result<WebConfig, InvalidWebConfig> {
         let path = self.path.clone();
         let file = match &self.file {
             Ok(file) => file,
-            Err(problem) => return Err(BadWebConfig { path, problems: vec![problem.clone()] }),
+            Err(problem) => return Err(InvalidWebConfig { path, problems: vec![problem.clone()] }),
         };
         let mut problems = Vec::new();
         let headers = file.http_server_config.as_ref().and_then(|section| section.headers.as_ref());
         let headers = headers.map(|headers| headers.check(&mut problems)).unwrap_or_default();
         let has_http2 = file.http_server_config.as_ref().and_then(|section| section.http2).unwrap_or(true);
         let tls =
-            file.tls_server_config.as_ref().and_then(|tls| tls::check(tls, &self.named, has_http2, &mut problems));
+            file.tls_server_config.as_ref().and_then(|tls| tls::check(tls, &self.tls_files, has_http2, &mut problems));
         let users = file.basic_auth_users.as_ref().and_then(|users| check_users(users, checks, &mut problems));
         let rate = file.rate_limit.as_ref().and_then(|section| section.check(&mut problems));
         let protection = Protection {
             tls: tls.is_some(),
             users: users.is_some(),
             clients: tls.as_ref().map(|tls| tls.clients).unwrap_or_default(),
-            names: tls.as_ref().is_some_and(|tls| tls.names),
+            client_sans: tls.as_ref().is_some_and(|tls| tls.client_sans),
         };
-        let (tls, mut notes) = tls.map_or_else(Default::default, |tls| (Some(tls.acceptor), tls.notes));
-        notes.extend(users.iter().flat_map(Users::notes));
-        let config = WebConfig { tls, headers, users, rate, protection, notes };
+        let (tls, mut notes) = tls.map_or_else(Default::default, |tls| (Some(tls.acceptor), tls.warnings));
+        notes.extend(users.iter().flat_map(Users::warnings));
+        let config = WebConfig { tls, headers, users, rate_limiter: rate, protection, warnings: notes };
         if problems.is_empty() {
             Ok(config)
         } else {
-            problems.sort_by_key(|problem| problem.place);
-            Err(BadWebConfig { path, problems })
+            problems.sort_by_key(|problem| problem.position);
+            Err(InvalidWebConfig { path, problems })
         }
     }
 }
 
-fn parse(text: &str) -> Result<File, Problem> {
+fn parse(text: &str) -> Result<ConfigFile, ConfigProblem> {
     // Without the lines around the place: there may be secrets in them.
     let options = serde_saphyr::options! { with_snippet: false };
     // An empty file is a file that sets nothing.
-    let file = serde_saphyr::from_str_with_options::<Option<File>>(text, options);
+    let file = serde_saphyr::from_str_with_options::<Option<ConfigFile>>(text, options);
     file.map(Option::unwrap_or_default).map_err(|error| {
         let place = error.location().map(|location| (location.line(), location.column()));
         let text = error.to_string();
         // The place is told before the text.
         let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
-        Problem { place, text: text.trim_start_matches("error: ").to_owned() }
+        ConfigProblem { position: place, text: text.trim_start_matches("error: ").to_owned() }
     })
 }
 
 /// A problem of the whole file.
-fn whole(text: String) -> Problem {
-    Problem { place: None, text }
+fn file_problem(text: String) -> ConfigProblem {
+    ConfigProblem { position: None, text }
 }
 
 /// A problem at a place.
-pub(super) fn at(place: Location, text: impl Into<String>) -> Problem {
-    Problem { place: Some((place.line(), place.column())), text: text.into() }
+pub(super) fn problem_at(place: Location, text: impl Into<String>) -> ConfigProblem {
+    ConfigProblem { position: Some((place.line(), place.column())), text: text.into() }
 }
 
 impl Headers {
-    fn check(&self, problems: &mut Vec<Problem>) -> HeaderMap {
+    fn check(&self, problems: &mut Vec<ConfigProblem>) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let anything: &[&str] = &[];
         for (name, value, allowed) in [
@@ -162,11 +162,11 @@ impl Headers {
                 continue;
             };
             if !allowed.is_empty() && !allowed.contains(&value.as_str()) {
-                problems.push(at(*place, format!("this header may only be {}", allowed.join(" or "))));
+                problems.push(problem_at(*place, format!("this header may only be {}", allowed.join(" or "))));
             }
             match HeaderValue::from_str(value) {
                 Ok(value) => drop(headers.insert(HeaderName::from_static(name), value)),
-                Err(_) => problems.push(at(*place, "a header may not hold control characters")),
+                Err(_) => problems.push(problem_at(*place, "a header may not hold control characters")),
             }
         }
         headers
@@ -175,25 +175,25 @@ impl Headers {
 
 fn check_users(
     users: &BTreeMap<String, Spanned<String>>,
-    checks: &Arc<Checks>,
-    problems: &mut Vec<Problem>,
+    checks: &Arc<PasswordVerifier>,
+    problems: &mut Vec<ConfigProblem>,
 ) -> Option<Users> {
     let mut checked = BTreeMap::new();
     for (name, hash) in users {
         let place = hash.referenced;
         if name.contains(':') {
-            problems.push(at(place, format!("user {name:?}: a name with a colon cannot be sent")));
+            problems.push(problem_at(place, format!("user {name:?}: a name with a colon cannot be sent")));
         }
         match hash.value.parse() {
             Ok(hash) => drop(checked.insert(name.clone(), hash)),
-            Err(error) => problems.push(at(place, format!("user {name:?}: {error}"))),
+            Err(error) => problems.push(problem_at(place, format!("user {name:?}: {error}"))),
         }
     }
     Users::new(checked, checks)
 }
 
 impl RateSection {
-    fn check(&self, problems: &mut Vec<Problem>) -> Option<Rate> {
+    fn check(&self, problems: &mut Vec<ConfigProblem>) -> Option<RateLimiter> {
         let Spanned { value, referenced: place, .. } = &self.interval;
         let nanoseconds = match value.parse::<u64>() {
             // Go reads a number without a unit so.
@@ -201,18 +201,18 @@ impl RateSection {
             Err(_) => value.parse::<SignedDuration>().ok().map(|interval| interval.as_nanos()),
         };
         let Some(nanoseconds) = nanoseconds.filter(|nanoseconds| *nanoseconds >= 0) else {
-            problems.push(at(*place, "an interval is a number with its unit, such as 100ms or 1s"));
+            problems.push(problem_at(*place, "an interval is a number with its unit, such as 100ms or 1s"));
             return None;
         };
         // The longest that Go has.
         let Some(interval) = i64::try_from(nanoseconds).ok().and_then(|short| u64::try_from(short).ok()) else {
-            problems.push(at(*place, "the interval is longer than 2562047h"));
+            problems.push(problem_at(*place, "the interval is longer than 2562047h"));
             return None;
         };
         let interval = Duration::from_nanos(interval);
         if self.burst == 0 && !interval.is_zero() {
-            problems.push(at(*place, "with a burst of 0 every request is refused: set burst to 1 or more"));
+            problems.push(problem_at(*place, "with a burst of 0 every request is refused: set burst to 1 or more"));
         }
-        Rate::new(interval, self.burst)
+        RateLimiter::new(interval, self.burst)
     }
 }

@@ -7,14 +7,14 @@ pub(in crate::http) struct Protection {
     pub(in crate::http) tls: bool,
     /// Whether a name and a password are needed.
     pub(in crate::http) users: bool,
-    pub(in crate::http) clients: Clients,
+    pub(in crate::http) clients: ClientRequirement,
     /// Whether the names in client certificates are checked.
-    pub(in crate::http) names: bool,
+    pub(in crate::http) client_sans: bool,
 }
 
 /// Which clients complete a TLS handshake, the more the weaker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::http) enum Clients {
+pub(in crate::http) enum ClientRequirement {
     /// Every client. A certificate that nobody has to send protects nothing.
     #[default]
     Any,
@@ -32,13 +32,16 @@ impl Protection {
         [
             (self.tls && !other.tls, "TLS"),
             (self.users && !other.users, "basic authentication"),
-            (self.clients > Clients::Any && other.clients == Clients::Any, "the demand for client certificates"),
             (
-                self.clients > other.clients && other.clients == Clients::WithCertificate,
+                self.clients > ClientRequirement::Any && other.clients == ClientRequirement::Any,
+                "the demand for client certificates",
+            ),
+            (
+                self.clients > other.clients && other.clients == ClientRequirement::WithCertificate,
                 "the check of client certificates",
             ),
             (self.clients > other.clients, "the client CA"),
-            (self.names && !other.names, "client_allowed_sans"),
+            (self.client_sans && !other.client_sans, "client_allowed_sans"),
         ]
         .into_iter()
         .find_map(|(is_lost, name)| is_lost.then_some(name))
@@ -47,7 +50,7 @@ impl Protection {
 
 #[cfg(test)]
 mod tests {
-    use super::Clients::{Any, SignedByConfiguredCa, SignedBySystemRoots, WithCertificate};
+    use super::ClientRequirement::{Any, SignedByConfiguredCa, SignedBySystemRoots, WithCertificate};
     use super::Protection;
 
     #[test]
@@ -55,13 +58,18 @@ mod tests {
         let all: Vec<Protection> = [Any, WithCertificate, SignedBySystemRoots, SignedByConfiguredCa]
             .into_iter()
             .flat_map(|clients| (0..8).map(move |bits| (clients, bits)))
-            .map(|(clients, bits)| Protection { tls: bits & 1 > 0, users: bits & 2 > 0, clients, names: bits & 4 > 0 })
+            .map(|(clients, bits)| Protection {
+                tls: bits & 1 > 0,
+                users: bits & 2 > 0,
+                clients,
+                client_sans: bits & 4 > 0,
+            })
             .collect();
         for (before, after) in all.iter().flat_map(|before| all.iter().map(move |after| (*before, *after))) {
             let is_weaker = (before.tls && !after.tls)
                 || (before.users && !after.users)
                 || before.clients > after.clients
-                || (before.names && !after.names);
+                || (before.client_sans && !after.client_sans);
             assert_eq!(before.lost_in(after).is_some(), is_weaker, "{before:?} {after:?}");
         }
         let verifying = Protection { tls: true, clients: SignedByConfiguredCa, ..Protection::default() };

@@ -8,118 +8,126 @@ use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::file::Read;
-use super::{BadWebConfig, Problem, WebConfig};
-use crate::http::password::Checks;
+use super::file::LoadedFiles;
+use super::{ConfigProblem, InvalidWebConfig, WebConfig};
+use crate::http::basic_auth::PasswordVerifier;
 use image_pull_model::time::Timestamp;
 
 /// How often the files are read. A change is acted on once two reads in a row have found it, since not everybody writes
 /// a certificate and its key in one step.
-const EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The configuration as it is at the moment.
-pub type Current = watch::Receiver<Arc<WebConfig>>;
+pub type CurrentWebConfig = watch::Receiver<Arc<WebConfig>>;
 
 /// Keeps a configuration up with its file.
-pub struct Reloading {
+pub struct WebConfigReloader {
     path: PathBuf,
     /// The latest read that was acted on.
-    acted: Arc<Read>,
+    applied: Arc<LoadedFiles>,
     current: watch::Sender<Arc<WebConfig>>,
-    reloads: Reloads,
-    checks: Arc<Checks>,
+    reloads: SharedReloadStatus,
+    checks: Arc<PasswordVerifier>,
     /// Whether bearer tokens are reviewed, which passwords would replace.
-    reviews_tokens: bool,
-    now: Arc<Notify>,
+    rejects_basic_auth: bool,
+    reload_requested: Arc<Notify>,
 }
 
 /// How the latest reload went, shared with whoever tells.
 #[derive(Clone, Debug)]
-pub struct Reloads(Arc<Mutex<Reload>>);
+pub struct SharedReloadStatus(Arc<Mutex<ReloadStatus>>);
 
 /// How the latest reload went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reload {
+pub struct ReloadStatus {
     /// Whether what the file says is what holds.
     pub is_successful: bool,
     /// When what holds was read.
-    pub succeeded: Timestamp,
+    pub loaded_at: Timestamp,
 }
 
-impl Reloads {
+impl SharedReloadStatus {
     /// Returns how it went.
-    pub fn latest(&self) -> Reload {
+    pub fn latest(&self) -> ReloadStatus {
         *self.lock()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Reload> {
+    fn lock(&self) -> MutexGuard<'_, ReloadStatus> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Reloading {
+impl WebConfigReloader {
     /// Loads the file for the first time.
     ///
     /// # Errors
     /// With everything that is wrong with it.
-    pub fn start(path: &Path, now: Timestamp) -> Result<Self, BadWebConfig> {
-        let checks = super::checks(path, Checks::new())?;
-        let acted = Arc::new(Read::of(path));
+    pub fn load(path: &Path, now: Timestamp) -> Result<Self, InvalidWebConfig> {
+        let checks = super::password_verifier(path, PasswordVerifier::new())?;
+        let acted = Arc::new(LoadedFiles::load(path));
         let current = watch::Sender::new(Arc::new(acted.check(&checks)?));
-        let reloads = Reloads(Arc::new(Mutex::new(Reload { is_successful: true, succeeded: now })));
-        Ok(Self { path: path.to_owned(), acted, current, reloads, checks, reviews_tokens: false, now: Arc::default() })
+        let reloads = SharedReloadStatus(Arc::new(Mutex::new(ReloadStatus { is_successful: true, loaded_at: now })));
+        Ok(Self {
+            path: path.to_owned(),
+            applied: acted,
+            current,
+            reloads,
+            checks,
+            rejects_basic_auth: false,
+            reload_requested: Arc::default(),
+        })
     }
 
     /// Lets requests that wait for the check of a password hold a part of the connections only.
-    pub fn limit_to_part_of(&self, connections: usize) {
-        self.checks.limit_to_part_of(connections);
+    pub fn limit_waiting_checks(&self, connections: usize) {
+        self.checks.limit_waiting(connections);
     }
 
     /// Refuses passwords in a reload, since bearer tokens are reviewed and both want the Authorization header.
-    pub fn review_tokens(&mut self) {
-        self.reviews_tokens = true;
+    pub fn reject_basic_auth(&mut self) {
+        self.rejects_basic_auth = true;
     }
 
     /// Returns what always shows the configuration of the moment.
-    pub fn current(&self) -> Current {
+    pub fn current(&self) -> CurrentWebConfig {
         self.current.subscribe()
     }
 
     /// Returns what always shows how the latest reload went.
-    pub fn reloads(&self) -> Reloads {
+    pub fn status(&self) -> SharedReloadStatus {
         self.reloads.clone()
     }
 
     /// Returns what makes it read the file at once when it is notified, and act on it, changed or not.
-    pub fn reload_now(&self) -> Arc<Notify> {
-        Arc::clone(&self.now)
+    pub fn reload_trigger(&self) -> Arc<Notify> {
+        Arc::clone(&self.reload_requested)
     }
 
     /// Reloads, for ever.
     pub async fn run(mut self, now: impl Fn() -> Timestamp) {
-        let mut found = Arc::clone(&self.acted);
+        let mut found = Arc::clone(&self.applied);
         loop {
-            let is_asked = timeout(EVERY, self.now.notified()).await.is_ok();
+            let is_asked = timeout(POLL_INTERVAL, self.reload_requested.notified()).await.is_ok();
             let path = self.path.clone();
             // A file system may hang.
-            let Ok(read) = spawn_blocking(move || Arc::new(Read::of(&path))).await else { continue };
-            let is_settled = read.is_same(&found);
+            let Ok(read) = spawn_blocking(move || Arc::new(LoadedFiles::load(&path))).await else { continue };
+            let is_settled = read.has_same_content(&found);
             found = read;
-            if is_asked || (is_settled && !found.is_same(&self.acted)) {
-                self.acted = Arc::clone(&found);
-                self.act(now());
+            if is_asked || (is_settled && !found.has_same_content(&self.applied)) {
+                self.applied = Arc::clone(&found);
+                self.apply(now());
             }
         }
     }
 
-    fn act(&mut self, now: Timestamp) {
-        match self.acted.check(&self.checks).and_then(|config| self.allow(config)) {
+    fn apply(&mut self, now: Timestamp) {
+        match self.applied.check(&self.checks).and_then(|config| self.check_protection(config)) {
             Ok(config) => {
-                for note in config.notes() {
+                for note in config.warnings() {
                     tracing::warn!(file = %self.path.display(), "{note}");
                 }
                 self.current.send_replace(Arc::new(config));
-                *self.reloads.lock() = Reload { is_successful: true, succeeded: now };
+                *self.reloads.lock() = ReloadStatus { is_successful: true, loaded_at: now };
                 tracing::info!(file = %self.path.display(), "web configuration reloaded");
             }
             Err(error) => {
@@ -130,14 +138,14 @@ impl Reloading {
     }
 
     /// Refuses a configuration that takes protection away: an empty file is rather a mistake than a wish.
-    fn allow(&self, config: WebConfig) -> Result<WebConfig, BadWebConfig> {
-        let text = if self.reviews_tokens && config.has_users() {
+    fn check_protection(&self, config: WebConfig) -> Result<WebConfig, InvalidWebConfig> {
+        let text = if self.rejects_basic_auth && config.has_basic_auth() {
             "basic_auth_users would replace --auth-filter: leave one of them out".to_owned()
         } else if let Some(lost) = self.current.borrow().protection.lost_in(config.protection) {
             format!("{lost} would be switched off: restart the exporter if that is wanted")
         } else {
             return Ok(config);
         };
-        Err(BadWebConfig { path: self.path.clone(), problems: vec![Problem { place: None, text }] })
+        Err(InvalidWebConfig { path: self.path.clone(), problems: vec![ConfigProblem { position: None, text }] })
     }
 }

@@ -29,7 +29,7 @@ impl Folder {
     }
 
     #[track_caller]
-    fn refuses(&self, text: &str, expected: &str) {
+    fn rejects(&self, text: &str, expected: &str) {
         match self.load(text) {
             Ok(_) => panic!("accepted:\n{text}"),
             Err(problems) => assert!(problems.contains(expected), "{text}\n{problems}"),
@@ -76,14 +76,14 @@ fn a_file_that_sets_nothing_changes_nothing() {
     for text in ["", "# a comment\n", "tls_server_config:\nbasic_auth_users:\n", "http_server_config: {http2: false}"] {
         let config = folder.load(text).unwrap();
         assert!(
-            !config.has_tls() && !config.has_users() && config.rate.is_none() && config.headers.is_empty(),
+            !config.has_tls() && !config.has_basic_auth() && config.rate_limiter.is_none() && config.headers.is_empty(),
             "{text}"
         );
     }
 }
 
 #[test]
-fn everything_the_toolkit_knows_is_taken() {
+fn every_toolkit_option_is_accepted() {
     let folder = Folder::new("everything");
     let text = format!(
         "tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\n  client_auth_type: RequireAndVerifyClientCert\n  \
@@ -95,14 +95,14 @@ fn everything_the_toolkit_knows_is_taken() {
          basic_auth_users:\n  alice: {HASH}\n  bob: {HASH}\nrate_limit:\n  interval: 1m30s\n  burst: 20\n"
     );
     let config = folder.load(&text).unwrap();
-    assert!(config.has_tls() && config.has_users() && config.rate.is_some());
+    assert!(config.has_tls() && config.has_basic_auth() && config.rate_limiter.is_some());
     let headers: Vec<_> = config.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
     assert_eq!(headers.len(), 4, "{headers:?}");
     assert!(headers.contains(&("x-frame-options", "deny")));
 }
 
 #[test]
-fn certificates_may_stand_in_the_file_itself() {
+fn certificates_may_be_inline() {
     let folder = Folder::new("inline");
     let indented = |name: &str| fs::read_to_string(folder.0.join(name)).unwrap().replace('\n', "\n    ");
     let (cert, key) = (indented("tls.crt"), indented("tls.key"));
@@ -111,7 +111,7 @@ fn certificates_may_stand_in_the_file_itself() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_place() {
+fn problems_are_reported_with_their_position() {
     let folder = Folder::new("wrong");
     for (text, expected) in [
         ("tls_server_confg: {}", "web.yml:1:1: unknown field"),
@@ -156,12 +156,12 @@ fn what_is_wrong_is_told_with_its_place() {
         ("rate_limit: {interval: 1s, burst: 99999999999}", "web.yml:1:"),
         ("rate_limit: {interval: 1s}", "with a burst of 0 every request is refused"),
     ] {
-        folder.refuses(text, expected);
+        folder.rejects(text, expected);
     }
 }
 
 #[test]
-fn what_go_has_and_rustls_has_not_is_left_out_with_a_note() {
+fn options_unsupported_by_rustls_are_ignored_with_a_warning() {
     let folder = Folder::new("left-out");
     let text = format!(
         "{TLS}, cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384], \
@@ -169,31 +169,31 @@ fn what_go_has_and_rustls_has_not_is_left_out_with_a_note() {
     );
     let config = folder.load(&text).unwrap();
     assert!(config.has_tls());
-    let notes = config.notes();
+    let notes = config.warnings();
     assert!(notes.len() == 2 && notes.iter().all(|note| note.ends_with("is not supported and left out")), "{notes:?}");
 }
 
 #[test]
-fn keys_that_are_not_supported_are_told_so() {
+fn unsupported_keys_are_reported() {
     let folder = Folder::new("p521");
     fs::write(folder.0.join("p521.crt"), P521_CERTIFICATE).unwrap();
     // The marks are not in the source, which is searched for keys that somebody left there.
     let kind = "PRIVATE KEY";
     fs::write(folder.0.join("p521.key"), format!("-----BEGIN {kind}-----{P521_KEY}-----END {kind}-----\n")).unwrap();
-    folder.refuses(
+    folder.rejects(
         "tls_server_config: {cert_file: p521.crt, key_file: p521.key}",
         "the private key is not of a supported kind, which are ECDSA with P-256 or P-384, Ed25519, or RSA with 2048 to",
     );
     let verifying = "client_auth_type: RequireAndVerifyClientCert, client_ca_file";
-    folder.refuses(
+    folder.rejects(
         &format!("{TLS}, {verifying}: p521.crt}}"),
         "the client CA cannot be used: only RSA, ECDSA with P-256 or P-384, and Ed25519 are supported",
     );
     let both = fs::read_to_string(folder.0.join("tls.crt")).unwrap() + P521_CERTIFICATE;
     fs::write(folder.0.join("both.crt"), both).unwrap();
     let config = folder.load(&format!("{TLS}, {verifying}: both.crt}}")).unwrap();
-    assert_eq!(config.notes(), ["1 client CAs have keys that are not supported and are left out"]);
-    assert!(folder.load(&format!("{TLS}, {verifying}: tls.crt}}")).unwrap().notes().is_empty());
+    assert_eq!(config.warnings(), ["1 client CAs have keys that are not supported and are left out"]);
+    assert!(folder.load(&format!("{TLS}, {verifying}: tls.crt}}")).unwrap().warnings().is_empty());
 }
 
 #[test]
@@ -202,26 +202,26 @@ fn the_longest_intervals_limit_and_none_ends_the_process() {
     for interval in ["2562047h", "9223372036854775807", "100", "1ns"] {
         for burst in [1, u32::MAX] {
             let config = folder.load(&format!("rate_limit: {{interval: {interval}, burst: {burst}}}")).unwrap();
-            let rate = config.rate.unwrap();
-            assert!(rate.admits(tokio::time::Instant::now()), "{interval} {burst}");
-            rate.admits(tokio::time::Instant::now());
+            let rate = config.rate_limiter.unwrap();
+            assert!(rate.try_acquire(tokio::time::Instant::now()), "{interval} {burst}");
+            rate.try_acquire(tokio::time::Instant::now());
         }
     }
-    assert!(folder.load("rate_limit: {interval: 0, burst: 0}").unwrap().rate.is_none());
+    assert!(folder.load("rate_limit: {interval: 0, burst: 0}").unwrap().rate_limiter.is_none());
 }
 
 #[test]
-fn without_randomness_there_is_no_configuration_rather_than_one_without_passwords() {
-    let error = super::checks("web.yml".as_ref(), Err(Unspecified)).unwrap_err();
+fn without_randomness_loading_fails() {
+    let error = super::password_verifier("web.yml".as_ref(), Err(Unspecified)).unwrap_err();
     assert_eq!(error.to_string(), "web.yml: the system has no randomness");
     // Whatever happens, users in the file are users of the configuration.
     let folder = Folder::new("randomness");
     let config = folder.load(&format!("basic_auth_users: {{alice: {HASH}}}")).unwrap();
-    assert!(config.has_users() && config.protection.users);
+    assert!(config.has_basic_auth() && config.protection.users);
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_and_secrets_never() {
+fn all_problems_are_reported_without_secrets() {
     let folder = Folder::new("all");
     let text = "basic_auth_users:\n  alice: hunter2\n  bob: hunter3\ntls_server_config:\n  cert_file: none.crt\n  key_file: \
                 none.key\n  curve_preferences: [no]\nhttp_server_config: {headers: {X-Frame-Options: no}}\n";
@@ -234,7 +234,7 @@ fn all_mistakes_are_told_at_once_and_secrets_never() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_told_so() {
+fn an_unreadable_file_is_reported() {
     let folder = Folder::new("unreadable");
     let problems = load(&folder.0.join("none.yml")).err().unwrap().to_string();
     assert!(problems.contains("none.yml: cannot be read: No such file"), "{problems}");

@@ -14,10 +14,10 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{NamedGroup, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
 
-use super::Problem;
+use super::ConfigProblem;
 use super::client::{self, ClientAuth};
-use super::file::at;
-use super::protection::Clients;
+use super::file::problem_at;
+use super::protection::ClientRequirement;
 
 /// The section as it is written.
 #[derive(Default, Deserialize)]
@@ -31,8 +31,8 @@ pub(super) struct TlsSection {
     client_ca_file: Option<PathBuf>,
     client_auth_type: ClientAuth,
     client_allowed_sans: Option<Vec<Spanned<String>>>,
-    min_version: Option<Version>,
-    max_version: Option<Version>,
+    min_version: Option<TlsVersion>,
+    max_version: Option<TlsVersion>,
     cipher_suites: Option<Vec<Spanned<String>>>,
     prefer_server_cipher_suites: Option<bool>,
     curve_preferences: Option<Vec<Spanned<String>>>,
@@ -41,14 +41,14 @@ pub(super) struct TlsSection {
 /// The versions that rustls speaks; older ones are broken.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-enum Version {
+enum TlsVersion {
     Tls12,
     Tls13,
 }
 
 /// What the files held that the section names.
 #[derive(Default)]
-pub(super) struct Named {
+pub(super) struct TlsFiles {
     cert: Option<Pem>,
     key: Option<Pem>,
     client_ca: Option<Pem>,
@@ -60,7 +60,7 @@ struct Pem {
     text: io::Result<Vec<u8>>,
 }
 
-impl Named {
+impl TlsFiles {
     /// Reads the files, whose names are relative to `folder`, or takes what stands in the section itself.
     pub(super) fn read(section: &TlsSection, folder: &Path) -> Self {
         let read = |inline: Option<&String>, name: &str, file: Option<&PathBuf>| match (file, inline) {
@@ -108,24 +108,24 @@ impl Pem {
 }
 
 /// The section, checked.
-pub(super) struct Tls {
+pub(super) struct CheckedTls {
     pub(super) acceptor: TlsAcceptor,
-    pub(super) clients: Clients,
+    pub(super) clients: ClientRequirement,
     /// Whether the names in client certificates are checked.
-    pub(super) names: bool,
+    pub(super) client_sans: bool,
     /// What an operator should know of it.
-    pub(super) notes: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// Checks the section; `None` when it sets nothing, or when something is wrong, which `problems` has then.
 pub(super) fn check(
     section: &Spanned<TlsSection>,
-    named: &Named,
+    named: &TlsFiles,
     has_http2: bool,
-    problems: &mut Vec<Problem>,
-) -> Option<Tls> {
+    problems: &mut Vec<ConfigProblem>,
+) -> Option<CheckedTls> {
     let Spanned { value: section, referenced: place, .. } = section;
-    let wrong = |text: String| at(*place, text);
+    let wrong = |text: String| problem_at(*place, text);
     for (name, inline, file) in [
         ("cert", section.cert.is_some(), section.cert_file.is_some()),
         ("key", section.key.is_some(), section.key_file.is_some()),
@@ -155,7 +155,8 @@ pub(super) fn check(
     let sans = section.client_allowed_sans.as_deref().unwrap_or_default();
     let auth = section.client_auth_type;
     let verifier = ca.and_then(|ca| client::verifier(auth, ca, sans, *place, &provider, &mut notes));
-    let (cert, key, verifier) = (keep(cert, problems), keep(key, problems), keep(verifier, problems));
+    let (cert, key, verifier) =
+        (take_or_report(cert, problems), take_or_report(key, problems), take_or_report(verifier, problems));
     let (cert, key, verifier) = (cert??, key??, verifier?);
     if let Err(error) = provider.key_provider.load_private_key(key.clone_key()) {
         let kinds = "ECDSA with P-256 or P-384, Ed25519, or RSA with 2048 to 4096 bits";
@@ -166,20 +167,20 @@ pub(super) fn check(
     let config = builder
         .and_then(|builder| builder.with_client_cert_verifier(verifier).with_single_cert(cert, key))
         .map_err(|error| wrong(format!("the certificate or its key cannot be used: {error}")));
-    let mut config = keep(config, problems)?;
+    let mut config = take_or_report(config, problems)?;
     config.ignore_client_order = section.prefer_server_cipher_suites.unwrap_or(true);
     let protocols: &[&[u8]] = if has_http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    Some(Tls {
+    Some(CheckedTls {
         acceptor: TlsAcceptor::from(Arc::new(config)),
         clients: auth.clients(named.client_ca.is_some()),
-        names: !sans.is_empty(),
-        notes,
+        client_sans: !sans.is_empty(),
+        warnings: notes,
     })
 }
 
 /// The value; an error goes to the problems.
-fn keep<T>(result: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
+fn take_or_report<T>(result: Result<T, ConfigProblem>, problems: &mut Vec<ConfigProblem>) -> Option<T> {
     result.map_err(|problem| problems.push(problem)).ok()
 }
 
@@ -187,7 +188,7 @@ fn versions(section: &TlsSection) -> Vec<&'static SupportedProtocolVersion> {
     let allowed = |version| {
         section.min_version.is_none_or(|min| min <= version) && section.max_version.is_none_or(|max| version <= max)
     };
-    [(Version::Tls13, &TLS13), (Version::Tls12, &TLS12)]
+    [(TlsVersion::Tls13, &TLS13), (TlsVersion::Tls12, &TLS12)]
         .into_iter()
         .filter(|(version, _)| allowed(*version))
         .map(|(_, supported)| supported)
@@ -198,7 +199,7 @@ fn versions(section: &TlsSection) -> Vec<&'static SupportedProtocolVersion> {
 fn provider(
     section: &TlsSection,
     place: Location,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<ConfigProblem>,
     notes: &mut Vec<String>,
 ) -> CryptoProvider {
     let mut provider = ring_provider::default_provider();
@@ -218,7 +219,8 @@ fn provider(
                 }
                 None => {
                     let names: Vec<_> = all.iter().map(name_of).collect();
-                    problems.push(at(*place, format!("cipher suite {name:?} is not one of {}", names.join(", "))));
+                    problems
+                        .push(problem_at(*place, format!("cipher suite {name:?} is not one of {}", names.join(", "))));
                 }
             }
         }
@@ -234,19 +236,19 @@ fn provider(
                 notes.push(format!("curve {name} is not supported and left out"));
             } else if group.is_none() {
                 let names: Vec<_> = CURVES.iter().map(|(name, _)| *name).collect();
-                problems.push(at(*place, format!("curve {name:?} is not one of {}", names.join(", "))));
+                problems.push(problem_at(*place, format!("curve {name:?} is not one of {}", names.join(", "))));
                 has_unknown = true;
             }
         }
         if !groups.is_empty() {
             provider.kx_groups = groups;
         } else if !has_unknown {
-            problems.push(at(place, format!("no curve is left: {UNSUPPORTED_CURVE} is not supported")));
+            problems.push(problem_at(place, format!("no curve is left: {UNSUPPORTED_CURVE} is not supported")));
         }
     }
     let has_tls12 = provider.cipher_suites.iter().any(|suite| suite.tls13().is_none());
-    if !has_tls12 && section.max_version == Some(Version::Tls12) {
-        problems.push(at(place, "no cipher suite is left for TLS 1.2"));
+    if !has_tls12 && section.max_version == Some(TlsVersion::Tls12) {
+        problems.push(problem_at(place, "no cipher suite is left for TLS 1.2"));
     }
     provider
 }

@@ -2,17 +2,18 @@
 
 use std::cmp::Reverse;
 
-use super::Format;
+use super::ExpositionFormat;
 
 #[cfg(test)]
 mod tests;
 
 /// The formats in the order of preference among equals.
-const FORMATS: [Format; 3] = [Format::Text, Format::OpenMetrics, Format::Protobuf];
+const FORMATS: [ExpositionFormat; 3] =
+    [ExpositionFormat::Text, ExpositionFormat::OpenMetrics, ExpositionFormat::Protobuf];
 
 /// One element of an `Accept` header, such as `text/plain;version=0.0.4;q=0.5`.
 struct MediaRange<'a> {
-    kind: &'a str,
+    main_type: &'a str,
     subtype: &'a str,
     parameters: Vec<(&'a str, &'a str)>,
     /// The weight, in thousandths.
@@ -23,16 +24,16 @@ struct MediaRange<'a> {
 ///
 /// A client that wants none of ours gets text 0.0.4 rather than 406: a person with a browser is better off with it, and
 /// Prometheus reads it whatever it asked for.
-pub(super) fn negotiate(accept: &str) -> Format {
+pub(super) fn negotiate(accept: &str) -> ExpositionFormat {
     let ranges: Vec<MediaRange<'_>> =
         split_outside_quotes(accept, ',').into_iter().filter_map(MediaRange::parse).collect();
-    let mut best = (Format::Text, None);
+    let mut best = (ExpositionFormat::Text, None);
     for format in FORMATS {
         // The most exact range that covers a format decides over it, even against one with a higher weight.
         let rank = ranges
             .iter()
             .enumerate()
-            .filter_map(|(at, range)| Some((range.match_exactness(format)?, Reverse(at), range.quality)))
+            .filter_map(|(at, range)| Some((range.specificity(format)?, Reverse(at), range.quality)))
             .max()
             .filter(|(_, _, quality)| *quality > 0)
             .map(|(exactness, at, quality)| (quality, exactness, at));
@@ -62,23 +63,23 @@ impl<'a> MediaRange<'a> {
             }
             parameters.push((name, value.trim_matches('"')));
         }
-        Some(Self { kind, subtype, parameters, quality })
+        Some(Self { main_type: kind, subtype, parameters, quality })
     }
 
     /// Returns how exactly this range names a format, or nothing if it does not cover it.
-    fn match_exactness(&self, format: Format) -> Option<usize> {
+    fn specificity(&self, format: ExpositionFormat) -> Option<usize> {
         let (kind, subtype, known) = match format {
-            Format::Text => ("text", "plain", [("version", "0.0.4")].as_slice()),
+            ExpositionFormat::Text => ("text", "plain", [("version", "0.0.4")].as_slice()),
             // A client that lists version 0.0.1 alone has not said that it reads 1.0.0, so it gets text 0.0.4. All
             // releases of Prometheus that list it list 1.0.0 or 0.0.4 as well.
-            Format::OpenMetrics => ("application", "openmetrics-text", [("version", "1.0.0")].as_slice()),
-            Format::Protobuf => (
+            ExpositionFormat::OpenMetrics => ("application", "openmetrics-text", [("version", "1.0.0")].as_slice()),
+            ExpositionFormat::Protobuf => (
                 "application",
                 "vnd.google.protobuf",
                 [("proto", "io.prometheus.client.MetricFamily"), ("encoding", "delimited")].as_slice(),
             ),
         };
-        match (self.kind, self.subtype) {
+        match (self.main_type, self.subtype) {
             ("*", "*") => Some(0),
             (own, "*") if own.eq_ignore_ascii_case(kind) => Some(1),
             (own, sub) if own.eq_ignore_ascii_case(kind) && sub.eq_ignore_ascii_case(subtype) => {

@@ -8,7 +8,9 @@ use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{
 };
 use prost::Message;
 
-use super::{CounterSample, Header, Kind, exemplar_fits, exemplar_labels, labels_of, proto_timestamp};
+use super::{
+    CounterSample, FamilyHeader, FamilyType, exemplar_fits, exemplar_label_pairs, exemplar_labels, proto_timestamp,
+};
 
 /// Tags of fields: the field's number and its wire type (0 varint, 1 eight bytes, 2 length-delimited).
 mod tag {
@@ -30,52 +32,52 @@ const GAUGE_LEN: u8 = 9;
 #[derive(Debug, Default)]
 pub(super) struct ProtobufWriter {
     /// The family being written, unless none is.
-    open: Option<Open>,
+    open: Option<OpenFamily>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenFamily {
     /// Where the family begins in the body.
     start: usize,
     /// Where its first series begins.
-    series: usize,
+    first_series: usize,
     /// The names of its gauges' labels.
     labels: &'static [&'static str],
 }
 
 impl ProtobufWriter {
-    pub(super) fn family(&mut self, out: &mut Vec<u8>, header: &Header, labels: &'static [&'static str]) {
-        self.close(out);
-        let kind = match header.kind {
-            Kind::Gauge => MetricType::Gauge,
-            Kind::Counter => MetricType::Counter,
-            Kind::Histogram => MetricType::Histogram,
+    pub(super) fn begin_family(&mut self, out: &mut Vec<u8>, header: &FamilyHeader, labels: &'static [&'static str]) {
+        self.close_family(out);
+        let kind = match header.family_type {
+            FamilyType::Gauge => MetricType::Gauge,
+            FamilyType::Counter => MetricType::Counter,
+            FamilyType::Histogram => MetricType::Histogram,
         };
         let start = out.len();
-        string(out, tag::FAMILY_NAME, header.name);
-        string(out, tag::FAMILY_HELP, header.help);
+        write_string(out, tag::FAMILY_NAME, header.name);
+        write_string(out, tag::FAMILY_HELP, header.help);
         out.push(tag::FAMILY_TYPE);
-        varint(out, kind as usize);
+        write_varint(out, kind as usize);
         // Ahead of the series, so that nothing about the family need be kept; the order of fields is free.
         if let Some(unit) = header.unit_in_name() {
-            string(out, tag::FAMILY_UNIT, unit);
+            write_string(out, tag::FAMILY_UNIT, unit);
         }
-        self.open = Some(Open { start, series: out.len(), labels });
+        self.open = Some(OpenFamily { start, first_series: out.len(), labels });
     }
 
-    pub(super) fn gauge(&self, out: &mut Vec<u8>, labels: &[&str], value: f64) {
+    pub(super) fn write_gauge(&self, out: &mut Vec<u8>, labels: &[&str], value: f64) {
         let names = self.open.as_ref().map_or(&[][..], |open| open.labels);
         let labels = || names.iter().zip(labels);
         // Proto3 leaves out a field that has its default value.
         let gauge_len = if value == 0.0 { 0 } else { GAUGE_LEN };
-        let labels_len: usize = labels().map(|(name, text)| field_len(pair_len(name, text))).sum();
+        let labels_len: usize = labels().map(|(name, text)| field_len(label_pair_len(name, text))).sum();
         out.push(tag::FAMILY_METRIC);
-        varint(out, labels_len + field_len(usize::from(gauge_len)));
+        write_varint(out, labels_len + field_len(usize::from(gauge_len)));
         for (name, text) in labels() {
             out.push(tag::METRIC_LABEL);
-            varint(out, pair_len(name, text));
-            string(out, tag::LABEL_NAME, name);
-            string(out, tag::LABEL_VALUE, text);
+            write_varint(out, label_pair_len(name, text));
+            write_string(out, tag::LABEL_NAME, name);
+            write_string(out, tag::LABEL_VALUE, text);
         }
         out.extend_from_slice(&[tag::METRIC_GAUGE, gauge_len]);
         if gauge_len > 0 {
@@ -84,7 +86,7 @@ impl ProtobufWriter {
         }
     }
 
-    pub(super) fn counter(&self, out: &mut Vec<u8>, labels: &[&str], sample: &CounterSample<'_>) {
+    pub(super) fn write_counter(&self, out: &mut Vec<u8>, labels: &[&str], sample: &CounterSample<'_>) {
         let pair = |(name, value): (&str, &str)| LabelPair { name: name.to_owned(), value: value.to_owned() };
         let exemplar = sample.exemplar.map(|(namespace, pod, at)| Exemplar {
             label: exemplar_labels(namespace, pod).map(pair).to_vec(),
@@ -98,10 +100,10 @@ impl ProtobufWriter {
             counter: Some(Counter { value: sample.value, exemplar, start_timestamp }),
             ..Metric::default()
         };
-        Self::metric(out, &metric);
+        Self::write_metric(out, &metric);
     }
 
-    pub(super) fn metric(out: &mut Vec<u8>, metric: &Metric) {
+    pub(super) fn write_metric(out: &mut Vec<u8>, metric: &Metric) {
         let trimmed = without_long_exemplars(metric);
         out.push(tag::FAMILY_METRIC);
         // It fails only when the buffer has no room, and a Vec makes room.
@@ -109,14 +111,14 @@ impl ProtobufWriter {
     }
 
     /// Puts the length of the open family before it, or takes the family back if it has no series: it says nothing then.
-    pub(super) fn close(&mut self, out: &mut Vec<u8>) {
+    pub(super) fn close_family(&mut self, out: &mut Vec<u8>) {
         let Some(open) = self.open.take() else { return };
-        if out.len() == open.series {
+        if out.len() == open.first_series {
             out.truncate(open.start);
             return;
         }
         let mut length = Vec::with_capacity(10);
-        varint(&mut length, out.len() - open.start);
+        write_varint(&mut length, out.len() - open.start);
         // This moves the family by a few bytes: for 20 MB some milliseconds, where a buffer of its own would double the
         // memory.
         out.splice(open.start..open.start, length);
@@ -128,7 +130,7 @@ fn without_long_exemplars(metric: &Metric) -> Option<Metric> {
     let counter = metric.counter.iter().filter_map(|counter| counter.exemplar.as_ref());
     let buckets = metric.histogram.iter().flat_map(|histogram| &histogram.bucket);
     let mut exemplars = counter.chain(buckets.filter_map(|bucket| bucket.exemplar.as_ref()));
-    let fits = |exemplar: &Exemplar| exemplar_fits(labels_of(exemplar));
+    let fits = |exemplar: &Exemplar| exemplar_fits(exemplar_label_pairs(exemplar));
     if exemplars.all(fits) {
         return None;
     }
@@ -142,14 +144,14 @@ fn without_long_exemplars(metric: &Metric) -> Option<Metric> {
     Some(trimmed)
 }
 
-fn string(out: &mut Vec<u8>, tag: u8, text: &str) {
+fn write_string(out: &mut Vec<u8>, tag: u8, text: &str) {
     out.push(tag);
-    varint(out, text.len());
+    write_varint(out, text.len());
     out.extend_from_slice(text.as_bytes());
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "masked to seven bits")]
-fn varint(out: &mut Vec<u8>, mut value: usize) {
+fn write_varint(out: &mut Vec<u8>, mut value: usize) {
     while value > 0x7f {
         out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;
@@ -168,6 +170,6 @@ fn field_len(content: usize) -> usize {
     length
 }
 
-fn pair_len(name: &str, value: &str) -> usize {
+fn label_pair_len(name: &str, value: &str) -> usize {
     field_len(name.len()) + field_len(value.len())
 }

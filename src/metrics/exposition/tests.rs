@@ -11,60 +11,73 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::{Exposition, Format, Header, Kind};
+use super::{Exposition, ExpositionFormat, FamilyHeader, FamilyType};
 
 type Labels = Vec<(&'static str, &'static str)>;
 
-const WAITING: Header = Header {
+const WAITING: FamilyHeader = FamilyHeader {
     name: "kube_pod_container_status_waiting_reason",
     help: "[STABLE] Describes the reason the container is currently in waiting state.",
-    kind: Kind::Gauge,
+    family_type: FamilyType::Gauge,
     unit: None,
 };
-const SINCE: Header = Header {
+const SINCE: FamilyHeader = FamilyHeader {
     name: "image_pull_failing_since_timestamp_seconds",
     help: "A \"quoted\" word, a back\\slash,\na second line.",
-    kind: Kind::Gauge,
+    family_type: FamilyType::Gauge,
     unit: Some("seconds"),
 };
-const PODS: Header =
-    Header { name: "image_pull_failing_pods", help: "Pods.", kind: Kind::Gauge, unit: Some("seconds") };
-const EMPTY: Header = Header { name: "image_pull_empty", help: "None.", kind: Kind::Gauge, unit: None };
-const ATTEMPTS: Header =
-    Header { name: "image_pull_failed_attempts_total", help: "Attempts.", kind: Kind::Counter, unit: None };
-const BACKOFF: Header = Header {
+const PODS: FamilyHeader = FamilyHeader {
+    name: "image_pull_failing_pods",
+    help: "Pods.",
+    family_type: FamilyType::Gauge,
+    unit: Some("seconds"),
+};
+const EMPTY: FamilyHeader =
+    FamilyHeader { name: "image_pull_empty", help: "None.", family_type: FamilyType::Gauge, unit: None };
+const ATTEMPTS: FamilyHeader = FamilyHeader {
+    name: "image_pull_failed_attempts_total",
+    help: "Attempts.",
+    family_type: FamilyType::Counter,
+    unit: None,
+};
+const BACKOFF: FamilyHeader = FamilyHeader {
     name: "image_pull_backoff_duration_seconds",
     help: "Back-off.",
-    kind: Kind::Histogram,
+    family_type: FamilyType::Histogram,
     unit: Some("seconds"),
 };
-const NATIVE: Header =
-    Header { name: "image_pull_duration_seconds", help: "Pulls.", kind: Kind::Histogram, unit: Some("seconds") };
+const NATIVE: FamilyHeader = FamilyHeader {
+    name: "image_pull_duration_seconds",
+    help: "Pulls.",
+    family_type: FamilyType::Histogram,
+    unit: Some("seconds"),
+};
 
 /// Everything that the formats differ in, with hostile label values.
-fn scrape(format: Format) -> String {
+fn scrape(format: ExpositionFormat) -> String {
     String::from_utf8(scrape_bytes(format)).unwrap()
 }
 
-fn scrape_bytes(format: Format) -> Vec<u8> {
+fn scrape_bytes(format: ExpositionFormat) -> Vec<u8> {
     let metrics = registered();
     let mut exposition = Exposition::new(format, 0);
-    exposition.family(&WAITING, &["namespace", "pod", "reason"]);
+    exposition.begin_family(&WAITING, &["namespace", "pod", "reason"]);
     let reasons = ["ErrImagePull", "", "a \"quote\"", "two\nlines", "back\\slash", "naïve 🐳 镜像\t"];
     for reason in reasons {
-        exposition.gauge(&["shop", "web-0", reason], 1.0);
+        exposition.write_gauge(&["shop", "web-0", reason], 1.0);
     }
-    exposition.family(&EMPTY, &["reason"]);
-    exposition.family(&SINCE, &["basis"]);
+    exposition.begin_family(&EMPTY, &["reason"]);
+    exposition.begin_family(&SINCE, &["basis"]);
     for (basis, value) in [("observed", 1_795_468_969.127), ("event", 1_795_468_969.0), ("none", f64::NAN)] {
-        exposition.gauge(&[basis], value);
+        exposition.write_gauge(&[basis], value);
     }
-    exposition.family(&PODS, &[]);
-    exposition.gauge(&[], 0.0);
+    exposition.begin_family(&PODS, &[]);
+    exposition.write_gauge(&[], 0.0);
     for (header, name) in [(&ATTEMPTS, ATTEMPTS.name), (&BACKOFF, BACKOFF.name), (&NATIVE, NATIVE.name)] {
-        exposition.family(header, &[]);
+        exposition.begin_family(header, &[]);
         for metric in &metrics.iter().find(|family| family.name == name).unwrap().metric {
-            exposition.metric(metric);
+            exposition.write_metric(metric);
         }
     }
     exposition.finish()
@@ -109,36 +122,36 @@ fn label(name: &str, value: &str) -> LabelPair {
 }
 
 #[test]
-fn text_is_written_as_prometheus_reads_it() {
-    assert_eq!(scrape(Format::Text), include_str!("tests/text.golden"));
+fn text_matches_the_golden_file() {
+    assert_eq!(scrape(ExpositionFormat::Text), include_str!("tests/text.golden"));
 }
 
 #[test]
-fn open_metrics_is_written_with_units_exemplars_and_end() {
-    assert_eq!(scrape(Format::OpenMetrics), include_str!("tests/open_metrics.golden"));
+fn open_metrics_has_units_exemplars_and_eof() {
+    assert_eq!(scrape(ExpositionFormat::OpenMetrics), include_str!("tests/open_metrics.golden"));
 }
 
 #[test]
-fn protobuf_says_what_the_text_says() {
-    let bytes = scrape_bytes(Format::Protobuf);
+fn protobuf_and_text_have_equal_samples() {
+    let bytes = scrape_bytes(ExpositionFormat::Protobuf);
     let headers = [WAITING, SINCE, PODS, ATTEMPTS, BACKOFF, NATIVE];
     let families = families(&bytes);
     assert_eq!(families.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), headers.map(|h| h.name));
 
-    let mut again = Exposition::new(Format::Text, 0);
+    let mut again = Exposition::new(ExpositionFormat::Text, 0);
     for (header, family) in headers.iter().zip(&families) {
         assert_eq!(family.help, header.help);
-        again.family(header, &[]);
-        family.metric.iter().for_each(|metric| again.metric(metric));
+        again.begin_family(header, &[]);
+        family.metric.iter().for_each(|metric| again.write_metric(metric));
     }
-    let text = scrape(Format::Text);
+    let text = scrape(ExpositionFormat::Text);
     let without_the_empty_family = text.replace("# HELP image_pull_empty None.\n# TYPE image_pull_empty gauge\n", "");
     assert_eq!(String::from_utf8(again.finish()).unwrap(), without_the_empty_family);
 }
 
 #[test]
 fn protobuf_has_types_units_exemplars_native_buckets_and_start() {
-    let families = families(&scrape_bytes(Format::Protobuf));
+    let families = families(&scrape_bytes(ExpositionFormat::Protobuf));
     let told: Vec<(i32, &str)> = families.iter().map(|family| (family.r#type, family.unit.as_str())).collect();
     assert_eq!(told, [(1, ""), (1, "seconds"), (1, ""), (0, ""), (4, "seconds"), (4, "seconds")]);
 
@@ -149,13 +162,13 @@ fn protobuf_has_types_units_exemplars_native_buckets_and_start() {
 }
 
 #[test]
-fn every_length_of_label_is_framed() {
+fn labels_of_every_length_are_encoded() {
     for length in [0, 1, 63, 64, 119, 120, 127, 128, 16_381, 16_384, 2_097_152] {
         let value = "x".repeat(length);
-        let mut exposition = Exposition::new(Format::Protobuf, 0);
-        exposition.family(&WAITING, &["a", "reason"]);
-        exposition.gauge(&["1", &value], 1.0);
-        exposition.gauge(&[&value, ""], 0.0);
+        let mut exposition = Exposition::new(ExpositionFormat::Protobuf, 0);
+        exposition.begin_family(&WAITING, &["a", "reason"]);
+        exposition.write_gauge(&["1", &value], 1.0);
+        exposition.write_gauge(&[&value, ""], 0.0);
         let family = families(&exposition.finish()).remove(0);
         assert_eq!(family.metric[0].label, [label("a", "1"), label("reason", &value)], "length {length}");
         assert_eq!(family.metric[1].label, [label("a", &value), label("reason", "")], "length {length}");
@@ -164,7 +177,7 @@ fn every_length_of_label_is_framed() {
 }
 
 #[test]
-fn exemplars_longer_than_128_characters_are_left_out() {
+fn exemplars_longer_than_128_characters_are_omitted() {
     let exemplar = |length: usize| Exemplar { label: vec![label("pod", &"é".repeat(length))], ..Exemplar::default() };
     for (length, kept) in [(125, true), (126, false)] {
         let counter = Counter { value: 1.0, exemplar: Some(exemplar(length)), start_timestamp: None };
@@ -179,10 +192,10 @@ fn exemplars_longer_than_128_characters_are_left_out() {
             (&ATTEMPTS, Metric { counter: Some(counter), ..Metric::default() }),
             (&BACKOFF, Metric { histogram: Some(histogram), ..Metric::default() }),
         ] {
-            for format in [Format::OpenMetrics, Format::Protobuf] {
+            for format in [ExpositionFormat::OpenMetrics, ExpositionFormat::Protobuf] {
                 let mut exposition = Exposition::new(format, 0);
-                exposition.family(header, &[]);
-                exposition.metric(&metric);
+                exposition.begin_family(header, &[]);
+                exposition.write_metric(&metric);
                 let body = String::from_utf8_lossy(&exposition.finish()).into_owned();
                 assert_eq!(body.contains("éé"), kept, "{length} {format:?} {}", header.name);
                 assert!(body.contains(header.open_metrics_name()));
@@ -192,24 +205,24 @@ fn exemplars_longer_than_128_characters_are_left_out() {
 }
 
 #[test]
-fn no_families_are_still_a_valid_body() {
+fn a_body_without_families_is_valid() {
     let body = |format| Exposition::new(format, 0).finish();
-    assert_eq!(body(Format::Text), b"");
-    assert_eq!(body(Format::OpenMetrics), b"# EOF\n");
-    assert_eq!(body(Format::Protobuf), b"");
+    assert_eq!(body(ExpositionFormat::Text), b"");
+    assert_eq!(body(ExpositionFormat::OpenMetrics), b"# EOF\n");
+    assert_eq!(body(ExpositionFormat::Protobuf), b"");
 }
 
 /// A sink that shows what it was given, and takes only so much.
 #[derive(Clone, Default)]
-struct Shown {
+struct RecordingSink {
     chunks: Arc<Mutex<Vec<Vec<u8>>>>,
-    most: usize,
+    max_chunks: usize,
 }
 
-impl Write for Shown {
+impl Write for RecordingSink {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let mut chunks = self.chunks.lock().unwrap();
-        if chunks.len() == self.most {
+        if chunks.len() == self.max_chunks {
             return Err(std::io::ErrorKind::BrokenPipe.into());
         }
         chunks.push(bytes.to_vec());
@@ -224,31 +237,31 @@ impl Write for Shown {
 /// Many series of two families.
 fn write_many(mut exposition: Exposition) -> Vec<u8> {
     for header in [&WAITING, &SINCE] {
-        exposition.family(header, &["pod", "reason"]);
+        exposition.begin_family(header, &["pod", "reason"]);
         for number in 0..5000 {
-            exposition.gauge(&[&format!("pod-{number}"), "ErrImagePull"], 1.0);
+            exposition.write_gauge(&[&format!("pod-{number}"), "ErrImagePull"], 1.0);
         }
     }
     exposition.finish()
 }
 
 #[test]
-fn a_stream_says_the_same_in_chunks() {
-    for format in [Format::Text, Format::OpenMetrics, Format::Protobuf] {
-        let shown = Shown { most: usize::MAX, ..Shown::default() };
-        let rest = write_many(Exposition::streamed(format, Box::new(shown.clone())));
+fn streamed_chunks_concatenate_to_the_whole_body() {
+    for format in [ExpositionFormat::Text, ExpositionFormat::OpenMetrics, ExpositionFormat::Protobuf] {
+        let shown = RecordingSink { max_chunks: usize::MAX, ..RecordingSink::default() };
+        let rest = write_many(Exposition::streaming(format, Box::new(shown.clone())));
         assert_eq!(rest, b"");
         let chunks = shown.chunks.lock().unwrap();
         assert_eq!(chunks.concat(), write_many(Exposition::new(format, 0)));
         // A family in protobuf is one piece.
-        let most = if format == Format::Protobuf { 400 * 1024 } else { super::CHUNK + 1024 };
+        let most = if format == ExpositionFormat::Protobuf { 400 * 1024 } else { super::CHUNK_SIZE + 1024 };
         assert!(chunks.len() > 1 && chunks.iter().all(|chunk| chunk.len() <= most), "{format:?}");
     }
 }
 
 #[test]
-fn what_nobody_reads_is_thrown_away() {
-    let shown = Shown { most: 2, ..Shown::default() };
-    assert_eq!(write_many(Exposition::streamed(Format::Text, Box::new(shown.clone()))), b"");
+fn output_is_discarded_after_the_sink_fails() {
+    let shown = RecordingSink { max_chunks: 2, ..RecordingSink::default() };
+    assert_eq!(write_many(Exposition::streaming(ExpositionFormat::Text, Box::new(shown.clone()))), b"");
     assert_eq!(shown.chunks.lock().unwrap().len(), 2);
 }

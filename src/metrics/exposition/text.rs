@@ -9,13 +9,15 @@ use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{
 };
 use prost_types::Timestamp as ProtoTimestamp;
 
-use super::{CounterSample, Header, Kind, exemplar_fits, exemplar_labels, labels_of, proto_timestamp};
+use super::{
+    CounterSample, FamilyHeader, FamilyType, exemplar_fits, exemplar_label_pairs, exemplar_labels, proto_timestamp,
+};
 
 #[cfg(test)]
 mod tests;
 
 /// Integers below this are exact in an f64 and are written without an exponent.
-const EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
+const EXACT_INTEGER_LIMIT: f64 = 9_007_199_254_740_992.0;
 
 /// Which text format to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,129 +32,129 @@ pub(super) struct TextWriter {
     /// The name of the samples of the family being written.
     name: &'static str,
     /// What is the same in every line of its gauges: the text between the values of the labels, and around them.
-    constant: Vec<String>,
+    template: Vec<String>,
 }
 
 impl TextWriter {
     pub(super) fn new(dialect: Dialect) -> Self {
-        Self { dialect, name: "", constant: Vec::new() }
+        Self { dialect, name: "", template: Vec::new() }
     }
 
-    pub(super) fn family(&mut self, out: &mut Vec<u8>, header: &Header, labels: &[&str]) {
+    pub(super) fn begin_family(&mut self, out: &mut Vec<u8>, header: &FamilyHeader, labels: &[&str]) {
         self.name = header.name;
-        self.constant = constant(header.name, labels);
+        self.template = line_template(header.name, labels);
         let name = match self.dialect {
             Dialect::Classic => header.name,
             Dialect::OpenMetrics => header.open_metrics_name(),
         };
-        let kind = match header.kind {
-            Kind::Gauge => "gauge",
-            Kind::Counter => "counter",
-            Kind::Histogram => "histogram",
+        let kind = match header.family_type {
+            FamilyType::Gauge => "gauge",
+            FamilyType::Counter => "counter",
+            FamilyType::Histogram => "histogram",
         };
-        put(out, &["# HELP ", name, " "]);
+        push_all(out, &["# HELP ", name, " "]);
         // Only OpenMetrics wants quotes escaped in the help text; 0.0.4 would show the backslash.
-        escape(out, header.help, self.dialect == Dialect::OpenMetrics);
-        put(out, &["\n# TYPE ", name, " ", kind, "\n"]);
+        write_escaped(out, header.help, self.dialect == Dialect::OpenMetrics);
+        push_all(out, &["\n# TYPE ", name, " ", kind, "\n"]);
         if self.dialect == Dialect::OpenMetrics
             && let Some(unit) = header.unit_in_name()
         {
-            put(out, &["# UNIT ", name, " ", unit, "\n"]);
+            push_all(out, &["# UNIT ", name, " ", unit, "\n"]);
         }
     }
 
-    pub(super) fn gauge(&self, out: &mut Vec<u8>, labels: &[&str], value: f64) {
-        self.constant_sample(out, labels, value);
+    pub(super) fn write_gauge(&self, out: &mut Vec<u8>, labels: &[&str], value: f64) {
+        self.write_templated_sample(out, labels, value);
         out.push(b'\n');
     }
 
-    pub(super) fn counter(&self, out: &mut Vec<u8>, labels: &[&str], sample: &CounterSample<'_>) {
-        self.constant_sample(out, labels, sample.value);
+    pub(super) fn write_counter(&self, out: &mut Vec<u8>, labels: &[&str], sample: &CounterSample<'_>) {
+        self.write_templated_sample(out, labels, sample.value);
         if let Some((namespace, pod, at)) = sample.exemplar {
-            self.exemplar(out, exemplar_labels(namespace, pod).into_iter(), 1.0, Some(&proto_timestamp(at)));
+            self.write_exemplar(out, exemplar_labels(namespace, pod).into_iter(), 1.0, Some(&proto_timestamp(at)));
         }
         out.push(b'\n');
     }
 
     /// Writes a sample of the family without its line end.
-    fn constant_sample(&self, out: &mut Vec<u8>, labels: &[&str], value: f64) {
+    fn write_templated_sample(&self, out: &mut Vec<u8>, labels: &[&str], value: f64) {
         let mut labels = labels.iter();
-        for text in &self.constant {
+        for text in &self.template {
             out.extend_from_slice(text.as_bytes());
             if let Some(label) = labels.next() {
-                escape(out, label, true);
+                write_escaped(out, label, true);
             }
         }
         write_value(out, value);
     }
 
-    pub(super) fn metric(&self, out: &mut Vec<u8>, metric: &Metric) {
+    pub(super) fn write_metric(&self, out: &mut Vec<u8>, metric: &Metric) {
         let labels = &metric.label;
         if let Some(counter) = &metric.counter {
-            self.counter_metric(out, labels, counter);
+            self.write_counter_metric(out, labels, counter);
         } else if let Some(histogram) = &metric.histogram {
-            self.histogram(out, labels, histogram);
+            self.write_histogram(out, labels, histogram);
         } else if let Some(gauge) = &metric.gauge {
-            self.sample(out, "", pairs(labels), gauge.value);
+            self.write_sample(out, "", label_pairs(labels), gauge.value);
             out.push(b'\n');
         }
     }
 
     pub(super) fn finish(&self, out: &mut Vec<u8>) {
         if self.dialect == Dialect::OpenMetrics {
-            put(out, &["# EOF\n"]);
+            push_all(out, &["# EOF\n"]);
         }
     }
 
-    fn counter_metric(&self, out: &mut Vec<u8>, labels: &[LabelPair], counter: &Counter) {
-        self.sample(out, "", pairs(labels), counter.value);
-        self.exemplar_of(out, counter.exemplar.as_ref());
+    fn write_counter_metric(&self, out: &mut Vec<u8>, labels: &[LabelPair], counter: &Counter) {
+        self.write_sample(out, "", label_pairs(labels), counter.value);
+        self.write_exemplar_message(out, counter.exemplar.as_ref());
         out.push(b'\n');
     }
 
-    fn histogram(&self, out: &mut Vec<u8>, labels: &[LabelPair], histogram: &Histogram) {
+    fn write_histogram(&self, out: &mut Vec<u8>, labels: &[LabelPair], histogram: &Histogram) {
         let mut le = Vec::with_capacity(24);
         for bucket in &histogram.bucket {
-            self.bucket(out, labels, bucket, &mut le);
+            self.write_bucket(out, labels, bucket, &mut le);
         }
         // A histogram with native buckets only has none of these, and both formats demand the last.
         if histogram.bucket.last().is_none_or(|bucket| bucket.upper_bound != f64::INFINITY) {
             let all =
                 Bucket { cumulative_count: histogram.sample_count, upper_bound: f64::INFINITY, ..Bucket::default() };
-            self.bucket(out, labels, &all, &mut le);
+            self.write_bucket(out, labels, &all, &mut le);
         }
-        self.sample(out, "_sum", pairs(labels), histogram.sample_sum);
+        self.write_sample(out, "_sum", label_pairs(labels), histogram.sample_sum);
         out.push(b'\n');
-        self.sample(out, "_count", pairs(labels), histogram.sample_count as f64);
+        self.write_sample(out, "_count", label_pairs(labels), histogram.sample_count as f64);
         out.push(b'\n');
     }
 
     /// Writes one bucket line. `le` is scratch room.
-    fn bucket(&self, out: &mut Vec<u8>, labels: &[LabelPair], bucket: &Bucket, le: &mut Vec<u8>) {
+    fn write_bucket(&self, out: &mut Vec<u8>, labels: &[LabelPair], bucket: &Bucket, le: &mut Vec<u8>) {
         le.clear();
         write_bound(le, bucket.upper_bound);
         let le = str::from_utf8(le).unwrap_or_default();
-        let labels = pairs(labels).chain([("le", le)]);
-        self.sample(out, "_bucket", labels, bucket.cumulative_count as f64);
-        self.exemplar_of(out, bucket.exemplar.as_ref());
+        let labels = label_pairs(labels).chain([("le", le)]);
+        self.write_sample(out, "_bucket", labels, bucket.cumulative_count as f64);
+        self.write_exemplar_message(out, bucket.exemplar.as_ref());
         out.push(b'\n');
     }
 
     /// Writes a sample without its line end.
     #[inline]
-    fn sample<'a>(
+    fn write_sample<'a>(
         &self,
         out: &mut Vec<u8>,
         suffix: &str,
         labels: impl Iterator<Item = (&'a str, &'a str)>,
         value: f64,
     ) {
-        put(out, &[self.name, suffix]);
+        push_all(out, &[self.name, suffix]);
         let mut opening = b'{';
         for (name, text) in labels {
             out.push(opening);
             opening = b',';
-            label(out, name, text);
+            write_label(out, name, text);
         }
         if opening == b',' {
             out.push(b'}');
@@ -161,14 +163,14 @@ impl TextWriter {
         write_value(out, value);
     }
 
-    fn exemplar_of(&self, out: &mut Vec<u8>, exemplar: Option<&Exemplar>) {
+    fn write_exemplar_message(&self, out: &mut Vec<u8>, exemplar: Option<&Exemplar>) {
         if let Some(exemplar) = exemplar {
-            self.exemplar(out, labels_of(exemplar), exemplar.value, exemplar.timestamp.as_ref());
+            self.write_exemplar(out, exemplar_label_pairs(exemplar), exemplar.value, exemplar.timestamp.as_ref());
         }
     }
 
     /// Writes ` # {pod="web-0"} 1 1795468969.127`, which 0.0.4 has no place for.
-    fn exemplar<'a>(
+    fn write_exemplar<'a>(
         &self,
         out: &mut Vec<u8>,
         labels: impl Iterator<Item = (&'a str, &'a str)> + Clone,
@@ -178,14 +180,14 @@ impl TextWriter {
         if self.dialect == Dialect::Classic || !exemplar_fits(labels.clone()) {
             return;
         }
-        put(out, &[" # {"]);
+        push_all(out, &[" # {"]);
         for (at, (name, text)) in labels.enumerate() {
             if at > 0 {
                 out.push(b',');
             }
-            label(out, name, text);
+            write_label(out, name, text);
         }
-        put(out, &["} "]);
+        push_all(out, &["} "]);
         write_value(out, value);
         // Milliseconds are all that Prometheus keeps.
         if let Some(time) = time {
@@ -197,7 +199,7 @@ impl TextWriter {
 }
 
 /// Returns the pieces of a line that are the same for all series: `name{a="`, `",b="` and `"} `.
-fn constant(name: &str, labels: &[&str]) -> Vec<String> {
+fn line_template(name: &str, labels: &[&str]) -> Vec<String> {
     let mut pieces = Vec::with_capacity(labels.len() + 1);
     let mut piece = name.to_owned();
     for label in labels {
@@ -211,26 +213,26 @@ fn constant(name: &str, labels: &[&str]) -> Vec<String> {
     pieces
 }
 
-fn pairs(labels: &[LabelPair]) -> impl Iterator<Item = (&str, &str)> {
+fn label_pairs(labels: &[LabelPair]) -> impl Iterator<Item = (&str, &str)> {
     labels.iter().map(|pair| (pair.name.as_str(), pair.value.as_str()))
 }
 
-fn put(out: &mut Vec<u8>, parts: &[&str]) {
+fn push_all(out: &mut Vec<u8>, parts: &[&str]) {
     for part in parts {
         out.extend_from_slice(part.as_bytes());
     }
 }
 
 #[inline]
-fn label(out: &mut Vec<u8>, name: &str, value: &str) {
-    put(out, &[name, "=\""]);
-    escape(out, value, true);
+fn write_label(out: &mut Vec<u8>, name: &str, value: &str) {
+    push_all(out, &[name, "=\""]);
+    write_escaped(out, value, true);
     out.push(b'"');
 }
 
 /// Writes `text` with a backslash before each backslash and, where they are special, each quote, and `\n` for a line feed.
 #[inline]
-fn escape(out: &mut Vec<u8>, text: &str, quotes: bool) {
+fn write_escaped(out: &mut Vec<u8>, text: &str, quotes: bool) {
     let mut rest = text.as_bytes();
     // Nearly always nothing is special.
     while let Some(at) = if quotes { memchr3(b'\\', b'\n', b'"', rest) } else { memchr2(b'\\', b'\n', rest) }
@@ -256,7 +258,7 @@ fn write_value(out: &mut Vec<u8>, value: f64) {
         out.write_all(b"NaN")
     } else if value.is_infinite() {
         out.write_all(if value > 0.0 { b"+Inf" } else { b"-Inf" })
-    } else if size < EXACT_INTEGER && value.fract() == 0.0 {
+    } else if size < EXACT_INTEGER_LIMIT && value.fract() == 0.0 {
         #[expect(clippy::cast_possible_truncation, reason = "it is an integer that an f64 holds exactly")]
         let integer = value as i64;
         write!(out, "{integer}")

@@ -4,13 +4,13 @@ use super::MINUTE;
 use crate::timeline::Case;
 
 #[expect(clippy::too_many_lines, reason = "a list of timelines")]
-pub fn exporters() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     let target = "{job=\"image-pull\",instance=\"a\"}";
     let named = |metric: &str, more: &str| format!("{metric}{{job=\"image-pull\",instance=\"a\"{more}}}");
     let dashboard = "https://grafana.example.com/d/image-pull-exporter";
     let runbook = |alert: &str| format!("https://runbooks.example.com/image-pull-exporter/{alert}.md");
     let says = |case: Case, at: u32, alert: &'static str, labels: &str, summary: &str, description: &str| {
-        case.says(
+        case.fires_with_text(
             at,
             alert,
             labels,
@@ -23,12 +23,13 @@ pub fn exporters() -> Vec<Case> {
         )
     };
     let broken = |name: &str| {
-        Case::scraped_every(name, 15).series(&format!("image_pull_exporter_build_info{target}"), 0..7200, |_| 1.0)
+        Case::with_scrape_interval(name, 15)
+            .series(&format!("image_pull_exporter_build_info{target}"), 0..7200, |_| 1.0)
     };
     let here = "job: image-pull, instance: a";
     vec![
         says(
-            Case::scraped_every("nobody watches", 15)
+            Case::with_scrape_interval("nobody watches", 15)
                 .exporter("a", 0..600)
                 .fires(15 * MINUTE - 15, &[])
                 .fires(15 * MINUTE, &["ImagePullExporterAbsent"]),
@@ -39,14 +40,14 @@ pub fn exporters() -> Vec<Case> {
             "No image-pull-exporter has been scraped with success for five minutes, so none of the other alerts can fire. First look \
              at its pods and at Prometheus' targets page.",
         ),
-        ["x", "y"].into_iter().fold(Case::scraped_every("nobody watches one of two clusters", 15), |case, cluster| {
+        ["x", "y"].into_iter().fold(Case::with_scrape_interval("nobody watches one of two clusters", 15), |case, cluster| {
             let series = format!("image_pull_exporter_build_info{{cluster=\"{cluster}\",job=\"image-pull\"}}");
             case.series(&series, 0..if cluster == "x" { 7200 } else { 600 }, |_| 1.0)
         })
         .fires(15 * MINUTE - 15, &[])
         .fires(15 * MINUTE, &["ImagePullExporterAbsent in y"])
         .fires(110 * MINUTE, &["ImagePullExporterAbsent in y"])
-        .says(
+        .fires_with_text(
             1000,
             "ImagePullExporterAbsent",
             "severity: critical, cluster: y",
@@ -83,7 +84,7 @@ pub fn exporters() -> Vec<Case> {
                 f64::from(at / 60)
             })
             .fires(60 * MINUTE, &[]),
-        Case::scraped_every("an exporter that restarts", 15)
+        Case::with_scrape_interval("an exporter that restarts", 15)
             .exporter("a", 0..600)
             .exporter("a-again", 840..2000)
             .fires(14 * MINUTE, &[])

@@ -1,10 +1,10 @@
 //! The alerts about a registry: what is an outage or a limit, and what only looks like one.
 
-use super::{MINUTE, OF_CAUSE, SCRAPED_EVERY, first_scrape_after};
+use super::{CAUSE_AGE_THRESHOLD, MINUTE, SCRAPE_INTERVALS, first_scrape_after};
 use crate::timeline::{Case, Container, Seconds};
 
 const OUTAGE: &str = "ImagePullRegistryOutage";
-const FIVE: [&str; 5] = ["a", "b", "c", "d", "e"];
+const FIVE_WORKLOADS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 /// Workloads that cannot reach a registry for so long, one on each node in turn; the first of them has failed longest.
 fn outage_of(case: Case, containers: &[Container], nodes: &[&str], until: Seconds) -> Case {
@@ -19,22 +19,24 @@ fn outage_of(case: Case, containers: &[Container], nodes: &[&str], until: Second
 fn outage(case: Case, workloads: &[&str], nodes: &[&str], cause: &'static str, group: &'static str) -> Case {
     outage_of(
         case,
-        &workloads.iter().map(|workload| Container::of(workload).cause(cause, group)).collect::<Vec<_>>(),
+        &workloads.iter().map(|workload| Container::of_workload(workload).cause(cause, group)).collect::<Vec<_>>(),
         nodes,
         1500,
     )
 }
 
-fn five(change: impl Fn(Container) -> Container) -> Vec<Container> {
-    FIVE.map(|workload| change(Container::of(workload).cause("connection_failed", "network"))).to_vec()
+fn five_workloads(change: impl Fn(Container) -> Container) -> Vec<Container> {
+    FIVE_WORKLOADS
+        .map(|workload| change(Container::of_workload(workload).cause("connection_failed", "network")))
+        .to_vec()
 }
 
 /// The text of an outage of five workloads.
-fn outage_says(case: Case, cluster: &str, registry: &str, answers_at: &str) -> Case {
-    outage_says_of(case, cluster, registry, answers_at, "5 containers connection failed.")
+fn outage_with_text(case: Case, cluster: &str, registry: &str, answers_at: &str) -> Case {
+    outage_with_text_of_causes(case, cluster, registry, answers_at, "5 containers connection failed.")
 }
 
-fn outage_says_of(case: Case, cluster: &str, registry: &str, answers_at: &str, causes: &str) -> Case {
+fn outage_with_text_of_causes(case: Case, cluster: &str, registry: &str, answers_at: &str, causes: &str) -> Case {
     let (of_cluster, label) = if cluster.is_empty() {
         (String::new(), String::new())
     } else {
@@ -45,7 +47,7 @@ fn outage_says_of(case: Case, cluster: &str, registry: &str, answers_at: &str, c
             .replace("7m 60s", "8m 0s")
     });
     let longest = longest.collect::<Vec<_>>().join(" ");
-    case.says(
+    case.fires_with_text(
         480,
         "ImagePullRegistryOutage",
         &format!("severity: critical, registry: {registry}{label}"),
@@ -69,9 +71,10 @@ fn outage_says_of(case: Case, cluster: &str, registry: &str, answers_at: &str, c
 
 /// An outage with four causes, of which the three most frequent are told; and beside it whatever the queries have to leave out,
 /// which has failed longer.
-fn outage_among_others() -> Case {
-    let one =
-        |name: &str, cause: &'static str, group: &'static str| Container::of(name).cause(cause, group).node("node-3");
+fn text_among_others() -> Case {
+    let one = |name: &str, cause: &'static str, group: &'static str| {
+        Container::of_workload(name).cause(cause, group).node("node-3")
+    };
     let pod = |name: &str, pod: &str, cause: &'static str, group: &'static str| Container {
         pod: pod.to_owned(),
         ..one(name, cause, group)
@@ -100,7 +103,7 @@ fn outage_among_others() -> Case {
         |case: Case, one: &Container, since: Seconds| case.fails(&one.clone().cause_since(since + 100), 20, 20..1500);
     let case =
         beside.iter().fold(Case::new("the text of an outage among others"), |case, one| case.fails(one, 0, 0..1500));
-    let case = five(|one| one)
+    let case = five_workloads(|one| one)
         .iter()
         .zip(["node-1", "node-2"].iter().cycle())
         .zip(0..)
@@ -110,7 +113,7 @@ fn outage_among_others() -> Case {
         format!("Deployment shop/{workload} with reg.example/shop/{workload}:1.8.O for 8m {seconds}s.")
     });
     let longest = longest.collect::<Vec<_>>().join(" ");
-    case.says(
+    case.fires_with_text(
         600,
         "ImagePullRegistryOutage",
         "severity: critical, registry: reg.example",
@@ -132,9 +135,9 @@ fn outage_among_others() -> Case {
 
 /// Ten workloads that have had bad tags for 20 minutes, until the registry goes away and each of them runs into that at one attempt
 /// after the other: each for so long, which ends at `until` at the latest. Another registry stays well.
-fn bad_tags_meet_an_outage(what: &str, every: Seconds, each: Seconds, until: Seconds) -> Case {
-    (0..10).fold(Case::changes(OUTAGE, what, every), |case, number: Seconds| {
-        let tag = Container::of(&format!("web-{number}")).node(&format!("node-{}", number % 3));
+fn bad_tags_then_outage(what: &str, every: Seconds, each: Seconds, until: Seconds) -> Case {
+    (0..10).fold(Case::with_changing_cause(OUTAGE, what, every), |case, number: Seconds| {
+        let tag = Container::of_workload(&format!("web-{number}")).node(&format!("node-{}", number % 3));
         let away = 1200 + 18 * number;
         let back = (away + each).min(until);
         let refused = tag.clone().cause("connection_failed", "network").cause_since(away);
@@ -147,39 +150,39 @@ fn changes_of_cause() -> Vec<Case> {
     let outage: &[&str] = &["ImagePullRegistryOutage reg.example"];
     let of_every = |every: Seconds| {
         // The fifth workload's seven minutes are over.
-        let fires = first_scrape_after(1200 + 18 * 4 + OF_CAUSE, every);
+        let fires = first_scrape_after(1200 + 18 * 4 + CAUSE_AGE_THRESHOLD, every);
         [
-            bad_tags_meet_an_outage("a registry that is away for three minutes", every, 311, 4200)
+            bad_tags_then_outage("a registry that is away for three minutes", every, 311, 4200)
                 .fires(1301, &[])
                 .fires(1500, &[])
                 .fires(1740, &[])
                 .fires(1830, &[])
                 .fires(2400, &[]),
-            bad_tags_meet_an_outage(
+            bad_tags_then_outage(
                 "a registry that is away for three minutes, of slow attempts",
                 every,
-                super::ONE_ATTEMPT,
+                super::LONGEST_ATTEMPT_INTERVAL,
                 4200,
             )
             .fires(1560, &[])
             .fires(1620, &[])
             .fires(1680, &[])
             .fires(1740, &[]),
-            bad_tags_meet_an_outage("a registry that stays away for half an hour", every, 1800, 3000)
+            bad_tags_then_outage("a registry that stays away for half an hour", every, 1800, 3000)
                 .fires(fires - 15, &[])
                 .fires(fires, outage)
                 .fires(2990, outage)
                 .fires(3000 + 2 * MINUTE + every, &[]),
         ]
     };
-    let mut cases: Vec<Case> = SCRAPED_EVERY.into_iter().flat_map(of_every).collect();
+    let mut cases: Vec<Case> = SCRAPE_INTERVALS.into_iter().flat_map(of_every).collect();
     let until = |case: Case, change: &dyn Fn(Container) -> Container, during: std::ops::Range<Seconds>| {
-        five(change)
+        five_workloads(change)
             .iter()
             .zip(["node-1", "node-2"].iter().cycle())
             .fold(case, |case, (one, node)| case.fails(&one.clone().node(node), 0, during.clone()))
     };
-    let case = |name: &str| Case::new(name).only(OUTAGE);
+    let case = |name: &str| Case::new(name).only_alert(OUTAGE);
     cases.extend([
         until(
             until(case("errors that change while it fires"), &|one| one, 0..900),
@@ -195,8 +198,8 @@ fn changes_of_cause() -> Vec<Case> {
             &|one| one.cause("registry_error", "registry").cause_since(300),
             300..2000,
         )
-        .fires(300 + OF_CAUSE, &[])
-        .fires(315 + OF_CAUSE, outage),
+        .fires(300 + CAUSE_AGE_THRESHOLD, &[])
+        .fires(315 + CAUSE_AGE_THRESHOLD, outage),
         until(
             until(case("an exporter that starts again while it fires"), &|one| one, 0..600),
             &|one| one.cause_since(690),
@@ -217,7 +220,7 @@ fn changes_of_cause() -> Vec<Case> {
         )
         .fires(1200, outage)
         .fires(
-            900 + OF_CAUSE + 15,
+            900 + CAUSE_AGE_THRESHOLD + 15,
             &[outage[0], "ImagePullRegistryOutage docker.io", "ImagePullRegistryOutage reg.example in b"],
         ),
     ]);
@@ -227,9 +230,9 @@ fn changes_of_cause() -> Vec<Case> {
 /// The alert that keeps others inhibited.
 fn inhibitor() -> Vec<Case> {
     let this: &[&str] = &["ImagePullRegistryOutageInhibitor reg.example"];
-    let case = |name: &str| Case::new(name).only("ImagePullRegistryOutageInhibitor");
+    let case = |name: &str| Case::new(name).only_alert("ImagePullRegistryOutageInhibitor");
     vec![
-        outage_of(case("it lasts for 20 minutes after the outage"), &five(|one| one), &["node-1", "node-2"], 1500)
+        outage_of(case("it lasts for 20 minutes after the outage"), &five_workloads(|one| one), &["node-1", "node-2"], 1500)
             .fires(7 * MINUTE, &[])
             .fires(7 * MINUTE + 15, this)
             .fires(25 * MINUTE, this)
@@ -238,18 +241,18 @@ fn inhibitor() -> Vec<Case> {
         outage_of(
             outage_of(
                 case("an outage of each of two registries and clusters"),
-                &five(|one| Container { pod: format!("{}-hub", one.pod), ..one.registry("docker.io").cluster("b") }),
+                &five_workloads(|one| Container { pod: format!("{}-hub", one.pod), ..one.registry("docker.io").cluster("b") }),
                 &["node-1", "node-2"],
                 1500,
             ),
-            &five(|one| one),
+            &five_workloads(|one| one),
             &["node-1", "node-2"],
             1500,
         )
         .fires(10 * MINUTE, &[this[0], "ImagePullRegistryOutageInhibitor docker.io in b"]),
         // Other alerts about a registry are no outage of it.
-        case("bad tags").fails(&Container::of("web"), 0, 0..3000).fires(20 * MINUTE, &[]),
-        outage_of(case("its text"), &five(|one| one.cluster("b")), &["node-1", "node-2"], 1500).says(
+        case("bad tags").fails(&Container::of_workload("web"), 0, 0..3000).fires(20 * MINUTE, &[]),
+        outage_of(case("its text"), &five_workloads(|one| one.cluster("b")), &["node-1", "node-2"], 1500).fires_with_text(
             480,
             "ImagePullRegistryOutageInhibitor",
             "severity: none, cluster: b, registry: reg.example",
@@ -268,52 +271,62 @@ fn inhibitor() -> Vec<Case> {
 }
 
 /// Five workloads that have their name in common.
-fn namesakes(case: Case, cause: &'static str, group: &'static str) -> Case {
+fn same_name_in_five_namespaces(case: Case, cause: &'static str, group: &'static str) -> Case {
     ["n1", "n2", "n3", "n4", "n5"].into_iter().zip(["node-1", "node-2"].iter().cycle()).fold(
         case,
         |case, (namespace, node)| {
-            case.fails(&Container::of("web").cause(cause, group).namespace(namespace).node(node), 0, 0..1500)
+            case.fails(&Container::of_workload("web").cause(cause, group).namespace(namespace).node(node), 0, 0..1500)
         },
     )
 }
 
 /// One of several workloads that differ in their kind.
-fn kinds(kind: &'static str, node: &str) -> Container {
-    Container { pod: format!("web-{kind}"), ..Container::of("web").cause("timeout", "network").kind(kind).node(node) }
+fn of_kind(kind: &'static str, node: &str) -> Container {
+    Container {
+        pod: format!("web-{kind}"),
+        ..Container::of_workload("web").cause("timeout", "network").kind(kind).node(node)
+    }
 }
 
 #[expect(clippy::too_many_lines, reason = "a list of timelines")]
-pub fn registries() -> Vec<Case> {
-    let all: Vec<String> = FIVE.iter().map(|workload| format!("ImagePullFailing shop/{workload}")).collect();
+pub fn cases() -> Vec<Case> {
+    let all: Vec<String> = FIVE_WORKLOADS.iter().map(|workload| format!("ImagePullFailing shop/{workload}")).collect();
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     let page_name = OUTAGE;
     let page = ["ImagePullRegistryOutage reg.example", "ImagePullRegistryOutageInhibitor reg.example"];
     let page = [&page, all.as_slice()].concat();
     let replicas = |case: Case| {
         (1..9).fold(case, |case, number| {
-            let container = Container::of("web").cause("connection_failed", "network").node(&format!("node-{number}"));
+            let container =
+                Container::of_workload("web").cause("connection_failed", "network").node(&format!("node-{number}"));
             case.fails(&Container { pod: format!("web-{number}"), ..container }, 0, 0..1500)
         })
     };
     let mut cases = vec![
-        outage_says(
-            outage(Case::new("a registry is down"), &FIVE, &["node-1", "node-2"], "connection_failed", "network")
-                .fires(7 * MINUTE, &[])
-                .fires(7 * MINUTE + 15, &page[..2])
-                .fires(16 * MINUTE, &page)
-                .fires(26 * MINUTE, &page)
-                .fires(27 * MINUTE + 15, &page[1..])
-                .fires(34 * MINUTE, &page[1..])
-                .fires(44 * MINUTE, &page[1..2])
-                .fires(48 * MINUTE, &[]),
+        outage_with_text(
+            outage(
+                Case::new("a registry is down"),
+                &FIVE_WORKLOADS,
+                &["node-1", "node-2"],
+                "connection_failed",
+                "network",
+            )
+            .fires(7 * MINUTE, &[])
+            .fires(7 * MINUTE + 15, &page[..2])
+            .fires(16 * MINUTE, &page)
+            .fires(26 * MINUTE, &page)
+            .fires(27 * MINUTE + 15, &page[1..])
+            .fires(34 * MINUTE, &page[1..])
+            .fires(44 * MINUTE, &page[1..2])
+            .fires(48 * MINUTE, &[]),
             "",
             "reg.example",
             "reg.example",
         ),
-        outage_says(
+        outage_with_text(
             outage_of(
                 Case::new("Docker Hub is down"),
-                &five(|one| one.registry("docker.io")),
+                &five_workloads(|one| one.registry("docker.io")),
                 &["node-1", "node-2"],
                 1500,
             ),
@@ -321,28 +334,43 @@ pub fn registries() -> Vec<Case> {
             "docker.io",
             "registry-1.docker.io",
         ),
-        outage_says(
-            FIVE.iter().zip(["node-1", "node-2"].iter().cycle()).fold(
-                outage_of(Case::new("two exporters see it once"), &five(|one| one), &["node-1", "node-2"], 1500),
+        outage_with_text(
+            FIVE_WORKLOADS.iter().zip(["node-1", "node-2"].iter().cycle()).fold(
+                outage_of(
+                    Case::new("two exporters see it once"),
+                    &five_workloads(|one| one),
+                    &["node-1", "node-2"],
+                    1500,
+                ),
                 |case, (workload, node)| {
                     // The other one has not read every cause.
                     let (cause, group) =
                         if *workload < "c" { ("connection_failed", "network") } else { ("unknown", "unknown") };
-                    case.fails_at("b", &Container::of(workload).cause(cause, group).node(node), 60, 60..1500)
+                    case.fails_reported_by(
+                        "b",
+                        &Container::of_workload(workload).cause(cause, group).node(node),
+                        60,
+                        60..1500,
+                    )
                 },
             ),
             "",
             "reg.example",
             "reg.example",
         ),
-        outage_says(
+        outage_with_text(
             outage_of(
-                outage_of(Case::new("one of two clusters"), &five(|one| one.cluster("x")), &["node-1", "node-2"], 1500),
-                &[Container::of("z").cluster("y").cause("timeout", "network")],
+                outage_of(
+                    Case::new("one of two clusters"),
+                    &five_workloads(|one| one.cluster("x")),
+                    &["node-1", "node-2"],
+                    1500,
+                ),
+                &[Container::of_workload("z").cluster("y").cause("timeout", "network")],
                 &["node-1"],
                 1500,
             )
-            .only(page_name)
+            .only_alert(page_name)
             .fires(8 * MINUTE, &["ImagePullRegistryOutage reg.example in x"]),
             "x",
             "reg.example",
@@ -351,152 +379,182 @@ pub fn registries() -> Vec<Case> {
         outage_of(
             outage_of(
                 Case::new("two clusters are no outage of one"),
-                &five(|one| one.cluster("x"))[..3],
+                &five_workloads(|one| one.cluster("x"))[..3],
                 &["node-1", "node-2"],
                 1500,
             ),
-            &five(|one| one.cluster("y"))[3..],
+            &five_workloads(|one| one.cluster("y"))[3..],
             &["node-1", "node-2"],
             1500,
         )
-        .only(page_name)
+        .only_alert(page_name)
         .fires(10 * MINUTE, &[]),
         outage_of(
             outage_of(
                 Case::new("one node, and another of another cluster"),
-                &five(|one| one.cluster("x")),
+                &five_workloads(|one| one.cluster("x")),
                 &["node-1"],
                 1500,
             ),
-            &five(|one| one.cluster("y"))[..2],
+            &five_workloads(|one| one.cluster("y"))[..2],
             &["node-1", "node-2"],
             1500,
         )
-        .only(page_name)
+        .only_alert(page_name)
         .fires(10 * MINUTE, &[]),
         outage_of(
             Case::new("four workloads and a debug container are no outage"),
-            &five(|one| if one.workload == "e" { one.container_type("ephemeral") } else { one }),
+            &five_workloads(|one| if one.workload == "e" { one.container_type("ephemeral") } else { one }),
             &["node-1", "node-2"],
             1500,
         )
-        .only(page_name)
+        .only_alert(page_name)
         .fires(10 * MINUTE, &[]),
-        outage_of(Case::new("one node, and a debug container on another"), &five(|one| one), &["node-1"], 1500)
-            .fails(
-                &Container::of("f").cause("timeout", "network").container_type("ephemeral").node("node-2"),
-                0,
-                0..1500,
-            )
-            .only(page_name)
+        outage_of(
+            Case::new("one node, and a debug container on another"),
+            &five_workloads(|one| one),
+            &["node-1"],
+            1500,
+        )
+        .fails(
+            &Container::of_workload("f").cause("timeout", "network").container_type("ephemeral").node("node-2"),
+            0,
+            0..1500,
+        )
+        .only_alert(page_name)
+        .fires(10 * MINUTE, &[]),
+        outage(Case::new("one node with two causes is no outage"), &FIVE_WORKLOADS, &["node-1"], "timeout", "network")
+            .fails(&Container::of_workload("f").cause("registry_error", "registry"), 0, 0..1500)
+            .only_alert(page_name)
             .fires(10 * MINUTE, &[]),
-        outage(Case::new("one node with two causes is no outage"), &FIVE, &["node-1"], "timeout", "network")
-            .fails(&Container::of("f").cause("registry_error", "registry"), 0, 0..1500)
-            .only(page_name)
-            .fires(10 * MINUTE, &[]),
-        outage(Case::new("a registry has errors"), &FIVE, &["node-1", "node-2"], "registry_error", "registry")
-            .fires(7 * MINUTE + 15, &page[..2]),
-        outage_of(Case::new("over before seven minutes"), &five(|one| one), &["node-1", "node-2"], 415)
+        outage(
+            Case::new("a registry has errors"),
+            &FIVE_WORKLOADS,
+            &["node-1", "node-2"],
+            "registry_error",
+            "registry",
+        )
+        .fires(7 * MINUTE + 15, &page[..2]),
+        outage_of(Case::new("over before seven minutes"), &five_workloads(|one| one), &["node-1", "node-2"], 415)
             .fires(7 * MINUTE, &[])
             .fires(8 * MINUTE, &[])
             .fires(12 * MINUTE, &[]),
         outage(
             Case::new("two exporters do not make four workloads five"),
-            &FIVE[..4],
+            &FIVE_WORKLOADS[..4],
             &["node-1", "node-2"],
             "timeout",
             "network",
         )
         .exporter("b", 0..7200)
-        .fails_at("b", &Container::of("a").cause("timeout", "network").node("node-1"), 0, 0..1500)
+        .fails_reported_by("b", &Container::of_workload("a").cause("timeout", "network").node("node-1"), 0, 0..1500)
         .fires(8 * MINUTE, &[])
         .fires(16 * MINUTE, &all[..4]),
         outage(
             Case::new("an outage through which the exporter restarts"),
-            &FIVE,
+            &FIVE_WORKLOADS,
             &["node-1", "node-2"],
             "timeout",
             "network",
         )
-        .hole(480..570)
+        .scrape_gap(480..570)
         .fires(8 * MINUTE - 15, &page[..2])
         .fires(9 * MINUTE, &page[..2])
         .fires(11 * MINUTE, &page[..2]),
-        outage(Case::new("four workloads are no outage"), &FIVE[..4], &["node-1", "node-2"], "timeout", "network")
+        outage(
+            Case::new("four workloads are no outage"),
+            &FIVE_WORKLOADS[..4],
+            &["node-1", "node-2"],
+            "timeout",
+            "network",
+        )
+        .fires(10 * MINUTE, &[]),
+        outage(Case::new("one node is no outage"), &FIVE_WORKLOADS, &["node-1"], "timeout", "network")
             .fires(10 * MINUTE, &[]),
-        outage(Case::new("one node is no outage"), &FIVE, &["node-1"], "timeout", "network").fires(10 * MINUTE, &[]),
-        outage(Case::new("bad tags are no outage"), &FIVE, &["node-1", "node-2"], "image_not_found", "image")
-            .only(page_name)
+        outage(Case::new("bad tags are no outage"), &FIVE_WORKLOADS, &["node-1", "node-2"], "image_not_found", "image")
+            .only_alert(page_name)
             .fires(10 * MINUTE, &[]),
         replicas(Case::new("many replicas of one workload are no outage")).fires(10 * MINUTE, &[]),
         outage(
             Case::new("different registries are no outage"),
-            &FIVE[..4],
+            &FIVE_WORKLOADS[..4],
             &["node-1", "node-2"],
             "timeout",
             "network",
         )
-        .fails(&Container::of("e").registry("ghcr.io").cause("timeout", "network"), 0, 0..1500)
+        .fails(&Container::of_workload("e").registry("ghcr.io").cause("timeout", "network"), 0, 0..1500)
         .fires(10 * MINUTE, &[]),
         outage(
             Case::new("four workloads and one with another cause"),
-            &FIVE[..4],
+            &FIVE_WORKLOADS[..4],
             &["node-1", "node-2"],
             "timeout",
             "network",
         )
-        .fails(&Container::of("e"), 0, 0..1500)
-        .only(page_name)
+        .fails(&Container::of_workload("e"), 0, 0..1500)
+        .only_alert(page_name)
         .fires(10 * MINUTE, &[]),
         outage(
             Case::new("four workloads and one over its limit"),
-            &FIVE[..4],
+            &FIVE_WORKLOADS[..4],
             &["node-1", "node-2"],
             "timeout",
             "network",
         )
-        .fails(&Container::of("e").cause("rate_limited", "registry"), 0, 0..1500)
-        .only(page_name)
+        .fails(&Container::of_workload("e").cause("rate_limited", "registry"), 0, 0..1500)
+        .only_alert(page_name)
         .fires(10 * MINUTE, &[]),
         outage(
             Case::new("four workloads, one of them with two causes"),
-            &FIVE[..4],
+            &FIVE_WORKLOADS[..4],
             &["node-1", "node-2"],
             "timeout",
             "network",
         )
         .fails(
-            &Container { container: "sidecar", ..Container::of("a").cause("registry_error", "registry") },
+            &Container { container: "sidecar", ..Container::of_workload("a").cause("registry_error", "registry") },
             0,
             0..1500,
         )
-        .only(page_name)
+        .only_alert(page_name)
         .fires(10 * MINUTE, &[]),
-        outage(Case::new("one node, and other causes on the other"), &FIVE, &["node-1"], "timeout", "network")
-            .fails(&Container::of("f").node("node-2"), 0, 0..1500)
-            .fails(&Container::of("g").node("node-2").cause("rate_limited", "registry"), 0, 0..1500)
-            .only(page_name)
-            .fires(10 * MINUTE, &[]),
-        outage(Case::new("one node, and another registry on the other"), &FIVE, &["node-1"], "timeout", "network")
-            .fails(&Container::of("f").node("node-1").registry("ghcr.io").cause("timeout", "network"), 0, 0..1500)
-            .fails(&Container::of("g").node("node-2").registry("ghcr.io").cause("timeout", "network"), 0, 0..1500)
-            .only(page_name)
-            .fires(10 * MINUTE, &[]),
-        namesakes(Case::new("workloads of one name in five namespaces"), "timeout", "network")
-            .only(page_name)
+        outage(
+            Case::new("one node, and other causes on the other"),
+            &FIVE_WORKLOADS,
+            &["node-1"],
+            "timeout",
+            "network",
+        )
+        .fails(&Container::of_workload("f").node("node-2"), 0, 0..1500)
+        .fails(&Container::of_workload("g").node("node-2").cause("rate_limited", "registry"), 0, 0..1500)
+        .only_alert(page_name)
+        .fires(10 * MINUTE, &[]),
+        outage(
+            Case::new("one node, and another registry on the other"),
+            &FIVE_WORKLOADS,
+            &["node-1"],
+            "timeout",
+            "network",
+        )
+        .fails(&Container::of_workload("f").node("node-1").registry("ghcr.io").cause("timeout", "network"), 0, 0..1500)
+        .fails(&Container::of_workload("g").node("node-2").registry("ghcr.io").cause("timeout", "network"), 0, 0..1500)
+        .only_alert(page_name)
+        .fires(10 * MINUTE, &[]),
+        same_name_in_five_namespaces(Case::new("workloads of one name in five namespaces"), "timeout", "network")
+            .only_alert(page_name)
             .fires(10 * MINUTE, &["ImagePullRegistryOutage reg.example"]),
         Case::new("workloads of one name and five kinds")
-            .fails(&kinds("Deployment", "node-1"), 0, 0..1500)
-            .fails(&kinds("StatefulSet", "node-2"), 0, 0..1500)
-            .fails(&kinds("DaemonSet", "node-1"), 0, 0..1500)
-            .fails(&kinds("ReplicaSet", "node-2"), 0, 0..1500)
-            .fails(&kinds("Job", "node-1"), 0, 0..1500)
-            .only(page_name)
+            .fails(&of_kind("Deployment", "node-1"), 0, 0..1500)
+            .fails(&of_kind("StatefulSet", "node-2"), 0, 0..1500)
+            .fails(&of_kind("DaemonSet", "node-1"), 0, 0..1500)
+            .fails(&of_kind("ReplicaSet", "node-2"), 0, 0..1500)
+            .fails(&of_kind("Job", "node-1"), 0, 0..1500)
+            .only_alert(page_name)
             .fires(10 * MINUTE, &["ImagePullRegistryOutage reg.example"]),
-        outage_says_of(
+        outage_with_text_of_causes(
             outage_of(
                 Case::new("an outage with two causes"),
-                &five(|one| if one.workload == "e" { one.cause("timeout", "network") } else { one }),
+                &five_workloads(|one| if one.workload == "e" { one.cause("timeout", "network") } else { one }),
                 &["node-1", "node-2"],
                 1500,
             ),
@@ -505,7 +563,7 @@ pub fn registries() -> Vec<Case> {
             "reg.example",
             "4 containers connection failed. 1 container timeout.",
         ),
-        outage_among_others(),
+        text_among_others(),
     ];
     cases.extend(changes_of_cause());
     cases.extend(inhibitor());

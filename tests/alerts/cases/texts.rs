@@ -6,82 +6,82 @@ use super::MINUTE;
 use crate::timeline::{Annotations, Case, Container, Seconds};
 
 /// A container, and since when it fails.
-type Fails = (Container, Seconds);
+type FailingContainer = (Container, Seconds);
 
 /// An alert about a workload.
-struct Wording {
+struct AlertText {
     alert: &'static str,
     severity: &'static str,
     /// Whether it looks at the age of the cause, and not at that of the failure.
-    of_cause: bool,
-    longest: Seconds,
-    is_about: fn(&Container) -> bool,
+    uses_cause_age: bool,
+    threshold: Seconds,
+    matches: fn(&Container) -> bool,
     /// A container that it is about.
-    of: fn() -> Container,
+    container: fn() -> Container,
 }
 
-const WORDINGS: [Wording; 7] = [
-    Wording {
+const ALERT_TEXTS: [AlertText; 7] = [
+    AlertText {
         alert: "ImagePullFailing",
         severity: "warning",
-        of_cause: false,
-        longest: 15 * MINUTE,
-        is_about: |one| !one.batch && is_general(one),
-        of: || Container::of("web").cause("timeout", "network"),
+        uses_cause_age: false,
+        threshold: 15 * MINUTE,
+        matches: |one| !one.batch && is_regular(one),
+        container: || Container::of_workload("web").cause("timeout", "network"),
     },
-    Wording {
+    AlertText {
         alert: "ImagePullJobCannotStart",
         severity: "warning",
-        of_cause: false,
-        longest: 10 * MINUTE,
-        is_about: |one| one.batch && is_general(one),
-        of: || Container::of("web").cause("timeout", "network").kind("TaskRun"),
+        uses_cause_age: false,
+        threshold: 10 * MINUTE,
+        matches: |one| one.batch && is_regular(one),
+        container: || Container::of_workload("web").cause("timeout", "network").kind("TaskRun"),
     },
-    Wording {
+    AlertText {
         alert: "ImagePullRolloutBlocked",
         severity: "warning",
-        of_cause: false,
-        longest: 60 * MINUTE,
-        is_about: |one| !one.batch && is_general(one),
-        of: || Container::of("web").cause("timeout", "network"),
+        uses_cause_age: false,
+        threshold: 60 * MINUTE,
+        matches: |one| !one.batch && is_regular(one),
+        container: || Container::of_workload("web").cause("timeout", "network"),
     },
-    Wording {
+    AlertText {
         alert: "ImagePullDebugContainer",
         severity: "info",
-        of_cause: false,
-        longest: 5 * MINUTE,
-        is_about: |one| one.container_type == "ephemeral" && one.cause != "pull_qps_exceeded",
-        of: || Container::of("web").container_type("ephemeral"),
+        uses_cause_age: false,
+        threshold: 5 * MINUTE,
+        matches: |one| one.container_type == "ephemeral" && one.cause != "pull_qps_exceeded",
+        container: || Container::of_workload("web").container_type("ephemeral"),
     },
-    Wording {
+    AlertText {
         alert: "ImagePullNeedsChange",
         severity: "warning",
-        of_cause: true,
-        longest: 7 * MINUTE,
-        is_about: |one| {
+        uses_cause_age: true,
+        threshold: 7 * MINUTE,
+        matches: |one| {
             ["image", "policy"].contains(&one.cause_group) && !one.batch && one.container_type != "ephemeral"
         },
-        of: || Container::of("web"),
+        container: || Container::of_workload("web"),
     },
-    Wording {
+    AlertText {
         alert: "ImagePullCredentials",
         severity: "warning",
-        of_cause: true,
-        longest: 7 * MINUTE,
-        is_about: |one| one.cause_group == "credentials" && !one.batch && one.container_type != "ephemeral",
-        of: || Container::of("web").cause("unauthorized", "credentials"),
+        uses_cause_age: true,
+        threshold: 7 * MINUTE,
+        matches: |one| one.cause_group == "credentials" && !one.batch && one.container_type != "ephemeral",
+        container: || Container::of_workload("web").cause("unauthorized", "credentials"),
     },
-    Wording {
+    AlertText {
         alert: "ImagePullRateLimited",
         severity: "warning",
-        of_cause: true,
-        longest: 7 * MINUTE,
-        is_about: |one| one.cause == "rate_limited" && one.container_type != "ephemeral",
-        of: || Container::of("web").cause("rate_limited", "registry"),
+        uses_cause_age: true,
+        threshold: 7 * MINUTE,
+        matches: |one| one.cause == "rate_limited" && one.container_type != "ephemeral",
+        container: || Container::of_workload("web").cause("rate_limited", "registry"),
     },
 ];
 
-fn is_general(one: &Container) -> bool {
+fn is_regular(one: &Container) -> bool {
     one.container_type != "ephemeral" && one.cause != "pull_qps_exceeded"
 }
 
@@ -110,17 +110,18 @@ fn first_step(cause: &str, group: &str) -> &'static str {
     }
 }
 
-impl Wording {
+impl AlertText {
     /// Every time it fires at `at`, with its labels and annotations.
-    fn told(&self, at: Seconds, fails: &[Fails]) -> Vec<(String, Annotations)> {
-        let mut workloads: BTreeMap<_, Vec<&Fails>> = BTreeMap::new();
-        for fail @ (one, _) in fails.iter().filter(|(one, _)| (self.is_about)(one)) {
+    fn expected_alerts(&self, at: Seconds, fails: &[FailingContainer]) -> Vec<(String, Annotations)> {
+        let mut workloads: BTreeMap<_, Vec<&FailingContainer>> = BTreeMap::new();
+        for fail @ (one, _) in fails.iter().filter(|(one, _)| (self.matches)(one)) {
             let workload = (one.cluster, one.namespace, one.workload_kind, one.workload.as_str(), one.registry);
             workloads.entry(workload).or_default().push(fail);
         }
-        let longest =
-            |fails: &[&Fails]| fails.iter().map(|fail| age(fail, self.of_cause, at)).max().unwrap_or_default();
-        let fires = workloads.into_values().filter(|fails| longest(fails) > self.longest);
+        let longest = |fails: &[&FailingContainer]| {
+            fails.iter().map(|fail| age(fail, self.uses_cause_age, at)).max().unwrap_or_default()
+        };
+        let fires = workloads.into_values().filter(|fails| longest(fails) > self.threshold);
         fires.map(|fails| (self.labels(&fails[0].0), self.annotations(&fails, at, longest(&fails)))).collect()
     }
 
@@ -133,11 +134,11 @@ impl Wording {
         )
     }
 
-    fn annotations(&self, fails: &[&Fails], at: Seconds, longest: Seconds) -> Annotations {
+    fn annotations(&self, fails: &[&FailingContainer], at: Seconds, longest: Seconds) -> Annotations {
         let Container { namespace, workload_kind, workload, registry, .. } = &fails[0].0;
         let named = format!("{workload_kind} {namespace}/{workload}");
-        let (_, first) = longest_first(fails, self.of_cause, at).remove(0);
-        let image = format!("{}: {}", first.image, words(first.cause));
+        let (_, first) = longest_first(fails, self.uses_cause_age, at).remove(0);
+        let image = format!("{}: {}", first.image, cause_text(first.cause));
         let summary = match self.alert {
             "ImagePullDebugContainer" => format!("A debug container of {named} cannot pull its image {image}"),
             "ImagePullRateLimited" => format!("{named} waits for the limit of {registry}"),
@@ -146,7 +147,7 @@ impl Wording {
         let mut images = longest_first(fails, true, at);
         images.truncate(5);
         let images = images.into_iter().map(|(age, one)| {
-            let (image, cause, lasted) = (&one.image, words(one.cause), humanized(age));
+            let (image, cause, lasted) = (&one.image, cause_text(one.cause), humanized(age));
             let step = first_step(one.cause, one.cause_group);
             match self.alert {
                 "ImagePullCredentials" => format!("Image {image}: {cause} for {lasted}."),
@@ -183,13 +184,13 @@ impl Wording {
     }
 
     /// A case in which exactly these containers fail, and in which the alert says what they are.
-    fn case(&self, about: &str, fails: &[Fails]) -> Case {
-        let at = self.longest + 15 * MINUTE;
-        let told = self.told(at, fails);
+    fn case(&self, about: &str, fails: &[FailingContainer]) -> Case {
+        let at = self.threshold + 15 * MINUTE;
+        let told = self.expected_alerts(at, fails);
         assert!(!told.is_empty(), "{} fires", self.alert);
-        let case = Case::new(&format!("the text of {}: {about}", self.alert)).only(self.alert);
+        let case = Case::new(&format!("the text of {}: {about}", self.alert)).only_alert(self.alert);
         let case = fails.iter().fold(case, |case, (one, since)| case.fails(one, *since, *since..at + 60));
-        case.says_all(at, self.alert, told)
+        case.fires_with_texts(at, self.alert, told)
     }
 
     /// Nine containers of one workload, of seven images; and beside it whatever the queries have to leave out, which
@@ -197,7 +198,7 @@ impl Wording {
     fn among_others(&self) -> Case {
         let one = |pod: u32, image: u32, since: Seconds, cause_since: Seconds| {
             let image = format!("reg.example/shop/web:{image}");
-            (Container { pod: format!("web-{pod}"), image, ..(self.of)().cause_since(cause_since) }, since)
+            (Container { pod: format!("web-{pod}"), image, ..(self.container)().cause_since(cause_since) }, since)
         };
         let mut fails = vec![
             one(0, 0, 60, 100),
@@ -212,11 +213,11 @@ impl Wording {
         ];
         let mut beside = |name: &'static str, change: &dyn Fn(Container) -> Container| {
             let image = format!("reg.example/other/{name}:1");
-            let container = Container { pod: name.to_owned(), image, ..(self.of)() };
+            let container = Container { pod: name.to_owned(), image, ..(self.container)() };
             let since = Seconds::try_from(fails.len()).expect("there are few") - 9;
             fails.push((change(container), since));
         };
-        let other_kind = match (self.of)().workload_kind {
+        let other_kind = match (self.container)().workload_kind {
             "TaskRun" => "CronJob",
             _ => "StatefulSet",
         };
@@ -230,7 +231,7 @@ impl Wording {
             _ => one.container_type("ephemeral"),
         });
         beside("busy", &|one| one.cause("pull_qps_exceeded", "node"));
-        if self.of_cause {
+        if self.uses_cause_age {
             beside("cause", &|one| one.cause("registry_error", "registry"));
         }
         self.case("among others", &fails)
@@ -238,12 +239,12 @@ impl Wording {
 }
 
 /// How old a failure is, or its cause.
-fn age((one, since): &Fails, of_cause: bool, at: Seconds) -> Seconds {
+fn age((one, since): &FailingContainer, of_cause: bool, at: Seconds) -> Seconds {
     at - one.cause_since.filter(|_| of_cause).unwrap_or(*since)
 }
 
 /// Each image and cause once, with its greatest age, the oldest first.
-fn longest_first<'a>(fails: &[&'a Fails], of_cause: bool, at: Seconds) -> Vec<(Seconds, &'a Container)> {
+fn longest_first<'a>(fails: &[&'a FailingContainer], of_cause: bool, at: Seconds) -> Vec<(Seconds, &'a Container)> {
     let mut oldest: BTreeMap<_, (Seconds, &Container)> = BTreeMap::new();
     for fail in fails {
         let (age, one) = (age(fail, of_cause, at), &fail.0);
@@ -255,17 +256,21 @@ fn longest_first<'a>(fails: &[&'a Fails], of_cause: bool, at: Seconds) -> Vec<(S
     oldest
 }
 
-fn words(cause: &str) -> String {
+fn cause_text(cause: &str) -> String {
     cause.replace('_', " ")
 }
 
 /// What is read literally, as a person reads it.
-fn read_aloud() -> Case {
-    let db = Container { workload: "db".to_owned(), pod: "db-0".to_owned(), ..Container::of("db").kind("StatefulSet") };
+fn literal_text() -> Case {
+    let db = Container {
+        workload: "db".to_owned(),
+        pod: "db-0".to_owned(),
+        ..Container::of_workload("db").kind("StatefulSet")
+    };
     let debug =
         Container { image: "busybox:1.99".to_owned(), container: "debugger", ..db.clone() }.container_type("ephemeral");
     let db = db.cause_since(300);
-    Case::new("a StatefulSet and its debug container").fails(&debug, 0, 0..3600).fails(&db, 60, 60..3600).says(
+    Case::new("a StatefulSet and its debug container").fails(&debug, 0, 0..3600).fails(&db, 60, 60..3600).fires_with_text(
         12 * MINUTE + 15,
         "ImagePullNeedsChange",
         "severity: warning, namespace: shop, workload_kind: StatefulSet, workload: db, registry: reg.example",
@@ -283,10 +288,10 @@ fn read_aloud() -> Case {
 }
 
 /// Ten minutes of a registry's fault, in a failure of half an hour.
-fn read_aloud_of_a_failure() -> Case {
-    let web = Container::of("web");
+fn literal_text_of_a_long_failure() -> Case {
+    let web = Container::of_workload("web");
     let refused = web.clone().cause("connection_failed", "network").cause_since(1800);
-    Case::new("half an hour of a failure").fails(&web, 0, 0..1800).fails(&refused, 0, 1800..3600).says(
+    Case::new("half an hour of a failure").fails(&web, 0, 0..1800).fails(&refused, 0, 1800..3600).fires_with_text(
         2100,
         "ImagePullFailing",
         "severity: warning, namespace: shop, workload_kind: Deployment, workload: web, registry: reg.example",
@@ -303,10 +308,10 @@ fn read_aloud_of_a_failure() -> Case {
     )
 }
 
-pub fn texts() -> Vec<Case> {
-    let [general, _, _, _, needs_change, credentials, _] = WORDINGS;
-    let of = |wording: &Wording, cause: &'static str, group: &'static str| {
-        wording.case(cause, &[(Container::of("web").cause(cause, group), 0)])
+pub fn cases() -> Vec<Case> {
+    let [general, _, _, _, needs_change, credentials, _] = ALERT_TEXTS;
+    let of = |wording: &AlertText, cause: &'static str, group: &'static str| {
+        wording.case(cause, &[(Container::of_workload("web").cause(cause, group), 0)])
     };
     let causes = [
         ("image_not_found", "image"),
@@ -318,22 +323,22 @@ pub fn texts() -> Vec<Case> {
         ("digest_mismatch", "node"),
         ("unknown", "unknown"),
     ];
-    let mut cases: Vec<Case> = WORDINGS.iter().map(Wording::among_others).collect();
+    let mut cases: Vec<Case> = ALERT_TEXTS.iter().map(AlertText::among_others).collect();
     cases.extend(causes.map(|(cause, group)| of(&general, cause, group)));
     cases.push(of(&needs_change, "signature_rejected", "policy"));
     cases.push(of(&needs_change, "invalid_reference", "image"));
     cases.push(of(&credentials, "credentials_malformed", "credentials"));
-    cases.extend([read_aloud(), read_aloud_of_a_failure()]);
+    cases.extend([literal_text(), literal_text_of_a_long_failure()]);
     // Of two exporters, the one that knows the cause is quoted, and the container of another cluster is another.
-    let web = Container::of("web");
+    let web = Container::of_workload("web");
     let two = general.case("two exporters", &[(web.clone(), 0)]).exporter("b", 0..7200);
-    let two = two.fails_at("b", &web.clone().cause("unknown", "unknown"), 60, 60..1860);
+    let two = two.fails_reported_by("b", &web.clone().cause("unknown", "unknown"), 60, 60..1860);
     cases.push(two.fails(&web.cluster("b").cause("pull_qps_exceeded", "node"), 0, 0..1860));
     // What is known of one container says nothing of another.
-    let odd = Container::of("web").cause("unknown", "unknown");
+    let odd = Container::of_workload("web").cause("unknown", "unknown");
     let sidecar = Container { container: "sidecar", image: "reg.example/shop/proxy:2".to_owned(), ..odd.clone() };
-    cases.push(general.case("two containers of a pod", &[(Container::of("web"), 0), (sidecar, 30)]));
-    let clusters = [(Container::of("web").cluster("a"), 0), (odd.cluster("b"), 0)];
+    cases.push(general.case("two containers of a pod", &[(Container::of_workload("web"), 0), (sidecar, 30)]));
+    let clusters = [(Container::of_workload("web").cluster("a"), 0), (odd.cluster("b"), 0)];
     cases.push(general.case("two clusters of which one says more", &clusters));
     cases
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, stream};
 use image_pull_exporter::cluster::PodEvent;
-use image_pull_exporter::cluster::pods::{self, Source};
-use image_pull_exporter::cluster::selection::Selection;
-use image_pull_exporter::list::{Filter, look_at_cluster};
-use image_pull_model::facts::Scope;
+use image_pull_exporter::cluster::pod_watch::{self, PodSource};
+use image_pull_exporter::cluster::selection::PodSelection;
+use image_pull_exporter::list::{ListFilter, list_cluster};
+use image_pull_model::facts::WatchScope;
 use image_pull_model::time::Timestamp;
 use image_pull_sim::api::{BOOKMARK_EVERY, Drop, Fault, Faults, Refusal, SharedStore, Verb};
 use tokio::time::sleep;
@@ -452,13 +452,13 @@ fn initial_events_that_come_faster_than_they_are_read_are_reported() {
             Ok::<_, std::convert::Infallible>(flood())
         });
         let began = tokio::time::Instant::now();
-        let source = Source {
+        let source = PodSource {
             connection: kube::Client::new(service, "default").into(),
-            scope: Scope::Cluster,
-            selection: Selection::default(),
+            scope: WatchScope::Cluster,
+            selection: PodSelection::default(),
             compress_lists: false,
         };
-        let mut events = std::pin::pin!(pods::watch_seeded(source, 1));
+        let mut events = std::pin::pin!(pod_watch::watch_with_seed(source, 1));
         while !matches!(events.next().await, Some(PodEvent::WatchFailed(_))) {
             assert!(began.elapsed() <= BLIND, "nothing is reported");
         }
@@ -473,7 +473,7 @@ fn one_look_ends_with_an_error_where_a_list_leads_nowhere() {
             store.put(crate::common::pod("shop", "a", None));
             let (client, faults) = client(store);
             habit(&faults, true);
-            let looked = look_at_cluster(client, &Filter::default(), Timestamp::default).await;
+            let looked = list_cluster(client, &ListFilter::default(), Timestamp::default).await;
             assert!(looked.is_err(), "{looked:?}");
             assert!(began.elapsed() <= BLIND, "{:?}", began.elapsed());
         });

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use image_pull_exporter::cluster::pods::{self, Source};
-use image_pull_exporter::cluster::selection::Selection;
-use image_pull_exporter::metrics::exposition::{Exposition, Format};
+use image_pull_exporter::cluster::pod_watch::{self, PodSource};
+use image_pull_exporter::cluster::selection::PodSelection;
+use image_pull_exporter::metrics::exposition::{Exposition, ExpositionFormat};
 use image_pull_exporter::metrics::families;
-use image_pull_exporter::metrics::view::Shown;
-use image_pull_exporter::monitor::{Limits, Monitor};
-use image_pull_model::facts::Scope;
-use image_pull_model::index::Settings;
+use image_pull_exporter::metrics::scrape::SelectedSeries;
+use image_pull_exporter::monitor::{Monitor, MonitorLimits};
+use image_pull_model::facts::WatchScope;
+use image_pull_model::index::IndexConfig;
 use image_pull_model::time::Timestamp;
 use image_pull_sim::api::{self, BOOKMARK_EVERY, Faults, Requests, SharedStore};
 use kube::Client;
@@ -44,7 +44,7 @@ const BEGAN: i64 = 1_795_468_920_000;
 
 /// The time of the test's clock.
 fn now(began: Instant) -> Timestamp {
-    Timestamp::from_unix_millis(BEGAN).after(began.elapsed())
+    Timestamp::from_unix_millis(BEGAN).saturating_add(began.elapsed())
 }
 
 /// A client of an API server in the same process.
@@ -59,22 +59,22 @@ impl Lab {
     pub fn new(seed: u64) -> Self {
         let store = SharedStore::default();
         let (client, faults) = client(store.clone());
-        let (began, scope) = (Instant::now(), Scope::Cluster);
-        let limits = Limits::DEFAULT;
-        let settings = Settings { finished_pods_hidden: true, ..Settings::default() };
+        let (began, scope) = (Instant::now(), WatchScope::Cluster);
+        let limits = MonitorLimits::DEFAULT;
+        let settings = IndexConfig { excludes_finished_pods: true, ..IndexConfig::default() };
         let monitor = Arc::new(Monitor::new(settings, std::slice::from_ref(&scope), limits, now(began)));
         let mut watch = JoinSet::new();
         let told = Arc::clone(&monitor);
         watch.spawn(async move {
-            let source = Source {
+            let source = PodSource {
                 connection: client.into(),
                 scope: scope.clone(),
-                selection: Selection::default(),
+                selection: PodSelection::default(),
                 compress_lists: false,
             };
-            let mut events = std::pin::pin!(pods::watch_seeded(source, seed));
+            let mut events = std::pin::pin!(pod_watch::watch_with_seed(source, seed));
             while let Some(event) = events.next().await {
-                told.take(&scope, event, now(began));
+                told.handle_event(&scope, event, now(began));
             }
         });
         Self { store, faults, monitor, began, _watch: watch }
@@ -99,9 +99,9 @@ impl Lab {
     }
 
     pub fn text(&self) -> Option<String> {
-        let view = self.monitor.view()?;
-        let mut exposition = Exposition::new(Format::Text, 0);
-        families::write(&Shown::of(&view), &mut exposition);
+        let view = self.monitor.scrape_snapshot()?;
+        let mut exposition = Exposition::new(ExpositionFormat::Text, 0);
+        families::write_all(&SelectedSeries::select(&view), &mut exposition);
         Some(String::from_utf8(exposition.finish()).expect("the exposition is text"))
     }
 
@@ -125,7 +125,7 @@ impl Lab {
 
     /// The uids of the pods that fail, as the view has them.
     pub fn failing(&self) -> Option<BTreeSet<String>> {
-        let view = self.monitor.view()?;
+        let view = self.monitor.scrape_snapshot()?;
         Some(view.snapshot.failures().map(|(pod, _, _)| pod.id.uid.clone()).collect())
     }
 

@@ -1,11 +1,11 @@
 //! Hostile names, images and texts are inert in a real browser, in JSON and in a list.
 
-use image_pull_exporter::list::{self, Filter, Output, look_at_file};
+use image_pull_exporter::list::{self, ListFilter, ListFormat, list_file};
 use image_pull_exporter::terminal::Terminal;
 use image_pull_model::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::site::Site;
+use super::test_site::TestSite;
 use crate::common::browser::Browser;
 use crate::common::{eventually, pod};
 
@@ -40,8 +40,8 @@ fn hostile_pods() -> Vec<Value> {
 }
 
 #[test]
-fn hostile_texts_do_nothing_in_a_browser() {
-    let site = Site::with(&hostile_pods());
+fn hostile_texts_are_inert_in_a_browser() {
+    let site = TestSite::with(&hostile_pods());
     let browser = Browser::start("hostile");
     browser.go(&site.url("/"));
     let paths = browser.run("document.querySelectorAll('details').forEach(line => { line.open = true; }); return Array.from(document.querySelectorAll('.facts a'), a => a.href);");
@@ -87,7 +87,7 @@ fn hostile_texts_do_nothing_in_a_browser() {
 
 #[test]
 fn hostile_texts_are_texts_in_json_and_harmless_in_a_list() {
-    let site = Site::with(&hostile_pods());
+    let site = TestSite::with(&hostile_pods());
     let answer = site.get("/api/v1/failures");
     assert!(answer.head.contains("content-type: application/json\r\n") && answer.head.contains("nosniff"));
     let value: Value = serde_json::from_str(&answer.text()).expect("it is JSON");
@@ -98,11 +98,11 @@ fn hostile_texts_are_texts_in_json_and_harmless_in_a_list() {
     }
     let list = json!({ "kind": "List", "items": hostile_pods() }).to_string();
     let look =
-        look_at_file(&list, &Filter::default(), Timestamp::from_unix_millis(1_795_470_000_000)).expect("it is a list");
+        list_file(&list, &ListFilter::default(), Timestamp::from_unix_millis(1_795_470_000_000)).expect("it is a list");
     assert_eq!(look.failing.len(), TEXTS.len() + 1);
-    for output in [Output::Table, Output::Wide] {
+    for output in [ListFormat::Table, ListFormat::Wide] {
         let mut out = Vec::new();
-        list::print(&look, output, Terminal { width: 120, colour: false }, &mut out).expect("a Vec takes everything");
+        list::print(&look, output, Terminal { width: 120, color: false }, &mut out).expect("a Vec takes everything");
         let text = String::from_utf8(out).expect("it is text");
         let is_bad = |c: char| {
             (c.is_control() && c != '\n')

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::site::Site;
+use super::test_site::TestSite;
 use crate::common::browser::Browser;
 use crate::common::{NOT_FOUND, Program, eventually, pod};
 
@@ -20,7 +20,7 @@ fn demo() -> (Program, String) {
 
 /// No request went elsewhere, no policy was violated, and the browser complains of nothing.
 #[track_caller]
-fn check_manners(browser: &Browser, url: &str) {
+fn check_no_external_requests(browser: &Browser, url: &str) {
     assert_eq!(browser.violations(), json!([]));
     let complaints = browser.complaints();
     assert!(complaints.is_empty(), "{complaints:?}");
@@ -43,7 +43,7 @@ fn wait_for(browser: &Browser, script: &str) {
 }
 
 #[test]
-fn an_outage_is_a_line_that_opens_to_its_failures() {
+fn an_outage_expands_to_its_failures() {
     let (_demo, url) = demo();
     let browser = Browser::start("groups");
     browser.go(&url);
@@ -73,7 +73,7 @@ fn an_outage_is_a_line_that_opens_to_its_failures() {
     browser.picture("light");
     browser.prefer("dark");
     browser.picture("dark");
-    check_manners(&browser, &url);
+    check_no_external_requests(&browser, &url);
 
     // The keyboard does the same.
     browser.go(&url);
@@ -106,12 +106,12 @@ fn a_filter_is_a_link() {
         "return Array.from(document.querySelectorAll('.outage > summary time'), time => Number(time.dataset.since));";
     let ages: Vec<f64> = serde_json::from_value(browser.run(ages)).expect("they are numbers");
     assert!(ages.is_sorted(), "{ages:?}");
-    check_manners(&browser, &url);
+    check_no_external_requests(&browser, &url);
 }
 
 #[test]
 fn the_next_attempt_is_counted_down() {
-    let site = Site::with(&[]);
+    let site = TestSite::with(&[]);
     // An attempt a second ago, by a clock that the page does not share.
     let began = 7199;
     site.apply(began, &pod("shop", "web", Some(("ErrImagePull", NOT_FOUND))));
@@ -131,7 +131,7 @@ fn the_next_attempt_is_counted_down() {
              time.dataset.since = Number(document.getElementById('clock').dataset.now) - {seconds}000;"
         );
         browser.run(&script);
-        let told = image_pull_exporter::present::age(std::time::Duration::from_secs(seconds));
+        let told = image_pull_exporter::present::format_age(std::time::Duration::from_secs(seconds));
         wait_for(&browser, &format!("return document.getElementById('a{seconds}').textContent === '{told}';"));
     }
     let age = number(&browser, "return parseInt(document.querySelector('.row time').textContent, 10);");
@@ -139,10 +139,10 @@ fn the_next_attempt_is_counted_down() {
 }
 
 #[test]
-fn news_come_without_moving_what_is_read() {
+fn refreshes_keep_the_scroll_position() {
     let pods: Vec<Value> =
         (0..40).map(|n| pod("shop", &format!("web-{n:02}"), Some(("ErrImagePull", NOT_FOUND)))).collect();
-    let site = Site::with(&pods);
+    let site = TestSite::with(&pods);
     let browser = Browser::start("refresh");
     browser.go(&site.url("/?sort=newest"));
     // Shut the outage that is open because it is the only one, and open it again with a row in the middle.
@@ -167,7 +167,7 @@ fn news_come_without_moving_what_is_read() {
     assert!((number(&browser, place) - before).abs() < 2.0, "the line is where it was, under a new one above it");
     assert_eq!(browser.run("return document.activeElement.closest('details').id;"), "shop-web-20-uid/app");
     assert!(browser.title().starts_with("41 containers"));
-    check_manners(&browser, &site.url("/"));
+    check_no_external_requests(&browser, &site.url("/"));
 
     // Once the exporter is away, the page says so and keeps what it has.
     drop(site);
@@ -176,7 +176,7 @@ fn news_come_without_moving_what_is_read() {
 }
 
 #[test]
-fn without_script_everything_can_be_read() {
+fn the_page_works_without_javascript() {
     let (_demo, url) = demo();
     let browser = Browser::start("noscript");
     browser.disable_scripts();
@@ -203,7 +203,7 @@ fn without_script_everything_can_be_read() {
 }
 
 #[test]
-fn it_fits_a_phone_and_both_schemes() {
+fn the_page_fits_phones_and_both_color_schemes() {
     let (_demo, url) = demo();
     let browser = Browser::start("phone");
     for width in [320, 414, 768] {
@@ -224,9 +224,9 @@ fn it_fits_a_phone_and_both_schemes() {
 }
 
 #[test]
-fn a_cluster_without_failures_looks_good() {
+fn the_page_without_failures() {
     let healthy = pod("shop", "web", Some(("ErrImagePull", NOT_FOUND)));
-    let site = Site::with(std::slice::from_ref(&healthy));
+    let site = TestSite::with(std::slice::from_ref(&healthy));
     site.apply(7190, &pod("shop", "web", None));
     let browser = Browser::start("empty");
     browser.go(&site.url("/"));
@@ -234,12 +234,12 @@ fn a_cluster_without_failures_looks_good() {
     assert_eq!(browser.run("return document.querySelectorAll('.verdict.good').length;"), 1);
     browser.size(1280, 700);
     browser.picture("empty");
-    check_manners(&browser, &site.url("/"));
+    check_no_external_requests(&browser, &site.url("/"));
 }
 
 #[test]
-fn a_page_that_waits_for_the_first_list_comes_back_by_itself() {
-    let site = Site::unlisted();
+fn the_starting_page_refreshes_itself() {
+    let site = TestSite::not_listed();
     let browser = Browser::start("starting");
     browser.go(&site.url("/"));
     assert_eq!(browser.title(), "Starting · image-pull-exporter");
@@ -254,7 +254,7 @@ fn axe() -> String {
 }
 
 #[test]
-fn it_is_accessible() {
+fn the_page_is_accessible() {
     let (demo, url) = demo();
     let browser = Browser::start("axe");
     let axe = axe();
@@ -262,7 +262,7 @@ fn it_is_accessible() {
     let story: Value = serde_json::from_str(&story).expect("it is JSON");
     let (namespace, name) = (&story["failing"][0]["namespace"], &story["failing"][0]["pod"]);
     let story = format!("{url}failures/{}/{}", namespace.as_str().unwrap(), name.as_str().unwrap());
-    let empty = Site::with(&[]);
+    let empty = TestSite::with(&[]);
     for page in [&url, &story, &empty.url("/"), &format!("{url}?cause=nonsense")] {
         for (scheme, width) in [("light", 1280), ("dark", 1280), ("light", 320)] {
             browser.size(width, 900);

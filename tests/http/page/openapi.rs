@@ -3,7 +3,7 @@
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 
-use super::site::Site;
+use super::test_site::TestSite;
 use crate::common::{NOT_FOUND, pod};
 
 fn document() -> Value {
@@ -31,7 +31,7 @@ fn validator(document: &Value, schema: &Value) -> Validator {
 
 /// Holds the answer to `path`, which the document calls `route`, against the document.
 #[track_caller]
-fn check(site: &Site, route: &str, path: &str, status: u16) -> Value {
+fn check(site: &TestSite, route: &str, path: &str, status: u16) -> Value {
     let document = document();
     let answer = site.get(path);
     assert_eq!(answer.status, status, "{path}: {}", answer.text());
@@ -54,11 +54,11 @@ const ROUTES: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn every_answer_is_as_the_document_says() {
+fn every_response_matches_the_document() {
     let mut invalid = pod("shop", "web", Some(("InvalidImageName", "couldn't parse image name")));
     invalid["metadata"]["uid"] = json!("another");
     invalid["spec"]["containers"][0]["image"] = json!("");
-    let site = Site::with(&[
+    let site = TestSite::with(&[
         pod("shop", "web", Some(("ErrImagePull", NOT_FOUND))),
         pod("shop", "api", Some(("ErrImagePull", NOT_FOUND))),
         invalid,
@@ -76,7 +76,7 @@ fn every_answer_is_as_the_document_says() {
     check(&site, "/api/v1/failures/{namespace}/{pod}", "/api/v1/failures/shop/api", 200);
     check(&site, "/api/v1/failures/{namespace}/{pod}", "/api/v1/failures/shop/nobody", 404);
     check(&site, "/api/v1/openapi.json", "/api/v1/openapi.json", 200);
-    let unlisted = Site::unlisted();
+    let unlisted = TestSite::not_listed();
     for (route, path) in ROUTES {
         check(&unlisted, route, path, 503);
     }
@@ -96,7 +96,7 @@ fn the_document_has_every_route_and_every_parameter() {
     served.sort_unstable();
     assert_eq!(served, routes);
 
-    let site = Site::with(&[]);
+    let site = TestSite::with(&[]);
     for (route, path) in ROUTES {
         let parameters = document["paths"][route]["get"]["parameters"].as_array().expect("there are parameters");
         let name = |parameter: &Value| {

@@ -4,7 +4,7 @@ use super::*;
 
 /// The labels of the one failure that a recording shows at its end.
 fn check_labels(name: &str, records: &[Record], expected: &[(&str, &str)]) {
-    let scrape = scrape(records, Mirror::Image);
+    let scrape = scrape(records, MirroredReasons::Image);
     let info: Vec<&Sample> = scrape.all("image_pull_failing_info").collect();
     assert_eq!(info.len(), 1, "{name}");
     for (label, value) in expected {
@@ -52,12 +52,12 @@ fn a_restartable_init_container_is_a_sidecar() {
     };
     let records: Vec<Record> = oracle::read("init-fail").into_iter().map(restartable).collect();
     check_labels("init-fail as sidecar", &records, &[("container_type", "sidecar"), ("container", "init-bad")]);
-    check_failures("init-fail as sidecar", &scrape(&records, Mirror::Image), &oracle::failures(&records));
-    check_mirror("init-fail as sidecar", &scrape(&records, Mirror::All), &records, true);
+    check_failures("init-fail as sidecar", &scrape(&records, MirroredReasons::Image), &oracle::failures(&records));
+    check_mirror("init-fail as sidecar", &scrape(&records, MirroredReasons::All), &records, true);
 }
 
 #[test]
 fn no_ephemeral_container_shows_in_the_mirror() {
-    let scrape = scrape(&oracle::read("ephemeral-bad"), Mirror::All);
+    let scrape = scrape(&oracle::read("ephemeral-bad"), MirroredReasons::All);
     assert_eq!(scrape.samples.iter().filter(|sample| sample.name.starts_with("kube_")).count(), 0);
 }

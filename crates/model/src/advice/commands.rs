@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::Context;
-use super::place::{NodeKind, is_cluster_service};
+use super::FailureContext;
+use super::conditions::{NodeKind, is_cluster_service};
 use crate::cause::HostKind;
 
 /// Prefix of a template that runs on the node.
@@ -21,7 +21,7 @@ const NODE_SHELL: &str =
 const LIST_NODE_IMAGES: &str = r#"kubectl -n kube-system get pods --field-selector spec.nodeName={node},status.phase=Running -o jsonpath='{range .items[*].spec.containers[*]}{.image}{"\n"}{end}'"#;
 
 /// Renders templates. Omits commands that cannot work in this context.
-pub(super) fn render_commands(templates: &[&str], context: &Context<'_>) -> Vec<String> {
+pub(super) fn render_commands(templates: &[&str], context: &FailureContext<'_>) -> Vec<String> {
     let places = placeholders(context);
     let is_debuggable = NodeKind::of(context.node, context.message) == NodeKind::Ordinary;
     let is_hidden =
@@ -51,7 +51,7 @@ pub(super) fn render_commands(templates: &[&str], context: &Context<'_>) -> Vec<
 /// A placeholder of a template: its name, its value, and the text to show if the value is not known.
 type Placeholder<'a> = (&'static str, Cow<'a, str>, &'static str);
 
-fn placeholders<'a>(context: &Context<'a>) -> Vec<Placeholder<'a>> {
+fn placeholders<'a>(context: &FailureContext<'a>) -> Vec<Placeholder<'a>> {
     let image = context.image;
     let registry = image.registry();
     let failing = failing_host(context);
@@ -99,7 +99,7 @@ fn placeholders<'a>(context: &Context<'a>) -> Vec<Placeholder<'a>> {
 }
 
 /// Returns the failing host of the error text, or the registry's host.
-pub(super) fn failing_host<'a>(context: &Context<'a>) -> &'a str {
+pub(super) fn failing_host<'a>(context: &FailureContext<'a>) -> &'a str {
     context.host.map_or_else(|| registry_endpoint(context.image.registry()), |host| &host.name)
 }
 

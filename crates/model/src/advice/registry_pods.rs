@@ -25,11 +25,11 @@ const REGISTRY_REPOSITORIES: &[&str] = &[
 
 /// The failing pods that run a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RegistryPods {
+pub struct FailingRegistryPods {
     count: usize,
 }
 
-impl RegistryPods {
+impl FailingRegistryPods {
     /// Counts the failing containers with an image of a registry in a snapshot.
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {

@@ -4,32 +4,35 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::commands::shell_quote;
-use super::{Advice, Context, NodeKind, RegistryKind, RegistryPods, Runtime, advice, of_row, rows};
-use crate::cause::{Cause, FailingHost, HostKind, read};
-use crate::facts::Scope;
-use crate::fixture::{at, pod};
+use super::{
+    Advice, ContainerRuntime, FailingRegistryPods, FailureContext, NodeKind, RegistryKind, advice, advice_of_rule,
+    advice_rules,
+};
+use crate::cause::{Cause, FailingHost, HostKind, classify_with_host};
+use crate::facts::WatchScope;
 use crate::image::{ImageReference, PullPolicy};
-use crate::index::{Index, Settings};
+use crate::index::{Index, IndexConfig};
+use crate::scenario::{at, pod};
 
 /// A context in which everything is known. Tests override what they need.
-fn context<'a>(image: &'a ImageReference, registry_pods: &'a RegistryPods) -> Context<'a> {
-    Context {
+fn context<'a>(image: &'a ImageReference, registry_pods: &'a FailingRegistryPods) -> FailureContext<'a> {
+    FailureContext {
         namespace: "shop",
         pod: "web-1",
         container: "app",
         node: "n1",
         service_account: "default",
         policy: Some(PullPolicy::IfNotPresent),
-        ..Context::of_text(image, "", None, registry_pods)
+        ..FailureContext::from_error_text(image, "", None, registry_pods)
     }
 }
 
 /// Returns the advice for an error text about an image.
 fn advice_of(image: &str, message: &str) -> Advice {
     let image = ImageReference::parse(image);
-    let reading = read("", message, &image);
-    let none = RegistryPods::default();
-    advice(reading.cause, &Context { message, host: reading.host.as_ref(), ..context(&image, &none) })
+    let reading = classify_with_host("", message, &image);
+    let none = FailingRegistryPods::default();
+    advice(reading.cause, &FailureContext { message, host: reading.host.as_ref(), ..context(&image, &none) })
 }
 
 fn advice_of_denied(image: &str) -> Advice {
@@ -61,7 +64,7 @@ fn network_commands_test_the_failing_host_from_the_node() {
 #[test]
 fn no_node_commands_where_node_has_no_shell() {
     let image = ImageReference::parse("reg.example/app:1");
-    let none = RegistryPods::default();
+    let none = FailingRegistryPods::default();
     for (node, sentence) in [
         ("fargate-ip-10-0-0-1.eu-west-1.compute.internal", "has no shell"),
         ("virtual-node-aci-linux", "has no shell"),
@@ -69,7 +72,8 @@ fn no_node_commands_where_node_has_no_shell() {
         ("akswin000001", "Test-NetConnection"),
     ] {
         for cause in Cause::ALL {
-            let Advice { commands, check_first, .. } = advice(*cause, &Context { node, ..context(&image, &none) });
+            let Advice { commands, check_first, .. } =
+                advice(*cause, &FailureContext { node, ..context(&image, &none) });
             assert!(
                 !commands.is_empty() && commands.iter().all(|command| !command.contains("kubectl debug")),
                 "{commands:?}"
@@ -140,11 +144,11 @@ fn registry_kind_follows_from_the_host_name() {
 #[test]
 fn notes_that_if_not_present_would_start_an_image_on_the_node() {
     let image = ImageReference::parse("reg.example/app:1");
-    let none = RegistryPods::default();
+    let none = FailingRegistryPods::default();
     for (policy, has_run_image, is_told) in
         [(PullPolicy::Always, true, true), (PullPolicy::Always, false, false), (PullPolicy::IfNotPresent, true, false)]
     {
-        let context = Context { policy: Some(policy), has_run_image, ..context(&image, &none) };
+        let context = FailureContext { policy: Some(policy), has_run_image, ..context(&image, &none) };
         let told = advice(Cause::Timeout, &context).check_first.contains("With imagePullPolicy IfNotPresent");
         assert_eq!(told, is_told);
         assert!(!advice(Cause::ImageNotFound, &context).check_first.contains("IfNotPresent, it would"));
@@ -153,9 +157,9 @@ fn notes_that_if_not_present_would_start_an_image_on_the_node() {
 
 #[test]
 fn failure_records_whether_the_container_has_run_the_image() {
-    let mut index = Index::new(Settings::default(), &[Scope::Cluster]);
-    index.reset_begin(&Scope::Cluster);
-    index.reset_end(&Scope::Cluster, at(0));
+    let mut index = Index::new(IndexConfig::default(), &[WatchScope::Cluster]);
+    index.begin_relist(&WatchScope::Cluster);
+    index.end_relist(&WatchScope::Cluster, at(0));
     for has_run in [true, false] {
         let mut pod = pod("web").image("reg.example/web:1").err_image_pull();
         pod.containers[0].has_run_image = has_run;
@@ -167,13 +171,13 @@ fn failure_records_whether_the_container_has_run_the_image() {
 
 #[test]
 fn notes_failing_registry_pods_for_registry_and_network_causes() {
-    let mut index = Index::new(Settings::default(), &[Scope::Cluster]);
-    index.reset_begin(&Scope::Cluster);
-    index.reset_end(&Scope::Cluster, at(0));
+    let mut index = Index::new(IndexConfig::default(), &[WatchScope::Cluster]);
+    index.begin_relist(&WatchScope::Cluster);
+    index.end_relist(&WatchScope::Cluster, at(0));
     index.apply(&pod("web").image("harbor.example/shop/web:1").err_image_pull(), at(10));
-    assert!(RegistryPods::of(&index.snapshot().unwrap()).is_empty());
+    assert!(FailingRegistryPods::of(&index.snapshot().unwrap()).is_empty());
     index.apply(&pod("core").image("docker.io/goharbor/harbor-core:v2.12.0").err_image_pull(), at(11));
-    let registry_pods = RegistryPods::of(&index.snapshot().unwrap());
+    let registry_pods = FailingRegistryPods::of(&index.snapshot().unwrap());
     let image = ImageReference::parse("harbor.example/shop/web:1");
     let told = |cause| {
         advice(cause, &context(&image, &registry_pods)).check_first.contains("Pods that run a registry are failing")
@@ -215,8 +219,8 @@ fn timeout_and_storage_advice_depends_on_the_error_text() {
         let Advice { check_first, .. } = advice_of("reg.example/app:1", message);
         assert!(check_first.contains(words), "{message}\n  {check_first}");
     }
-    assert_eq!(Runtime::of("writing blob: x"), Some(Runtime::Crio));
-    assert_eq!(Runtime::of("EOF"), None);
+    assert_eq!(ContainerRuntime::of("writing blob: x"), Some(ContainerRuntime::Crio));
+    assert_eq!(ContainerRuntime::of("EOF"), None);
 }
 
 #[test]
@@ -236,8 +240,8 @@ fn localhost_is_the_node_itself() {
 #[test]
 fn unknown_values_are_placeholders_in_capitals() {
     let image = ImageReference::parse("");
-    let none = RegistryPods::default();
-    let nowhere = Context::of_text(&image, "", None, &none);
+    let none = FailingRegistryPods::default();
+    let nowhere = FailureContext::from_error_text(&image, "", None, &none);
     let all: Vec<String> = Cause::ALL.iter().flat_map(|cause| advice(*cause, &nowhere).commands).collect();
     for command in [
         "kubectl -n NAMESPACE describe pod POD",
@@ -254,10 +258,10 @@ fn unknown_values_are_placeholders_in_capitals() {
 #[test]
 fn every_cause_has_advice_in_whole_sentences() {
     let image = ImageReference::parse("nginx:1");
-    let none = RegistryPods::default();
+    let none = FailingRegistryPods::default();
     for cause in Cause::ALL {
         let Advice { summary, check_first, commands } =
-            advice(*cause, &Context { message: "x", ..context(&image, &none) });
+            advice(*cause, &FailureContext { message: "x", ..context(&image, &none) });
         assert!(summary.ends_with('.') && check_first.ends_with('.'), "{cause:?}");
         assert!((1..=5).contains(&commands.len()), "{cause:?}");
         assert_eq!(summary == "Unrecognized error.", *cause == Cause::Unknown, "{cause:?}");
@@ -267,18 +271,18 @@ fn every_cause_has_advice_in_whole_sentences() {
 #[test]
 fn every_rule_is_complete_and_reachable() {
     let image = ImageReference::parse("nginx:1");
-    let none = RegistryPods::default();
+    let none = FailingRegistryPods::default();
     let mut seen = BTreeSet::new();
-    for (i, row) in rows().enumerate() {
+    for (i, row) in advice_rules().enumerate() {
         assert!(row.check_first.ends_with('.') && row.summary.is_none_or(|summary| summary.ends_with('.')), "{row:?}");
         assert!(!row.source.is_empty() && !row.commands.is_empty(), "{row:?}");
         for cause in row.causes {
             // No rule is shadowed by an earlier one with fewer conditions.
-            let hides = rows()
+            let hides = advice_rules()
                 .take(i)
                 .find(|other| other.causes.contains(cause) && other.when.iter().all(|when| row.when.contains(when)));
             assert!(hides.is_none(), "{row:?} is never asked, because of {hides:?}");
-            let Advice { commands, .. } = of_row(*cause, row, &context(&image, &none));
+            let Advice { commands, .. } = advice_of_rule(*cause, row, &context(&image, &none));
             for command in commands {
                 assert!(!command.contains('@') || !command.starts_with('@'), "{command}");
                 assert!(
@@ -332,11 +336,11 @@ proptest! {
         value in "(-{0,2}[a-z]{1,4})?[ -~]{0,12}", cause in 0..Cause::ALL.len(), kind in 0..HostKind::ALL.len(),
     ) {
         let image = ImageReference::parse(&value);
-        let none = RegistryPods::default();
+        let none = FailingRegistryPods::default();
         let host = FailingHost { name: Arc::from(value.as_str()), kind: HostKind::ALL[kind] };
-        let context = Context {
+        let context = FailureContext {
             namespace: &value, pod: &value, container: &value, node: &value, service_account: &value,
-            ..Context::of_text(&image, &value, Some(&host), &none)
+            ..FailureContext::from_error_text(&image, &value, Some(&host), &none)
         };
         let known = every_flag();
         for command in advice(Cause::ALL[cause], &context).commands {
@@ -350,9 +354,9 @@ proptest! {
 /// The flags of all commands in an empty context.
 fn every_flag() -> BTreeSet<String> {
     let image = ImageReference::parse("");
-    let none = RegistryPods::default();
-    let context = Context::of_text(&image, "", None, &none);
-    let of_rows = rows().flat_map(|row| of_row(Cause::Unknown, row, &context).commands);
+    let none = FailingRegistryPods::default();
+    let context = FailureContext::from_error_text(&image, "", None, &none);
+    let of_rows = advice_rules().flat_map(|row| advice_of_rule(Cause::Unknown, row, &context).commands);
     let commands = of_rows.chain(Cause::ALL.iter().flat_map(|cause| advice(*cause, &context).commands));
     let words = commands.flat_map(|command| shell_words(&command));
     words.filter(|word| word.starts_with('-')).map(|word| word.split('=').next().unwrap().to_owned()).collect()

@@ -24,8 +24,8 @@ mod network;
 mod registry;
 mod storage;
 
-use super::pattern::Rule;
-use super::text;
+use super::error_text;
+use super::rule::Rule;
 
 const RULE_SECTIONS: &[&[Rule]] = &[
     local::KUBELET,
@@ -48,7 +48,7 @@ const RULE_SECTIONS: &[&[Rule]] = &[
 
 /// Returns the first rule that matches one error.
 pub(super) fn first_match(error: &str) -> Option<&'static Rule> {
-    let text = text::normalize_and_mask_names(error);
+    let text = error_text::normalize_and_mask_names(error);
     all_rules().find(|rule| rule.matches(&text))
 }
 

@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::{
-    BY_ACTIONABILITY, Cause, CauseGroup, classify, deciding_rule, is_bare_backoff, is_same_error, pattern, rules, text,
+    BY_ACTIONABILITY, Cause, CauseGroup, classify, error_text, is_bare_backoff, is_same_error, matching_rule, rule,
+    rules,
 };
-use crate::reason::Reason;
+use crate::reason::WaitingReason;
 
 const COLLECTED_TEXTS: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/pull-errors.tsv"));
@@ -69,7 +70,7 @@ fn back_off_keeps_the_cause_of_the_last_error() {
 
 #[test]
 fn a_generic_reason_without_text_has_no_cause() {
-    for reason in Reason::ALL.into_iter().filter(|reason| reason.tells_no_cause()) {
+    for reason in WaitingReason::ALL.into_iter().filter(|reason| reason.defers_to_message()) {
         assert_eq!(classify(reason.as_str(), "zut"), Cause::Unknown);
     }
 }
@@ -233,7 +234,7 @@ fn every_pattern_is_needed() {
         .filter(|(rule, pattern)| {
             let text = pattern.replace('#', "status code ").replace('*', "x");
             let is_first = rules::first_match(&text).is_some_and(|first| std::ptr::eq(first, *rule));
-            !is_first || rule.patterns().filter(|wanted| pattern::pattern_matches(&text, wanted)).count() != 1
+            !is_first || rule.patterns().filter(|wanted| rule::pattern_matches(&text, wanted)).count() != 1
         })
         .map(|(rule, pattern)| format!("{:?}: {pattern}", rule.cause))
         .collect();
@@ -243,7 +244,7 @@ fn every_pattern_is_needed() {
 #[test]
 fn patterns_are_lower_case_and_rules_name_their_source() {
     for rule in rules::all_rules() {
-        assert!(!rule.written_by.is_empty() && !rule.seen_in.is_empty());
+        assert!(!rule.written_by.is_empty() && !rule.source.is_empty());
         assert!(
             rule.patterns().all(|pattern| pattern == pattern.to_ascii_lowercase() && pattern.len() > 3),
             "{rule:?}"
@@ -255,7 +256,7 @@ fn patterns_are_lower_case_and_rules_name_their_source() {
 fn only_the_start_and_the_end_of_a_huge_text_are_read() {
     let rubbish = "é<br>".repeat(1 << 18);
     assert!(rubbish.len() > 1 << 20);
-    assert!(text::truncate_middle(&rubbish).len() <= 20 * 1024 + 8);
+    assert!(error_text::truncate_middle(&rubbish).len() <= 20 * 1024 + 8);
     let framed = format!("failed to resolve reference \"a\": {rubbish}: dial tcp 10.0.0.9:443: i/o timeout");
     assert_eq!(classify("ErrImagePull", &framed), Cause::Timeout);
     assert_eq!(classify("ErrImagePull", &format!("pull QPS exceeded{rubbish}")), Cause::PullQpsExceeded);
@@ -270,7 +271,7 @@ fn splitting_a_text_never_makes_it_longer() {
         "\n\t* errors occurred:".repeat(99),
         "(Mirrors also failed: [".repeat(50) + &"]\n[".repeat(50) + &"] [".repeat(50) + &"]): ".repeat(50),
     ] {
-        let attempts = text::split_attempts(&joined);
+        let attempts = error_text::split_attempts(&joined);
         let parts = attempts
             .iter()
             .flat_map(|attempt| attempt.mirrors.iter().copied().chain(attempt.artifact).chain([attempt.error]));
@@ -280,9 +281,9 @@ fn splitting_a_text_never_makes_it_longer() {
 
 #[test]
 fn matching_rule_names_its_source() {
-    let rule = deciding_rule("ErrImagePull", "pull QPS exceeded").unwrap();
+    let rule = matching_rule("ErrImagePull", "pull QPS exceeded").unwrap();
     assert_eq!((rule.cause, rule.written_by), (Cause::PullQpsExceeded, "kubelet"));
-    assert!(deciding_rule("ErrImagePull", "").is_none());
+    assert!(matching_rule("ErrImagePull", "").is_none());
 }
 
 proptest! {

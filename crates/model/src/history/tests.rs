@@ -1,8 +1,8 @@
 use super::*;
-use crate::facts::{PodFacts, Scope};
-use crate::fixture::{at, pod};
-use crate::index::{Index, Settings};
-use crate::reason::Reason;
+use crate::facts::{PodFacts, WatchScope};
+use crate::index::{Index, IndexConfig};
+use crate::reason::WaitingReason;
+use crate::scenario::{at, pod};
 
 /// An index, and a history that hears of it.
 struct Watched {
@@ -12,15 +12,15 @@ struct Watched {
 
 impl Watched {
     fn new(max_ended: usize) -> Self {
-        let mut index = Index::new(Settings::default(), &[Scope::Cluster]);
-        index.reset_begin(&Scope::Cluster);
-        let _ = index.reset_end(&Scope::Cluster, at(0));
+        let mut index = Index::new(IndexConfig::default(), &[WatchScope::Cluster]);
+        index.begin_relist(&WatchScope::Cluster);
+        let _ = index.end_relist(&WatchScope::Cluster, at(0));
         Self { index, history: History::new(max_ended) }
     }
 
     fn apply(&mut self, time: i64, pod: &PodFacts) -> &mut Self {
         for effect in self.index.apply(pod, at(time)) {
-            self.history.take(&effect, at(time));
+            self.history.record(&effect, at(time));
         }
         self
     }
@@ -29,10 +29,10 @@ impl Watched {
     fn timeline(&self, pod: &PodFacts) -> Vec<String> {
         let timelines = self.history.timelines(&pod.id);
         let of_app = timelines.iter().find(|(container, _)| container == "app");
-        let point = |point: &Point| {
-            let second = point.at.since(at(0)).as_secs();
-            match point.stage {
-                Stage::NoImage(reason) => format!("{second} {}", reason.as_str()),
+        let point = |point: &TimelinePoint| {
+            let second = point.at.saturating_duration_since(at(0)).as_secs();
+            match point.image_state {
+                ImageState::NoImage(reason) => format!("{second} {}", reason.as_str()),
                 stage => format!("{second} {stage:?}"),
             }
         };
@@ -49,14 +49,14 @@ fn waiting(name: &str) -> PodFacts {
 }
 
 fn running(name: &str) -> PodFacts {
-    pod(name).image("nginx:nope").runs()
+    pod(name).image("nginx:nope").running()
 }
 
 #[test]
-fn a_timeline_has_every_turn_of_the_status() {
+fn a_timeline_has_every_status_change() {
     let mut watched = Watched::new(9);
     watched.apply(1, &failing("web")).apply(17, &waiting("web")).apply(18, &waiting("web")).apply(30, &failing("web"));
-    watched.apply(31, &pod("web").image("nginx:nope").creating());
+    watched.apply(31, &pod("web").image("nginx:nope").container_creating());
     let turns = ["1 ErrImagePull", "17 ImagePullBackOff", "30 ErrImagePull", "31 BeforePull"];
     assert_eq!(watched.timeline(&failing("web")), turns);
     let (_, points) = watched.history.timelines(&failing("web").id).remove(0);
@@ -65,37 +65,37 @@ fn a_timeline_has_every_turn_of_the_status() {
 }
 
 #[test]
-fn an_end_is_remembered_with_all_that_was_known() {
+fn an_ended_failure_is_kept_with_its_pod() {
     let mut watched = Watched::new(9);
     watched.apply(1, &failing("web")).apply(17, &waiting("web")).apply(30, &failing("web")).apply(95, &running("web"));
-    let past = watched.history.past(at(100));
+    let past = watched.history.snapshot(at(100));
     let [ended] = &past.ended[..] else { panic!("{:?}", past.ended) };
-    let (pod, container, failure) = ended.failing().unwrap();
+    let (pod, container, failure) = ended.failure_ref().unwrap();
     assert_eq!(
         (&*pod.id.name, &*pod.node, &*container.name, ended.outcome),
-        ("web", "node-1", "app", Outcome::Recovered)
+        ("web", "node-1", "app", FailureOutcome::Recovered)
     );
-    assert_eq!((ended.at, failure.since.at), (at(95), at(1)));
+    assert_eq!((ended.at, failure.start.at), (at(95), at(1)));
     assert_eq!((failure.attempts, failure.image.tag()), (2, "nope"));
     assert_eq!(watched.timeline(&failing("web")), [""; 0], "the timeline of an open failure goes with it");
     assert_eq!((watched.history.bytes, watched.history.open.len()), (0, 0));
 }
 
 #[test]
-fn the_newest_ends_are_kept_and_the_others_counted() {
+fn the_newest_ended_failures_are_kept_and_evictions_counted() {
     let mut watched = Watched::new(2);
     for (time, name) in [(10, "a"), (20, "b"), (30, "c")] {
         watched.apply(time, &failing(name)).apply(time + 5, &running(name));
     }
-    let past = watched.history.past(at(60));
+    let past = watched.history.snapshot(at(60));
     let names: Vec<&str> = past.ended.iter().map(|ended| &*ended.pod.id.name).collect();
     assert_eq!(names, ["c", "b"]);
-    assert_eq!(watched.history.forgotten(), Forgotten { failures: 1, points: 0 });
+    assert_eq!(watched.history.evictions(), HistoryEvictions { failures: 1, points: 0 });
 
     let mut forgetful = Watched::new(0);
     forgetful.apply(1, &failing("web")).apply(2, &running("web"));
-    assert!(forgetful.history.past(at(3)).ended.is_empty());
-    assert_eq!(forgetful.history.forgotten(), Forgotten::default(), "nobody asked for it");
+    assert!(forgetful.history.snapshot(at(3)).ended.is_empty());
+    assert_eq!(forgetful.history.evictions(), HistoryEvictions::default(), "nobody asked for it");
 }
 
 #[test]
@@ -106,21 +106,21 @@ fn a_long_failure_keeps_its_newest_points() {
     }
     let timeline = watched.timeline(&failing("web"));
     assert_eq!((timeline.len(), &*timeline[319]), (MAX_POINTS, "59713 ImagePullBackOff"));
-    assert_eq!(watched.history.forgotten().points, 80);
+    assert_eq!(watched.history.evictions().points, 80);
 }
 
 #[test]
-fn memory_is_bounded_whatever_fails_and_whatever_it_says() {
-    let subject = |number: usize| Subject {
+fn memory_is_bounded_for_any_number_of_failures_and_messages() {
+    let subject = |number: usize| FailureSubject {
         pod: Arc::new(failing(&format!("web-{number}")).id),
         container: "app".to_owned(),
         registry: String::new(),
     };
     let mut history = History::new(9);
     let mut hear = |number, event, time| {
-        history.take(&Effect::Failure(subject(number), event), at(time));
+        history.record(&IndexEffect::Failure(subject(number), event), at(time));
         assert!(history.bytes <= MAX_BYTES);
-        history.forgotten().points
+        history.evictions().points
     };
     for number in 0..400 {
         hear(number, FailureEvent::Started, 0);
@@ -129,14 +129,15 @@ fn memory_is_bounded_whatever_fails_and_whatever_it_says() {
     for time in 0..20 {
         for number in 0..400 {
             let text = Arc::from(format!("{time} {number} {}", "x".repeat(3000)));
-            forgotten = hear(number, FailureEvent::Turned(Stage::NoImage(Reason::ErrImagePull), text), time);
+            forgotten =
+                hear(number, FailureEvent::StatusChanged(ImageState::NoImage(WaitingReason::ErrImagePull), text), time);
         }
     }
     let kept: usize = (0..400).map(|number| history.timelines(&subject(number).pod)[0].1.len()).sum();
     assert!(kept > 1000, "{kept}");
     assert_eq!(kept + usize::try_from(forgotten).unwrap(), 20 * 400, "what is not kept is counted");
     for number in 0..400 {
-        history.forget(&subject(number));
+        history.remove_timeline(&subject(number));
     }
     assert_eq!(history.bytes, 0);
 }
@@ -146,32 +147,37 @@ fn a_day_is_counted_in_buckets_of_five_minutes() {
     let mut watched = Watched::new(9);
     watched.apply(10, &failing("a")).apply(20, &failing("b")).apply(30, &running("b"));
     watched.apply(650, &running("a")).apply(660, &failing("c"));
-    let day = watched.history.past(at(1000)).day;
-    let shown: Vec<_> =
-        day.iter().map(|b| (b.begin.since(at(0)).as_secs(), b.failing, b.attempts, b.started, b.ended)).collect();
+    let day = watched.history.snapshot(at(1000)).buckets;
+    let shown: Vec<_> = day
+        .iter()
+        .map(|b| (b.start.saturating_duration_since(at(0)).as_secs(), b.failing, b.attempts, b.started, b.ended))
+        .collect();
     // It was one, then two; a bucket in which nothing happened goes on as the last one ended.
     assert_eq!(shown, [(0, 2, 2, 2, 1), (300, 1, 0, 0, 0), (600, 1, 1, 1, 1), (900, 1, 0, 0, 0)]);
 }
 
 #[test]
-fn a_day_has_an_end_and_survives_clocks_that_jump() {
+fn buckets_cover_one_day_at_most_even_if_the_clock_jumps() {
     let mut watched = Watched::new(9);
     watched.apply(10, &failing("a"));
     let long = 3 * 86400;
-    let day = watched.history.past(at(long)).day;
+    let day = watched.history.snapshot(at(long)).buckets;
     assert_eq!((day.len(), day[0].failing, day[287].failing), (288, 1, 1));
-    assert_eq!(day[287].begin, at(long));
+    assert_eq!(day[287].start, at(long));
     watched.apply(20, &failing("b"));
     assert_eq!(
-        watched.history.past(at(0)).day.last().map(|bucket| (bucket.begin, bucket.failing)),
+        watched.history.snapshot(at(0)).buckets.last().map(|bucket| (bucket.start, bucket.failing)),
         Some((at(long), 2))
     );
 }
 
 #[test]
-fn only_an_attempt_has_a_text() {
+fn only_a_failed_attempt_has_a_message() {
     let mut watched = Watched::new(9);
-    watched.apply(1, &pod("web").image("nginx:nope").waits("ErrImageNeverPull", "absent"));
+    watched.apply(1, &pod("web").image("nginx:nope").waiting("ErrImageNeverPull", "absent"));
     let (_, points) = watched.history.timelines(&failing("web").id).remove(0);
-    assert_eq!(points, [Point { at: at(1), stage: Stage::NoImage(Reason::ErrImageNeverPull), text: None }]);
+    assert_eq!(
+        points,
+        [TimelinePoint { at: at(1), image_state: ImageState::NoImage(WaitingReason::ErrImageNeverPull), text: None }]
+    );
 }

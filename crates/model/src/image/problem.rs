@@ -4,11 +4,11 @@ use std::fmt;
 
 /// The problem of an invalid image reference (waiting reason `InvalidImageName`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Problem {
+pub enum ReferenceProblem {
     /// The reference is empty.
     Empty,
     /// White space or a control character.
-    Blank,
+    Whitespace,
     /// A URL.
     Scheme,
     /// 64 hexadecimal digits, which is an image ID.
@@ -31,11 +31,11 @@ pub enum Problem {
     BadDigest,
 }
 
-impl Problem {
+impl ReferenceProblem {
     /// Every problem.
     pub const ALL: &'static [Self] = &[
         Self::Empty,
-        Self::Blank,
+        Self::Whitespace,
         Self::Scheme,
         Self::HexName,
         Self::BadRegistry,
@@ -49,12 +49,12 @@ impl Problem {
     ];
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ReferenceProblem {
     /// Writes one sentence without a full stop.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "the reference is empty",
-            Self::Blank => "the reference contains white space or a control character",
+            Self::Whitespace => "the reference contains white space or a control character",
             Self::Scheme => "the reference is a URL; it must begin with the registry's host, without https://",
             Self::HexName => "a name of 64 hexadecimal digits is an image ID, not a repository",
             Self::BadRegistry => "the part before the first slash is not a host name with an optional port",

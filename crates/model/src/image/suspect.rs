@@ -6,11 +6,11 @@ mod tests;
 use std::ops::Range;
 
 use super::super::cause::{Cause, CauseGroup};
-use super::{ImageReference, Problem, split_at_first, split_domain};
+use super::{ImageReference, ReferenceProblem, split_at_first, split_domain};
 
 /// A part of an image reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum ReferencePart {
     /// The registry's host and port.
     Registry,
     /// The repository, without an implied `library/`.
@@ -23,7 +23,7 @@ pub enum Part {
     Reference,
 }
 
-impl Part {
+impl ReferencePart {
     /// Returns the JSON value.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -57,14 +57,16 @@ impl Part {
 
 /// Returns the part that `cause` points at, or `None` if the reference is not at fault or the part is not known.
 #[must_use]
-pub fn suspect(cause: Cause, image: &ImageReference) -> Option<Part> {
+pub fn suspect_part(cause: Cause, image: &ImageReference) -> Option<ReferencePart> {
     match (cause, cause.group()) {
-        (Cause::ImageNotFound | Cause::DigestMismatch, _) if !image.digest().is_empty() => Some(Part::Digest),
-        (Cause::ImageNotFound, _) if !image.tag().is_empty() => Some(Part::Tag),
-        (Cause::ImageNotFound | Cause::RepositoryNotFound | Cause::NotFoundOrDenied, _) => Some(Part::Repository),
-        (Cause::InvalidReference, _) => Some(image.problem().map_or(Part::Reference, part_of_problem)),
-        (Cause::AmbiguousShortName, _) => Some(Part::Reference),
-        (_, CauseGroup::Registry | CauseGroup::Network) => Some(Part::Registry),
+        (Cause::ImageNotFound | Cause::DigestMismatch, _) if !image.digest().is_empty() => Some(ReferencePart::Digest),
+        (Cause::ImageNotFound, _) if !image.tag().is_empty() => Some(ReferencePart::Tag),
+        (Cause::ImageNotFound | Cause::RepositoryNotFound | Cause::NotFoundOrDenied, _) => {
+            Some(ReferencePart::Repository)
+        }
+        (Cause::InvalidReference, _) => Some(image.problem().map_or(ReferencePart::Reference, part_of_problem)),
+        (Cause::AmbiguousShortName, _) => Some(ReferencePart::Reference),
+        (_, CauseGroup::Registry | CauseGroup::Network) => Some(ReferencePart::Registry),
         (
             _,
             CauseGroup::Image | CauseGroup::Credentials | CauseGroup::Node | CauseGroup::Policy | CauseGroup::Unknown,
@@ -72,12 +74,15 @@ pub fn suspect(cause: Cause, image: &ImageReference) -> Option<Part> {
     }
 }
 
-const fn part_of_problem(problem: Problem) -> Part {
+const fn part_of_problem(problem: ReferenceProblem) -> ReferencePart {
     match problem {
-        Problem::Empty | Problem::Blank | Problem::HexName => Part::Reference,
-        Problem::Scheme | Problem::BadRegistry => Part::Registry,
-        Problem::UpperCase | Problem::EmptyComponent | Problem::BadComponent | Problem::TooLong => Part::Repository,
-        Problem::EmptyTag | Problem::BadTag => Part::Tag,
-        Problem::BadDigest => Part::Digest,
+        ReferenceProblem::Empty | ReferenceProblem::Whitespace | ReferenceProblem::HexName => ReferencePart::Reference,
+        ReferenceProblem::Scheme | ReferenceProblem::BadRegistry => ReferencePart::Registry,
+        ReferenceProblem::UpperCase
+        | ReferenceProblem::EmptyComponent
+        | ReferenceProblem::BadComponent
+        | ReferenceProblem::TooLong => ReferencePart::Repository,
+        ReferenceProblem::EmptyTag | ReferenceProblem::BadTag => ReferencePart::Tag,
+        ReferenceProblem::BadDigest => ReferencePart::Digest,
     }
 }

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{ImageReference, Problem, PullPolicy, default_pull_policy, image_named_in, same_image};
+use super::{ImageReference, PullPolicy, ReferenceProblem, default_pull_policy, image_in_error_text, is_same_image};
 
 const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -48,40 +48,45 @@ fn an_invalid_reference_has_a_problem() {
     let short_digest = "nginx@sha256:abc".to_owned();
     let upper_digest = format!("nginx@sha256:{}", HEX.to_uppercase());
     let cases = [
-        ("", Problem::Empty, "", ""),
-        ("nginx:bad tag", Problem::Blank, "docker.io", "library/nginx"),
-        (" nginx", Problem::Blank, "", ""),
-        ("nginx\n", Problem::Blank, "", ""),
-        ("http://127.0.0.1:5000/app:1.0", Problem::Scheme, "", ""),
-        ("docker://nginx", Problem::Scheme, "", ""),
+        ("", ReferenceProblem::Empty, "", ""),
+        ("nginx:bad tag", ReferenceProblem::Whitespace, "docker.io", "library/nginx"),
+        (" nginx", ReferenceProblem::Whitespace, "", ""),
+        ("nginx\n", ReferenceProblem::Whitespace, "", ""),
+        ("http://127.0.0.1:5000/app:1.0", ReferenceProblem::Scheme, "", ""),
+        ("docker://nginx", ReferenceProblem::Scheme, "", ""),
         (
             HEX,
-            Problem::HexName,
+            ReferenceProblem::HexName,
             "docker.io",
             "library/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
         ),
-        ("127.0.0.1:5000/App:1.0", Problem::UpperCase, "127.0.0.1:5000", ""),
-        ("None:None", Problem::UpperCase, "", ""),
-        ("reg.example/team//app", Problem::EmptyComponent, "reg.example", ""),
-        ("reg.example/", Problem::EmptyComponent, "reg.example", ""),
-        ("/app", Problem::EmptyComponent, "", ""),
-        (":1.0", Problem::EmptyComponent, "", ""),
-        ("reg.example/a..b", Problem::BadComponent, "reg.example", ""),
-        ("reg.example/-a", Problem::BadComponent, "reg.example", ""),
-        ("{{image}}", Problem::BadComponent, "", ""),
-        ("reg_istry.example/app", Problem::BadRegistry, "", "app"),
-        ("reg.example:port/app", Problem::BadRegistry, "", "app"),
-        ("[::1/app", Problem::BadRegistry, "", "app"),
-        (&long, Problem::TooLong, "reg.example", ""),
-        (&long_with_library, Problem::TooLong, "", ""),
-        ("x.dkr.ecr.us-east-1.amazonaws.com/r/r:", Problem::EmptyTag, "x.dkr.ecr.us-east-1.amazonaws.com", "r/r"),
-        ("nginx:-1", Problem::BadTag, "docker.io", "library/nginx"),
-        ("nginx:sha256:abc", Problem::BadTag, "docker.io", "library/nginx"),
-        (&long_tag, Problem::BadTag, "docker.io", "library/nginx"),
-        ("nginx@", Problem::BadDigest, "docker.io", "library/nginx"),
-        (&short_digest, Problem::BadDigest, "docker.io", "library/nginx"),
-        (&upper_digest, Problem::BadDigest, "docker.io", "library/nginx"),
-        ("nginx@md5:0123456789abcdef0123456789abcdef", Problem::BadDigest, "docker.io", "library/nginx"),
+        ("127.0.0.1:5000/App:1.0", ReferenceProblem::UpperCase, "127.0.0.1:5000", ""),
+        ("None:None", ReferenceProblem::UpperCase, "", ""),
+        ("reg.example/team//app", ReferenceProblem::EmptyComponent, "reg.example", ""),
+        ("reg.example/", ReferenceProblem::EmptyComponent, "reg.example", ""),
+        ("/app", ReferenceProblem::EmptyComponent, "", ""),
+        (":1.0", ReferenceProblem::EmptyComponent, "", ""),
+        ("reg.example/a..b", ReferenceProblem::BadComponent, "reg.example", ""),
+        ("reg.example/-a", ReferenceProblem::BadComponent, "reg.example", ""),
+        ("{{image}}", ReferenceProblem::BadComponent, "", ""),
+        ("reg_istry.example/app", ReferenceProblem::BadRegistry, "", "app"),
+        ("reg.example:port/app", ReferenceProblem::BadRegistry, "", "app"),
+        ("[::1/app", ReferenceProblem::BadRegistry, "", "app"),
+        (&long, ReferenceProblem::TooLong, "reg.example", ""),
+        (&long_with_library, ReferenceProblem::TooLong, "", ""),
+        (
+            "x.dkr.ecr.us-east-1.amazonaws.com/r/r:",
+            ReferenceProblem::EmptyTag,
+            "x.dkr.ecr.us-east-1.amazonaws.com",
+            "r/r",
+        ),
+        ("nginx:-1", ReferenceProblem::BadTag, "docker.io", "library/nginx"),
+        ("nginx:sha256:abc", ReferenceProblem::BadTag, "docker.io", "library/nginx"),
+        (&long_tag, ReferenceProblem::BadTag, "docker.io", "library/nginx"),
+        ("nginx@", ReferenceProblem::BadDigest, "docker.io", "library/nginx"),
+        (&short_digest, ReferenceProblem::BadDigest, "docker.io", "library/nginx"),
+        (&upper_digest, ReferenceProblem::BadDigest, "docker.io", "library/nginx"),
+        ("nginx@md5:0123456789abcdef0123456789abcdef", ReferenceProblem::BadDigest, "docker.io", "library/nginx"),
     ];
     for (raw, problem, registry, repository) in cases {
         let image = ImageReference::parse(raw);
@@ -89,7 +94,7 @@ fn an_invalid_reference_has_a_problem() {
         assert_eq!((image.registry(), image.repository()), (registry, repository), "{raw}");
         assert!(!image.implies_latest(), "{raw}");
     }
-    for problem in Problem::ALL {
+    for problem in ReferenceProblem::ALL {
         assert!(!problem.to_string().is_empty() && !problem.to_string().ends_with('.'), "{problem:?}");
     }
 }
@@ -114,8 +119,8 @@ fn is_same_image_normalizes() {
         ("Not Valid", "Not Valid:latest"),
         ("", "nginx"),
     ];
-    assert!(same.iter().all(|(a, b)| same_image(a, b)));
-    assert!(different.iter().all(|(a, b)| !same_image(a, b)));
+    assert!(same.iter().all(|(a, b)| is_same_image(a, b)));
+    assert!(different.iter().all(|(a, b)| !is_same_image(a, b)));
 }
 
 #[test]
@@ -176,7 +181,7 @@ fn finds_the_image_only_in_known_phrases() {
         ("", None),
     ];
     for (message, image) in cases {
-        assert_eq!(image_named_in(message), image, "{message}");
+        assert_eq!(image_in_error_text(message), image, "{message}");
     }
 }
 
@@ -199,14 +204,14 @@ proptest! {
     fn parse_accepts_any_text(raw in "(?s).{0,300}") {
         let image = ImageReference::parse(&raw);
         prop_assert_eq!(image.raw(), raw.as_str());
-        let _ = (default_pull_policy(&raw), image_named_in(&raw));
+        let _ = (default_pull_policy(&raw), image_in_error_text(&raw));
     }
 
     #[test]
     fn same_image_is_reflexive_and_symmetric(a in "[a-b]{1,2}(/[a-b])?(:[1-2])?", b in "(docker.io/)?(library/)?[a-b]{1,2}(:(1|latest))?", c in ".{0,9}") {
-        prop_assert!(same_image(&a, &a) && same_image(&b, &b) && same_image(&c, &c));
-        prop_assert_eq!(same_image(&a, &b), same_image(&b, &a));
-        prop_assert_eq!(same_image(&a, &c), same_image(&c, &a));
+        prop_assert!(is_same_image(&a, &a) && is_same_image(&b, &b) && is_same_image(&c, &c));
+        prop_assert_eq!(is_same_image(&a, &b), is_same_image(&b, &a));
+        prop_assert_eq!(is_same_image(&a, &c), is_same_image(&c, &a));
     }
 
     #[test]
@@ -219,7 +224,7 @@ proptest! {
         let image = ImageReference::parse(&raw);
         prop_assert_eq!(image.problem(), None);
         let rebuilt = format!("{}/{}:{}", image.registry(), image.repository(), if image.tag().is_empty() { "latest" } else { image.tag() });
-        prop_assert!(same_image(&raw, &rebuilt), "{} {}", raw, rebuilt);
+        prop_assert!(is_same_image(&raw, &rebuilt), "{} {}", raw, rebuilt);
         let again = ImageReference::parse(&rebuilt);
         prop_assert_eq!(again.repository(), image.repository());
     }

@@ -1,22 +1,22 @@
 use super::*;
 
-fn check(reason: &str, message: &str, expected: Stage) {
-    assert_eq!(stage_of_waiting(reason, message), expected, "{reason:?} with the message {message:?}");
+fn check(reason: &str, message: &str, expected: ImageState) {
+    assert_eq!(image_state_of_waiting(reason, message), expected, "{reason:?} with the message {message:?}");
 }
 
 #[test]
 fn the_seven_image_reasons_mean_no_image_whatever_the_message() {
     for (word, reason) in [
-        ("ErrImagePull", Reason::ErrImagePull),
-        ("ImagePullBackOff", Reason::ImagePullBackOff),
-        ("ErrImageNeverPull", Reason::ErrImageNeverPull),
-        ("InvalidImageName", Reason::InvalidImageName),
-        ("ImageInspectError", Reason::ImageInspectError),
-        ("RegistryUnavailable", Reason::RegistryUnavailable),
-        ("SignatureValidationFailed", Reason::SignatureValidationFailed),
+        ("ErrImagePull", WaitingReason::ErrImagePull),
+        ("ImagePullBackOff", WaitingReason::ImagePullBackOff),
+        ("ErrImageNeverPull", WaitingReason::ErrImageNeverPull),
+        ("InvalidImageName", WaitingReason::InvalidImageName),
+        ("ImageInspectError", WaitingReason::ImageInspectError),
+        ("RegistryUnavailable", WaitingReason::RegistryUnavailable),
+        ("SignatureValidationFailed", WaitingReason::SignatureValidationFailed),
     ] {
         for message in ["", word, "something else"] {
-            check(word, message, Stage::NoImage(reason));
+            check(word, message, ImageState::NoImage(reason));
         }
         assert_eq!(reason.as_str(), word);
     }
@@ -31,7 +31,7 @@ fn free_text_in_both_reason_and_message_means_no_image() {
         &"x".repeat(10_000),
         "write /var: no space left on device",
     ] {
-        check(text, text, Stage::NoImage(Reason::Other));
+        check(text, text, ImageState::NoImage(WaitingReason::Other));
     }
 }
 
@@ -43,14 +43,14 @@ fn free_text_with_a_message_about_an_image_means_no_image() {
         (intent, format!("Failed to record image pull intent for container image \"reg.example/a:1\": {intent}")),
         ("record of image: read-only file system", "Image \"a\" cannot be pulled".to_owned()),
     ] {
-        check(reason, &message, Stage::NoImage(Reason::Other));
+        check(reason, &message, ImageState::NoImage(WaitingReason::Other));
     }
     for (reason, message) in [
         ("RuntimeClass \"gvisor\" not found", ""),
         ("failed to do something", "imagePull is no word here, nor imagery"),
         ("SomethingNew", "an image of tomorrow"),
     ] {
-        check(reason, message, Stage::Unknown);
+        check(reason, message, ImageState::UnknownReason);
     }
 }
 
@@ -63,20 +63,20 @@ fn an_unknown_reason_unlike_its_message_is_no_failure() {
         ("Other", ""),
         ("ErrImagePull ", ""),
     ] {
-        check(reason, message, Stage::Unknown);
+        check(reason, message, ImageState::UnknownReason);
     }
 }
 
 #[test]
 fn other_reasons_have_an_image_state() {
     for (reason, expected) in [
-        ("ContainerCreating", Stage::BeforePull),
-        ("PodInitializing", Stage::BeforePull),
-        ("CrashLoopBackOff", Stage::CrashLoop),
-        ("CreateContainerConfigError", Stage::HasImage),
-        ("CreateContainerError", Stage::HasImage),
-        ("RunContainerError", Stage::HasImage),
-        ("", Stage::HasImage),
+        ("ContainerCreating", ImageState::BeforePull),
+        ("PodInitializing", ImageState::BeforePull),
+        ("CrashLoopBackOff", ImageState::CrashLoop),
+        ("CreateContainerConfigError", ImageState::HasImage),
+        ("CreateContainerError", ImageState::HasImage),
+        ("RunContainerError", ImageState::HasImage),
+        ("", ImageState::HasImage),
     ] {
         check(reason, "", expected);
         check(reason, "some text", expected);
@@ -87,28 +87,28 @@ fn other_reasons_have_an_image_state() {
 
 #[test]
 fn an_image_volume_that_cannot_be_mounted_was_pulled() {
-    check("CreateContainerError", "ImageVolumeMountFailed: permission denied", Stage::HasImage);
+    check("CreateContainerError", "ImageVolumeMountFailed: permission denied", ImageState::HasImage);
 }
 
 #[test]
 fn three_reasons_are_failed_attempts() {
     let attempts: Vec<&str> =
-        Reason::ALL.iter().filter(|reason| reason.is_attempt()).map(|reason| reason.as_str()).collect();
+        WaitingReason::ALL.iter().filter(|reason| reason.is_failed_attempt()).map(|reason| reason.as_str()).collect();
     assert_eq!(attempts, ["ErrImagePull", "RegistryUnavailable", "SignatureValidationFailed"]);
 }
 
 #[test]
 fn a_container_that_ran_had_its_image() {
-    let terminated = |reason: &str| State::Terminated { reason: reason.to_owned(), finished: None };
-    assert_eq!(stage_of(&State::Running { started: None }), Stage::HasImage);
-    assert_eq!(stage_of(&terminated("Error")), Stage::HasImage);
-    assert_eq!(stage_of(&terminated("Completed")), Stage::HasImage);
-    assert_eq!(stage_of(&terminated("OOMKilled")), Stage::HasImage);
+    let terminated = |reason: &str| StateFacts::Terminated { reason: reason.to_owned(), finished_at: None };
+    assert_eq!(image_state_of(&StateFacts::Running { started_at: None }), ImageState::HasImage);
+    assert_eq!(image_state_of(&terminated("Error")), ImageState::HasImage);
+    assert_eq!(image_state_of(&terminated("Completed")), ImageState::HasImage);
+    assert_eq!(image_state_of(&terminated("OOMKilled")), ImageState::HasImage);
 }
 
 #[test]
 fn a_synthetic_termination_reports_no_image_state() {
-    let state = State::Terminated { reason: "ContainerStatusUnknown".to_owned(), finished: None };
-    assert_eq!(stage_of(&state), Stage::Unsaid);
-    assert_eq!(stage_of(&State::Absent), Stage::Unsaid);
+    let state = StateFacts::Terminated { reason: "ContainerStatusUnknown".to_owned(), finished_at: None };
+    assert_eq!(image_state_of(&state), ImageState::Unreported);
+    assert_eq!(image_state_of(&StateFacts::Absent), ImageState::Unreported);
 }

@@ -6,18 +6,18 @@ fn at(seconds: i64) -> Timestamp {
 
 /// A watch whose first list is complete at 10.
 fn synced() -> WatchState {
-    let mut watch = WatchState::new(&Scope::Cluster);
+    let mut watch = WatchState::new(&WatchScope::Cluster);
     watch.begin_list();
     watch.end_list(at(10));
     watch
 }
 
 #[test]
-fn before_the_first_list_nothing_is_known() {
-    let mut watch = WatchState::new(&Scope::Cluster);
-    watch.respond(at(1));
-    watch.sync(at(2));
-    watch.resume_after_gap(at(3));
+fn before_the_first_list_the_provenance_is_initial() {
+    let mut watch = WatchState::new(&WatchScope::Cluster);
+    watch.record_response(at(1));
+    watch.record_sync(at(2));
+    watch.record_gap(at(3));
     assert_eq!((watch.provenance(), watch.is_complete()), (Provenance::Initial, false));
     watch.begin_list();
     assert_eq!((watch.provenance(), watch.is_complete()), (Provenance::Initial, false));
@@ -26,15 +26,15 @@ fn before_the_first_list_nothing_is_known() {
 }
 
 #[test]
-fn what_a_relist_shows_happened_after_the_view_was_last_complete() {
+fn changes_in_a_relist_happened_after_the_last_complete_view() {
     let mut watch = synced();
-    watch.respond(at(20));
-    watch.fail("no".to_owned());
+    watch.record_response(at(20));
+    watch.record_error("no".to_owned());
     assert!(watch.is_failing() && watch.is_complete());
     watch.begin_list();
     // Neither a page nor a bookmark completes a list.
-    watch.respond(at(30));
-    watch.sync(at(31));
+    watch.record_response(at(30));
+    watch.record_sync(at(31));
     assert!(!watch.is_failing() && !watch.is_complete());
     assert_eq!((watch.provenance(), watch.complete_at()), (Provenance::FoundAfter(at(20)), Some(at(20))));
     watch.end_list(at(40));
@@ -42,14 +42,14 @@ fn what_a_relist_shows_happened_after_the_view_was_last_complete() {
 }
 
 #[test]
-fn what_comes_after_a_gap_is_observed_from_the_next_bookmark_on() {
+fn changes_after_a_gap_are_observed_from_the_next_bookmark_on() {
     let mut watch = synced();
-    watch.respond(at(20));
-    watch.resume_after_gap(at(200));
-    watch.respond(at(201));
+    watch.record_response(at(20));
+    watch.record_gap(at(200));
+    watch.record_response(at(201));
     assert_eq!(watch.provenance(), Provenance::FoundAfter(at(20)));
     assert_eq!((watch.last_response(), watch.is_complete()), (Some(at(201)), true));
-    watch.sync(at(202));
+    watch.record_sync(at(202));
     assert_eq!((watch.provenance(), watch.complete_at()), (Provenance::Observed, Some(at(202))));
 }
 

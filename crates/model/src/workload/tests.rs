@@ -1,11 +1,11 @@
-use super::{Owner, PodId, is_batch, workload};
+use super::{PodId, PodOwner, is_batch, workload_of};
 
 #[track_caller]
 fn check(owner: (&str, &str, &str), expected: (&str, &str)) {
     let (kind, name, hash) = owner;
-    let owner = Owner { kind: kind.into(), name: name.into(), template_hash: hash.into() };
+    let owner = PodOwner { kind: kind.into(), name: name.into(), template_hash: hash.into() };
     let id = PodId { namespace: "shop".into(), name: "lonely".into(), uid: "1".into() };
-    let found = workload(&id, &owner);
+    let found = workload_of(&id, &owner);
     assert_eq!((found.kind, found.name), expected);
 }
 
@@ -31,7 +31,7 @@ fn workload_is_the_top_level_controller() {
 fn batch_kinds_can_be_extended() {
     let id = PodId { namespace: "shop".into(), name: "lonely".into(), uid: "1".into() };
     let is = |kind: &str, name: &str, hash: &str, more: &[&str]| {
-        let owner = Owner { kind: kind.into(), name: name.into(), template_hash: hash.into() };
+        let owner = PodOwner { kind: kind.into(), name: name.into(), template_hash: hash.into() };
         is_batch(&id, &owner, &more.iter().map(|kind| (*kind).to_owned()).collect::<Vec<_>>())
     };
     for kind in ["Job", "TaskRun", "Workflow", "SparkApplication", "PyTorchJob", "EphemeralRunner", "Build"] {

@@ -3,7 +3,7 @@
 use tokio::time;
 
 use super::super::{
-    cluster::{Change, Cluster},
+    cluster::{Cluster, EventType},
     time::SimTime,
 };
 use super::SharedStore;
@@ -23,10 +23,10 @@ pub async fn drive(mut cluster: Cluster, store: SharedStore, clock: impl Fn() ->
 pub fn advance(cluster: &mut Cluster, store: &SharedStore, now: SimTime) {
     for event in cluster.step(now) {
         match event.change {
-            Change::Added | Change::Modified => {
+            EventType::Added | EventType::Modified => {
                 store.put(event.pod);
             }
-            Change::Deleted => {
+            EventType::Deleted => {
                 let field =
                     |pointer: &str| event.pod.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
                 store.delete(field("/metadata/namespace"), field("/metadata/name"));

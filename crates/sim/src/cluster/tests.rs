@@ -74,8 +74,8 @@ fn resource_versions_rise_and_pods_are_what_the_last_events_said() {
     for event in events {
         let uid = event.pod.pointer("/metadata/uid").unwrap().to_string();
         match event.change {
-            Change::Deleted => last.remove(&uid),
-            Change::Added | Change::Modified => last.insert(uid, event.pod),
+            EventType::Deleted => last.remove(&uid),
+            EventType::Added | EventType::Modified => last.insert(uid, event.pod),
         };
     }
     let pods: BTreeMap<String, Value> =
@@ -89,7 +89,7 @@ fn a_pod_that_names_its_owner_has_what_an_api_server_gives_it() {
         "0s pod shop/web-7d9f8c6b5d-* owner=ReplicaSet/web-7d9f8c6b5d replicas=2 node=a,b container web image=x";
     let events = play(script, 1, 0);
     let pods: Vec<&Value> =
-        events.iter().filter(|event| event.change == Change::Added).map(|event| &event.pod).collect();
+        events.iter().filter(|event| event.change == EventType::Added).map(|event| &event.pod).collect();
     let field = |pod: &Value, pointer: &str| pod.pointer(pointer).unwrap().as_str().unwrap().to_owned();
     assert_eq!(pods.len(), 2);
     for (pod, node) in pods.iter().zip(["a", "b"]) {

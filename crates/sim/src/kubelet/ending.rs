@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::super::{cluster::Change, time::SimTime};
+use super::super::{cluster::EventType, time::SimTime};
 use super::{
     agenda::{EndStage, Work},
     pod::{Deletion, End, Ending, Pod, Sandbox},
@@ -71,8 +71,8 @@ impl Turn<'_> {
     fn confirm_deletion(&mut self, pod: &mut Pod) -> bool {
         let Some(at) = pod.deletion.as_ref().map(|deletion| deletion.at) else { return false };
         pod.deletion = Some(Deletion { at, grace_seconds: 0 });
-        self.api.record(self.now, Change::Modified, pod);
-        self.api.record(self.now, Change::Deleted, pod);
+        self.api.record(self.now, EventType::Modified, pod);
+        self.api.record(self.now, EventType::Deleted, pod);
         true
     }
 

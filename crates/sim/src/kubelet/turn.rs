@@ -6,7 +6,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
 
 use super::super::{
-    cluster::{Change, Event},
+    cluster::{Event, EventType},
     random::Random,
     time::SimTime,
 };
@@ -35,7 +35,7 @@ impl Turn<'_> {
     /// The API server has stored a pod that is bound to a node.
     pub(crate) fn created(&mut self, pod: &mut Pod) {
         pod.write_spec(&self.api.rfc3339(self.now));
-        self.api.record(self.now, Change::Added, pod);
+        self.api.record(self.now, EventType::Added, pod);
         if self.node.up {
             let delay = self.watch_delay();
             self.sync_at(pod, self.now + delay);
@@ -49,7 +49,7 @@ impl Turn<'_> {
     pub(crate) fn spec_changed(&mut self, pod: &mut Pod) {
         pod.generation += 1;
         pod.write_spec(&self.api.rfc3339(self.now));
-        self.api.record(self.now, Change::Modified, pod);
+        self.api.record(self.now, EventType::Modified, pod);
         let delay = self.watch_delay();
         self.call(pod, self.now + delay);
     }
@@ -73,7 +73,7 @@ impl Turn<'_> {
         }
         pod.deletion = Some(Deletion { at: self.now + grace, grace_seconds: grace.as_secs() });
         pod.generation += 1;
-        self.api.record(self.now, Change::Modified, pod);
+        self.api.record(self.now, EventType::Modified, pod);
         pod.worker.cancel();
         if self.node.up {
             let delay = self.watch_delay();
@@ -85,8 +85,8 @@ impl Turn<'_> {
     pub(crate) fn force_delete(&mut self, pod: &mut Pod) {
         pod.deletion = Some(Deletion { at: self.now, grace_seconds: 0 });
         pod.generation += 1;
-        self.api.record(self.now, Change::Modified, pod);
-        self.api.record(self.now, Change::Deleted, pod);
+        self.api.record(self.now, EventType::Modified, pod);
+        self.api.record(self.now, EventType::Deleted, pod);
     }
 
     /// A running container ends, whatever it was to do.
@@ -219,7 +219,7 @@ impl Turn<'_> {
         if status != pod.status {
             pod.status = status;
             pod.managed_fields.written_by_kubelet(&self.api.rfc3339(self.now));
-            self.api.record(self.now, Change::Modified, pod);
+            self.api.record(self.now, EventType::Modified, pod);
         }
     }
 }
@@ -245,7 +245,7 @@ impl ApiLog {
         pod.object(|at| self.rfc3339(at))
     }
 
-    pub(super) fn record(&mut self, at: SimTime, change: Change, pod: &mut Pod) {
+    pub(super) fn record(&mut self, at: SimTime, change: EventType, pod: &mut Pod) {
         self.revision += 1;
         pod.revision = self.revision;
         self.events.push(Event { at, change, pod: self.object(pod) });

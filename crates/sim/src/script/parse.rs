@@ -228,7 +228,7 @@ fn pull_of(word: &str, options: &mut Options) -> Result<Pull, Problem> {
         "ok" => Outcome::Ok,
         "fails" => Outcome::Text(options.need("text", "text=\"…\"")?),
         "free-text" => Outcome::FreeText(options.need("text", "text=\"…\"")?),
-        _ => Outcome::Fault(Fault::named(word).ok_or_else(|| bad("a pull", word, PULL_EXPECTED))?),
+        _ => Outcome::Fault(Fault::by_name(word).ok_or_else(|| bad("a pull", word, PULL_EXPECTED))?),
     };
     Ok(Pull { outcome, takes: read_duration(options, "takes")? })
 }

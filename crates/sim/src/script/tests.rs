@@ -60,7 +60,7 @@ fn a_pod_is_read_with_its_parts_over_several_lines() {
 #[test]
 fn every_other_verb_is_read() {
     let pods = || Pods { namespace: "a".into(), name: "b".into(), prefix: false };
-    let fault = |word| Pull { outcome: Outcome::Fault(Fault::named(word).unwrap()), takes: None };
+    let fault = |word| Pull { outcome: Outcome::Fault(Fault::by_name(word).unwrap()), takes: None };
     let cases = [
         ("patch a/b c image=d", Action::PatchImage { pods: pods(), container: "c".into(), image: "d".into() }),
         ("crash a/b c", Action::Crash { pods: pods(), container: "c".into(), exit_code: 1 }),
@@ -125,8 +125,8 @@ fn actions_come_in_order_of_time_and_then_of_lines() {
 fn every_fault_has_a_name_of_its_own_that_the_documentation_lists() {
     let documentation = include_str!("../script.rs");
     for fault in FAULTS {
-        assert_eq!(Fault::named(fault.word), Some(fault));
-        assert!(documentation.contains(&format!("`{}`", fault.word)), "{} is not documented", fault.word);
+        assert_eq!(Fault::by_name(fault.name), Some(fault));
+        assert!(documentation.contains(&format!("`{}`", fault.name)), "{} is not documented", fault.name);
     }
 }
 

@@ -1,14 +1,14 @@
 use super::negotiate;
-use crate::metrics::exposition::Format::{self, OpenMetrics, Protobuf, Text};
+use crate::metrics::exposition::ExpositionFormat::{self, OpenMetrics, Protobuf, Text};
 
 #[track_caller]
-fn check(accept: &str, format: Format) {
+fn check(accept: &str, format: ExpositionFormat) {
     assert_eq!(negotiate(accept), format, "{accept}");
 }
 
 /// The headers of Prometheus 3.12 with OpenMetrics, with native histograms and with neither; then two of 2.42.
 #[test]
-fn prometheus_gets_what_it_prefers() {
+fn prometheus_gets_its_preferred_format() {
     let rest = "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
     let open = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5";
     let proto = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
@@ -23,7 +23,7 @@ fn prometheus_gets_what_it_prefers() {
 }
 
 #[test]
-fn a_person_gets_text() {
+fn browsers_get_text() {
     check("", Text);
     check("*/*", Text);
     check("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", Text);
@@ -32,7 +32,7 @@ fn a_person_gets_text() {
 }
 
 #[test]
-fn weights_are_obeyed() {
+fn quality_values_are_honored() {
     check("text/plain;q=0.5, application/openmetrics-text;q=0.501", OpenMetrics);
     check("text/plain;q=0.501, application/openmetrics-text;q=0.5", Text);
     check("application/openmetrics-text;version=1.0.0;q=0, text/plain;q=0.1", Text);
@@ -45,7 +45,7 @@ fn weights_are_obeyed() {
 }
 
 #[test]
-fn the_more_exact_range_decides() {
+fn the_most_specific_range_decides() {
     check("*/*, application/openmetrics-text;version=1.0.0", OpenMetrics);
     check("application/*", OpenMetrics);
     check("application/*;q=0.9, application/openmetrics-text;q=0.1", Protobuf);
@@ -54,7 +54,7 @@ fn the_more_exact_range_decides() {
 }
 
 #[test]
-fn versions_and_parameters_must_be_ours() {
+fn versions_and_parameters_must_match() {
     check("application/openmetrics-text;version=0.0.1", Text);
     check("application/openmetrics-text;version=2.0.0, text/plain;q=0.1", Text);
     check("application/openmetrics-text", OpenMetrics);

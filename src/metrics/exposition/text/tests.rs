@@ -41,7 +41,7 @@ fn values_are_short_and_exact() {
 
 /// What `strconv.FormatFloat(bound, 'g', -1, 64)` writes, with the `.0` that Prometheus appends.
 #[test]
-fn bounds_are_spelled_as_go_does() {
+fn bounds_are_formatted_like_go() {
     let cases = [
         (0.0, "0.0"),
         (0.5, "0.5"),
@@ -66,6 +66,6 @@ fn a_histogram_without_classic_buckets_gets_the_last_one() {
     let writer = TextWriter { name: "h", ..TextWriter::new(Dialect::Classic) };
     let histogram = Histogram { sample_count: 2, sample_sum: 1.5, ..Histogram::default() };
     let mut out = Vec::new();
-    writer.metric(&mut out, &Metric { histogram: Some(histogram), ..Metric::default() });
+    writer.write_metric(&mut out, &Metric { histogram: Some(histogram), ..Metric::default() });
     assert_eq!(String::from_utf8(out).unwrap(), "h_bucket{le=\"+Inf\"} 2\nh_sum 1.5\nh_count 2\n");
 }

@@ -1,11 +1,11 @@
 //! The failing host in the error texts of every runtime.
 
 use super::super::super::image::ImageReference;
-use super::super::{Cause, HostKind, hops, read};
+use super::super::{Cause, HostKind, classify_with_host, hops};
 use HostKind::{BlobStore, Mirror, Node, Proxy, Registry, TokenService, Unknown};
 
 fn check(image: &str, message: &str, expected: Option<(&str, HostKind)>) {
-    let host = read("ErrImagePull", message, &ImageReference::parse(image)).host;
+    let host = classify_with_host("ErrImagePull", message, &ImageReference::parse(image)).host;
     assert_eq!(host.as_ref().map(|host| (&*host.name, host.kind)), expected, "{message}");
 }
 

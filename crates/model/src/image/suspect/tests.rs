@@ -2,7 +2,7 @@ use super::*;
 
 /// The part that the cause points at, between brackets.
 fn marked(cause: Cause, written: &str) -> String {
-    let part = suspect(cause, &ImageReference::parse(written));
+    let part = suspect_part(cause, &ImageReference::parse(written));
     let Some(range) = part.and_then(|part| part.range_in(written)) else { return written.to_owned() };
     format!("{}[{}]{}", &written[..range.start], &written[range.clone()], &written[range.end..])
 }
@@ -36,7 +36,13 @@ fn marks_the_suspect_part() {
 #[test]
 fn part_ranges_lie_within_the_text() {
     for written in ["", "/", ":", "@", "a/:@", "é:é@é", "A/é/:", "\u{202e}/x@:", "x:@", "://"] {
-        for part in [Part::Registry, Part::Repository, Part::Tag, Part::Digest, Part::Reference] {
+        for part in [
+            ReferencePart::Registry,
+            ReferencePart::Repository,
+            ReferencePart::Tag,
+            ReferencePart::Digest,
+            ReferencePart::Reference,
+        ] {
             if let Some(range) = part.range_in(written) {
                 assert!(written.get(range).is_some(), "{written:?} {part:?}");
             }

@@ -5,17 +5,17 @@ use std::time::Duration;
 use super::*;
 use crate::clock_step::ClockStep;
 
-fn step(story: &mut Story, now: i64, back: u64) {
-    story.index.clock_stepped(ClockStep { now: at(now), back: Duration::from_secs(back) });
+fn step(story: &mut IndexScenario, now: i64, back: u64) {
+    story.index.on_clock_step(ClockStep { now: at(now), set_back_by: Duration::from_secs(back) });
 }
 
 #[test]
-fn what_began_in_the_future_is_put_right_and_what_began_before_stands() {
-    let (mut story, web) = web_fails();
+fn only_starts_in_the_future_are_corrected() {
+    let (mut story, web) = failing_pod();
     // The clock is an hour ahead for a while.
     step(&mut story, 3605, 0);
     let other = pod("other").image("busybox:nope");
-    story.apply(3606, &other.clone().creating()).apply(3610, &other.clone().err_image_pull());
+    story.apply(3606, &other.clone().container_creating()).apply(3610, &other.clone().err_image_pull());
     step(&mut story, 12, 3600);
     assert_eq!(
         story.failing(),
@@ -24,29 +24,29 @@ fn what_began_in_the_future_is_put_right_and_what_began_before_stands() {
             "web/app nginx:nope ErrImagePull since 1 observed, 1 attempts",
         ]
     );
-    story.apply(100, &web.runs_since(100)).apply(101, &other.runs_since(101));
+    story.apply(100, &web.running_since(100)).apply(101, &other.running_since(101));
     let ends = ["100 web/app recovered after about 99 s", "101 other/app recovered after about 91 s"];
-    assert_eq!(story.lines.iter().filter(|line| line.contains("recovered")).collect::<Vec<_>>(), ends);
+    assert_eq!(story.log.iter().filter(|line| line.contains("recovered")).collect::<Vec<_>>(), ends);
 }
 
 #[test]
-fn an_interval_in_which_the_clock_was_set_is_not_measured() {
+fn an_interval_with_a_clock_step_is_not_measured() {
     for (now, back) in [(3610, 0), (1, 3600)] {
-        let (mut story, web) = web_fails();
+        let (mut story, web) = failing_pod();
         story.apply(13, &web.clone().image_pull_back_off());
         step(&mut story, now, back);
         story.apply(now + 14, &web.clone().err_image_pull());
-        assert!(!story.lines.iter().any(|line| line.contains("backed off")), "{:?}", story.lines);
+        assert!(!story.log.iter().any(|line| line.contains("backed off")), "{:?}", story.log);
         // The next one is.
         story.apply(now + 27, &web.clone().image_pull_back_off()).apply(now + 64, &web.err_image_pull());
-        assert!(story.lines.iter().any(|line| line.contains("backed off 50 s")), "{:?}", story.lines);
+        assert!(story.log.iter().any(|line| line.contains("backed off 50 s")), "{:?}", story.log);
     }
 }
 
 #[test]
-fn what_was_complete_in_the_future_bounds_no_start() {
-    let mut story = Story::new();
-    story.apply(3600, &pod("other").image("busybox").runs());
+fn a_view_completed_in_the_future_bounds_no_start() {
+    let mut story = IndexScenario::new();
+    story.apply(3600, &pod("other").image("busybox").running());
     step(&mut story, 100, 3600);
     let web = pod("web").sandbox_ready(-499).image("nginx:nope");
     story.relist_all(400, &[web.image_pull_back_off()]);

@@ -5,7 +5,7 @@ use proptest::sample::select;
 
 use super::*;
 use crate::backoff::STATUS_LAG;
-use crate::fixture::{at, back_off, not_found, pod};
+use crate::scenario::{at, back_off, not_found, pod};
 
 /// What a watch may tell next.
 #[derive(Clone, Debug)]
@@ -13,23 +13,24 @@ enum Event {
     Applied(PodFacts),
     Found(PodFacts),
     Deleted(PodFacts),
-    Listed(Scope, Vec<PodFacts>),
+    Listed(WatchScope, Vec<PodFacts>),
 }
 
 const NAMESPACES: [&str; 2] = ["shop", "bank"];
 
-fn scopes() -> Vec<Scope> {
-    NAMESPACES.map(|namespace| Scope::Namespace(namespace.to_owned())).to_vec()
+fn scopes() -> Vec<WatchScope> {
+    NAMESPACES.map(|namespace| WatchScope::Namespace(namespace.to_owned())).to_vec()
 }
 
 /// Statuses of all kinds, those of two images among them.
-fn status() -> impl Strategy<Value = State> {
-    let waits = |reason: &str, message: &str| State::Waiting { reason: reason.to_owned(), message: message.to_owned() };
+fn status() -> impl Strategy<Value = StateFacts> {
+    let waits =
+        |reason: &str, message: &str| StateFacts::Waiting { reason: reason.to_owned(), message: message.to_owned() };
     let mut states = vec![
-        State::Absent,
-        State::Running { started: Some(at(3)) },
-        State::Terminated { reason: "Error".to_owned(), finished: Some(at(5)) },
-        State::Terminated { reason: "ContainerStatusUnknown".to_owned(), finished: None },
+        StateFacts::Absent,
+        StateFacts::Running { started_at: Some(at(3)) },
+        StateFacts::Terminated { reason: "Error".to_owned(), finished_at: Some(at(5)) },
+        StateFacts::Terminated { reason: "ContainerStatusUnknown".to_owned(), finished_at: None },
         waits("ContainerCreating", ""),
         waits("PodInitializing", ""),
         waits("CrashLoopBackOff", "back-off 10s"),
@@ -64,7 +65,7 @@ prop_compose! {
         let pod = pod("").container(name, kind, image);
         let pod = if has_volume { pod.image_volume("volume:nope") } else { pod };
         let container = pod.containers.into_iter().next().unwrap();
-        ContainerFacts { state, restarts, last_run_ended: last_run_ended.map(at), ..container }
+        ContainerFacts { state, restart_count: restarts, last_finished_at: last_run_ended.map(at), ..container }
     }
 }
 
@@ -82,8 +83,8 @@ prop_compose! {
         debug in proptest::option::weighted(0.2, container(ContainerKind::Ephemeral, "debug")),
     ) -> PodFacts {
         let mut pod = pod(name).in_namespace(namespace).with_uid(&format!("{namespace}-{name}-{uid}"));
-        pod.deleting = deleting;
-        pod.phase = if finished { Phase::Finished } else { Phase::Alive };
+        pod.is_deleting = deleting;
+        pod.phase = if finished { PodPhase::Finished } else { PodPhase::Active };
         pod.sandbox_ready = sandbox_ready.map(at);
         pod.scheduled = scheduled.map(at);
         pod.containers = [init, app, debug].into_iter().flatten().collect();
@@ -113,27 +114,27 @@ fn story() -> impl Strategy<Value = Vec<(i64, Event)>> {
 }
 
 fn index() -> Index {
-    let mut index = Index::new(Settings::default(), &scopes());
+    let mut index = Index::new(IndexConfig::default(), &scopes());
     for scope in scopes() {
-        index.reset_begin(&scope);
-        assert_eq!(index.reset_end(&scope, at(0)), []);
+        index.begin_relist(&scope);
+        assert_eq!(index.end_relist(&scope, at(0)), []);
     }
     index
 }
 
-fn tell(index: &mut Index, event: &Event, now: Timestamp) -> Vec<Effect> {
+fn tell(index: &mut Index, event: &Event, now: Timestamp) -> Vec<IndexEffect> {
     let mut effects = match event {
         Event::Applied(pod) => index.apply(pod, now),
         Event::Found(pod) => index.apply_initial(pod, now),
         Event::Deleted(pod) => index.delete(pod, now),
         Event::Listed(scope, pods) => {
-            index.reset_begin(scope);
-            let mut effects: Vec<Effect> = pods.iter().flat_map(|pod| index.apply(pod, now)).collect();
-            effects.extend(index.reset_end(scope, now));
+            index.begin_relist(scope);
+            let mut effects: Vec<IndexEffect> = pods.iter().flat_map(|pod| index.apply(pod, now)).collect();
+            effects.extend(index.end_relist(scope, now));
             effects
         }
     };
-    effects.retain(|effect| matches!(effect, Effect::Failure(..)));
+    effects.retain(|effect| matches!(effect, IndexEffect::Failure(..)));
     effects
 }
 
@@ -150,36 +151,39 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn hear(&mut self, effect: &Effect, since: &BTreeMap<Key, Timestamp>, now: Timestamp) {
-        let Effect::Failure(subject, event) = effect else { return };
+    fn hear(&mut self, effect: &IndexEffect, since: &BTreeMap<Key, Timestamp>, now: Timestamp) {
+        let IndexEffect::Failure(subject, event) = effect else { return };
         let key = (PodId::clone(&subject.pod), subject.container.clone());
         match event {
             FailureEvent::Started => {
                 self.started += 1;
                 assert_eq!(self.open.insert(key, 0), None, "a second failure of one container");
             }
-            FailureEvent::Ended { at, lasted, .. } => {
+            FailureEvent::Ended { at, duration: lasted, .. } => {
                 self.ended += 1;
                 self.attempts_of_ended += self.open.remove(&key).expect("what ends was open");
                 if let Some(since) = since.get(&key) {
-                    assert_eq!(*lasted, at.since(*since));
+                    assert_eq!(*lasted, at.saturating_duration_since(*since));
                 }
                 assert!(*at <= now, "an end is not in the future");
             }
-            FailureEvent::Attempted(_) => {
+            FailureEvent::AttemptFailed(_) => {
                 self.attempted += 1;
                 *self.open.get_mut(&key).expect("only an open failure has attempts") += 1;
             }
-            FailureEvent::BackedOff(interval) => {
+            FailureEvent::IntervalMeasured(interval) => {
                 // The first status may show an attempt that failed one sync before it.
-                assert!(self.open.contains_key(&key) && *interval <= now.since(at(0).before(STATUS_LAG)));
+                assert!(
+                    self.open.contains_key(&key)
+                        && *interval <= now.saturating_duration_since(at(0).saturating_sub(STATUS_LAG))
+                );
             }
-            FailureEvent::Unclassified(_) | FailureEvent::Turned(..) => assert!(self.open.contains_key(&key)),
+            FailureEvent::Unclassified(_) | FailureEvent::StatusChanged(..) => assert!(self.open.contains_key(&key)),
         }
     }
 }
 
-fn shown(index: &mut Index) -> Vec<(Key, Failure)> {
+fn open_failures(index: &mut Index) -> Vec<(Key, Failure)> {
     let snapshot = index.snapshot().expect("every scope was listed");
     let failure = |(pod, container, failure): (&TrackedPod, &TrackedContainer, &Failure)| {
         ((PodId::clone(&pod.id), container.name.to_string()), failure.clone())
@@ -193,18 +197,18 @@ proptest! {
         let (mut index, mut ledger, mut now) = (index(), Ledger::default(), 0);
         for (pause, event) in story {
             now += pause;
-            let since = shown(&mut index).into_iter().map(|(key, failure)| (key, failure.since.at)).collect();
+            let since = open_failures(&mut index).into_iter().map(|(key, failure)| (key, failure.start.at)).collect();
             for effect in tell(&mut index, &event, at(now)) {
                 ledger.hear(&effect, &since, at(now));
             }
-            let shown = shown(&mut index);
+            let shown = open_failures(&mut index);
             let attempts: BTreeMap<Key, u32> = shown.iter().map(|(key, failure)| (key.clone(), failure.attempts)).collect();
             prop_assert_eq!(attempts.len(), shown.len(), "a container twice");
             prop_assert_eq!(&attempts, &ledger.open);
             prop_assert_eq!(ledger.started, ledger.ended + shown.len());
             prop_assert_eq!(ledger.attempted, ledger.attempts_of_ended + attempts.values().sum::<u32>());
             for (_, failure) in &shown {
-                prop_assert!(failure.since.at <= at(now), "a failure that begins in the future");
+                prop_assert!(failure.start.at <= at(now), "a failure that begins in the future");
                 prop_assert!(failure.last_attempt().is_none_or(|last| last <= at(now)));
                 prop_assert!(failure.next_attempt().is_none() || failure.last_attempt().is_some());
             }
@@ -219,7 +223,7 @@ proptest! {
             let effects = tell(&mut once, &event, at(now));
             prop_assert_eq!(tell(&mut twice, &event, at(now)), effects);
             prop_assert_eq!(tell(&mut twice, &event, at(now)), []);
-            prop_assert_eq!(shown(&mut once), shown(&mut twice));
+            prop_assert_eq!(open_failures(&mut once), open_failures(&mut twice));
         }
     }
 
@@ -232,12 +236,12 @@ proptest! {
             let _ = index.apply(&pod, at(now));
             cluster.insert(pod.id.clone(), pod);
         }
-        let before = shown(&mut index).into_iter().map(|(key, failure)| (key, failure.since, failure.attempts)).collect::<Vec<_>>();
+        let before = open_failures(&mut index).into_iter().map(|(key, failure)| (key, failure.start, failure.attempts)).collect::<Vec<_>>();
         for scope in scopes() {
             let pods = cluster.values().filter(|pod| scope.covers(&pod.id.namespace)).cloned().collect();
             prop_assert_eq!(tell(&mut index, &Event::Listed(scope, pods), at(now + 5)), []);
         }
-        let after = shown(&mut index).into_iter().map(|(key, failure)| (key, failure.since, failure.attempts)).collect::<Vec<_>>();
+        let after = open_failures(&mut index).into_iter().map(|(key, failure)| (key, failure.start, failure.attempts)).collect::<Vec<_>>();
         prop_assert_eq!(before, after);
     }
 
@@ -248,10 +252,10 @@ proptest! {
             now += pause;
             let _ = tell(&mut index, &event, at(now));
         }
-        let open = shown(&mut index).len();
-        let ended: Vec<Effect> = scopes().into_iter().flat_map(|scope| tell(&mut index, &Event::Listed(scope, Vec::new()), at(now))).collect();
+        let open = open_failures(&mut index).len();
+        let ended: Vec<IndexEffect> = scopes().into_iter().flat_map(|scope| tell(&mut index, &Event::Listed(scope, Vec::new()), at(now))).collect();
         prop_assert_eq!(ended.len(), open);
-        prop_assert!(shown(&mut index).is_empty());
+        prop_assert!(open_failures(&mut index).is_empty());
         prop_assert!(index.snapshot().is_some_and(|snapshot| snapshot.pods.is_empty()), "nothing stays behind");
     }
 
@@ -262,12 +266,12 @@ proptest! {
         for (now, event) in story {
             for effect in tell(&mut index, &event, at(now)) {
                 match effect {
-                    Effect::Failure(_, FailureEvent::Started) => open += 1,
-                    Effect::Failure(_, FailureEvent::Ended { .. }) => open -= 1,
+                    IndexEffect::Failure(_, FailureEvent::Started) => open += 1,
+                    IndexEffect::Failure(_, FailureEvent::Ended { .. }) => open -= 1,
                     _ => {}
                 }
             }
-            prop_assert_eq!(shown(&mut index).len(), open);
+            prop_assert_eq!(open_failures(&mut index).len(), open);
         }
     }
 }

@@ -55,7 +55,7 @@ fn every_reason_and_every_fault_is_seen() {
             Action::SetPull { pull, .. } => pull.outcome == Outcome::Fault(fault),
             _ => false,
         });
-        assert!(is_scripted, "{} is not in the demo", fault.word);
+        assert!(is_scripted, "{} is not in the demo", fault.name);
     }
 }
 
@@ -71,7 +71,7 @@ fn the_outage_hits_twenty_pods_on_four_nodes_and_ends() {
                 waiting.message.contains("registry.example.com") && waiting.message.contains("connection refused")
             };
             let name = event.pod["metadata"]["name"].as_str().unwrap();
-            if event.change != Change::Deleted && waiting(&event.pod).iter().any(refused) {
+            if event.change != EventType::Deleted && waiting(&event.pod).iter().any(refused) {
                 hit.insert(name);
             } else {
                 hit.remove(name);

@@ -13,8 +13,8 @@ fn a_deleted_pod_goes_although_its_kubelet_restarts() {
     for restarted in (60_000..61_500).step_by(100) {
         let script = format!("{NOT_FOUND}\n60s delete t/p\n{restarted}ms restart-kubelet node-1");
         let events = play(&script, 1, 120);
-        let deleted = events.iter().filter(|event| event.change == Change::Deleted).count();
-        assert_eq!((deleted, events.last().unwrap().change), (1, Change::Deleted), "restarted at {restarted}");
+        let deleted = events.iter().filter(|event| event.change == EventType::Deleted).count();
+        assert_eq!((deleted, events.last().unwrap().change), (1, EventType::Deleted), "restarted at {restarted}");
     }
 }
 

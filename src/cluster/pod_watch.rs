@@ -1,0 +1,392 @@
+//! Watches the pods of one scope: sends what the informer wants to know, and reads the answers to it.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use flate2::write::GzDecoder;
+use futures::{Stream, StreamExt, future, stream};
+use http::{HeaderMap, Request, Response, header};
+use http_body_util::{BodyExt, Limited};
+use kube::Client;
+use kube::client::Body;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use super::client::{self, Connection};
+use super::codec::{ApiStatus, Encoding, ListItems};
+use super::frames::{Frame, FrameReader};
+use super::informer::{Elapsed, Informer, ResponseEnd};
+use super::request::{PodRequest, RequestTarget};
+use super::selection::{PodSelection, Shard};
+use super::{PodEvent, error_chain};
+use image_pull_model::facts::WatchScope;
+
+/// The most bytes of a page, unpacked: with the pages asked for, ten times what comes.
+const MAX_PAGE_BYTES: usize = 64 * 1024 * 1024;
+/// The most bytes of an error.
+const MAX_STATUS_BYTES: usize = 64 * 1024;
+/// A driver that waits for an answer wakes up this often, whether or not anything comes.
+const WAKE_UP_INTERVAL: Duration = Duration::from_secs(5);
+/// One that wakes up later than this was not running.
+const STALL_THRESHOLD: Duration = Duration::from_secs(5);
+/// Bytes that are decoded before other tasks have their turn: a few milliseconds' work.
+const YIELD_AFTER_BYTES: usize = 256 * 1024;
+/// An error that takes longer to come is told without its text.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What to watch.
+#[derive(Clone)]
+pub struct PodSource {
+    /// The way to the cluster.
+    pub connection: Connection,
+    /// What of it.
+    pub scope: WatchScope,
+    /// Which pods of it.
+    pub selection: PodSelection,
+    /// Whether the API server may compress lists, which saves bytes and costs time on both sides.
+    pub compress_lists: bool,
+}
+
+/// Everything that happens to the pods of `source`, for as long as somebody asks. It begins with all there are.
+pub fn watch(source: PodSource) -> impl Stream<Item = PodEvent> {
+    watch_with_seed(source, random_seed())
+}
+
+/// The same, with pauses drawn from `seed`, so that a test can be played again.
+pub fn watch_with_seed(source: PodSource, seed: u64) -> impl Stream<Item = PodEvent> {
+    events(source, Informer::new(seed))
+}
+
+/// The same, by means of the verb `list` alone until everything is listed once: for one look, which needs no other right.
+pub fn list(source: PodSource) -> impl Stream<Item = PodEvent> {
+    events(source, Informer::with_paged_list(random_seed()))
+}
+
+/// No two processes pause alike.
+fn random_seed() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
+fn events(source: PodSource, informer: Informer) -> impl Stream<Item = PodEvent> {
+    let PodSource { connection, scope, selection, compress_lists } = source;
+    let (field_selector, label_selector) = (selection.field_selector(), selection.label_selector.clone());
+    let informer = if selection.shard.is_some() { informer.with_server_sharding() } else { informer };
+    let shard_selector = selection.shard.map(Shard::shard_selector).unwrap_or_default();
+    let target = RequestTarget { scope, field_selector, label_selector, shard_selector, compress_lists };
+    // It is moved for each event.
+    let (began, url) = (Instant::now(), String::new());
+    let driver = Box::new(PodWatcher {
+        connection,
+        target,
+        informer,
+        started_at: began,
+        response: None,
+        bytes_since_yield: 0,
+        url,
+    });
+    let events = stream::unfold(driver, |mut driver| async move { Some((driver.next().await, driver)) });
+    events.filter_map(move |event| future::ready(selection.filter_shard(event)))
+}
+
+struct PodWatcher {
+    connection: Connection,
+    /// What was asked for last, without its query.
+    url: String,
+    target: RequestTarget,
+    informer: Informer,
+    started_at: Instant,
+    response: Option<ResponseReader>,
+    /// Bytes decoded since other tasks had their turn.
+    bytes_since_yield: usize,
+}
+
+/// An answer that is being read.
+struct ResponseReader {
+    body: Body,
+    encoding: Encoding,
+    state: ReadState,
+}
+
+enum ReadState {
+    Watch(FrameReader),
+    /// A page that is not complete yet.
+    Page(PageBuffer),
+    /// The items of a complete page.
+    Items(ListItems),
+}
+
+impl PodWatcher {
+    async fn next(&mut self) -> PodEvent {
+        loop {
+            match self.informer.poll_event() {
+                Some(PodEvent::WatchFailed(mut failure)) => {
+                    failure.error = format!("{} at {}", failure.error, self.url);
+                    self.connection.on_request_failed();
+                    return PodEvent::WatchFailed(failure);
+                }
+                Some(event) => return event,
+                None => {}
+            }
+            self.response = match self.response.take() {
+                // Large, rare, and else a part of every future that reads.
+                None => Box::pin(self.send_next_request()).await,
+                Some(answer) => self.read_response(answer).await,
+            };
+        }
+    }
+
+    fn now(&self) -> Elapsed {
+        self.started_at.elapsed()
+    }
+
+    /// Sends the next request and returns its answer, if it is one to read.
+    async fn send_next_request(&mut self) -> Option<ResponseReader> {
+        let (at, ask) = self.informer.next_request();
+        sleep_until(self.started_at + at).await;
+        let watch_seconds = self.informer.watch_timeout_seconds();
+        let request = ask.to_http(&self.target, self.informer.capabilities(), watch_seconds);
+        self.informer.on_request_sent(&ask, self.now());
+        let answered = match request {
+            Ok(request) => {
+                let deadline = self.started_at + self.informer.deadline().unwrap_or_default();
+                self.send(request, deadline).await
+            }
+            Err(error) => Err(ResponseEnd::ConnectionError(error.to_string())),
+        };
+        match answered.and_then(|response| start_reading(&ask, response)) {
+            Ok(answer) => {
+                self.informer.on_response_started(self.now());
+                Some(answer)
+            }
+            Err(end) => {
+                self.informer.on_response_end(end, self.now());
+                None
+            }
+        }
+    }
+
+    async fn send(&mut self, request: Request<Body>, deadline: Instant) -> Result<Response<Body>, ResponseEnd> {
+        let current = timeout_at(deadline, self.connection.current()).await.map_err(|_| ResponseEnd::TimedOut)?;
+        let current = current.map_err(|error| ResponseEnd::CredentialsError(error.to_string()))?;
+        self.url = format!("{}{}", current.url, request.uri().path());
+        let response = send(&current.client, request, deadline).await;
+        if matches!(&response, Err(ResponseEnd::ErrorStatus(status)) if status.code == 401) {
+            self.connection.on_unauthorized();
+        }
+        response
+    }
+
+    /// Reads on, and returns the answer if more of it may come.
+    async fn read_response(&mut self, mut answer: ResponseReader) -> Option<ResponseReader> {
+        // Other tasks wait for the thread, and more may be here already than is read in a moment.
+        if self.bytes_since_yield > YIELD_AFTER_BYTES {
+            self.bytes_since_yield = 0;
+            yield_now().await;
+        }
+        if let ReadState::Items(items) = answer.state {
+            let items = self.read_item(items)?;
+            return Some(ResponseReader { state: ReadState::Items(items), ..answer });
+        }
+        let (before, deadline) = (self.now(), self.informer.deadline()?);
+        // A timeout does not fire while there is always more to read.
+        if before >= deadline && !self.informer.on_deadline(before) {
+            self.informer.on_response_end(ResponseEnd::TimedOut, before);
+            return None;
+        }
+        let wake_up = deadline.min(before + WAKE_UP_INTERVAL);
+        let part = timeout_at(self.started_at + wake_up, answer.body.frame()).await;
+        let now = self.now();
+        if now.saturating_sub(before) > WAKE_UP_INTERVAL + STALL_THRESHOLD {
+            self.informer.on_process_stalled(now);
+        }
+        let end = match part {
+            Err(_) if now < deadline || self.informer.on_deadline(now) => return Some(answer),
+            Err(_) => ResponseEnd::TimedOut,
+            Ok(Some(Err(error))) => ResponseEnd::ConnectionError(error_chain(&error)),
+            Ok(Some(Ok(part))) => {
+                // Trailers say nothing.
+                let Ok(bytes) = part.into_data() else { return Some(answer) };
+                match self.process_chunk(&mut answer, bytes, now) {
+                    Ok(true) => return Some(answer),
+                    Ok(false) => return None,
+                    Err(end) => end,
+                }
+            }
+            Ok(None) => match answer.state {
+                ReadState::Watch(frames) if frames.is_at_frame_boundary() => ResponseEnd::Complete,
+                ReadState::Watch(_) => {
+                    ResponseEnd::ConnectionError("the connection ended in the middle of an event".to_owned())
+                }
+                ReadState::Page(collected) => match collected.into_items(answer.encoding) {
+                    Ok(items) => return Some(ResponseReader { state: ReadState::Items(items), ..answer }),
+                    Err(end) => end,
+                },
+                ReadState::Items(_) => return None,
+            },
+        };
+        self.informer.on_response_end(end, now);
+        None
+    }
+
+    /// Takes a part of an answer. Returns whether more may come.
+    fn process_chunk(&mut self, answer: &mut ResponseReader, bytes: Bytes, now: Elapsed) -> Result<bool, ResponseEnd> {
+        let frames = match &mut answer.state {
+            ReadState::Page(collected) => {
+                self.informer.on_page_bytes(now);
+                return collected.push(&bytes).map(|()| true);
+            }
+            ReadState::Watch(frames) => frames,
+            ReadState::Items(_) => return Ok(true),
+        };
+        self.bytes_since_yield += bytes.len();
+        frames.push(bytes);
+        while let Some(frame) = frames.next_frame().map_err(|error| ResponseEnd::Undecodable(error.to_string()))? {
+            let word = match frame {
+                Frame::TooLarge { prefix: beginning, length } => {
+                    answer.encoding.decode_oversized_event(&beginning, length)
+                }
+                Frame::Complete(frame) => {
+                    answer.encoding.decode_event(&frame).map_err(|error| ResponseEnd::Undecodable(error.to_string()))?
+                }
+            };
+            if !self.informer.on_watch_event(word, now) {
+                return Ok(false);
+            }
+        }
+        self.informer.on_buffer_drained(!frames.is_at_frame_boundary(), now);
+        Ok(true)
+    }
+
+    /// Takes the next item of a page, and returns the others if there are any.
+    fn read_item(&mut self, mut items: ListItems) -> Option<ListItems> {
+        let before = items.remaining_bytes();
+        let read = items.next_pod();
+        self.bytes_since_yield += before.saturating_sub(items.remaining_bytes());
+        let end = match read {
+            Ok(Some(pod)) => {
+                self.informer.on_list_item(pod);
+                return Some(items);
+            }
+            Ok(None) => items.into_page_metadata(),
+            Err(error) => Err(error),
+        };
+        match end {
+            Ok(page) => self.informer.on_page_end(page, self.now()),
+            Err(error) => self.informer.on_response_end(ResponseEnd::Undecodable(error.to_string()), self.now()),
+        }
+        None
+    }
+}
+
+/// Sends a request and returns the response to it, if it says yes before `deadline`.
+async fn send(client: &Client, request: Request<Body>, deadline: Instant) -> Result<Response<Body>, ResponseEnd> {
+    let response = timeout_at(deadline, client.send(request)).await.map_err(|_| ResponseEnd::TimedOut)?;
+    let response = response.map_err(|error| match client::credentials_error(&error) {
+        Some(problem) => ResponseEnd::CredentialsError(problem),
+        None => ResponseEnd::ConnectionError(error_chain(&error)),
+    })?;
+    if response.status().is_success() {
+        Ok(response)
+    } else {
+        Err(ResponseEnd::ErrorStatus(read_error_status(response).await))
+    }
+}
+
+/// Makes an answer of a response that says yes.
+fn start_reading(ask: &PodRequest, response: Response<Body>) -> Result<ResponseReader, ResponseEnd> {
+    let content_type = header_text(response.headers(), header::CONTENT_TYPE);
+    let Some(encoding) = Encoding::from_content_type(content_type) else {
+        return Err(ResponseEnd::Undecodable(format!("the answer is of type \"{content_type}\"")));
+    };
+    let content_encoding = header_text(response.headers(), header::CONTENT_ENCODING);
+    let reading = match (ask, content_encoding) {
+        (PodRequest::List { .. } | PodRequest::VersionCheck, "" | "identity") => {
+            ReadState::Page(PageBuffer::Plain(BytesMut::new()))
+        }
+        (PodRequest::List { .. } | PodRequest::VersionCheck, "gzip") => {
+            ReadState::Page(PageBuffer::Gzip(Box::new(GzDecoder::new(BoundedBuffer(BytesMut::new())))))
+        }
+        (PodRequest::WatchList | PodRequest::Watch { .. }, "" | "identity") => {
+            ReadState::Watch(FrameReader::new(encoding.framing()))
+        }
+        (_, other) => return Err(ResponseEnd::Undecodable(format!("the answer is compressed as \"{other}\""))),
+    };
+    Ok(ResponseReader { body: response.into_body(), encoding, state: reading })
+}
+
+/// Reads an answer that says no.
+async fn read_error_status(response: Response<Body>) -> ApiStatus {
+    let (head, body) = response.into_parts();
+    let body = timeout(STATUS_TIMEOUT, Limited::new(body, MAX_STATUS_BYTES).collect()).await;
+    let body = body.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let mut status = Encoding::decode_status(
+        Encoding::from_content_type(header_text(&head.headers, header::CONTENT_TYPE)),
+        head.status.as_u16(),
+        &body,
+    );
+    let seconds = header_text(&head.headers, header::RETRY_AFTER).parse().ok().map(Duration::from_secs);
+    status.retry_after = seconds.or(status.retry_after);
+    if status.message.is_empty() {
+        head.status.canonical_reason().unwrap_or("no reason given").clone_into(&mut status.message);
+    }
+    status
+}
+
+fn header_text(headers: &HeaderMap, name: header::HeaderName) -> &str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// The parts of a page, unpacked.
+enum PageBuffer {
+    Plain(BytesMut),
+    Gzip(Box<GzDecoder<BoundedBuffer>>),
+}
+
+/// What a page is unpacked into: never more than [`MAX_PAGE`], whatever a few bytes claim to be.
+struct BoundedBuffer(BytesMut);
+
+impl Write for BoundedBuffer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len().saturating_add(bytes.len()) > MAX_PAGE_BYTES {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl PageBuffer {
+    fn push(&mut self, bytes: &[u8]) -> Result<(), ResponseEnd> {
+        match self {
+            Self::Plain(page) if page.len().saturating_add(bytes.len()) > MAX_PAGE_BYTES => {
+                Err(ResponseEnd::PageTooLarge)
+            }
+            Self::Plain(page) => {
+                page.extend_from_slice(bytes);
+                Ok(())
+            }
+            Self::Gzip(decoder) => decoder.write_all(bytes).map_err(|error| decompression_error(&error)),
+        }
+    }
+
+    fn into_items(self, encoding: Encoding) -> Result<ListItems, ResponseEnd> {
+        let body = match self {
+            Self::Plain(page) => page.freeze(),
+            Self::Gzip(decoder) => decoder.finish().map_err(|error| decompression_error(&error))?.0.freeze(),
+        };
+        encoding.decode_list(body).map_err(|error| ResponseEnd::Undecodable(error.to_string()))
+    }
+}
+
+fn decompression_error(error: &std::io::Error) -> ResponseEnd {
+    match error.kind() {
+        std::io::ErrorKind::FileTooLarge => ResponseEnd::PageTooLarge,
+        _ => ResponseEnd::Undecodable(format!("the answer cannot be unpacked: {error}")),
+    }
+}

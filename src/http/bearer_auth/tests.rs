@@ -1,0 +1,179 @@
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
+use tokio::time::{advance, sleep};
+
+use super::{
+    ALLOWED, AccessDecision, AccessReviewer, ClientAddress, PAUSE_AFTER_REJECTION, REFUSED, RENEW_AFTER,
+    REVIEW_TIMEOUT, RequestAttributes, ReviewError, TokenAuthorizer,
+};
+
+const HERE: ClientAddress = ClientAddress::V4(Ipv4Addr::LOCALHOST);
+const ELSEWHERE: ClientAddress = ClientAddress::V4(Ipv4Addr::new(10, 0, 0, 1));
+
+/// Knows one token for one path, takes its time, and counts how often it is asked.
+#[derive(Default)]
+struct FakeReviewer {
+    asked: AtomicUsize,
+    takes: Duration,
+    is_away: AtomicBool,
+    is_revoked: AtomicBool,
+}
+
+impl FakeReviewer {
+    fn count(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl AccessReviewer for FakeReviewer {
+    fn review(&self, token: String, asked: RequestAttributes) -> BoxFuture<'_, Result<AccessDecision, String>> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let is_revoked = self.is_revoked.load(Ordering::Relaxed);
+        let verdict = match (token.as_str(), asked.path.as_str()) {
+            _ if self.is_away.load(Ordering::Relaxed) => Err("away".to_owned()),
+            ("good", "/metrics") if !is_revoked => Ok(AccessDecision::Allowed),
+            ("good", _) if !is_revoked => Ok(AccessDecision::Forbidden),
+            _ => Ok(AccessDecision::Unauthenticated),
+        };
+        sleep(self.takes).map(|()| verdict).boxed()
+    }
+}
+
+fn get(path: &str) -> RequestAttributes {
+    RequestAttributes { verb: "get".to_owned(), path: path.to_owned() }
+}
+
+fn bearers(doorman: FakeReviewer) -> (Arc<FakeReviewer>, TokenAuthorizer) {
+    let doorman = Arc::new(doorman);
+    (Arc::clone(&doorman), TokenAuthorizer::new(doorman, 256))
+}
+
+async fn ask(bearers: &TokenAuthorizer, token: &str) -> Result<AccessDecision, ReviewError> {
+    bearers.review(HERE, token, get("/metrics")).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_is_cached_per_token_and_path() {
+    let (doorman, bearers) = bearers(FakeReviewer::default());
+    for _ in 0..3 {
+        assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
+        assert_eq!(bearers.review(HERE, "good", get("/other")).await, Ok(AccessDecision::Forbidden));
+        assert_eq!(ask(&bearers, "bad").await, Ok(AccessDecision::Unauthenticated));
+    }
+    assert_eq!(doorman.count(), 3);
+    advance(REFUSED.1).await;
+    assert_eq!(ask(&bearers, "bad").await, Ok(AccessDecision::Unauthenticated));
+    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
+    assert_eq!(doorman.count(), 4);
+    advance(ALLOWED.1).await;
+    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
+    assert_eq!(doorman.count(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_used_decision_is_renewed_once_in_the_background() {
+    let (doorman, bearers) = bearers(FakeReviewer { takes: Duration::from_secs(1), ..FakeReviewer::default() });
+    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
+    for renewals in 1..10 {
+        advance(RENEW_AFTER).await;
+        for _ in 0..20 {
+            assert_eq!(ask(&bearers, "good").now_or_never(), Some(Ok(AccessDecision::Allowed)));
+        }
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(doorman.count(), 1 + renewals);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_renewal_keeps_the_decision_until_it_expires() {
+    let (doorman, bearers) = bearers(FakeReviewer::default());
+    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
+    doorman.is_away.store(true, Ordering::Relaxed);
+    advance(RENEW_AFTER).await;
+    for asked in 2..4 {
+        assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(doorman.count(), asked, "each use tries again");
+    }
+    advance(RENEW_AFTER).await;
+    assert_eq!(ask(&bearers, "good").await, Err(ReviewError::Unavailable("away".to_owned())));
+    doorman.is_away.store(false, Ordering::Relaxed);
+    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_detects_a_revoked_token() {
+    let (doorman, bearers) = bearers(FakeReviewer::default());
+    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
+    doorman.is_revoked.store(true, Ordering::Relaxed);
+    advance(RENEW_AFTER).await;
+    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Unauthenticated));
+    assert_eq!(doorman.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_or_hanging_review_rejects_the_request_and_is_retried() {
+    let (doorman, bearers_of_one_away) = bearers(FakeReviewer { is_away: true.into(), ..FakeReviewer::default() });
+    for _ in 0..2 {
+        assert_eq!(ask(&bearers_of_one_away, "good").await, Err(ReviewError::Unavailable("away".to_owned())));
+    }
+    assert_eq!(doorman.count(), 2);
+    let (_, slow) = bearers(FakeReviewer { takes: REVIEW_TIMEOUT * 2, ..FakeReviewer::default() });
+    assert_eq!(ask(&slow, "good").await, Err(ReviewError::Unavailable("no answer in time".to_owned())));
+}
+
+/// Sends random tokens on 64 connections from one address, each as soon as the last one is answered.
+async fn send_random_tokens(bearers: &TokenAuthorizer) {
+    let connection = async |connection: u32| {
+        for number in 0_u64.. {
+            let verdict = ask(bearers, &format!("bad-{connection}-{number}")).await;
+            assert_eq!(verdict, Ok(AccessDecision::Unauthenticated));
+        }
+    };
+    join_all((0..64).map(connection)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn random_tokens_never_make_a_valid_one_fail() {
+    for from in [HERE, ELSEWHERE] {
+        let (doorman, bearers) = bearers(FakeReviewer { takes: Duration::from_millis(20), ..FakeReviewer::default() });
+        // First used while others guess, and again after a pause that is longer than a verdict holds.
+        let scraping = async {
+            sleep(Duration::from_secs(1)).await;
+            for pause in [1, 15, 30, 59, 61, 1, 61].map(Duration::from_secs) {
+                let verdict = bearers.review(from, "good", get("/metrics")).await;
+                assert_eq!(verdict, Ok(AccessDecision::Allowed));
+                sleep(pause).await;
+            }
+        };
+        let began = tokio::time::Instant::now();
+        tokio::select! {
+            () = scraping => {}
+            () = send_random_tokens(&bearers) => {}
+        }
+        let guesses = doorman.count() as f64;
+        assert!(
+            guesses <= began.elapsed().div_duration_f64(PAUSE_AFTER_REJECTION) + 200.0,
+            "{guesses} reviews in {:?}",
+            began.elapsed()
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cache_is_bounded() {
+    let (_, bearers) = bearers(FakeReviewer::default());
+    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
+    for number in 0..2 * REFUSED.0 {
+        assert_eq!(ask(&bearers, &format!("bad-{number}")).await, Ok(AccessDecision::Unauthenticated));
+        assert!(bearers.shared.cache().refused.len() <= REFUSED.0);
+    }
+    assert_eq!(bearers.shared.cache().allowed.len(), 1);
+}

@@ -1,0 +1,58 @@
+use super::*;
+
+fn parse(query: &str) -> Result<FailureQuery, String> {
+    FailureQuery::parse(query, PAGE_PARAMETERS).map_err(|error| error.to_string())
+}
+
+#[test]
+fn query_parameters_are_parsed() {
+    let query = "namespace=shop&namespace=&cause=dns_failure&cause_group=image&registry=a%3A5000&q=x+y&sort=oldest&offset=7&limit=9";
+    let selection = parse(query).unwrap();
+    assert_eq!(selection.namespaces, ["shop"]);
+    assert_eq!((&selection.causes[..], &selection.groups[..]), (&[Cause::DnsFailure][..], &[CauseGroup::Image][..]));
+    assert_eq!(
+        (&selection.registries[..], &*selection.text, selection.sort),
+        (&["a:5000".to_owned()][..], "x y", SortOrder::Oldest)
+    );
+    assert_eq!((selection.offset, selection.limit), (7, 9));
+    assert_eq!(parse(&selection.query_string()).unwrap(), selection, "the query of a selection asks for it");
+    assert!(parse("").unwrap().is_unfiltered() && !selection.is_unfiltered());
+    assert_eq!(parse("").unwrap().query_string(), "");
+}
+
+#[test]
+fn invalid_parameters_are_rejected() {
+    for (query, expected) in [
+        ("nonsense=1", "there is no parameter \"nonsense\""),
+        ("cause=bad", "cause cannot be \"bad\" (image_not_found, "),
+        ("cause_group=x", "cause_group cannot be \"x\" (image, "),
+        ("sort=age", "sort cannot be \"age\" (size, oldest, newest)"),
+        ("limit=0", "limit cannot be \"0\""),
+        ("limit=1001", "limit cannot be \"1001\""),
+        ("limit=99999999999999999999", "limit cannot be"),
+        ("offset=-1", "offset cannot be \"-1\""),
+        ("a%E2%80%AEb=1", "there is no parameter \"a\\u{202e}b\""),
+    ] {
+        let error = parse(query).unwrap_err();
+        assert!(error.starts_with(expected), "{query}: {error}");
+    }
+    let long = parse(&format!("{}=1", "x".repeat(9999))).unwrap_err();
+    assert!(long.len() < 300, "an answer does not repeat everything");
+    assert!(
+        FailureQuery::parse("limit=1", SUMMARY_PARAMETERS).is_err()
+            && FailureQuery::parse("sort=size", LIST_PARAMETERS).is_err()
+    );
+}
+
+#[test]
+fn lists_are_paginated() {
+    let part = |offset, limit| {
+        let selection = FailureQuery { offset, limit, ..FailureQuery::default() };
+        (selection.page(&[1, 2, 3, 4, 5]).to_vec(), selection.next_offset(5))
+    };
+    assert_eq!(part(0, 2), (vec![1, 2], Some(2)));
+    assert_eq!(part(4, 2), (vec![5], None));
+    assert_eq!(part(3, 2), (vec![4, 5], None));
+    assert_eq!(part(5, 2), (vec![], None));
+    assert_eq!(part(usize::MAX, 1000), (vec![], None));
+}

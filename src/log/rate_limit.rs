@@ -1,0 +1,184 @@
+//! Limits how often log lines of one kind are written; the line of code that logs is the kind.
+//!
+//! A cluster decides how many failures begin and end, so without a limit it decides how much is logged. What is left out
+//! is counted, and a summary a minute names it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::callsite::Identifier;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+/// So many lines of a kind are written at once.
+const BURST: u32 = 200;
+/// Another one may be written every so often.
+const REFILL_INTERVAL: Duration = Duration::from_millis(500);
+/// Maximum length of a kind's name in a summary, in bytes.
+const MAX_MESSAGE_BYTES: usize = 80;
+
+/// Counts lines by kind.
+#[derive(Debug, Default)]
+pub(super) struct RateLimiter {
+    /// By callsite, of which a program has as many as it was compiled with.
+    callsites: Mutex<HashMap<Identifier, CallsiteState>>,
+    suppressed: AtomicU64,
+}
+
+#[derive(Debug)]
+struct CallsiteState {
+    bucket: TokenBucket,
+    /// Lines left out since the last summary.
+    suppressed: u64,
+    /// The message of the first of these.
+    message: String,
+}
+
+/// A token bucket.
+#[derive(Debug)]
+struct TokenBucket {
+    tokens: u32,
+    refilled: Instant,
+}
+
+impl TokenBucket {
+    fn full(now: Instant) -> Self {
+        Self { tokens: BURST, refilled: now }
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.refilled).as_millis() / REFILL_INTERVAL.as_millis();
+        let fresh = u32::try_from(passed).unwrap_or(u32::MAX);
+        self.tokens = self.tokens.saturating_add(fresh).min(BURST);
+        self.refilled = if self.tokens == BURST { now } else { self.refilled + REFILL_INTERVAL * fresh };
+        let has_token = self.tokens > 0;
+        self.tokens -= u32::from(has_token);
+        has_token
+    }
+}
+
+impl RateLimiter {
+    /// Logs how many lines of each kind were left out since the last summary.
+    pub(super) fn summarize(&self) {
+        let mut kinds = self.callsites.lock().unwrap_or_else(PoisonError::into_inner);
+        let left_out = kinds.values_mut().filter(|kind| kind.suppressed > 0);
+        let left_out: Vec<_> =
+            left_out.map(|kind| (std::mem::take(&mut kind.suppressed), kind.message.clone())).collect();
+        drop(kinds);
+        for (lines, kind) in left_out {
+            tracing::warn!(kind, lines, "log lines left out: too many of a kind");
+        }
+    }
+
+    /// Lines left out so far.
+    pub(super) fn suppressed(&self) -> u64 {
+        self.suppressed.load(Ordering::Relaxed)
+    }
+
+    fn allows(&self, kind: Identifier, now: Instant, message: impl FnOnce() -> String) -> bool {
+        let mut kinds = self.callsites.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || CallsiteState { bucket: TokenBucket::full(now), suppressed: 0, message: String::new() };
+        let kind = kinds.entry(kind).or_insert_with(new);
+        if kind.bucket.take(now) {
+            return true;
+        }
+        if kind.suppressed == 0 {
+            kind.message = message();
+        }
+        kind.suppressed += 1;
+        self.suppressed.fetch_add(1, Ordering::Relaxed);
+        false
+    }
+}
+
+impl<S: Subscriber> Layer<S> for &'static RateLimiter {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        // Whoever asks for more than that wants all of it.
+        if *event.metadata().level() > Level::INFO {
+            return true;
+        }
+        self.allows(event.metadata().callsite(), Instant::now(), || message_of(event))
+    }
+}
+
+fn message_of(event: &Event<'_>) -> String {
+    let mut message = MessageVisitor(String::new());
+    event.record(&mut message);
+    let MessageVisitor(mut message) = message;
+    message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
+    message
+}
+
+/// Keeps the field `message`.
+struct MessageVisitor(String);
+
+impl Visit for MessageVisitor {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::{info, warn};
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_burst_is_allowed_and_then_two_lines_a_second() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::full(start);
+        let taken = |bucket: &mut TokenBucket, after: u64| {
+            (0..1000).filter(|_| bucket.take(start + Duration::from_millis(after))).count()
+        };
+        assert_eq!(taken(&mut bucket, 0), 200);
+        assert_eq!([1, 499, 500, 999, 1000].map(|after| taken(&mut bucket, after)), [0, 0, 1, 0, 1]);
+        assert_eq!(taken(&mut bucket, 11_250), 20);
+        assert_eq!(taken(&mut bucket, 11_500), 1, "half an interval is not lost");
+        assert_eq!(taken(&mut bucket, 86_400_000), 200);
+    }
+
+    /// What passes the limiter, by message and the field `lines`.
+    #[derive(Default)]
+    struct Passed(Mutex<HashMap<String, u64>>);
+
+    impl<S: Subscriber> Layer<S> for &'static Passed {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            *self.0.lock().unwrap().entry(message_of(event)).or_default() += 1;
+        }
+    }
+
+    #[test]
+    fn a_suppressed_callsite_does_not_affect_others_and_is_summarized() {
+        let (limiter, passed): (&'static RateLimiter, &'static Passed) =
+            (Box::leak(Box::default()), Box::leak(Box::default()));
+        let subscriber = tracing_subscriber::registry().with(passed).with(limiter);
+        tracing::subscriber::with_default(subscriber, || {
+            for number in 0..10_000 {
+                info!(number, "a flood");
+                if number == 9_000 {
+                    warn!("a fault");
+                }
+                tracing::debug!("wanted");
+            }
+            limiter.summarize();
+            limiter.summarize();
+        });
+        let passed = passed.0.lock().unwrap();
+        let flood = passed["a flood"];
+        // As slow as the machine may be: two more a second.
+        assert!((200..1000).contains(&flood), "{flood}");
+        assert_eq!(limiter.suppressed(), 10_000 - flood);
+        assert_eq!((passed["a fault"], passed["wanted"]), (1, 10_000));
+        assert_eq!(passed["log lines left out: too many of a kind"], 1);
+    }
+}

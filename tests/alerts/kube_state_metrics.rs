@@ -1,0 +1,120 @@
+//! The alert for those who have kube-state-metrics alone: when it fires, and that every change to it is noticed.
+
+use image_pull_model::reason::WaitingReason;
+
+use crate::mutants;
+use crate::timeline::{Case, Seconds, run_promtool};
+
+const RULES_PATH: &str = "alerts/kube-state-metrics-only.yaml";
+const MINUTE: u32 = 60;
+
+/// A container that waits, as a replica of kube-state-metrics shows it.
+struct WaitingContainer {
+    replica: &'static str,
+    cluster: &'static str,
+    namespace: &'static str,
+    pod: &'static str,
+    container: &'static str,
+    family: &'static str,
+    reason: &'static str,
+}
+
+const WAITING: WaitingContainer = WaitingContainer {
+    replica: "a",
+    cluster: "",
+    namespace: "shop",
+    pod: "web",
+    container: "app",
+    family: "kube_pod_container_status_waiting_reason",
+    reason: "ImagePullBackOff",
+};
+
+fn waits_for_image(case: Case, waiting: &WaitingContainer, during: std::ops::Range<Seconds>) -> Case {
+    let WaitingContainer { replica, cluster, namespace, pod, container, family, reason } = waiting;
+    let cluster = if cluster.is_empty() { String::new() } else { format!("cluster=\"{cluster}\",") };
+    let series = format!(
+        "{family}{{{cluster}instance=\"{replica}\",namespace=\"{namespace}\",pod=\"{pod}\",uid=\"uid-{pod}\",\
+         container=\"{container}\",reason=\"{reason}\"}}"
+    );
+    case.series(&series, during, |_| 1.0)
+}
+
+fn cases() -> Vec<Case> {
+    let case = |name: &str| Case::with_scrape_interval(name, 15);
+    let fires = |about: &str| format!("KubeContainerImagePullFailing {about}");
+    let web = fires("shop/web/app");
+    // Free text is no reason that a rule could name.
+    let reasons =
+        WaitingReason::ALL.into_iter().filter(|reason| *reason != WaitingReason::Other).map(WaitingReason::as_str);
+    let of_reason = |case: Case, reason: &'static str| {
+        waits_for_image(case, &WaitingContainer { pod: reason, reason, ..WAITING }, 0..2000)
+    };
+    let all: Vec<String> = reasons.clone().map(|reason| fires(&format!("shop/{reason}/app"))).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    vec![
+        reasons
+            .fold(case("every reason, until five minutes after its end"), of_reason)
+            .fires(15 * MINUTE - 15, &[])
+            .fires(15 * MINUTE, &all)
+            .fires(38 * MINUTE, &all)
+            .fires(39 * MINUTE, &[]),
+        waits_for_image(
+            ["CrashLoopBackOff", "ContainerCreating"].into_iter().fold(case("other reasons and metrics"), of_reason),
+            &WaitingContainer { family: "kube_pod_container_status_last_terminated_reason", ..WAITING },
+            0..2000,
+        )
+        .fires(1800, &[]),
+        waits_for_image(case("over before"), &WAITING, 0..585).fires(15 * MINUTE, &[]).fires(20 * MINUTE, &[]),
+        waits_for_image(waits_for_image(case("a hole between scrapes"), &WAITING, 0..400), &WAITING, 550..2000)
+            .fires(15 * MINUTE, &[&web])
+            .fires(25 * MINUTE, &[&web]),
+        [
+            WAITING,
+            WaitingContainer { replica: "b", reason: "ErrImagePull", ..WAITING },
+            WaitingContainer { cluster: "b", ..WAITING },
+            WaitingContainer { namespace: "bank", ..WAITING },
+            WaitingContainer { pod: "db", ..WAITING },
+            WaitingContainer { container: "init", family: "kube_pod_init_container_status_waiting_reason", ..WAITING },
+        ]
+        .iter()
+        .fold(case("each container is told once"), |case, waiting| waits_for_image(case, waiting, 0..2000))
+        .fires(
+            20 * MINUTE,
+            &[
+                &web,
+                &fires("shop/web/app in b"),
+                &fires("bank/web/app"),
+                &fires("shop/db/app"),
+                &fires("shop/web/init"),
+            ],
+        ),
+        waits_for_image(case("its text"), &WAITING, 0..2000).fires_with_text(
+            1000,
+            "KubeContainerImagePullFailing",
+            "severity: warning, namespace: shop, pod: web, container: app",
+            &[
+                ("summary", "Container app of shop/web has not got its image for 15 minutes"),
+                ("description", "First read why: kubectl -n shop describe pod web"),
+                ("runbook_url", "https://runbooks.example.com/image-pull-exporter/KubeContainerImagePullFailing.md"),
+            ],
+        ),
+    ]
+}
+
+#[test]
+fn kube_state_metrics_alert_fires_when_expected_and_every_mutant_is_detected() {
+    let rules = std::fs::read_to_string(RULES_PATH).expect("the drop-in is there");
+    let cases = cases();
+    let cases: Vec<&Case> = cases.iter().collect();
+    if let Err(said) = run_promtool("drop-in-alone", &rules, &cases, None) {
+        panic!("{said}");
+    }
+    let begin = rules.find("- alert").expect("it has an alert");
+    let end = rules.find("\n        labels:").expect("it has labels");
+    let mutants = mutants::mutate_expression(&rules[begin..end]);
+    assert!(mutants.len() > 10, "only {} mutants", mutants.len());
+    for (what, changed) in mutants {
+        let rules = [&rules[..begin], &changed, &rules[end..]].concat();
+        assert!(run_promtool("drop-in-mutant", &rules, &cases, None).is_err(), "it survives: {what}");
+    }
+}

@@ -1,0 +1,118 @@
+//! Reads the dashboards, and checks what each says of itself.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::Value;
+
+/// The file of each dashboard and its uid, which links and alerts rely on.
+pub const UIDS: &[(&str, &str)] = &[
+    ("exporter.json", "image-pull-exporter"),
+    ("failure.json", "image-pull-failure"),
+    ("overview.json", "image-pull-overview"),
+    ("registry.json", "image-pull-registry"),
+];
+
+/// A dashboard.
+#[derive(Clone)]
+pub struct Dashboard {
+    pub file: String,
+    /// The file as it is.
+    pub source: String,
+    pub json: Value,
+}
+
+impl Dashboard {
+    pub fn uid(&self) -> &str {
+        str_at(&self.json, "/uid")
+    }
+
+    pub fn panels(&self) -> &[Value] {
+        array_at(&self.json, "/panels")
+    }
+
+    pub fn variables(&self) -> &[Value] {
+        array_at(&self.json, "/templating/list")
+    }
+
+    pub fn annotations(&self) -> &[Value] {
+        array_at(&self.json, "/annotations/list")
+    }
+
+    pub fn variable_names(&self) -> BTreeSet<&str> {
+        self.variables().iter().map(|variable| str_at(variable, "/name")).collect()
+    }
+
+    /// The dashboard and one of its panels, for a message.
+    pub fn panel_location(&self, panel: &Value) -> String {
+        format!("{}: {}", self.file, str_at(panel, "/title"))
+    }
+}
+
+/// A text inside `value`; empty if there is none.
+pub fn str_at<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A list inside `value`; empty if there is none.
+pub fn array_at<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Every dashboard, by file name.
+pub fn all() -> Vec<Dashboard> {
+    let mut boards: Vec<Dashboard> = fs::read_dir("dashboards")
+        .expect("the folder is there")
+        .map(|entry| entry.expect("it can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| {
+            let source = fs::read_to_string(&path).expect("a dashboard is text");
+            let json = serde_json::from_str(&source).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let file = path.file_name().and_then(|name| name.to_str()).expect("a file has a name").to_owned();
+            Dashboard { file, source, json }
+        })
+        .collect();
+    boards.sort_by(|a, b| a.file.cmp(&b.file));
+    boards
+}
+
+/// Names, uids and versions are those that others rely on.
+pub fn identity(boards: &[Dashboard]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let uids: Vec<(&str, &str)> = boards.iter().map(|board| (board.file.as_str(), board.uid())).collect();
+    if uids != UIDS {
+        faults.push(format!("the uids are {uids:?}, not {UIDS:?}"));
+    }
+    for Dashboard { file, json, .. } in boards {
+        let mut wrong = |what: &str| faults.push(format!("{file}: {what}"));
+        if !str_at(json, "/title").starts_with("Image pulls / ") {
+            wrong("its title does not begin with \"Image pulls / \"");
+        }
+        if !str_at(json, "/description").ends_with('.') {
+            wrong("it has no description");
+        }
+        if json.get("editable") != Some(&Value::Bool(false)) {
+            wrong("it is editable");
+        }
+        if json.get("tags") != Some(&serde_json::json!(["image-pull"])) {
+            wrong("its tags are not [\"image-pull\"]");
+        }
+        // What Grafana 11 reads and Grafana 12 migrates.
+        if !json["schemaVersion"].as_u64().is_some_and(|version| (39..=42).contains(&version)) {
+            wrong("its schemaVersion is not 39 to 42");
+        }
+        for key in ["id", "__inputs", "__requires", "__elements", "iteration"] {
+            if json.get(key).is_some() {
+                wrong(&format!("it has {key}, which belongs to one Grafana"));
+            }
+        }
+    }
+    faults
+}
+
+/// A file is written one way only: keys in order, two blanks of indentation.
+pub fn formatting(boards: &[Dashboard]) -> Vec<String> {
+    let printed = |board: &Dashboard| serde_json::to_string_pretty(&board.json).expect("it was JSON") + "\n";
+    let untidy = boards.iter().filter(|board| printed(board) != board.source);
+    untidy.map(|board| format!("{}: write it as `jq -S .` prints it", board.file)).collect()
+}
