@@ -1,4 +1,4 @@
-//! What the exporter is compared with: a plain reflector of whole pods, and reading the same bytes for nothing.
+//! The baselines: a reflector that stores complete pods, and a client that discards the bytes.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::{WatchStreamExt, reflector as runtime_reflector, watcher};
 use kube::{Api, Client, Config};
 
-/// What each of them prints once it has everything that exists.
+/// Printed by a baseline when it has received all pods.
 pub const SYNCED: &str = "synced";
 
 async fn client(kubeconfig: &Path) -> Result<Client> {
@@ -19,7 +19,7 @@ async fn client(kubeconfig: &Path) -> Result<Client> {
     Ok(Client::try_from(config)?)
 }
 
-/// Keeps every pod, as a controller does that says nothing else.
+/// Stores every pod, as a default reflector does.
 pub async fn reflector(kubeconfig: &Path) -> Result<()> {
     let pods: Api<Pod> = Api::all(client(kubeconfig).await?);
     let (store, writer) = runtime_reflector::store();
@@ -36,7 +36,7 @@ pub async fn reflector(kubeconfig: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads what the exporter reads, by the same client, and forgets it.
+/// Reads the same bytes as the exporter with the same client, and discards them.
 pub async fn floor(kubeconfig: &Path) -> Result<()> {
     const END: &[u8] = b"initial-events-end";
     const LAST: usize = 512;
@@ -52,7 +52,7 @@ pub async fn floor(kubeconfig: &Path) -> Result<()> {
         bail!("{}", response.status());
     }
     let mut body = response.into_body();
-    // The last bytes so far: the bookmark that ends the beginning is among them once it has come.
+    // The last bytes received, to find the bookmark that ends the initial events.
     let (mut last, mut synced, mut bytes) = (Vec::new(), false, 0);
     while let Some(frame) = body.frame().await {
         let frame = frame?.into_data().ok().context("a watch has no trailers")?;

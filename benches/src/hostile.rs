@@ -1,5 +1,5 @@
-//! Runs the exporter with its default limits against hostile tenants, clients and an API server that fails, all at once,
-//! beside one Prometheus that has to get every scrape.
+//! Runs the exporter with its default limits against hostile tenants, hostile clients and a failing API server, next to
+//! one Prometheus whose scrapes must all succeed.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
@@ -28,22 +28,22 @@ const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 const AUTHORIZATION: &str = "Authorization: Basic cHJvbWV0aGV1czpjb3JyZWN0IGhvcnNl\r\n";
 const HASH: &str = "$2b$10$11zKaKn0Udf4gM8ZsUu4Z.auUZkG7I1rn6jOY.X3l0KxaFMvn800u";
 
-/// What the clients saw.
+/// Results of the clients.
 #[derive(Default)]
-struct Seen {
+struct ClientResults {
     stop: AtomicBool,
     guesses: AtomicU64,
     guessed: AtomicU64,
     pages: AtomicU64,
 }
 
-impl Seen {
-    fn goes_on(&self) -> bool {
+impl ClientResults {
+    fn is_running(&self) -> bool {
         !self.stop.load(Ordering::Relaxed)
     }
 }
 
-/// Runs for so many minutes and prints what came of it.
+/// Runs for `minutes` and prints the results.
 pub fn hostile(setup: &Setup, minutes: u32) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let store = SharedStore::new(Store::with_history(2000));
@@ -66,7 +66,7 @@ pub fn hostile(setup: &Setup, minutes: u32) -> Result<()> {
         Err(error) => println!("no cgroup ({error:#}): VmHWM counts"),
     }
 
-    let seen = Arc::new(Seen::default());
+    let seen = Arc::new(ClientResults::default());
     let (began, length) = (Instant::now(), Duration::from_secs(u64::from(minutes) * 60));
     let mut clients = Vec::new();
     for client in 0..9 {
@@ -79,7 +79,7 @@ pub fn hostile(setup: &Setup, minutes: u32) -> Result<()> {
     }
     for path in ["/?limit=1000", "/api/v1/failures?limit=1000", "/?q=registry", "/api/v1/history"] {
         let seen = Arc::clone(&seen);
-        clients.push(std::thread::spawn(move || look(port, path, &seen)));
+        clients.push(std::thread::spawn(move || reload(port, path, &seen)));
     }
     let idle: Vec<TcpStream> = (0..100).filter_map(|_| TcpStream::connect(("127.0.0.1", port)).ok()).collect();
     let tenants = {
@@ -152,14 +152,14 @@ fn kubeconfig_of(server: &ApiServer) -> String {
     )
 }
 
-/// One scrape as Prometheus makes it, over a connection of its own.
+/// One scrape with the headers of Prometheus, on a new connection.
 fn scrape(port: u16) -> Result<(Duration, usize)> {
     let began = Instant::now();
     let (_, bytes) = Scraper::new(port)?.scrape(AUTHORIZATION)?;
     Ok((began.elapsed(), bytes))
 }
 
-/// Something else goes wrong with the API server every minute.
+/// Injects another API server fault every minute.
 fn misbehave(server: &ApiServer, minute: u32) {
     match minute % 4 {
         0 => server.faults().drop_watches(Drop::Abrupt),
@@ -183,11 +183,11 @@ fn pod_of(namespace: &str, name: &str, image: &str, fails: bool) -> Value {
     })
 }
 
-/// Twenty pods a second, each in a namespace and with a registry of its own, most of them malformed or huge in one way
-/// each. Those of a minute ago are deleted. Returns how many there were.
-fn create_pods(store: &SharedStore, seen: &Seen) -> usize {
+/// Creates twenty pods per second, each with a new namespace and registry, most of them malformed or oversized. Deletes
+/// each after a minute. Returns the number of pods.
+fn create_pods(store: &SharedStore, seen: &ClientResults) -> usize {
     let mut created = 0;
-    while seen.goes_on() {
+    while seen.is_running() {
         for _ in 0..20 {
             store.put(hostile_pod(created));
             if let Some(old) = created.checked_sub(1200) {
@@ -203,7 +203,7 @@ fn create_pods(store: &SharedStore, seen: &Seen) -> usize {
 fn hostile_pod(number: usize) -> Value {
     let (namespace, image) = (format!("tenant-{number}"), format!("registry-{number}.example.com/team/app:{number}"));
     let mut pod = pod_of(&namespace, "web", &image, true);
-    // The large ones are few, as each is a megabyte that the API server has to store and send.
+    // Few pods are large, since the API server stores and sends a megabyte for each.
     match number % 200 {
         0 => {
             let volume = json!({ "name": "model", "image": { "reference": "r".repeat(900_000) } });
@@ -239,10 +239,10 @@ fn hostile_pod(number: usize) -> Value {
     pod
 }
 
-/// Guesses three passwords a second, over one connection after the other.
-fn guess(port: u16, client: usize, seen: &Seen) {
-    while seen.goes_on() {
-        // User and password as they come: what matters is that each is new.
+/// Guesses three passwords per second, each on a new connection.
+fn guess(port: u16, client: usize, seen: &ClientResults) {
+    while seen.is_running() {
+        // Each combination of user and password is new.
         let number = seen.guesses.fetch_add(1, Ordering::Relaxed);
         let header =
             format!("Authorization: Basic {}\r\n", BASE64_STANDARD.encode(format!("prometheus:{client}-{number}")));
@@ -254,28 +254,28 @@ fn guess(port: u16, client: usize, seen: &Seen) {
     }
 }
 
-/// Asks for the metrics and reads 512 bytes a second of them.
-fn read_slowly(port: u16, seen: &Seen) {
-    while seen.goes_on() {
+/// Scrapes and reads 512 bytes per second.
+fn read_slowly(port: u16, seen: &ClientResults) {
+    while seen.is_running() {
         let read = || -> Result<()> {
             let mut stream = TcpStream::connect(("127.0.0.1", port))?;
             stream.set_read_timeout(Some(Duration::from_secs(5)))?;
             write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n{AUTHORIZATION}\r\n")?;
             let mut some = [0; 512];
-            while seen.goes_on() && stream.read(&mut some)? > 0 {
+            while seen.is_running() && stream.read(&mut some)? > 0 {
                 std::thread::sleep(Duration::from_secs(1));
             }
             Ok(())
         };
-        // It is cut off, as it should be, and comes again.
+        // The server aborts the response as expected. Connect again.
         drop(read());
         std::thread::sleep(Duration::from_millis(200));
     }
 }
 
-/// Reloads a page or a document without a pause.
-fn look(port: u16, path: &str, seen: &Seen) {
-    while seen.goes_on() {
+/// Requests a page or a JSON document in a loop.
+fn reload(port: u16, path: &str, seen: &ClientResults) {
+    while seen.is_running() {
         let looked = Scraper::new(port).and_then(|mut scraper| scraper.get(path, AUTHORIZATION));
         if looked.is_ok_and(|status| status == 200) {
             seen.pages.fetch_add(1, Ordering::Relaxed);

@@ -1,10 +1,10 @@
-//! As much HTTP/1.1 as the server needs.
+//! A minimal HTTP/1.1 parser for the simulated API server.
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// A GET.
+/// A GET request.
 pub struct Request {
     pub path: String,
     query: String,
@@ -25,7 +25,7 @@ impl Request {
     }
 }
 
-/// Reads a request's head; `None` if the connection ends before. What was read too much stays in `rest`.
+/// Reads the head of a request. Returns `None` if the connection closes first. Excess bytes remain in `rest`.
 pub async fn read_request(reading: &mut (impl AsyncRead + Unpin), rest: &mut Vec<u8>) -> io::Result<Option<Request>> {
     loop {
         if let Some(end) = rest.windows(4).position(|here| here == b"\r\n\r\n") {
@@ -45,7 +45,7 @@ fn parse(head: &str) -> Request {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let accept = lines.find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("accept")));
     let accept = accept.map(|(_, value)| value.trim().to_owned()).unwrap_or_default();
-    // Slashes stay, as a client may leave them.
+    // Clients may leave slashes unescaped.
     Request { path: path.trim_end_matches('/').to_owned(), query: query.to_owned(), accept }
 }
 

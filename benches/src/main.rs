@@ -1,4 +1,4 @@
-//! Measures the exporter beside a plain reflector and the mere reading of the bytes; benches/README.md says how.
+//! Measures the exporter and two baselines; see benches/README.md.
 
 mod baseline;
 mod hostile;
@@ -30,18 +30,18 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measure scenarios such as 100k-1: 100,000 pods of which 1 % fail
+    /// Measure scenarios, for example 100k-1: 100,000 pods, 1 % failing
     Measure(Measure),
-    /// Run for long, with a fault a minute
+    /// Run a soak test with one fault per minute
     Soak(Soak),
-    /// Run with the default limits against hostile tenants and clients, all at once
+    /// Run with the default limits against hostile tenants and clients
     Hostile(Hostile),
-    /// Serve pods until it is ended, and write target/benches/kubeconfig
+    /// Run only the simulated API server, and write target/benches/kubeconfig
     Server(Serve),
-    /// A baseline: keep all pods
+    /// Baseline: store all pods
     #[command(hide = true)]
     Reflector { kubeconfig: PathBuf },
-    /// A baseline: read and forget
+    /// Baseline: read and discard
     #[command(hide = true)]
     Floor { kubeconfig: PathBuf },
 }
@@ -51,7 +51,7 @@ struct Common {
     /// The exporter to measure
     #[arg(long, default_value = "target/release/image-pull-exporter")]
     exporter: PathBuf,
-    /// Where kubeconfig and results are written
+    /// Folder for the kubeconfig and the results
     #[arg(long, default_value = "target/benches")]
     folder: PathBuf,
     /// Serve without TLS
@@ -63,15 +63,15 @@ struct Common {
 struct Measure {
     #[arg(default_values = ["1k-1", "10k-1", "100k-1", "10k-100", "100k-100"])]
     scenarios: Vec<Scenario>,
-    /// Only the rows whose name contains this
+    /// Measure only the rows whose name contains this text
     #[arg(long, default_value = "")]
     only: String,
-    /// How many updates to measure, after the first list
+    /// Number of updates to measure after the first list
     #[arg(long, default_value_t = 20_000)]
     updates: u32,
     #[arg(long, default_value_t = 2_000)]
     updates_per_second: u32,
-    /// Measure in this cluster instead
+    /// Measure in the cluster of this kubeconfig
     #[arg(long)]
     kubeconfig: Option<PathBuf>,
     #[command(flatten)]
@@ -84,7 +84,7 @@ struct Soak {
     scenario: Scenario,
     #[arg(long, default_value_t = 60)]
     minutes: u32,
-    /// How many updates a second
+    /// Updates per second
     #[arg(long, default_value_t = 500)]
     updates: u32,
     #[command(flatten)]
@@ -102,7 +102,7 @@ struct Hostile {
 #[derive(Args)]
 struct Serve {
     scenario: Scenario,
-    /// How many updates a second
+    /// Updates per second
     #[arg(long, default_value_t = 0)]
     updates: u32,
     #[arg(long)]

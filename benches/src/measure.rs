@@ -1,4 +1,4 @@
-//! Measures one program in one cluster.
+//! Measures one program with one cluster.
 
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -12,7 +12,7 @@ use crate::scrape::{Scraper, percentile};
 use crate::server::{Options, Server};
 use crate::world::World;
 
-/// What is measured.
+/// The measured program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     Exporter,
@@ -20,9 +20,9 @@ pub enum Subject {
     Floor,
 }
 
-/// How the server is asked, in the order of the table.
+/// The rows of the table: program, encoding and kind of request.
 pub const WAYS: &[(&str, Subject, bool, bool)] = &[
-    // Name, what, whether the server has protobuf, whether it has WatchList.
+    // Name, program, whether the server supports protobuf, whether it supports WatchList.
     ("exporter, protobuf WatchList", Subject::Exporter, true, true),
     ("exporter, protobuf LIST", Subject::Exporter, true, false),
     ("exporter, JSON WatchList", Subject::Exporter, false, true),
@@ -31,7 +31,7 @@ pub const WAYS: &[(&str, Subject, bool, bool)] = &[
     ("bytes only, protobuf WatchList", Subject::Floor, true, true),
 ];
 
-/// A cluster to measure in: `100k-1` has 100,000 pods of which 1 % fail.
+/// A simulated cluster: `100k-1` has 100,000 pods, 1 % failing.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub name: String,
@@ -46,15 +46,15 @@ impl std::str::FromStr for Scenario {
         let parsed = name.split_once("k-").and_then(|(thousands, percent)| {
             Some((thousands.parse::<usize>().ok()? * 1000, percent.parse().ok().filter(|percent| *percent <= 100)?))
         });
-        let (pods, percent) = parsed.with_context(|| format!("\"{name}\" is no scenario such as 100k-1"))?;
+        let (pods, percent) = parsed.with_context(|| format!("\"{name}\" is not a scenario; example: 100k-1"))?;
         Ok(Self { name: name.to_owned(), pods, percent })
     }
 }
 
-/// What a run needs to know.
+/// The configuration of a run.
 pub struct Setup {
     pub exporter: PathBuf,
-    /// Where files are written.
+    /// The folder for files.
     pub folder: PathBuf,
     pub tls: bool,
     pub updates: u32,
@@ -63,7 +63,7 @@ pub struct Setup {
 
 const SYNC_LIMIT: Duration = Duration::from_secs(300);
 
-/// Measures one way in one scenario.
+/// Measures one row of the table in one scenario.
 pub fn measure(setup: &Setup, scenario: &Scenario, way: &(&'static str, Subject, bool, bool)) -> Result<Value> {
     let (name, subject, protobuf, watch_list) = *way;
     let server =
@@ -82,7 +82,7 @@ pub fn measure(setup: &Setup, scenario: &Scenario, way: &(&'static str, Subject,
     Ok(row)
 }
 
-/// Measures one program against a cluster that exists.
+/// Measures one program with an existing cluster.
 pub fn measure_cluster(setup: &Setup, kubeconfig: &Path, subject: Subject, name: &str) -> Result<Value> {
     let mut row = json!({ "scenario": "cluster", "way": name });
     let process = run(setup, subject, kubeconfig, 100_000, None, &mut row)?;
@@ -93,7 +93,7 @@ pub fn measure_cluster(setup: &Setup, kubeconfig: &Path, subject: Subject, name:
     Ok(row)
 }
 
-/// Starts a program, waits until it has everything, and scrapes it if it can be scraped.
+/// Starts a program, waits until it has received all pods, and scrapes it if it is the exporter.
 fn run(
     setup: &Setup,
     subject: Subject,
@@ -152,9 +152,9 @@ fn scrapes(scraper: &mut Scraper, headers: &str) -> Result<Value> {
     Ok(json!({ "bytes": bytes, "scrapes": count, "p50_ms": ms(50), "p99_ms": ms(99) }))
 }
 
-/// Lets pods change and takes the time of the processor.
+/// Sends updates and measures the CPU time.
 fn churn(setup: &Setup, server: &Server, process: &Process, row: &mut Value) -> Result<()> {
-    // A program that lists first begins its watch a moment later.
+    // A program that lists first starts its watch later.
     server.set_rate(setup.updates_per_second);
     wait_until(|| server.sent() > 0, "no watch is served")?;
     let (cpu, first) = (process.cpu()?, server.sent());

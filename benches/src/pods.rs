@@ -1,10 +1,10 @@
-//! Makes pods as large and as varied as those of a real cluster.
+//! Generates pods of realistic size and variety.
 
 use serde_json::{Value, json};
 
 use crate::stamp::{NUMBER, VERSION};
 
-/// The error texts that were recorded or reported, with their image.
+/// Recorded and reported error texts with their image.
 const ERRORS: &[&str] =
     &[include_str!("../../tests/fixtures/pull-errors.tsv"), include_str!("../../tests/fixtures/pull-errors-more.tsv")];
 
@@ -33,10 +33,10 @@ const WORDS: &[&str] = &[
     "tax",
 ];
 
-/// The image that error texts name, until a pod's own takes its place: a text that names another than the spec is a left-over.
+/// The image in the error texts, to be replaced by the pod's own: the exporter ignores a text with another image than the spec.
 const NAMED: &str = "reg.example/team/app:1.2";
 
-/// Returns the texts of failed pulls that name their image.
+/// Returns the error texts that contain their image.
 pub fn errors() -> Vec<String> {
     let texts = ERRORS.iter().flat_map(|file| file.lines().skip(1)).filter_map(|line| line.split('\t').nth(2));
     let texts: Vec<String> = texts.filter(|text| text.contains(NAMED)).map(str::to_owned).collect();
@@ -44,18 +44,18 @@ pub fn errors() -> Vec<String> {
     texts
 }
 
-/// What a pod does.
+/// The state of a pod.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum State<'a> {
-    /// It runs, and has restarted so many times.
+    /// Running, with this number of restarts.
     Runs(u32),
-    /// Its image was just not pulled.
+    /// A pull has just failed.
     Errs(&'a str),
-    /// Its image will be tried again later.
+    /// Waiting for the next attempt.
     BacksOff(&'a str),
 }
 
-/// Returns a pod of the `workload`th workload; its name, uid and resourceVersion are stamped later.
+/// Returns a pod of the `workload`th workload. Name, uid and resourceVersion are inserted later.
 pub fn pod(workload: usize, state: State<'_>) -> Value {
     let (app, team) = (WORDS[workload % WORDS.len()], WORDS[workload / WORDS.len() % WORDS.len()]);
     let namespace = format!("{team}-{}", workload % 3);
@@ -180,7 +180,7 @@ fn waiting(image: &str, reason: &str, message: &str) -> Value {
     })
 }
 
-/// The third of a pod that nobody reads.
+/// The managedFields, a third of a pod's size.
 fn managed_fields(extras: usize) -> Value {
     let env: serde_json::Map<String, Value> = (0..4 + extras)
         .map(|n| (format!("k:{{\"name\":\"FEATURE_{n}_ENDPOINT\"}}"), json!({ ".": {}, "f:name": {}, "f:value": {} })))

@@ -1,4 +1,4 @@
-//! Starts a program and reads what it uses.
+//! Starts a program and reads its resource usage.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::baseline::SYNCED;
 
-/// A program that is measured.
+/// A measured program.
 pub struct Process {
     child: Child,
     clock: ClockId,
@@ -22,9 +22,9 @@ pub struct Process {
 /// Memory in KiB.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Memory {
-    /// VmHWM.
+    /// Peak resident set size (`VmHWM`).
     pub peak: u64,
-    /// VmRSS.
+    /// Resident set size (`VmRSS`).
     pub now: u64,
 }
 
@@ -35,7 +35,7 @@ impl Process {
         Ok(Self { child, clock })
     }
 
-    /// Starts the exporter and returns it with the port it listens on.
+    /// Starts the exporter and returns its port.
     pub fn exporter(program: &Path, kubeconfig: &Path, flags: &[&str]) -> Result<(Self, u16)> {
         let mut command = Command::new(program);
         command.arg("--kubeconfig").arg(kubeconfig).args([
@@ -59,12 +59,12 @@ impl Process {
                 break port;
             }
         };
-        // What nobody reads would stop it once the pipe is full.
+        // A full pipe would block the process.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         Ok((process, port))
     }
 
-    /// Starts one of the baselines, which are commands of this program, and waits until it has what exists.
+    /// Starts a baseline, a subcommand of this program, and waits until it has received all pods.
     pub fn baseline(name: &str, kubeconfig: &Path) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(name).arg(kubeconfig).stdout(Stdio::piped());
@@ -80,7 +80,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Returns the processor time it has used, in all its threads.
+    /// Returns the CPU time of all threads.
     pub fn cpu(&self) -> Result<Duration> {
         Ok(Duration::from(self.clock.now()?))
     }
@@ -95,7 +95,7 @@ impl Process {
         Ok(Memory { peak, now })
     }
 
-    /// Ends it and returns whether it ended well.
+    /// Stops the process and returns whether it exited successfully.
     pub fn stop(mut self) -> Result<bool> {
         kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM)?;
         Ok(self.child.wait()?.success())
@@ -104,13 +104,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A limit on a process's memory, by a control group of its own that goes with this.
+/// A memory limit: a control group that is removed on drop.
 pub struct MemoryLimit {
     folder: PathBuf,
     parent: PathBuf,
@@ -118,10 +118,10 @@ pub struct MemoryLimit {
 }
 
 impl MemoryLimit {
-    /// Limits what `process` may have. Needs the right to make control groups.
+    /// Limits the memory of `process`. Requires the permission to create control groups.
     pub fn of(process: &Process, bytes: u64) -> Result<Self> {
         let pid = process.child.id().to_string();
-        // Version 1 has a hierarchy for memory, version 2 one for all.
+        // cgroup v1 has a separate memory hierarchy, v2 a single one.
         let hierarchies = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
         let is_there = |(parent, _): &&(&str, &str)| Path::new(parent).join("cgroup.procs").exists();
         let (parent, file) = hierarchies.iter().find(is_there).context("there are no control groups")?;
@@ -133,7 +133,7 @@ impl MemoryLimit {
         Ok(limit)
     }
 
-    /// Returns how often the limit was reached: the kernel then takes back what files have, and kills if that is not enough.
+    /// Returns how often the limit was reached. The kernel then reclaims page cache, and kills the process if that is not enough.
     pub fn reached(&self) -> Option<u64> {
         let version_1 = std::fs::read_to_string(self.folder.join("memory.failcnt")).ok();
         let version_2 = || {
@@ -146,7 +146,7 @@ impl MemoryLimit {
 
 impl std::ops::Drop for MemoryLimit {
     fn drop(&mut self) {
-        // The process is gone, or goes on without a limit.
+        // The process has exited, or continues without a limit.
         let _ = std::fs::write(self.parent.join("cgroup.procs"), &self.pid);
         let _ = std::fs::remove_dir(&self.folder);
     }

@@ -1,11 +1,11 @@
-//! Prints what was measured as a table and writes it as JSON.
+//! Prints the results as a table and writes them as JSON.
 
 use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
-/// Title, JSON pointer, what to multiply with, digits after the point.
+/// Title, JSON pointer, factor, decimal places.
 const COLUMNS: &[(&str, &str, f64, usize)] = &[
     ("sync s", "/sync_seconds", 1.0, 2),
     ("sync CPU s", "/sync_cpu_seconds", 1.0, 2),
@@ -21,7 +21,7 @@ const COLUMNS: &[(&str, &str, f64, usize)] = &[
     ("MB", "/gzip/bytes", 1e-6, 3),
 ];
 
-/// Prints the table, in Markdown, and writes the rows to `results.json`.
+/// Prints the table in Markdown, and writes the rows to `results.json`.
 pub fn write(folder: &Path, rows: &[Value]) -> Result<()> {
     let titles: Vec<&str> = COLUMNS.iter().map(|(title, ..)| *title).collect();
     println!("| cluster | program | {} |", titles.join(" | "));
@@ -42,7 +42,7 @@ pub fn write(folder: &Path, rows: &[Value]) -> Result<()> {
     Ok(())
 }
 
-/// Returns what the figures belong to.
+/// Returns the environment of the measurement.
 fn machine() -> Value {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");

@@ -1,4 +1,4 @@
-//! Scrapes, and takes the time of it.
+//! Scrapes and measures the duration.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// A connection over which one scrape follows the other, as Prometheus does it.
+/// A persistent connection for consecutive scrapes, as Prometheus uses.
 pub struct Scraper {
     stream: BufReader<TcpStream>,
     body: Vec<u8>,
@@ -20,12 +20,12 @@ impl Scraper {
         Ok(Self { stream: BufReader::with_capacity(256 * 1024, stream), body: Vec::new() })
     }
 
-    /// Returns the status of an answer; its body is kept.
+    /// Returns the status of a response and stores its body.
     pub fn get(&mut self, path: &str, headers: &str) -> Result<u16> {
         self.body.clear();
         write!(self.stream.get_mut(), "GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")?;
         let status =
-            self.line()?.split(' ').nth(1).and_then(|code| code.parse().ok()).context("an answer has a status")?;
+            self.line()?.split(' ').nth(1).and_then(|code| code.parse().ok()).context("a response has a status")?;
         let (mut length, mut is_chunked) = (0, false);
         loop {
             let line = self.line()?.to_ascii_lowercase();
@@ -66,17 +66,17 @@ impl Scraper {
         Ok(())
     }
 
-    /// Scrapes and returns how long it took, and the bytes.
+    /// Scrapes, and returns the duration and the size in bytes.
     pub fn scrape(&mut self, headers: &str) -> Result<(Duration, usize)> {
         let began = Instant::now();
         let status = self.get("/metrics", headers)?;
         if status != 200 {
-            bail!("a scrape was answered {status}");
+            bail!("a scrape returned {status}");
         }
         Ok((began.elapsed(), self.body.len()))
     }
 
-    /// Returns the sum of the samples of a family in text.
+    /// Returns the sum of the samples of a metric in text format.
     pub fn sum(&mut self, family: &str) -> Result<f64> {
         self.scrape("")?;
         let text = String::from_utf8_lossy(&self.body);
@@ -86,7 +86,7 @@ impl Scraper {
     }
 }
 
-/// Returns the smallest value that `percent` of the values are not above.
+/// Returns a percentile of the values.
 pub fn percentile(values: &mut [Duration], percent: usize) -> Duration {
     values.sort();
     let at = (values.len() * percent).div_ceil(100).saturating_sub(1);

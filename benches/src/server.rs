@@ -1,4 +1,4 @@
-//! An API server that serves many pods and costs little: on a thread of its own, by hand on sockets.
+//! A simulated API server with low overhead: one thread that reads and writes sockets directly.
 
 use std::io;
 use std::path::Path;
@@ -17,7 +17,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use crate::http::{self, Request};
 use crate::world::{self, Encoding, World};
 
-/// What a server knows and does.
+/// The state of the server.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub tls: bool,
@@ -25,22 +25,22 @@ pub struct Options {
     pub watch_list: bool,
 }
 
-/// What goes wrong in a soak.
+/// The faults of a soak test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// All watches end as they should.
+    /// All watches end regularly.
     Close,
-    /// All connections break.
+    /// All connections are closed.
     Break,
-    /// All watches are told 410 Gone.
+    /// All watches receive 410 Gone.
     Gone,
-    /// The next so many requests are answered 503.
+    /// The next requests, up to this number, receive 503.
     Busy(u32),
-    /// All open watches fall silent for good.
+    /// All open watches stop sending, permanently.
     Silence,
 }
 
-/// A running server, as others hold it.
+/// A handle to a running server.
 #[derive(Clone)]
 pub struct Server {
     inner: Arc<Inner>,
@@ -55,12 +55,12 @@ struct Inner {
     rate: watch::Sender<u32>,
     faults: broadcast::Sender<Fault>,
     busy: Mutex<u32>,
-    /// The last version that a watch was sent.
+    /// The last version sent to a watch.
     sent: watch::Sender<u64>,
 }
 
 impl Server {
-    /// Starts a thread that serves; it ends with the process.
+    /// Starts the server thread, which runs until the process exits.
     pub fn start(world: World, options: Options) -> Result<Self> {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
@@ -93,7 +93,7 @@ impl Server {
         Ok(Self { inner, port, certificate })
     }
 
-    /// Writes a kubeconfig that leads here.
+    /// Writes a kubeconfig for this server.
     pub fn write_kubeconfig(&self, path: &Path) -> Result<()> {
         let scheme = if self.certificate.is_some() { "https" } else { "http" };
         let authority = match &self.certificate {
@@ -114,12 +114,12 @@ impl Server {
         std::fs::write(path, config).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Lets so many pods change a second.
+    /// Sets the number of updates per second.
     pub fn set_rate(&self, updates_per_second: u32) {
         self.inner.rate.send_replace(updates_per_second);
     }
 
-    /// Returns the last version that was sent in a watch.
+    /// Returns the last version sent to a watch.
     pub fn sent(&self) -> u64 {
         *self.inner.sent.borrow()
     }
@@ -128,7 +128,7 @@ impl Server {
         if let Fault::Busy(requests) = fault {
             *self.inner.busy.lock().unwrap_or_else(PoisonError::into_inner) = requests;
         }
-        // Nobody may be watching.
+        // There may be no watch.
         let _ = self.inner.faults.send(fault);
     }
 
@@ -161,7 +161,7 @@ fn identity() -> Result<(TlsAcceptor, String)> {
     Ok((TlsAcceptor::from(Arc::new(config)), own.cert.pem()))
 }
 
-/// Changes pods at the rate that is set.
+/// Updates pods at the configured rate.
 async fn churn(inner: Arc<Inner>) {
     let mut tick = time::interval(Duration::from_millis(10));
     let mut due = 0.0;
@@ -184,7 +184,7 @@ async fn accept(listener: std::net::TcpListener, acceptor: Option<TlsAcceptor>, 
         stream.set_nodelay(true)?;
         let (acceptor, inner) = (acceptor.clone(), inner.clone());
         tokio::spawn(async move {
-            // A connection that ends is not worth a word.
+            // A closed connection is not an error.
             let _ = match acceptor {
                 Some(acceptor) => match acceptor.accept(stream).await {
                     Ok(stream) => connection(stream, &inner).await,
@@ -201,13 +201,13 @@ async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, inner: &Inner) 
     let mut out = BufWriter::with_capacity(64 * 1024, writing);
     let mut rest = Vec::new();
     while let Some(request) = http::read_request(&mut reading, &mut rest).await? {
-        answer(&request, &mut out, inner).await?;
+        respond(&request, &mut out, inner).await?;
         out.flush().await?;
     }
     Ok(())
 }
 
-async fn answer<W: AsyncWrite + Unpin>(request: &Request, out: &mut BufWriter<W>, inner: &Inner) -> io::Result<()> {
+async fn respond<W: AsyncWrite + Unpin>(request: &Request, out: &mut BufWriter<W>, inner: &Inner) -> io::Result<()> {
     let encoding =
         if inner.options.protobuf && request.accept.contains("protobuf") { Encoding::Protobuf } else { Encoding::Json };
     if inner.is_busy() {
@@ -285,7 +285,7 @@ async fn watch<W: AsyncWrite + Unpin>(
             }
             said += 1;
             http::chunk(out, &event).await?;
-            // One by one, as changes come to a real watch.
+            // One event per write, as in a real watch.
             out.flush().await?;
             inner.sent.send_replace(said);
         }

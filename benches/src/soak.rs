@@ -1,4 +1,4 @@
-//! Runs the exporter for long while everything goes wrong, and looks whether it grows.
+//! Runs the exporter with faults for a long time, and measures its memory growth.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -14,16 +14,16 @@ use crate::scrape::{Scraper, percentile};
 use crate::server::{Fault, Options, Server};
 use crate::world::World;
 
-/// One of them a minute, in turn.
+/// Injected in turn, one per minute.
 const FAULTS: &[Fault] = &[Fault::Close, Fault::Break, Fault::Gone, Fault::Busy(5), Fault::Silence];
 
-/// What is read every ten seconds.
+/// A sample, taken every ten seconds.
 struct Sample {
     seconds: f64,
     rss_kib: u64,
 }
 
-/// Scrapes every 5 seconds for so many minutes and prints what came of it.
+/// Scrapes every 5 seconds for `minutes` and prints the results.
 pub fn soak(setup: &Setup, scenario: &Scenario, minutes: u32) -> Result<()> {
     let options = Options { tls: setup.tls, protobuf: true, watch_list: true };
     let server = Server::start(World::new(scenario.pods, scenario.percent), options)?;
@@ -62,7 +62,7 @@ pub fn soak(setup: &Setup, scenario: &Scenario, minutes: u32) -> Result<()> {
             writeln!(csv, "{seconds:.0},{},{},{cpu:.3},{failing},{ready},{restarts}", memory.now, memory.peak)?;
             samples.push(Sample { seconds, rss_kib: memory.now });
         }
-        // Not in the last two minutes, so that a silence is over by then.
+        // None in the last two minutes, so that the exporter has recovered from a silent watch.
         if step % 12 == 0 && next + Duration::from_mins(2) < length {
             server.misbehave(*faults.next().unwrap_or(&Fault::Close));
         }
@@ -73,7 +73,7 @@ pub fn soak(setup: &Setup, scenario: &Scenario, minutes: u32) -> Result<()> {
     let restarts = scraper.sum("image_pull_exporter_watch_restarts_total")?;
     let (memory, cpu) = (process.memory()?, process.cpu()?.as_secs_f64());
     let (p50, p99) = (percentile(&mut times, 50), percentile(&mut times, 99));
-    // The first minutes fill what is bounded.
+    // In the first minutes, bounded buffers fill up.
     let settled: Vec<&Sample> = samples.iter().filter(|sample| sample.seconds > length.as_secs_f64() / 6.0).collect();
     let mut summary = String::new();
     writeln!(
@@ -111,7 +111,7 @@ fn first(samples: &[&Sample]) -> u64 {
     samples.first().map_or(0, |sample| sample.rss_kib)
 }
 
-/// Returns the slope of the line through the samples, in KiB per hour.
+/// Returns the slope of the regression line of the samples, in KiB per hour.
 fn growth(samples: &[&Sample]) -> f64 {
     let count = samples.len().max(1) as f64;
     let mean = |of: fn(&Sample) -> f64| samples.iter().map(|sample| of(sample)).sum::<f64>() / count;

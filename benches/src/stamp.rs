@@ -1,11 +1,11 @@
-//! Bytes encoded once, of which only a number and a version change from pod to pod.
+//! Templates of encoded pods: only a number and a version differ between pods.
 
-/// Stands for the number of a pod where it is encoded: found again in the bytes, so it must occur nowhere by chance.
+/// The placeholder of the pod's number in the encoded bytes. It must not occur by chance.
 pub const NUMBER: &str = "7707077";
-/// Stands for a resourceVersion.
+/// The placeholder of the resourceVersion.
 pub const VERSION: &str = "8808088088";
 
-/// Bytes with places for numbers of a fixed width, so that no length in them changes.
+/// Bytes with placeholders of fixed width, so that no encoded length changes.
 pub struct Stamp {
     bytes: Vec<u8>,
     numbers: Vec<usize>,
@@ -13,7 +13,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Finds the places.
+    /// Finds the placeholders.
     pub fn new(bytes: Vec<u8>) -> Self {
         let places = |of: &str| {
             bytes.windows(of.len()).enumerate().filter(|(_, here)| *here == of.as_bytes()).map(|(at, _)| at).collect()
@@ -21,12 +21,12 @@ impl Stamp {
         Self { numbers: places(NUMBER), versions: places(VERSION), bytes }
     }
 
-    /// Returns how many bytes it has.
+    /// Returns the length in bytes.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Appends the bytes, stamped.
+    /// Appends the bytes with the placeholders replaced.
     pub fn write(&self, out: &mut Vec<u8>, number: usize, version: u64) {
         let begin = out.len();
         out.extend_from_slice(&self.bytes);

@@ -1,4 +1,4 @@
-//! The pods that are served: templates encoded once, and which version each pod has.
+//! The simulated pods: templates, encoded once, and the version of each pod.
 
 use std::collections::VecDeque;
 
@@ -8,21 +8,21 @@ use serde_json::{Value, json};
 use crate::pods::{self, State};
 use crate::stamp::{Stamp, VERSION};
 
-/// So many distinct healthy workloads, and as many failing ones.
+/// Number of healthy workloads, and of failing ones.
 const WORKLOADS: usize = 400;
-/// So many changes a watch may have missed.
+/// Number of changes in the history for watches.
 const HISTORY: usize = 200_000;
-/// Versions have ten digits from the first to the last.
+/// All versions have ten digits.
 const FIRST_VERSION: u64 = 1_000_000_000;
 
-/// How a client wants its answers.
+/// The encoding of responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     Json,
     Protobuf,
 }
 
-/// A pod in each form in which it goes out.
+/// A pod in each encoding.
 struct Encoded {
     item: [Stamp; 2],
     added: [Stamp; 2],
@@ -54,7 +54,7 @@ impl Encoded {
     }
 }
 
-/// A workload in the two states between which its pods change.
+/// A workload in the two states of its pods.
 struct Template([Encoded; 2]);
 
 /// A change of a pod.
@@ -64,16 +64,16 @@ struct Change {
     state: u8,
 }
 
-/// All the pods.
+/// All pods.
 pub struct World {
     healthy: Vec<Template>,
     failing: Vec<Template>,
     percent: usize,
-    /// Which of its two states each pod is in, and since which version.
+    /// For each pod, its state and the version of its last change.
     pods: Vec<(u8, u64)>,
     history: VecDeque<Change>,
     version: u64,
-    /// Says which pod changes next.
+    /// Selects the next pod to change.
     turn: usize,
 }
 
@@ -85,7 +85,7 @@ impl World {
         };
         let healthy = (0..WORKLOADS).map(|n| template([State::Runs(0), State::Runs(1)], n));
         let failing = (0..WORKLOADS).map(|n| {
-            // Each workload has an image and thus a text of its own.
+            // Each workload has its own image and error text.
             let error = errors[n % errors.len()].as_str();
             template([State::Errs(error), State::BacksOff(error)], n)
         });
@@ -105,7 +105,7 @@ impl World {
         pod % 100 < self.percent
     }
 
-    /// Returns how many pods cannot get their image.
+    /// Returns the number of pods that cannot pull their image.
     pub fn failing(&self) -> usize {
         (0..self.pods.len()).filter(|pod| self.fails(*pod)).count()
     }
@@ -118,7 +118,7 @@ impl World {
         self.version
     }
 
-    /// Returns how many bytes a pod has on average, as JSON and as protobuf.
+    /// Returns the average size of a pod in bytes, in JSON and in protobuf.
     pub fn mean_sizes(&self) -> [usize; 2] {
         [Encoding::Json, Encoding::Protobuf].map(|encoding| {
             let all = (0..self.pods.len()).map(|pod| self.encoded(pod, self.pods[pod].0).item[encoding as usize].len());
@@ -131,11 +131,11 @@ impl World {
         &templates[pod % templates.len()].0[usize::from(state)]
     }
 
-    /// Lets one more pod change its state: every tenth time one that fails, if there is any.
+    /// Changes the state of one pod, every tenth time a failing one, if there is any.
     pub fn change(&mut self) {
         self.turn += 1;
         let wants_failing = self.turn.is_multiple_of(10);
-        // A stride that visits every pod before it comes again.
+        // The stride visits each pod before it repeats.
         let first = self.turn.wrapping_mul(7_919) % self.pods.len();
         let found = (first..self.pods.len()).chain(0..first).take(200).find(|pod| self.fails(*pod) == wants_failing);
         let pod = found.unwrap_or(first);
@@ -148,12 +148,12 @@ impl World {
         }
     }
 
-    /// Returns the oldest version that a watch can begin from.
+    /// Returns the oldest version that a watch can start at.
     pub fn oldest(&self) -> u64 {
         self.version - self.history.len() as u64
     }
 
-    /// Writes the change that made `version`; false if it is not remembered.
+    /// Writes the change to `version`. Returns false if it is not in the history.
     pub fn write_change(&self, out: &mut Vec<u8>, version: u64, encoding: Encoding) -> bool {
         let at = version.checked_sub(self.oldest() + 1).and_then(|at| self.history.get(at as usize));
         let Some(change) = at else { return false };
@@ -162,13 +162,13 @@ impl World {
         true
     }
 
-    /// Writes a pod as it is, as it is added.
+    /// Writes the current state of a pod as an ADDED event.
     pub fn write_added(&self, out: &mut Vec<u8>, pod: usize, encoding: Encoding) {
         let (state, version) = self.pods[pod];
         self.encoded(pod, state).added[encoding as usize].write(out, pod, version);
     }
 
-    /// Writes a page of a list: from a pod on, so many.
+    /// Writes a page of a list: up to `limit` pods from `first`.
     pub fn page(&self, from: usize, limit: usize, encoding: Encoding) -> Vec<u8> {
         let end = from.saturating_add(limit).min(self.pods.len());
         let mut metadata = json!({ "resourceVersion": self.version.to_string() });
@@ -199,7 +199,7 @@ impl World {
     }
 }
 
-/// Returns a bookmark, with the mark of the end of the initial events or without.
+/// Returns a bookmark, optionally with the annotation that ends the initial events.
 pub fn bookmark(version: u64, ends: bool, encoding: Encoding) -> Vec<u8> {
     let annotations = if ends { json!({ "k8s.io/initial-events-end": "true" }) } else { json!({}) };
     let metadata =

@@ -1,4 +1,4 @@
-//! Any text has a cause, and the same one while the kubelet waits as when the attempt failed.
+//! Each text has a cause, which is the same during the back-off as after the attempt.
 #![no_main]
 
 use image_pull_model::cause::{Cause, classify, hops, is_bare_backoff, read};

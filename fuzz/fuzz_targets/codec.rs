@@ -1,4 +1,4 @@
-//! No bytes from an API server do harm, in either encoding, bare or in the envelope of protobuf, glimpsed or read.
+//! Decoding arbitrary bytes never panics, in both encodings, with and without the protobuf envelope, partially and in full.
 #![no_main]
 
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Whatever a stream holds and however it is cut into chunks, the frames are the same, and none is too long.
+//! Frames do not depend on how a stream is split into chunks, and none exceeds the limit.
 #![no_main]
 
 use image_pull_exporter::cluster::frames::{Frame, Frames, Framing};
@@ -20,7 +20,7 @@ fuzz_target!(|input: (u8, &[u8])| {
     for framing in [Framing::Lines, Framing::LengthDelimited] {
         let whole = read(framing, stream, stream.len().max(1));
         let parts = read(framing, stream, usize::from(chunk).max(1));
-        // Out of step sooner or later is the same.
+        // An invalid length may be detected earlier or later.
         if let (Some(whole), Some(parts)) = (whole, parts) {
             assert_eq!(whole, parts);
         }

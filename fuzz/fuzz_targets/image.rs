@@ -1,4 +1,4 @@
-//! An image reference is taken apart whatever is written, and what is sound can be put together again.
+//! Parsing an image reference never fails, and a valid reference is equal to the join of its parts.
 #![no_main]
 
 use image_pull_model::image::{ImageReference, default_pull_policy, image_named_in, same_image};

@@ -1,10 +1,10 @@
-//! Redacting twice is redacting once, and no secret survives, whatever stands around it.
+//! Redaction is idempotent, and removes secrets in any context.
 #![no_main]
 
 use image_pull_model::redact::redact;
 use libfuzzer_sys::fuzz_target;
 
-/// Texts with a secret in them, which is written `hunter2hunter2`.
+/// Texts that contain the secret `hunter2hunter2`.
 const PLANTED: &[&str] = &[
     "https://user:hunter2hunter2@reg.example/v2/",
     "https://cdn.example/blob?X-Amz-Signature=hunter2hunter2&x=1",
@@ -27,7 +27,7 @@ const PLANTED: &[&str] = &[
 fuzz_target!(|text: &str| {
     let once = redact(text).into_owned();
     assert_eq!(redact(&once), once.as_str());
-    // What stands before a secret may make more of it a secret, never less.
+    // Text before a secret may extend the redacted part, but never shorten it.
     let middle = text.floor_char_boundary(text.len() / 2);
     let (before, after) = text.split_at(middle);
     if text.contains("hunter2") {
