@@ -65,6 +65,8 @@ fn documents_name_existing_files_and_tests() {
             if FOLDERS.iter().any(|folder| quoted.starts_with(folder)) && !quoted.contains([' ', '…']) {
                 assert!(Path::new(quoted).exists(), "{} names {quoted}", document.display());
                 found += 1;
+            } else if quoted.starts_with("enum ") {
+                assert!(sources.contains(&format!("pub {quoted} {{")), "{} names {quoted}", document.display());
             } else if is_test && !quoted.starts_with("image_pull_") {
                 assert!(sources.contains(&format!("fn {quoted}(")), "{} names {quoted}", document.display());
                 found += 1;
