@@ -1,28 +1,28 @@
-//! Reads the time: the only place that asks the system for it.
+//! The clock of the exporter. Only this module reads the system time.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use image_pull_model::time::Timestamp;
 
-/// A clock to read the time from.
+/// A source of the current time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Clock {
-    /// The system's.
+    /// The system clock.
     System,
-    /// One that is behind the system's and catches up with it, as a demo needs that shows an hour in a minute. It
-    /// never passes the system's clock, so nothing ever lies in a scraper's future.
+    /// A clock that starts behind the system clock and runs faster until it catches up, so that the demo shows an hour
+    /// in a minute. It is never ahead of the system clock, so no timestamp is in a scraper's future.
     CatchingUp {
-        /// The system's time when it began.
+        /// System time at which the clock started.
         started_at: Timestamp,
-        /// How far it was behind then.
+        /// Initial distance to the system clock.
         lag: Duration,
-        /// How many times faster it runs until it has caught up.
+        /// Speed relative to the system clock until it has caught up.
         speed: f64,
     },
 }
 
 impl Clock {
-    /// The time.
+    /// Returns the current time.
     #[must_use]
     pub fn now(self) -> Timestamp {
         let now = system_time();
@@ -38,7 +38,7 @@ impl Clock {
 
 #[expect(clippy::disallowed_methods, reason = "somebody has to ask, and that is this module's job")]
 fn system_time() -> Timestamp {
-    // A clock before 1970 reads as 1970.
+    // Times before 1970 read as 1970.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::default().saturating_add(since)
 }

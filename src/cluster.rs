@@ -1,8 +1,19 @@
-//! Watches the cluster: everything that knows of Kubernetes' API and nothing else.
+//! Watches the pods of a cluster. Only this module and `review` use the Kubernetes API.
 //!
-//! What happens there goes out as [`PodEvent`]s. That is the whole boundary: whoever takes them knows no client, no
-//! resource version and no retry. Inside, `informer` decides what to ask and what an answer means, without IO; [`pods`]
-//! asks; [`frames`], [`codec`], [`sighting`] and [`wire`] read the answers.
+//! The output is a stream of [`PodEvent`]s for each scope. Its consumers need no knowledge of clients, resourceVersions
+//! and retries.
+//!
+//! | module | job |
+//! |---|---|
+//! | [`client`] | connects to the API server and reloads changed credentials |
+//! | [`selection`] | selects pods by field, label and shard |
+//! | `informer` | state machine of list and watch, without I/O |
+//! | [`pod_watch`] | sends the informer's requests and reads the responses |
+//! | `request` | builds the HTTP requests |
+//! | [`frames`] | splits the body of a watch into events |
+//! | [`codec`] | decodes events and lists in JSON and protobuf |
+//! | [`pod_object`] | a pod, decoded no further than needed |
+//! | [`wire`] | the fields of Kubernetes objects that are used |
 
 pub mod client;
 pub mod codec;
@@ -16,72 +27,72 @@ pub mod wire;
 
 use pod_object::PodObject;
 
-/// What the cluster tells of one scope.
+/// A change in the view of one scope.
 #[derive(Debug)]
 pub enum PodEvent {
-    /// A list of all pods of the scope begins. What it does not have when it ends is gone.
+    /// A list of all pods of the scope starts. Pods that it does not contain when it completes are gone.
     ListStarted,
-    /// A pod as the list shows it.
+    /// A pod of the list.
     Listed(PodObject),
     /// The list is complete.
     ListCompleted,
-    /// A pod was added or changed.
+    /// A pod was added or modified.
     Applied(PodObject),
-    /// A pod shows up for the first time, as it was before anybody watched.
+    /// A pod in the state it had before the watch started.
     AppliedInitial(PodObject),
-    /// A pod was deleted, or matches the selector no longer.
+    /// A pod was deleted, or no longer matches the selector.
     Deleted(PodObject),
-    /// The watch goes on after an interruption. What happened meanwhile comes next; when it happened, nobody saw.
+    /// The watch resumes after an interruption. The changes missed meanwhile follow; when they happened is unknown.
     ResumedAfterGap,
-    /// Every change up to now has been received: the watch stands, or the API server sent a bookmark.
+    /// Every change up to now has been received: the watch has started, or the API server sent a bookmark.
     Synced,
-    /// Something was received that is about none of the pods that are watched.
+    /// The watch made progress with an event about a pod of another shard.
     Progress,
-    /// A pod that is there could not be decoded.
+    /// A pod could not be decoded.
     Undecodable(wire::UndecodableObject),
-    /// A pod was deleted, or matches the selector no longer, and could not be decoded.
+    /// A pod was deleted, or no longer matches the selector, and could not be decoded.
     UndecodableDeletion(wire::UndecodableObject),
-    /// The API server ended the watch, as it does from time to time. It goes on at once.
+    /// The API server ended the watch, as it does regularly. The watch resumes at once.
     WatchEnded,
-    /// A request failed or the watch broke. It goes on after a while.
+    /// A request failed or the watch broke. It is retried after a delay.
     WatchFailed(WatchFailure),
 }
 
-/// Why a watch has to begin again.
+/// The reason of a watch restart: the label `cause` of `image_pull_exporter_watch_restarts_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchRestartCause {
-    /// The API server ended it, as it does from time to time.
+    /// The API server ended the watch, as it does regularly.
     Ended,
-    /// The API server ended it before it had said anything.
+    /// The API server ended the watch before the first event.
     Closed,
-    /// The API server cannot be reached, or the connection broke.
+    /// The API server is unreachable, or the connection broke.
     Connection,
-    /// Nothing, or too little, came for too long.
+    /// A timeout: no data, or too little, was received.
     Timeout,
-    /// What it sent makes no sense.
+    /// The response could not be decoded.
     Decode,
-    /// There are no credentials: a credential plugin failed, or a token file is empty.
+    /// No credentials are available: a credential plugin failed, or a token file is empty.
     Credentials,
-    /// The credentials are not accepted.
+    /// 401: the API server rejected the credentials.
     Unauthorized,
-    /// A right is missing.
+    /// 403: a permission is missing.
     Forbidden,
-    /// The watch fell behind: the server remembers its place no longer.
+    /// 410: the resourceVersion has expired.
     Gone,
-    /// The server is behind what it said before, as after etcd was restored from a backup.
+    /// The server's resourceVersion went back, for example after etcd was restored from a backup.
     Rewound,
-    /// The server has too much to do.
+    /// 429: the server is overloaded.
     TooManyRequests,
-    /// The server failed.
+    /// 5xx: the server failed.
     ServerError,
-    /// The server does not know what was asked for; something simpler is asked next.
+    /// The server does not support the request. A simpler one follows.
     Unsupported,
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
 impl WatchRestartCause {
-    /// Every one of them.
+    /// All causes.
     pub const ALL: [Self; 14] = [
         Self::Ended,
         Self::Closed,
@@ -99,7 +110,7 @@ impl WatchRestartCause {
         Self::Other,
     ];
 
-    /// The value of the label `cause`.
+    /// Returns the label value.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -121,16 +132,16 @@ impl WatchRestartCause {
     }
 }
 
-/// Why a request failed.
+/// A failed request.
 #[derive(Debug)]
 pub struct WatchFailure {
-    /// For the metric.
+    /// Label value of the restart counter.
     pub cause: WatchRestartCause,
-    /// For a person.
+    /// Error message for logs and the page.
     pub error: String,
 }
 
-/// An error and what caused it, in one line. Most wrappers repeat what they wrap, so each fact stands once.
+/// Formats an error and its sources in one line. Omits sources whose text is already part of the message.
 fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,6 +1,6 @@
-//! A Prometheus exporter that tells which containers of a Kubernetes cluster cannot get their image.
+//! A Prometheus exporter that reports which containers of a Kubernetes cluster cannot pull their image.
 //!
-//! `ARCHITECTURE.md` is the map. The library exists for the binary and its tests; it promises nothing to others.
+//! `ARCHITECTURE.md` describes the modules. The library exists for the binary and its tests and has no stable API.
 
 pub mod build;
 pub mod cli;

@@ -1,10 +1,10 @@
-//! Sets up the log, and lets its level be changed while the program runs.
+//! Sets up logging. The level can change at run time.
 //!
 //! ```text
-//! event --> level --> limit per kind --> format --> queue --> thread --> standard error
+//! event ──▶ level ──▶ rate limit ──▶ format ──▶ queue ──▶ thread ──▶ standard error
 //! ```
 //!
-//! Nothing waits for standard error, and the cluster does not decide how much is logged.
+//! Logging never blocks on standard error, and events of the cluster cannot flood the log.
 
 mod queue;
 mod rate_limit;
@@ -23,14 +23,14 @@ use tracing_subscriber::{Registry, fmt, reload};
 use queue::{LogQueue, QueueWriter};
 use rate_limit::RateLimiter;
 
-/// How often a summary of the lines that were left out is logged.
+/// Interval of the summaries of suppressed lines.
 const SUMMARY_INTERVAL: Duration = Duration::from_secs(60);
-/// How long the end of the process waits for its last lines to be written.
+/// Maximum time to write the last lines before the process exits.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
-/// kube's client logs each error that it returns too, and whoever gets the error logs it with what it means.
+/// kube logs each error that it also returns. The caller logs returned errors with their meaning.
 const DUPLICATE_ERROR_TARGET: &str = "kube_client::client::builder";
 
-/// The log of this process, once it has begun.
+/// The log of this process, once started.
 static LOG: OnceLock<Logger> = OnceLock::new();
 
 #[derive(Debug, Default)]
@@ -39,23 +39,23 @@ struct Logger {
     limiter: RateLimiter,
 }
 
-/// The formats of the log.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// `ts=… level=info message="…" key=value`, as Prometheus and its exporters write.
+    /// `ts=… level=info message="…" key=value`, as Prometheus logs.
     Logfmt,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// How much is logged, from now on.
+/// A handle that changes the log level.
 #[derive(Clone, Debug)]
 pub struct LevelHandle(reload::Handle<Targets, Registry>);
 
-/// Begins to log on standard error.
+/// Starts logging to standard error.
 ///
 /// # Errors
-/// When no thread can be started.
+/// When the log thread cannot be started.
 pub fn start(format: LogFormat, level: LevelFilter) -> io::Result<LevelHandle> {
     let log = LOG.get_or_init(Logger::default);
     log.queue.start(io::stderr(), SUMMARY_INTERVAL, summary_reporter(log))?;
@@ -76,7 +76,7 @@ fn targets(level: LevelFilter) -> Targets {
     Targets::new().with_default(level).with_target(DUPLICATE_ERROR_TARGET, twice)
 }
 
-/// Reports what was left out and dropped, whenever it is called.
+/// Returns a function that logs the numbers of suppressed and dropped lines.
 fn summary_reporter(log: &'static Logger) -> impl FnMut() + Send {
     let (mut reported, mut summarized) = (0, Instant::now());
     move || {
@@ -92,38 +92,38 @@ fn summary_reporter(log: &'static Logger) -> impl FnMut() + Send {
     }
 }
 
-/// Lines of the log that were not written so far, by why.
+/// Returns the number of lines that were not written, by reason.
 #[must_use]
 pub fn dropped_lines() -> [(&'static str, u64); 2] {
     let dropped = LOG.get().map_or((0, 0), |log| (log.limiter.suppressed(), log.queue.dropped()));
     [("rate_limited", dropped.0), ("unread", dropped.1)]
 }
 
-/// Waits until what was logged is written, but not for long.
+/// Waits until all queued lines are written, for at most a second.
 pub fn flush() {
     if let Some(log) = LOG.get() {
         log.queue.flush(FLUSH_TIMEOUT);
     }
 }
 
-/// Writes the last lines of the process to standard error, behind what was logged. Where there is a log, this does not
-/// wait for long either.
+/// Writes the last lines of the process to standard error, after the queued ones. Once logging has started, waits for
+/// at most a second.
 pub fn write_final(lines: &str) {
     match LOG.get() {
         Some(log) => {
             log.queue.push_final(lines.as_bytes());
             flush();
         }
-        // Nothing is left to do when not even this can be written.
+        // Standard error is unusable, so there is no way to report this.
         None => drop(io::stderr().write_all(lines.as_bytes())),
     }
 }
 
 impl LevelHandle {
-    /// Sets it.
+    /// Sets the level.
     ///
     /// # Errors
-    /// When the log has ended.
+    /// When logging has stopped.
     pub fn set(&self, level: LevelFilter) -> Result<(), reload::Error> {
         self.0.reload(targets(level))
     }

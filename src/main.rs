@@ -1,4 +1,4 @@
-//! Parses the command line, sets up the log, and turns an error into an exit code.
+//! Parses the command line, starts the log and maps errors to exit codes.
 
 use std::backtrace::Backtrace;
 use std::env;
@@ -21,9 +21,9 @@ use image_pull_exporter::list::{self, ListReport};
 use image_pull_exporter::terminal::Terminal;
 use image_pull_exporter::{explain, log, manual, replay, serve};
 
-/// `list` found a container that fails.
+/// Exit code of `list` when a container is failing.
 const EXIT_FAILURES_FOUND: u8 = 1;
-/// What somebody asked for could not be done; 2, as with a wrong command line.
+/// Exit code for errors, including command-line errors.
 const EXIT_ERROR: u8 = 2;
 
 fn main() -> ExitCode {
@@ -31,10 +31,10 @@ fn main() -> ExitCode {
     let args: Vec<_> = env::args_os().collect();
     let Cli { command, serve } = match environment::parse(&args) {
         Ok(cli) => cli,
-        // Help and the version are told as an error, too.
+        // clap returns help and version as errors.
         Err(said) if !said.use_stderr() => said.exit(),
         Err(error) => {
-            // Nothing is left to do when not even this can be written.
+            // Standard error is unusable, so there is no way to report this.
             let _ = write!(io::stderr(), "{}", mistakes::describe(&environment::command(), args, &error));
             return ExitCode::from(EXIT_ERROR);
         }
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
             log::flush();
             code
         }
-        // Whoever reads our output has seen enough.
+        // The reader of the output has closed it.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let mut lines = String::new();
@@ -71,7 +71,7 @@ fn run(command: Command) -> Result<ExitCode> {
             block_on(demo::run(&args, level))?;
         }
         Command::List(args) => {
-            // What goes wrong ends it with an error of its own; the log would tell it twice.
+            // Errors end the command and are printed once. The log would repeat them.
             if args.log.level.is_some() {
                 start_log(&args.log, LogLevel::Error)?;
             }
@@ -108,7 +108,7 @@ fn run_list(args: &ListArgs) -> Result<ExitCode> {
         })?,
     };
     let printed = list::print(&look, args.output.into(), Terminal::of_stdout(), io::stdout().lock());
-    // Whoever reads half of the list still wants to know how it ends.
+    // A closed output does not change the exit code.
     if let Err(error) = printed
         && error.kind() != io::ErrorKind::BrokenPipe
     {
@@ -117,7 +117,7 @@ fn run_list(args: &ListArgs) -> Result<ExitCode> {
     list::print_notes(&look, args.output.into(), io::stderr().lock())?;
     Ok(match look {
         ListReport { failing, .. } if !failing.is_empty() => ExitCode::from(EXIT_FAILURES_FOUND),
-        // Those that fail may be among them.
+        // Skipped pods may be failing.
         ListReport { skipped, .. } if !skipped.is_empty() => ExitCode::from(EXIT_ERROR),
         _ => ExitCode::SUCCESS,
     })
@@ -145,13 +145,13 @@ fn run_explain(args: &ExplainArgs) -> Result<()> {
     match (&args.text, &args.file) {
         (Some(text), _) => explain::explain(text.replace('\n', " ").as_bytes(), output, out)?,
         (None, Some(file)) => explain::explain(open_input(file)?, output, out)?,
-        // The command line asks for one of the two.
+        // clap requires one of the two.
         (None, None) => {}
     }
     Ok(())
 }
 
-/// Opens a file that a person named, where `-` is the standard input.
+/// Opens an input file; `-` is standard input.
 fn open_input(file: &Path) -> Result<Box<dyn BufRead>> {
     if file == Path::new("-") {
         return Ok(Box::new(io::stdin().lock()));
@@ -161,17 +161,17 @@ fn open_input(file: &Path) -> Result<Box<dyn BufRead>> {
 }
 
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    // One thread for everything that waits: handing each part of a watch from thread to thread cost more than reading it.
-    // What takes long, a scrape or a password, has threads of its own.
+    // One thread runs all tasks: passing each part of a watch between threads cost more than decoding it. Scrapes and
+    // password checks run on threads of their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let done = runtime.block_on(future);
-    // A thread that checks a password or reads from a file system that hangs must not hold up the end.
+    // Do not wait for blocking threads, which may check a password or hang on a file system.
     runtime.shutdown_background();
     done
 }
 
-/// Makes a panic anywhere the end of the process, in debug builds too: one that goes on without a task of its own serves
-/// numbers that nobody keeps up. The default hook could wait for ever for standard error to be read.
+/// Aborts the process on a panic in any task, also in debug builds. A process without one of its tasks would serve
+/// stale metrics. The default hook could block forever on standard error.
 fn abort_on_panic() {
     panic::set_hook(Box::new(|info| {
         let thread = thread::current();

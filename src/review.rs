@@ -1,4 +1,4 @@
-//! Asks the API server who holds a token, and whether they may have a path.
+//! Authenticates and authorizes scrapes with the API server (TokenReview, SubjectAccessReview).
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -10,13 +10,13 @@ use kube::api::{Api, PostParams};
 use crate::cluster::client::Connection;
 use crate::http::{AccessDecision, AccessReviewer, RequestAttributes};
 
-/// Leaves both questions to the API server, as kube-state-metrics and controller-runtime do.
+/// Delegates both decisions to the API server, as kube-state-metrics and controller-runtime do.
 pub struct TokenReviewer {
     connection: Connection,
 }
 
 impl TokenReviewer {
-    /// A reviewer that asks this API server.
+    /// Creates a reviewer that uses this connection.
     pub fn new(connection: Connection) -> Self {
         Self { connection }
     }

@@ -1,4 +1,4 @@
-//! Connects to the API server: from inside the cluster, or as kubectl would.
+//! Connects to the API server, with the service account of the pod or a kubeconfig.
 
 mod config;
 mod connection;
@@ -17,61 +17,61 @@ pub(super) use credentials::credentials_error;
 use image_pull_model::redact::redact;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum time for a credential plugin to make a client, and for a new client to get its first response.
+/// Maximum time for a credential plugin to run, and for the first response to a new client.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where the cluster is.
+/// The cluster to connect to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClusterConfig {
-    /// A kubeconfig file; without one the service account of the pod this runs in, else kubectl's own kubeconfig.
+    /// Path of a kubeconfig. Defaults to the service account of the pod, then to kubectl's kubeconfig.
     pub kubeconfig: Option<PathBuf>,
-    /// The context of the kubeconfig, if not its current one.
+    /// Context of the kubeconfig. Defaults to its current context.
     pub context: Option<String>,
 }
 
-/// Why there is no client.
+/// An error that prevents the creation of a client.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The kubeconfig is missing or broken, or names what it lacks.
+    /// The kubeconfig is missing or invalid.
     #[error("cannot use the kubeconfig: {}", redact(&error_chain(.0)))]
     Kubeconfig(KubeconfigError),
-    /// A file that the configuration names cannot be read.
+    /// A file that the configuration refers to cannot be read.
     #[error("cannot read {}: {}", .0.display(), .1)]
     File(PathBuf, std::io::Error),
-    /// The file for the token has none: without one, requests would be anonymous.
+    /// The token file is empty. Requests would be anonymous.
     #[error("the token file {} is empty", .0.display())]
     EmptyToken(PathBuf),
-    /// The connection cannot be prepared.
+    /// The client cannot be created.
     #[error("cannot prepare the connection to the API server: {}", describe_error(.0))]
     Client(kube::Error),
-    /// A credential plugin does not end.
+    /// The credential plugin has not finished in time.
     #[error("the credential plugin of the kubeconfig has not finished after {} s", CLIENT_TIMEOUT.as_secs())]
     PluginTimeout,
-    /// The API server does not respond to a new client, or says 401.
+    /// The API server does not respond to a new client, or rejects its credentials.
     #[error("the API server cannot be reached with the new configuration: {0}")]
     Unreachable(String),
 }
 
-/// A connection to the cluster at `place`, which follows changes of its files.
+/// Opens a connection that reloads changed configuration files.
 ///
 /// # Errors
-/// When the configuration is unusable. Whether the API server answers is not tried.
+/// When the configuration is unusable. Does not send a request.
 pub async fn connect(place: &ClusterConfig) -> Result<Connection, ClientError> {
     Connection::open(place).await
 }
 
-/// A client for a configuration, which makes one attempt at each request.
+/// Creates a client that sends each request once.
 ///
 /// # Errors
-/// When its certificates or its proxy are unusable.
+/// When the certificates or the proxy of the configuration are unusable.
 pub fn new_client(mut config: Config) -> Result<Client, kube::Error> {
     config.connect_timeout = Some(CONNECT_TIMEOUT);
-    // Whoever asks decides when to ask again, and when to wait no longer.
+    // The informer retries and applies timeouts.
     config.default_retry = false;
     Client::try_from(config)
 }
 
-/// The same on another thread, since a credential plugin may be run.
+/// Creates a client on another thread, since this may run a credential plugin.
 async fn build_client(config: Config) -> Result<Client, ClientError> {
     let building = tokio::task::spawn_blocking(move || new_client(config));
     match timeout(CLIENT_TIMEOUT, building).await {

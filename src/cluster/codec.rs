@@ -1,8 +1,8 @@
-//! Reads what the API server says, in either of its encodings.
+//! Decodes responses of the API server, in JSON and protobuf.
 //!
-//! Protobuf comes in an envelope: four magic bytes, then a `runtime.Unknown` whose `raw` is the object
+//! A protobuf object comes in an envelope: four magic bytes, then a `runtime.Unknown` whose `raw` is the object
 //! (apimachinery, pkg/runtime/serializer/protobuf). A watch sends bare `WatchEvent`s whose objects have the envelope.
-//! An object that makes no sense costs itself only; a frame that makes none means that something is lost.
+//! An undecodable object is skipped; an undecodable frame is an error, since events may be lost.
 
 mod list;
 mod messages;
@@ -25,87 +25,87 @@ use messages::{Bookmark, StatusObject};
 
 pub use list::{JsonItems, ListItems};
 
-/// The media type of protobuf.
+/// The media type of Kubernetes' protobuf encoding.
 pub const PROTOBUF_MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
 /// The media type of JSON.
 pub const JSON_MEDIA_TYPE: &str = "application/json";
-/// What an object in protobuf begins with.
+/// The first bytes of a protobuf object.
 const PROTOBUF_MAGIC: &[u8] = b"k8s\0";
 
-/// How the API server writes.
+/// The encoding of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// As text.
+    /// `application/json`
     Json,
-    /// In binary.
+    /// `application/vnd.kubernetes.protobuf`
     Protobuf,
 }
 
-/// What happened to a pod.
+/// The type of a pod's watch event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PodChange {
-    /// It came to be, or into what is watched.
+    /// The pod was created, or now matches the selector.
     Added,
-    /// It changed.
+    /// The pod changed.
     Modified,
-    /// It is no more, or no longer in what is watched.
+    /// The pod was deleted, or no longer matches the selector.
     Deleted,
 }
 
-/// One event of a watch.
+/// A watch event.
 #[derive(Debug, PartialEq)]
 pub enum WatchEvent {
-    /// A pod changed.
+    /// An event about a pod.
     Pod {
-        /// How.
+        /// The event type.
         change: PodChange,
-        /// The resourceVersion of the change.
+        /// The resourceVersion of the object; empty if it has none.
         version: String,
-        /// The pod, or why it is of no use.
+        /// The pod, or why it cannot be decoded.
         pod: Result<PodObject, UndecodableObject>,
     },
-    /// Everything up to here has been said.
+    /// A bookmark: all changes up to `version` have been sent.
     Bookmark {
-        /// The resourceVersion of what has been said.
+        /// The resourceVersion of the bookmark.
         version: String,
-        /// Whether this ends the initial events of a watch.
+        /// Whether the bookmark ends the initial events of a WatchList.
         ends_list: bool,
     },
-    /// The watch failed.
+    /// An error event, which ends the watch.
     Error(ApiStatus),
-    /// An event that is none of these.
+    /// An event of unknown type.
     Malformed(UndecodableObject),
 }
 
-/// What a page of a list says about itself.
+/// The metadata of a page of a list.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct PageMetadata {
     /// The resourceVersion of the list.
     pub resource_version: String,
-    /// What to ask for the next page with; empty after the last.
+    /// The `continue` parameter of the next page; empty on the last page.
     pub continue_token: String,
-    /// How many objects it had.
+    /// Number of items, decodable or not.
     pub item_count: usize,
 }
 
-/// An error as the API server reports it.
+/// An error of the API server (`metav1.Status`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiStatus {
-    /// The HTTP status.
+    /// The HTTP status code.
     pub code: u16,
-    /// What is wrong.
+    /// The error message.
     pub message: String,
-    /// After how long to ask again, where it says.
+    /// The delay before a retry that the server requests.
     pub retry_after: Option<Duration>,
 }
 
-/// What cannot be read, and so cannot be skipped either.
+/// A response that cannot be decoded, so that events may be lost.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DecodeError(String);
 
 impl Encoding {
-    /// The encoding of a response, by its `Content-Type`.
+    /// Returns the encoding for a `Content-Type`; `None` for other media types.
     pub fn from_content_type(content_type: &str) -> Option<Self> {
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         [(PROTOBUF_MEDIA_TYPE, Self::Protobuf), (JSON_MEDIA_TYPE, Self::Json)]
@@ -113,7 +113,7 @@ impl Encoding {
             .find_map(|(name, encoding)| media_type.eq_ignore_ascii_case(name).then_some(encoding))
     }
 
-    /// How the events of a watch follow each other.
+    /// Returns how the events of a watch are delimited.
     pub const fn framing(self) -> Framing {
         match self {
             Self::Json => Framing::Lines,
@@ -121,7 +121,7 @@ impl Encoding {
         }
     }
 
-    /// Reads an event of a watch.
+    /// Decodes a watch event.
     pub fn decode_event(self, frame: &Bytes) -> Result<WatchEvent, DecodeError> {
         match self {
             Self::Json => decode_json_event(frame),
@@ -129,7 +129,8 @@ impl Encoding {
         }
     }
 
-    /// Reads what is known of an event that is too large to be held, from its beginning.
+    /// Returns an undecodable event for one that exceeds the size limit. Its type and identity come from its first
+    /// bytes.
     pub fn decode_oversized_event(self, beginning: &[u8], bytes: usize) -> WatchEvent {
         let outline = match self {
             Self::Json => EventHeader::from_json_event(beginning),
@@ -138,10 +139,10 @@ impl Encoding {
         undecodable_event(&outline.event_type, outline.id, UndecodableReason::TooLarge { bytes })
     }
 
-    /// Reads a page of a list item by item.
+    /// Decodes a page of a list item by item.
     ///
     /// # Errors
-    /// When it is no list.
+    /// When the body is not a list.
     pub fn decode_list(self, body: Bytes) -> Result<ListItems, DecodeError> {
         match self {
             Self::Json => Ok(ListItems::from_json(body)),
@@ -149,7 +150,7 @@ impl Encoding {
         }
     }
 
-    /// Reads the body of an error; one that is no Status is its own message.
+    /// Decodes the body of an error response. A body that is not a `Status` becomes the message.
     pub fn decode_status(encoding: Option<Self>, code: u16, body: &Bytes) -> ApiStatus {
         let said = match encoding {
             Some(Self::Json) => wire::from_json_lossy(body).ok(),
@@ -167,14 +168,14 @@ impl Encoding {
 }
 
 fn decode_json_event(line: &Bytes) -> Result<WatchEvent, DecodeError> {
-    // One pass for what comes all the time; more for what does not.
+    // Pod events need one pass, all others more.
     match wire::from_json_lossy(line) {
         Ok(JsonPodEvent { change, object }) => Ok(pod_event(change, object)),
         Err(error) => decode_other_json_event(line, &error),
     }
 }
 
-/// Reads an event that is not a pod's, or whose object does not decode for this reason.
+/// Decodes an event that is not a pod's, or whose object failed to decode with `error`.
 fn decode_other_json_event(line: &Bytes, error: &serde_json::Error) -> Result<WatchEvent, DecodeError> {
     let _: IgnoredAny = serde_json::from_slice(line).map_err(decode_error)?;
     let EventHeader { event_type: kind, has_object, id } = EventHeader::from_json_event(line);
@@ -217,7 +218,7 @@ fn decode_protobuf_event(frame: &Bytes) -> Result<WatchEvent, DecodeError> {
     }
 }
 
-/// What is known of an event in protobuf, from its beginning.
+/// Returns the type and identity of a protobuf event from its first bytes.
 fn header_of_protobuf_event(event: &[u8]) -> EventHeader {
     let kind = bytes_fields(event, 1).last().map(String::from_utf8_lossy);
     let kind = kind.map(|kind| truncate(&kind, MAX_LABEL).into_owned()).unwrap_or_default();
@@ -232,7 +233,7 @@ fn pod_event(change: PodChange, mut pod: Pod) -> WatchEvent {
     WatchEvent::Pod { change, version: version.unwrap_or_default(), pod: PodObject::from_pod(pod) }
 }
 
-/// An event of this type whose object cannot be read.
+/// Returns an event whose object cannot be decoded.
 fn undecodable_event(kind: &str, id: PodId, problem: UndecodableReason) -> WatchEvent {
     match PodChange::from_event_type(kind) {
         Some(change) => WatchEvent::Pod { change, version: String::new(), pod: Err(UndecodableObject { id, problem }) },
@@ -245,7 +246,7 @@ fn unknown_event_type(kind: &str, id: PodId) -> UndecodableObject {
     UndecodableObject { id, problem: UndecodableReason::Malformed(problem) }
 }
 
-/// Takes an object out of its envelope.
+/// Removes the protobuf envelope of an object.
 fn unwrap_envelope(bytes: &Bytes) -> Result<Bytes, DecodeError> {
     let Some(envelope) = bytes.strip_prefix(PROTOBUF_MAGIC) else {
         return Err(DecodeError("an object without the magic bytes of Kubernetes' protobuf".to_owned()));
@@ -259,7 +260,7 @@ fn decode_error(error: impl ToString) -> DecodeError {
     DecodeError(truncate(&error.to_string(), MAX_MESSAGE).into_owned())
 }
 
-/// A pod's event.
+/// The event of a pod.
 #[derive(Deserialize)]
 struct JsonPodEvent {
     #[serde(rename = "type")]
@@ -267,14 +268,14 @@ struct JsonPodEvent {
     object: Pod,
 }
 
-/// Any event.
+/// An event with an object of another type.
 #[derive(Deserialize)]
 struct JsonEvent<T> {
     object: T,
 }
 
 impl PodChange {
-    /// The change that an event of this type tells.
+    /// Parses the type of a pod's event.
     fn from_event_type(kind: &str) -> Option<Self> {
         match kind {
             "ADDED" => Some(Self::Added),

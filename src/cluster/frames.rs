@@ -1,57 +1,57 @@
-//! Cuts the body of a watch into its events: lines of JSON, or protobuf behind four bytes of length.
+//! Splits the body of a watch into frames, one per event: lines of JSON, or protobuf with a four-byte length prefix.
 //!
-//! An event is handed out as a slice of the chunk it came in, and copied only where it spans chunks. One that is too long
-//! is skipped without being held.
+//! A frame within one chunk is a slice of it; only frames that span chunks are copied. Oversized frames are skipped
+//! without being buffered. Hand-written because the codecs of tokio-util copy every frame and fail on oversized ones.
 
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
 
-/// No object is larger: etcd takes 1.5 MiB, and JSON is about twice as long as what is stored.
+/// Maximum size of a decodable object. etcd limits objects to 1.5 MiB, and JSON is about twice as long.
 pub const MAX_OBJECT_BYTES: usize = 8 * 1024 * 1024;
-/// A longer frame is none: the stream is out of step.
+/// Maximum length prefix. A larger one means that the stream is corrupt.
 const MAX_FRAME_BYTES: usize = 256 * 1024 * 1024;
-/// How much is kept of a frame that is skipped: its type and the object's name and uid come first in both encodings.
+/// Bytes kept of an oversized frame. In both encodings they contain the event type and the pod's name and uid.
 pub const OVERSIZED_PREFIX_BYTES: usize = 4096;
-/// The length before each protobuf frame, in network order (apimachinery, pkg/util/framer/framer.go).
+/// Size of the length prefix of a protobuf frame, in network byte order (apimachinery, pkg/util/framer/framer.go).
 const LENGTH_PREFIX_BYTES: usize = 4;
 
-/// How events follow each other.
+/// The delimiters of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// Each ends with a newline.
+    /// Each frame ends with a newline.
     Lines,
-    /// Each begins with its length.
+    /// Each frame begins with its length.
     LengthDelimited,
 }
 
-/// One event of a watch.
+/// The bytes of one watch event.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// All of it.
+    /// A complete frame.
     Complete(Bytes),
-    /// It is larger than [`MAX_OBJECT`] and is skipped.
+    /// A skipped frame larger than [`MAX_OBJECT_BYTES`].
     TooLarge {
-        /// Its first [`BEGINNING`] bytes, which tell what it is.
+        /// Its first [`OVERSIZED_PREFIX_BYTES`] bytes.
         prefix: Bytes,
-        /// Its length.
+        /// Its length in bytes.
         length: usize,
     },
 }
 
-/// The stream is out of step: what follows cannot be read.
+/// An impossible length prefix: the stream is corrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a frame of {0} bytes")]
 pub struct InvalidFrameLength(usize);
 
-/// Takes chunks, gives frames.
+/// Splits chunks into frames.
 #[derive(Debug)]
 pub struct FrameReader {
     framing: Framing,
-    /// What came last and is not used up.
+    /// The unread rest of the last chunk.
     chunk: Bytes,
-    /// The beginning of a frame whose end has yet to come.
+    /// The beginning of a frame that continues in the next chunk.
     partial: BytesMut,
-    /// The rest of a frame that is too long: how much is known to be left, and how long it is.
+    /// The oversized frame that is being skipped.
     skipping: Option<OversizedFrame>,
 }
 
@@ -63,7 +63,7 @@ struct OversizedFrame {
 }
 
 impl OversizedFrame {
-    /// Keeps of the next part of the frame what belongs to its beginning.
+    /// Keeps the part of `part` that belongs to the first bytes of the frame.
     fn extend_prefix(&mut self, part: &[u8]) {
         let missing = OVERSIZED_PREFIX_BYTES.saturating_sub(self.prefix.len());
         self.prefix.extend_from_slice(part.get(..missing).unwrap_or(part));
@@ -75,21 +75,21 @@ impl OversizedFrame {
 }
 
 impl FrameReader {
-    /// Nothing has come yet.
+    /// Creates a reader at the start of a stream.
     #[must_use]
     pub fn new(framing: Framing) -> Self {
         Self { framing, chunk: Bytes::new(), partial: BytesMut::new(), skipping: None }
     }
 
-    /// Takes the next chunk. Everything that the last one completed must have been taken out before.
+    /// Adds a chunk. All frames of the previous chunk must have been read.
     pub fn push(&mut self, chunk: Bytes) {
         self.chunk = chunk;
     }
 
-    /// Returns the next frame, `None` when more bytes are needed.
+    /// Returns the next frame; `None` if more data is needed.
     ///
     /// # Errors
-    /// When what comes cannot be a frame.
+    /// When the stream is corrupt.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, InvalidFrameLength> {
         match self.framing {
             Framing::Lines => Ok(self.next_line()),
@@ -97,7 +97,7 @@ impl FrameReader {
         }
     }
 
-    /// Whether the stream may end here.
+    /// Returns whether the stream may end here, between two frames.
     #[must_use]
     pub fn is_at_frame_boundary(&self) -> bool {
         self.partial.is_empty() && self.chunk.is_empty() && self.skipping.is_none()
@@ -122,14 +122,14 @@ impl FrameReader {
                 skip.extend_prefix(&line);
                 return Some(skip.into_frame());
             }
-            // Blank lines are no events.
+            // Skip blank lines.
             if !line.trim_ascii().is_empty() {
                 return Some(Frame::Complete(line));
             }
         }
     }
 
-    /// Keeps the beginning of a line, or how long it is where that is already too much.
+    /// Buffers an incomplete line, or counts its length once it is oversized.
     fn buffer_partial_line(&mut self) {
         let chunk = std::mem::take(&mut self.chunk);
         let length = self.partial.len().saturating_add(chunk.len());
@@ -165,7 +165,7 @@ impl FrameReader {
             return Err(InvalidFrameLength(length));
         }
         if length > MAX_OBJECT_BYTES {
-            // Of the frame itself nothing is held yet.
+            // No byte of the frame itself has been consumed.
             self.consume(LENGTH_PREFIX_BYTES);
             self.skipping = Some(OversizedFrame { prefix: BytesMut::new(), remaining: length, length });
             return self.next_delimited();
@@ -182,7 +182,7 @@ impl FrameReader {
         Ok(Some(Frame::Complete(frame)))
     }
 
-    /// Whether `wanted` bytes are there, either all in the chunk or all in the partial frame.
+    /// Returns whether `wanted` bytes are available, all in the chunk or all in the partial frame.
     fn buffer_at_least(&mut self, wanted: usize) -> bool {
         if self.partial.is_empty() && self.chunk.len() >= wanted {
             return true;
@@ -193,7 +193,8 @@ impl FrameReader {
         self.partial.len() >= wanted
     }
 
-    /// The length that the next frame begins with; only after [`fill`](Self::fill) has found it.
+    /// Returns the length prefix. Call it only after [`buffer_at_least`](Self::buffer_at_least) returned true for its
+    /// size.
     fn peek_length(&self) -> usize {
         let bytes: &[u8] = if self.partial.is_empty() { &self.chunk } else { &self.partial };
         let length = bytes.first_chunk::<LENGTH_PREFIX_BYTES>().map_or(0, |prefix| u32::from_be_bytes(*prefix));
@@ -208,7 +209,7 @@ impl FrameReader {
         }
     }
 
-    /// The frame that ends with `end`.
+    /// Returns the frame that ends with `end`.
     fn complete_frame(&mut self, end: Bytes) -> Bytes {
         if self.partial.is_empty() {
             return end;

@@ -1,24 +1,39 @@
-//! Decides what to ask the API server for, and what its answers mean: the state machine of the informer.
+//! The informer's state machine: chooses the next request to the API server and interprets responses.
 //!
-//! It does no IO and reads no clock: [`Moment`]s come in with everything that happens. Its driver asks [`next`] what to
-//! send and when, tells it what comes back, and gives up on an answer at its [`deadline`]. What the cluster tells by
-//! that comes out of [`event`].
+//! Keeps the view of the pods of one scope current, as client-go's reflector does. Performs no I/O and reads no clock:
+//! the caller passes the time, as [`Elapsed`], with every call. The driver ([`pod_watch`](super::pod_watch)) repeats
+//! these steps:
+//!
+//! 1. [`next_request`] returns the request to send and the earliest time to send it. Report the outcome with
+//!    `on_request_sent` and `on_response_started`.
+//! 2. Pass what arrives to `on_list_item` and `on_page_end`, or to `on_watch_event` and `on_buffer_drained`.
+//! 3. Report the end of the response with `on_response_end`. When [`deadline`] passes, call `on_deadline` and, if that
+//!    returns false, end the response with [`ResponseEnd::TimedOut`].
+//! 4. After each call, drain [`poll_event`].
 //!
 //! ```text
-//!            WatchList (what is there, as events, then a bookmark)      broken twice or not known: LIST
-//!  Blank ──▶ LIST page ──▶ … ──▶ LIST page ──▶ Current ──▶ WATCH ──▶ events and bookmarks move the position on
-//!    ▲                                            │  ▲                 │
-//!    │  410, missing bookmarks, garbage, a server │  └─ CHECK ◀── a closed, broken or quiet connection: from the same
-//!    └──── that went back, or no way to watch ────┘               position, unless the server is behind it
+//!            WatchList (existing pods as events, then a bookmark)
+//!            or, if that is unsupported or has failed twice:
+//! NotListed ────────▶ LIST page ──▶ … ──▶ LIST page ────────▶ Synced ──▶ WATCH: events and bookmarks
+//!     ▲                                                        │  ▲         │    advance the resourceVersion
+//!     │                                                        │  └─ CHECK ◀┘    ended, broken or idle watch
+//!     └────────────────────────────────────────────────────────┘
+//!       410 Gone, undecodable data, a silent watch, or a server behind the known resourceVersion
 //! ```
 //!
-//! Whatever breaks, three things hold: the view is never taken for current while nobody keeps it up ([`PodEvent::Failed`]
-//! goes out, and the next event or list ends that); that is reported within [`flight::BLIND_LIMIT`]; and
-//! requests are paced ([`pace`]).
+//! CHECK lists one pod to read the server's current resourceVersion. A watch from a version that the server has not
+//! reached would stay silent, for example after etcd was restored from a backup.
 //!
-//! [`next`]: Informer::next
+//! Three invariants hold for any sequence of responses:
+//!
+//! - The view counts as current only while a watch keeps it current. [`PodEvent::WatchFailed`] marks it stale; the next
+//!   watch event or completed list ends that.
+//! - A stale view is reported within [`in_flight::STALE_LIMIT`].
+//! - Requests are rate limited, and delayed further after failures ([`backoff`]).
+//!
+//! [`next_request`]: Informer::next_request
 //! [`deadline`]: Informer::deadline
-//! [`event`]: Informer::event
+//! [`poll_event`]: Informer::poll_event
 
 mod backoff;
 mod in_flight;
@@ -40,87 +55,87 @@ use super::request::{PodRequest, ServerCapabilities};
 use super::wire::UndecodableObject;
 use super::{PodEvent, WatchFailure, WatchRestartCause};
 
-/// The time since the informer was made.
+/// Time since the informer was created.
 pub(super) type Elapsed = Duration;
 
-/// After the watch was interrupted for longer than this, nobody can say when its first events happened.
+/// Longest interruption of a watch after which the first events still count as observed when they happened.
 const MAX_SHORT_GAP: Duration = Duration::from_secs(5);
-/// What was missed comes within so long.
+/// Time after a long interruption during which watch events count as missed changes.
 const CATCH_UP_DURATION: Duration = Duration::from_secs(2);
-/// The server ends a watch after so many seconds, and up to as many more, so that not all watches end at once; as
-/// client-go does it (tools/cache/reflector.go, minWatchTimeout).
+/// Minimum `timeoutSeconds` of a watch; up to as many seconds are added at random so that watches do not end together,
+/// as in client-go (tools/cache/reflector.go, minWatchTimeout).
 const MIN_WATCH_SECONDS: u32 = 300;
-/// Pods in a page of a list: a page is held in memory.
+/// Pods per page of a list. A page is held in memory.
 const PAGE_SIZE: u32 = 100;
-/// A list that takes longer than the server remembers is tried with larger pages, up to this.
+/// Maximum page size. The page size doubles when a continue token expires before the list is complete.
 const MAX_PAGE_SIZE: u32 = 20 * PAGE_SIZE;
-/// So often one way of asking may fail before another is tried.
+/// Consecutive failures after which the informer falls back to another kind of request or encoding.
 const MAX_CONSECUTIVE_FAILURES: u32 = 2;
 
-/// How an answer ended.
+/// The end of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ResponseEnd {
-    /// As it should.
+    /// The body is complete.
     Complete,
-    /// The connection could not be made, or broke.
+    /// The connection could not be established, or broke.
     ConnectionError(String),
-    /// The credentials could not be had.
+    /// No credentials could be obtained.
     CredentialsError(String),
-    /// With an HTTP status that says no.
+    /// The server responded with an HTTP error status.
     ErrorStatus(ApiStatus),
-    /// With something that cannot be read.
+    /// The body could not be decoded.
     Undecodable(String),
-    /// A page was larger than may be held.
+    /// A page exceeded the size limit.
     PageTooLarge,
-    /// Not at all: the [deadline](Informer::deadline) has passed.
+    /// The [deadline](Informer::deadline) passed.
     TimedOut,
 }
 
-/// The state machine.
+/// The state machine of one scope. See the [module documentation](self).
 #[derive(Debug)]
 pub(super) struct Informer {
     progress: Progress,
-    /// The request under way.
+    /// The request in flight.
     in_flight: Option<RequestInFlight>,
-    /// Whether what is asked next continues what just went well.
+    /// Whether the next request continues a successful response, so that it is sent without delay.
     is_continuation: bool,
     backoff: Backoff,
     watch_list: WatchListSupport,
     page_size: u32,
     capabilities: ServerCapabilities,
-    /// When the watch was last known to be kept up.
+    /// When the view was last current; `None` before the first list.
     synced_at: Option<Elapsed>,
-    /// When the view was last known to be current, or last reported not to be.
+    /// When the view was last current, or last reported as stale.
     stale_since: Elapsed,
-    /// Whether the server has sent a bookmark since the last complete list, so that it will send more.
+    /// Whether the server has sent a bookmark since the last complete list. Then it sends one each minute.
     has_bookmarks: bool,
-    /// Whether the server has been found not to be behind the position, since the last watch ended.
+    /// Whether the server is known to have reached the synced resourceVersion since the last watch ended.
     is_version_checked: bool,
     events: VecDeque<PodEvent>,
 }
 
-/// What is known of the cluster.
+/// The progress of the initial list.
 #[derive(Debug)]
 enum Progress {
-    /// Nothing, or nothing that could be kept up.
+    /// Nothing usable: the next request lists all pods.
     NotListed,
-    /// Some pages of a list.
+    /// Some pages of a list have been received.
     Listing(PagedList),
-    /// Everything up to this.
+    /// Everything up to this resourceVersion is known.
     Synced(ResourceVersion),
 }
 
-/// Whether a watch can begin with what there is.
+/// The support of the server for an initial list as watch events (`sendInitialEvents`, KEP-3157).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WatchListSupport {
-    /// It failed so often since it last went well.
+    /// Not known to be unsupported. Counts consecutive failures.
     Usable { failures: u32 },
-    /// The server does not know it.
+    /// The server rejected such a request.
     Unsupported,
 }
 
 impl Informer {
-    /// An informer that knows nothing yet; `seed` is what its pauses are drawn from.
+    /// Creates an informer. `seed` seeds the jitter of its delays.
     pub(super) fn new(seed: u64) -> Self {
         Self {
             progress: Progress::NotListed,
@@ -138,24 +153,24 @@ impl Informer {
         }
     }
 
-    /// An informer that begins with a list in pages.
+    /// Creates an informer that lists in pages and never requests a WatchList.
     pub(super) fn with_paged_list(seed: u64) -> Self {
         Self { watch_list: WatchListSupport::Unsupported, ..Self::new(seed) }
     }
 
-    /// The same, asking for a shard only, until the server refuses.
+    /// Sends the shard selector with every request until the server rejects it.
     pub(super) fn with_server_sharding(mut self) -> Self {
         self.capabilities.server_sharding = true;
         self
     }
 
-    /// Returns what the cluster has told; call it after everything else, until it returns `None`.
+    /// Returns the next event. Call it after every other method until it returns `None`.
     #[must_use]
     pub(super) fn poll_event(&mut self) -> Option<PodEvent> {
         self.events.pop_front()
     }
 
-    /// Returns what to ask and not before when; there must be no request under way.
+    /// Returns the next request and the earliest time to send it. Call it only when no request is in flight.
     #[must_use]
     pub(super) fn next_request(&self) -> (Elapsed, PodRequest) {
         let at = if self.is_continuation { Elapsed::ZERO } else { self.backoff.next_request_at() };
@@ -171,25 +186,25 @@ impl Informer {
             Progress::Listing(listing) => {
                 PodRequest::List { limit: self.page_size, continue_token: listing.continue_token.clone() }
             }
-            // A watch from a version that the server has yet to reach says nothing until then.
+            // A watch from a version that the server has not reached stays silent.
             Progress::Synced(_) if !self.is_version_checked => PodRequest::VersionCheck,
             Progress::Synced(version) => PodRequest::Watch { resource_version: version.to_string() },
         };
         (at, ask)
     }
 
-    /// In which words to ask.
+    /// Returns what the server is known to support.
     pub(super) fn capabilities(&self) -> ServerCapabilities {
         self.capabilities
     }
 
-    /// After how many seconds the server is to end the next watch.
+    /// Returns the `timeoutSeconds` of the next watch: random, between 300 and 600.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 300 and 600")]
     pub(super) fn watch_timeout_seconds(&mut self) -> u32 {
         MIN_WATCH_SECONDS + (f64::from(MIN_WATCH_SECONDS) * self.backoff.random_fraction()) as u32
     }
 
-    /// Notes that the request of [`next`](Self::next) was sent.
+    /// Records that the request of [`next_request`](Self::next_request) was sent.
     pub(super) fn on_request_sent(&mut self, ask: &PodRequest, now: Elapsed) {
         let kind = match ask {
             PodRequest::WatchList => RequestKind::WatchList,
@@ -205,15 +220,15 @@ impl Informer {
         self.in_flight = Some(RequestInFlight::new(kind, now));
     }
 
-    /// Until when the answer must have gone on; `None` when nothing is under way.
+    /// Returns when to call [`on_deadline`](Self::on_deadline); `None` when no request is in flight.
     #[must_use]
     pub(super) fn deadline(&self) -> Option<Elapsed> {
         let flight = self.in_flight.as_ref()?;
         Some(flight.deadline(self.has_bookmarks).min(self.stale_since + STALE_LIMIT))
     }
 
-    /// Takes the news that the deadline has passed. Returns whether the answer is to be waited for all the same: it goes
-    /// on, and all that is wrong is that the view has been out of date for so long, which is reported.
+    /// Handles a passed deadline. Returns true if only the view was stale for too long, which it reports: keep reading
+    /// the response. Returns false if the request has timed out.
     pub(super) fn on_deadline(&mut self, now: Elapsed) -> bool {
         let goes_on = self.in_flight.as_ref().is_some_and(|flight| flight.deadline(self.has_bookmarks) > now);
         if goes_on {
@@ -222,7 +237,7 @@ impl Informer {
         goes_on
     }
 
-    /// Takes the beginning of an answer that says yes.
+    /// Records that a response with a success status started.
     pub(super) fn on_response_started(&mut self, now: Elapsed) {
         let Some(flight) = &mut self.in_flight else { return };
         flight.response_started_at = Some(now);
@@ -258,14 +273,14 @@ impl Informer {
         }
     }
 
-    /// Takes the news that a part of a page came.
+    /// Records that bytes of a page were received.
     pub(super) fn on_page_bytes(&mut self, now: Elapsed) {
         if let Some(flight) = &mut self.in_flight {
             flight.last_received_at = now;
         }
     }
 
-    /// Takes the news that everything of a watch that came was taken: whether a part of an event is left over.
+    /// Records that the receive buffer was drained, and whether it ends in an incomplete event.
     pub(super) fn on_buffer_drained(&mut self, part: bool, now: Elapsed) {
         if let Some(flight) = &mut self.in_flight {
             flight.partial_event_since = flight.partial_event_since.filter(|_| part).or_else(|| part.then_some(now));
@@ -283,7 +298,7 @@ impl Informer {
         self.events.push_back(pod.map_or_else(PodEvent::Undecodable, PodEvent::Listed));
     }
 
-    /// Takes the end of a page, after its pods.
+    /// Handles the end of a page, after its items.
     pub(super) fn on_page_end(&mut self, page: PageMetadata, now: Elapsed) {
         let Some(flight) = self.in_flight.take() else { return };
         if flight.kind == RequestKind::VersionCheck {
@@ -302,7 +317,7 @@ impl Informer {
                 );
                 return;
             };
-            // A server could go on for ever with empty pages.
+            // A server could send empty pages forever.
             self.is_continuation = page.item_count > 0 && listing.continues_immediately();
             self.progress = Progress::Listing(listing);
         } else if page.resource_version.is_empty() {
@@ -314,7 +329,7 @@ impl Informer {
             );
             self.progress = Progress::NotListed;
         } else {
-            // The next time there is something to be listed, the better way gets a chance.
+            // The next full list tries a WatchList once more.
             if let WatchListSupport::Usable { failures: failed } = &mut self.watch_list {
                 *failed = (*failed).min(MAX_CONSECUTIVE_FAILURES - 1);
             }
@@ -323,7 +338,7 @@ impl Informer {
         }
     }
 
-    /// Takes an event of a watch. Where it returns false, nothing that follows it is of use: drop the connection.
+    /// Handles a watch event. Returns false if the response is of no further use: drop the connection.
     pub(super) fn on_watch_event(&mut self, word: WatchEvent, now: Elapsed) -> bool {
         let Some(flight) = &mut self.in_flight else { return false };
         flight.last_received_at = now;
@@ -386,12 +401,12 @@ impl Informer {
         }
     }
 
-    /// Moves the position on. Where the server is behind it, begins anew and returns false.
+    /// Advances the known resourceVersion. Returns false after a failure: the server is behind it.
     fn advance_to(&mut self, version: String, now: Elapsed) -> bool {
         if let Some(flight) = &mut self.in_flight {
             flight.lacks_version = version.is_empty();
         }
-        // An object without one is none that etcd holds.
+        // Objects without a resourceVersion are not stored in etcd.
         if version.is_empty() {
             return true;
         }
@@ -405,7 +420,8 @@ impl Informer {
         true
     }
 
-    /// Whether a server that is at `version` has reached the position. Begins anew where it has not.
+    /// Checks that the server, which is at `version`, is not behind the known resourceVersion. Otherwise fails the
+    /// request, requires a new list and returns false.
     fn verify_not_behind(&mut self, version: &ResourceVersion, now: Elapsed) -> bool {
         let known = match &self.progress {
             Progress::Synced(known) if version.is_before(known) => known,
@@ -417,7 +433,7 @@ impl Informer {
         false
     }
 
-    /// Takes the end of a list of everything.
+    /// Completes a list of all pods.
     fn finish_list(&mut self, version: String, now: Elapsed) {
         self.progress = Progress::Synced(ResourceVersion::from(version));
         self.synced_at = Some(now);
@@ -427,7 +443,7 @@ impl Informer {
         self.events.push_back(PodEvent::ListCompleted);
     }
 
-    /// Ends what is under way, and returns it.
+    /// Clears the request in flight and returns it. Requires a new list if the last event had no resourceVersion.
     fn finish_request(&mut self) -> Option<RequestInFlight> {
         let flight = self.in_flight.take()?;
         self.is_version_checked = false;
@@ -437,27 +453,28 @@ impl Informer {
         Some(flight)
     }
 
-    /// Ends a watch that nothing is wrong with, to be resumed from its position.
+    /// Ends a watch without failure. The next one resumes from the known resourceVersion.
     fn end_watch(&mut self) {
         self.finish_request();
         self.events.push_back(PodEvent::WatchEnded);
     }
 
-    /// Reports that the view has been out of date for too long, though nothing has failed.
+    /// Reports that the view has been stale for too long although no request failed.
     fn report_stale(&mut self, now: Elapsed) {
         let error = format!("the view of the pods has not been complete and current for {} s", STALE_LIMIT.as_secs());
         self.report_failure(WatchRestartCause::Timeout, error, now);
     }
 
-    /// Reports a failure.
+    /// Emits a failure.
     fn report_failure(&mut self, cause: WatchRestartCause, error: String, now: Elapsed) {
         self.stale_since = now;
         self.events.push_back(PodEvent::WatchFailed(WatchFailure { cause, error }));
     }
 
-    /// Takes a fault: whatever was under way is over.
+    /// Ends the request in flight with a failure and schedules the next one. `retry_after` is the delay that the server
+    /// requested.
     fn fail(&mut self, cause: WatchRestartCause, error: String, wish: Option<Duration>, now: Elapsed) {
-        // Where nobody can be asked at all, the way of asking is not to blame.
+        // An unreachable server does not count against WatchList requests.
         let is_to_blame = |flight: &RequestInFlight| {
             flight.response_started_at.is_some()
                 || matches!(

@@ -1,8 +1,8 @@
-//! A pod as the API server shows it, of which no more is read than somebody wants.
+//! A pod object as received, decoded no further than needed.
 //!
-//! Nearly every pod of a cluster has its image, and nothing is to be learnt from it. In protobuf a glimpse, past the spec
-//! and most of the rest, tells that; the bytes of the pod stay in the part of the answer they came in. JSON has to be read
-//! to its end anyway.
+//! Nearly every pod of a cluster runs and needs no further decoding. In protobuf, a partial decode finds the identity
+//! of the pod and whether a container waits; the rest stays undecoded in the bytes of the response. JSON is always
+//! decoded in full.
 
 use bytes::Bytes;
 
@@ -12,18 +12,18 @@ use super::wire::{self, Pod, UndecodableObject, UndecodableReason};
 use image_pull_model::facts::{PodFacts, PodId, StateFacts};
 use image_pull_model::limits::{MAX_LABEL, MAX_NAME};
 
-/// A pod that was seen.
+/// A pod object, decoded in part or in full.
 #[derive(Debug, PartialEq)]
 pub enum PodObject {
-    /// All of it is read.
+    /// Facts that are already extracted.
     Facts(Box<PodFacts>),
-    /// All of it is decoded, as JSON has to be.
+    /// Fully decoded from JSON.
     Decoded(DecodedPod),
-    /// It was glimpsed only.
+    /// Partially decoded from protobuf.
     Partial(PartialPod),
 }
 
-/// A decoded pod.
+/// A fully decoded pod.
 #[derive(Debug, PartialEq)]
 pub struct DecodedPod {
     id: PodId,
@@ -31,7 +31,7 @@ pub struct DecodedPod {
     pod: Box<Pod>,
 }
 
-/// What a glimpse tells.
+/// The identity and wait state of a pod, and its undecoded bytes.
 #[derive(Debug, PartialEq)]
 pub struct PartialPod {
     id: PodId,
@@ -40,11 +40,12 @@ pub struct PartialPod {
 }
 
 impl PodObject {
-    /// Glimpses a pod in protobuf; returns its resourceVersion too, which is empty where it has none.
+    /// Decodes the identity and wait state of a pod in protobuf. Also returns its resourceVersion, empty if it has
+    /// none.
     ///
     /// # Errors
-    /// When it is no pod, or one that cannot be told from others. What is wrong with the rest of it comes out when it is
-    /// read.
+    /// When the object is not a pod, or has no name or uid. Errors in other fields appear in
+    /// [`into_facts`](Self::into_facts).
     pub(super) fn decode_partial(object: &Bytes) -> (String, Result<Self, UndecodableObject>) {
         match PodSummary::decode(object) {
             Ok(PodSummary { metadata, has_waiting_container: waits }) => {
@@ -61,10 +62,10 @@ impl PodObject {
         }
     }
 
-    /// Takes a pod that is decoded.
+    /// Wraps a decoded pod.
     ///
     /// # Errors
-    /// When it cannot be told from others.
+    /// When the pod has no name or uid.
     pub(super) fn from_pod(pod: Pod) -> Result<Self, UndecodableObject> {
         Ok(Self::Decoded(DecodedPod {
             id: pod.id()?,
@@ -73,7 +74,7 @@ impl PodObject {
         }))
     }
 
-    /// Which pod it is.
+    /// Returns the identity of the pod.
     #[must_use]
     pub fn id(&self) -> &PodId {
         match self {
@@ -83,7 +84,7 @@ impl PodObject {
         }
     }
 
-    /// Whether a container of it waits, be it for its image or for something else.
+    /// Returns whether any container waits, for its image or for another reason.
     #[must_use]
     pub fn has_waiting_container(&self) -> bool {
         match self {
@@ -95,10 +96,10 @@ impl PodObject {
         }
     }
 
-    /// Reads all that is known of the pod.
+    /// Decodes the rest of the pod.
     ///
     /// # Errors
-    /// When it is not what the API defines.
+    /// When the object violates the API.
     pub fn into_facts(self) -> Result<PodFacts, UndecodableObject> {
         match self {
             Self::Facts(pod) => Ok(*pod),
@@ -116,7 +117,7 @@ impl From<PodFacts> for PodObject {
     }
 }
 
-/// A pod, less what a glimpse passes over.
+/// The fields that a partial decode reads.
 #[derive(Debug, Default)]
 struct PodSummary {
     metadata: Option<SummaryMetadata>,
@@ -147,7 +148,7 @@ const STATE_FIELD: u32 = 2;
 /// `waiting` of a container's state.
 const WAITING_FIELD: u32 = 1;
 
-/// Whether a message has a field in a field in … of these numbers.
+/// Returns whether a message has a nested field at this path of field numbers.
 fn has_nested_field(message: &[u8], path: &[u32]) -> Result<bool, InvalidProtobuf> {
     let Some((wanted, path)) = path.split_first() else { return Ok(true) };
     for field in Fields::new(message) {

@@ -1,4 +1,4 @@
-//! Watches the pods of one scope: sends what the informer wants to know, and reads the answers to it.
+//! Watches the pods of one scope: sends the informer's requests and passes it the responses.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
@@ -23,48 +23,49 @@ use super::selection::{PodSelection, Shard};
 use super::{PodEvent, error_chain};
 use image_pull_model::facts::WatchScope;
 
-/// The most bytes of a page, unpacked: with the pages asked for, ten times what comes.
+/// Maximum size of a page, decompressed: ten times the usual size of the requested pages.
 const MAX_PAGE_BYTES: usize = 64 * 1024 * 1024;
-/// The most bytes of an error.
+/// Maximum size of an error body.
 const MAX_STATUS_BYTES: usize = 64 * 1024;
-/// A driver that waits for an answer wakes up this often, whether or not anything comes.
+/// Interval at which a watcher wakes up while it waits for data, to detect that the process was stopped.
 const WAKE_UP_INTERVAL: Duration = Duration::from_secs(5);
-/// One that wakes up later than this was not running.
+/// A wake-up that is later than this means that the process was stopped.
 const STALL_THRESHOLD: Duration = Duration::from_secs(5);
-/// Bytes that are decoded before other tasks have their turn: a few milliseconds' work.
+/// Bytes decoded before other tasks run: a few milliseconds of work.
 const YIELD_AFTER_BYTES: usize = 256 * 1024;
-/// An error that takes longer to come is told without its text.
+/// Maximum time for the body of an error. Without it, the error has no message.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What to watch.
+/// The pods to watch and how to reach them.
 #[derive(Clone)]
 pub struct PodSource {
-    /// The way to the cluster.
+    /// Connection to the API server.
     pub connection: Connection,
-    /// What of it.
+    /// A namespace, or the whole cluster.
     pub scope: WatchScope,
-    /// Which pods of it.
+    /// The pods of the scope.
     pub selection: PodSelection,
-    /// Whether the API server may compress lists, which saves bytes and costs time on both sides.
+    /// Whether the API server may compress lists. Saves bandwidth and costs CPU time on both sides.
     pub compress_lists: bool,
 }
 
-/// Everything that happens to the pods of `source`, for as long as somebody asks. It begins with all there are.
+/// Returns an endless stream of the events of `source`. It begins with a list of all pods.
 pub fn watch(source: PodSource) -> impl Stream<Item = PodEvent> {
     watch_with_seed(source, random_seed())
 }
 
-/// The same, with pauses drawn from `seed`, so that a test can be played again.
+/// Like [`watch`], with a seed for the jitter of retries, which makes tests reproducible.
 pub fn watch_with_seed(source: PodSource, seed: u64) -> impl Stream<Item = PodEvent> {
     events(source, Informer::new(seed))
 }
 
-/// The same, by means of the verb `list` alone until everything is listed once: for one look, which needs no other right.
+/// Like [`watch`], with a paged list first, which needs the verb `list` only. The caller stops at
+/// [`PodEvent::ListCompleted`].
 pub fn list(source: PodSource) -> impl Stream<Item = PodEvent> {
     events(source, Informer::with_paged_list(random_seed()))
 }
 
-/// No two processes pause alike.
+/// Returns a seed that differs between processes.
 fn random_seed() -> u64 {
     RandomState::new().hash_one(0)
 }
@@ -75,7 +76,7 @@ fn events(source: PodSource, informer: Informer) -> impl Stream<Item = PodEvent>
     let informer = if selection.shard.is_some() { informer.with_server_sharding() } else { informer };
     let shard_selector = selection.shard.map(Shard::shard_selector).unwrap_or_default();
     let target = RequestTarget { scope, field_selector, label_selector, shard_selector, compress_lists };
-    // It is moved for each event.
+    // Boxed because it moves with each event.
     let (began, url) = (Instant::now(), String::new());
     let driver = Box::new(PodWatcher {
         connection,
@@ -92,17 +93,17 @@ fn events(source: PodSource, informer: Informer) -> impl Stream<Item = PodEvent>
 
 struct PodWatcher {
     connection: Connection,
-    /// What was asked for last, without its query.
+    /// URL of the last request, without its query.
     url: String,
     target: RequestTarget,
     informer: Informer,
     started_at: Instant,
     response: Option<ResponseReader>,
-    /// Bytes decoded since other tasks had their turn.
+    /// Bytes decoded since other tasks last ran.
     bytes_since_yield: usize,
 }
 
-/// An answer that is being read.
+/// A response that is being read.
 struct ResponseReader {
     body: Body,
     encoding: Encoding,
@@ -111,7 +112,7 @@ struct ResponseReader {
 
 enum ReadState {
     Watch(FrameReader),
-    /// A page that is not complete yet.
+    /// A page that has not been received completely.
     Page(PageBuffer),
     /// The items of a complete page.
     Items(ListItems),
@@ -130,7 +131,7 @@ impl PodWatcher {
                 None => {}
             }
             self.response = match self.response.take() {
-                // Large, rare, and else a part of every future that reads.
+                // Boxed because it is large and rare and would enlarge every future that reads.
                 None => Box::pin(self.send_next_request()).await,
                 Some(answer) => self.read_response(answer).await,
             };
@@ -141,7 +142,7 @@ impl PodWatcher {
         self.started_at.elapsed()
     }
 
-    /// Sends the next request and returns its answer, if it is one to read.
+    /// Sends the next request. Returns the response if it has a success status.
     async fn send_next_request(&mut self) -> Option<ResponseReader> {
         let (at, ask) = self.informer.next_request();
         sleep_until(self.started_at + at).await;
@@ -178,9 +179,9 @@ impl PodWatcher {
         response
     }
 
-    /// Reads on, and returns the answer if more of it may come.
+    /// Reads the next part of the response. Returns the response unless it has ended.
     async fn read_response(&mut self, mut answer: ResponseReader) -> Option<ResponseReader> {
-        // Other tasks wait for the thread, and more may be here already than is read in a moment.
+        // All tasks share one thread, and much data may already be buffered.
         if self.bytes_since_yield > YIELD_AFTER_BYTES {
             self.bytes_since_yield = 0;
             yield_now().await;
@@ -190,7 +191,7 @@ impl PodWatcher {
             return Some(ResponseReader { state: ReadState::Items(items), ..answer });
         }
         let (before, deadline) = (self.now(), self.informer.deadline()?);
-        // A timeout does not fire while there is always more to read.
+        // `timeout_at` never fires while more data is ready.
         if before >= deadline && !self.informer.on_deadline(before) {
             self.informer.on_response_end(ResponseEnd::TimedOut, before);
             return None;
@@ -206,7 +207,7 @@ impl PodWatcher {
             Err(_) => ResponseEnd::TimedOut,
             Ok(Some(Err(error))) => ResponseEnd::ConnectionError(error_chain(&error)),
             Ok(Some(Ok(part))) => {
-                // Trailers say nothing.
+                // Ignore trailers.
                 let Ok(bytes) = part.into_data() else { return Some(answer) };
                 match self.process_chunk(&mut answer, bytes, now) {
                     Ok(true) => return Some(answer),
@@ -230,7 +231,7 @@ impl PodWatcher {
         None
     }
 
-    /// Takes a part of an answer. Returns whether more may come.
+    /// Passes a part of the response to the informer. Returns whether the response may continue.
     fn process_chunk(&mut self, answer: &mut ResponseReader, bytes: Bytes, now: Elapsed) -> Result<bool, ResponseEnd> {
         let frames = match &mut answer.state {
             ReadState::Page(collected) => {
@@ -259,7 +260,7 @@ impl PodWatcher {
         Ok(true)
     }
 
-    /// Takes the next item of a page, and returns the others if there are any.
+    /// Decodes the next item of a page. Returns the remaining items, if any.
     fn read_item(&mut self, mut items: ListItems) -> Option<ListItems> {
         let before = items.remaining_bytes();
         let read = items.next_pod();
@@ -280,7 +281,7 @@ impl PodWatcher {
     }
 }
 
-/// Sends a request and returns the response to it, if it says yes before `deadline`.
+/// Sends a request. Returns the response if its headers arrive before `deadline` with a success status.
 async fn send(client: &Client, request: Request<Body>, deadline: Instant) -> Result<Response<Body>, ResponseEnd> {
     let response = timeout_at(deadline, client.send(request)).await.map_err(|_| ResponseEnd::TimedOut)?;
     let response = response.map_err(|error| match client::credentials_error(&error) {
@@ -294,7 +295,7 @@ async fn send(client: &Client, request: Request<Body>, deadline: Instant) -> Res
     }
 }
 
-/// Makes an answer of a response that says yes.
+/// Prepares to read the body of a response with a success status.
 fn start_reading(ask: &PodRequest, response: Response<Body>) -> Result<ResponseReader, ResponseEnd> {
     let content_type = header_text(response.headers(), header::CONTENT_TYPE);
     let Some(encoding) = Encoding::from_content_type(content_type) else {
@@ -316,7 +317,7 @@ fn start_reading(ask: &PodRequest, response: Response<Body>) -> Result<ResponseR
     Ok(ResponseReader { body: response.into_body(), encoding, state: reading })
 }
 
-/// Reads an answer that says no.
+/// Reads a response with an error status.
 async fn read_error_status(response: Response<Body>) -> ApiStatus {
     let (head, body) = response.into_parts();
     let body = timeout(STATUS_TIMEOUT, Limited::new(body, MAX_STATUS_BYTES).collect()).await;
@@ -338,13 +339,13 @@ fn header_text(headers: &HeaderMap, name: header::HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// The parts of a page, unpacked.
+/// The received parts of a page, decompressed.
 enum PageBuffer {
     Plain(BytesMut),
     Gzip(Box<GzDecoder<BoundedBuffer>>),
 }
 
-/// What a page is unpacked into: never more than [`MAX_PAGE`], whatever a few bytes claim to be.
+/// A buffer of at most [`MAX_PAGE_BYTES`], which protects against decompression bombs.
 struct BoundedBuffer(BytesMut);
 
 impl Write for BoundedBuffer {

@@ -1,4 +1,4 @@
-//! Writes the requests that list and watch pods.
+//! Builds the HTTP requests that list and watch pods.
 
 use http::{HeaderValue, Request, header};
 use kube::client::Body;
@@ -6,47 +6,47 @@ use kube::client::Body;
 use super::codec::{JSON_MEDIA_TYPE, PROTOBUF_MEDIA_TYPE};
 use image_pull_model::facts::WatchScope;
 
-/// What to ask for.
+/// A request for pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PodRequest {
-    /// A watch that begins with all pods there are.
+    /// A watch that begins with all existing pods as events.
     WatchList,
-    /// A page of a list: the first one, or the one that `token` names.
+    /// A page of a list: the first one, or the one that `continue_token` names.
     List { limit: u32, continue_token: String },
-    /// The current resourceVersion: a list of one pod, which the server reads from etcd.
+    /// A list of one pod, which the server reads from etcd, for the current resourceVersion.
     VersionCheck,
-    /// What happened after `version`.
+    /// A watch of the changes after `resource_version`.
     Watch { resource_version: String },
 }
 
-/// What every request of one informer says.
+/// The parameters that all requests of one informer share.
 #[derive(Clone, Debug)]
 pub(super) struct RequestTarget {
     pub(super) scope: WatchScope,
-    /// Which pods, by their fields; all of them when empty.
+    /// The field selector; empty for all pods.
     pub(super) field_selector: String,
-    /// Which pods, by their labels; all of them when empty.
+    /// The label selector; empty for all pods.
     pub(super) label_selector: String,
-    /// Which shard, in the words of the API server; all of them when empty.
+    /// The shard selector; empty for all pods.
     pub(super) shard_selector: String,
-    /// Whether lists may come compressed.
+    /// Whether lists may be compressed.
     pub(super) compress_lists: bool,
 }
 
-/// What the server understands, as far as is known.
+/// The features that the server supports, as far as known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ServerCapabilities {
-    /// Answers in protobuf.
+    /// Protobuf responses.
     pub(super) protobuf: bool,
-    /// Questions for a shard.
+    /// Shard selectors (KEP-5866).
     pub(super) server_sharding: bool,
 }
 
-/// After how many seconds the server is to end a watch.
+/// The `timeoutSeconds` parameter of a watch.
 pub(super) type WatchSeconds = u32;
 
 impl PodRequest {
-    /// The request for this.
+    /// Builds the HTTP request.
     pub(super) fn to_http(
         &self,
         target: &RequestTarget,
@@ -54,7 +54,7 @@ impl PodRequest {
         watch_seconds: WatchSeconds,
     ) -> Result<Request<Body>, http::Error> {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        // Any pod will do for a check; a selector would have the server look for one that matches.
+        // A version check accepts any pod. A selector would make the server search for a match.
         let selects = !matches!(self, Self::VersionCheck);
         if selects && !target.field_selector.is_empty() {
             query.append_pair("fieldSelector", &target.field_selector);
@@ -78,7 +78,7 @@ impl PodRequest {
                 true
             }
             Self::WatchList => {
-                // With no version, what comes is no older than the moment of asking.
+                // Without a resourceVersion, the events are no older than the request.
                 query.append_pair("sendInitialEvents", "true").append_pair("resourceVersionMatch", "NotOlderThan");
                 false
             }
@@ -105,7 +105,8 @@ impl PodRequest {
         } else {
             JSON_MEDIA_TYPE.to_owned()
         };
-        // A compressed watch is held back until enough has come; from Kubernetes 1.37 on each event is compressed alone.
+        // A compressed watch is delayed until the compressor flushes. From Kubernetes 1.37, each event is compressed
+        // alone.
         let encoding = if is_list && target.compress_lists { "gzip" } else { "identity" };
         Request::get(format!("{path}?{}", query.finish()))
             .header(header::ACCEPT, accept)

@@ -1,36 +1,36 @@
-//! Says which pods of a scope are watched: by their fields and labels, which the API server goes by, and by shard.
+//! Selects the pods to watch: by field and label on the API server, and by shard.
 
 use std::ops::Range;
 use std::str::FromStr;
 
 use super::PodEvent;
 
-/// Finished pods start no container again, and their left-over statuses would look like failures.
+/// Finished pods start no containers, and their old statuses would look like failures.
 const UNFINISHED_PODS: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
-/// Which pods.
+/// The pods of a scope to watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodSelection {
-    /// Finished ones too.
+    /// Whether to include finished pods.
     pub include_finished: bool,
-    /// None of these namespaces.
+    /// Namespaces to exclude.
     pub excluded_namespaces: Vec<String>,
-    /// Those of this node only.
+    /// Only pods of this node.
     pub node_name: Option<String>,
-    /// Those that match this label selector; all where it is empty.
+    /// Label selector; empty for all pods.
     pub label_selector: String,
-    /// Those of this shard only.
+    /// Only pods of this shard.
     pub shard: Option<Shard>,
 }
 
-/// One of several exporters that share the pods.
+/// One of several exporters that share the pods of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     index: u32,
     total: u32,
 }
 
-/// Why there is no such shard.
+/// The index of a shard is not below their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("--shard is {index}, and of {total} shards (--total-shards) the last is {}", total.saturating_sub(1))]
 pub struct InvalidShard {
@@ -39,7 +39,7 @@ pub struct InvalidShard {
 }
 
 impl PodSelection {
-    /// The selector of fields for the API server; empty for all pods.
+    /// Returns the field selector; empty for all pods.
     pub(super) fn field_selector(&self) -> String {
         let mut terms = Vec::new();
         if !self.include_finished {
@@ -50,7 +50,7 @@ impl PodSelection {
         terms.join(",")
     }
 
-    /// What an event is to this selection, where the API server knows no shards.
+    /// Filters an event by shard, for API servers without server-side sharding.
     pub(super) fn filter_shard(&self, event: PodEvent) -> Option<PodEvent> {
         use PodEvent::{
             Applied, AppliedInitial, Deleted, ListCompleted, ListStarted, Listed, Progress, ResumedAfterGap, Synced,
@@ -59,7 +59,7 @@ impl PodSelection {
         let Some(shard) = self.shard else { return Some(event) };
         match &event {
             Listed(pod) | AppliedInitial(pod) if !shard.owns(&pod.id().uid) => None,
-            // Somebody else's, and yet a sign that the watch goes on.
+            // Events of other shards still show that the watch makes progress.
             Applied(pod) | Deleted(pod) if !shard.owns(&pod.id().uid) => Some(Progress),
             Listed(_)
             | AppliedInitial(_)
@@ -79,39 +79,39 @@ impl PodSelection {
 }
 
 impl Shard {
-    /// The shard with this index, from 0, of so many.
+    /// Creates the shard with a zero-based index.
     ///
     /// # Errors
-    /// When there are not so many.
+    /// When `index` is not below `total`.
     pub const fn new(index: u32, total: u32) -> Result<Self, InvalidShard> {
         if index < total { Ok(Self { index, total }) } else { Err(InvalidShard { index, total }) }
     }
 
-    /// Whether a pod belongs to it.
+    /// Returns whether a pod belongs to this shard.
     fn owns(self, uid: &str) -> bool {
         self.hash_range().contains(&u128::from(fnv1a(uid.as_bytes())))
     }
 
-    /// The hashes of its pods: of all there are, as large a part as that of any other.
+    /// Returns the hash range of this shard. All ranges have the same size.
     fn hash_range(self) -> Range<u128> {
         let begin = |index: u32| (u128::from(index) << 64).div_ceil(self.total.into());
         begin(self.index)..begin(self.index + 1)
     }
 
-    /// The same in the words of the API server (KEP-5866; ListOptions.shardSelector, v1.36). One that knows no shards passes
-    /// over it, and one that knows them hashes as [`fnv1a`] does (apimachinery, pkg/sharding/hash.go).
+    /// Returns the range as a shard selector (KEP-5866; ListOptions.shardSelector, v1.36). Servers without the feature
+    /// ignore it; others hash uids with [`fnv1a`] too (apimachinery, pkg/sharding/hash.go).
     pub(super) fn shard_selector(self) -> String {
         let Range { start, end } = self.hash_range();
         format!("shardRange(object.metadata.uid, '{start:#x}', '{end:#x}')")
     }
 }
 
-/// The 64-bit hash of Fowler, Noll and Vo: the same in every process.
+/// 64-bit FNV-1a. Hand-written in one line because std's hashers are not stable across versions.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// A name as Kubernetes has them, which is safe in a selector.
+/// A name that Kubernetes accepts, safe to use in a selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KubernetesName(String);
 
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_shard_selector_matches_the_api_servers_hash() {
-        // The test vectors of its authors (Fowler, Noll and Vo).
+        // The test vectors of the FNV authors.
         for (text, hash) in
             [("", 0xcbf2_9ce4_8422_2325), ("a", 0xaf63_dc4c_8601_ec8c), ("foobar", 0x8594_4171_f739_67e8)]
         {

@@ -1,10 +1,10 @@
-//! Holds the few fields of Kubernetes' objects that are used, as both of its encodings have them.
+//! The fields of Kubernetes objects that the exporter uses, for both encodings.
 //!
-//! One type serves JSON (serde) and protobuf (`protobuf`), so that a pod is the same whichever way it came. Its texts and
-//! lists are `bounded`, so that no pod costs more than a fixed amount of memory once it is decoded. Every field is
-//! optional, and null is the same as absent: an API server may leave out anything. What has the wrong type altogether does
-//! not decode, and whoever called counts it. The numbers are those of k8s.io/api/core/v1/generated.proto and
-//! k8s.io/apimachinery/pkg/apis/meta/v1/generated.proto; the test against the published messages holds them to it.
+//! One type serves JSON (serde) and protobuf (`protobuf`), so a pod decodes to the same value from either. Texts and
+//! lists are [`bounded`], which limits the memory of a decoded pod. Every field is optional, and null equals absent. An
+//! object with a field of the wrong type is undecodable; callers count it. Field numbers are those of
+//! k8s.io/api/core/v1/generated.proto and k8s.io/apimachinery/pkg/apis/meta/v1/generated.proto; a test compares them
+//! with the published messages.
 
 pub(super) mod bounded;
 pub(super) mod event_header;
@@ -25,44 +25,44 @@ use image_pull_model::limits::{
 };
 use protobuf::{Field, FieldValue, Fields, InvalidProtobuf, Message, message};
 
-/// Maximum length of the description of what is wrong with an object, which may quote the object.
+/// Maximum length of a decode error, which may quote the object.
 const MAX_REASON_BYTES: usize = 512;
 
-/// An object that cannot be read.
+/// An object that cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {problem}", display_name(.id))]
 pub struct UndecodableObject {
-    /// Which pod it is, as far as that could be read; empty where it could not.
+    /// The identity of the pod; fields that could not be decoded are empty.
     pub id: PodId,
-    /// What is wrong.
+    /// The reason.
     pub problem: UndecodableReason,
 }
 
-/// Why an object cannot be read.
+/// The reason that makes an object undecodable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UndecodableReason {
-    /// It is not what the API defines.
+    /// The object violates the API. Contains the decoder's error.
     #[error("{0}")]
     Malformed(String),
-    /// It cannot be told from other pods.
+    /// The object has no name or uid.
     #[error("metadata.name or metadata.uid is missing")]
     MissingIdentity,
-    /// It is larger than anything etcd takes.
+    /// The object exceeds the size limit of etcd.
     #[error("an object of {bytes} bytes")]
     TooLarge {
-        /// Its size, as far as it is known.
+        /// Its size in bytes.
         bytes: usize,
     },
 }
 
 impl UndecodableReason {
-    /// Describes an error of a decoder.
+    /// Wraps an error of a decoder.
     pub(super) fn malformed(error: &impl ToString) -> Self {
         Self::Malformed(truncate(&error.to_string(), MAX_REASON_BYTES).into_owned())
     }
 }
 
-/// The namespace and name of a pod for a person.
+/// Formats namespace and name for error messages.
 fn display_name(id: &PodId) -> String {
     match (id.namespace.as_str(), id.name.as_str()) {
         (_, "") => "a nameless object".to_owned(),
@@ -71,15 +71,15 @@ fn display_name(id: &PodId) -> String {
     }
 }
 
-/// Reads the facts out of a pod's JSON.
+/// Decodes a pod in JSON.
 ///
 /// # Errors
-/// When the text is no pod, or one that cannot be told from others.
+/// When the text is not a pod, or the pod has no name or uid.
 pub fn decode_json_pod(json: &[u8]) -> Result<PodFacts, UndecodableObject> {
     from_json_lossy::<Pod>(json).map_err(|error| malformed_json(json, &error))?.into_facts()
 }
 
-/// Reads JSON. Replaces invalid UTF-8, as Go's decoder does.
+/// Decodes JSON. Replaces invalid UTF-8, as Go's decoder does.
 pub(super) fn from_json_lossy<T: for<'a> Deserialize<'a>>(json: &[u8]) -> Result<T, serde_json::Error> {
     serde_json::from_slice(json).or_else(|error| match String::from_utf8_lossy(json) {
         std::borrow::Cow::Owned(text) => serde_json::from_str(&text),
@@ -87,12 +87,12 @@ pub(super) fn from_json_lossy<T: for<'a> Deserialize<'a>>(json: &[u8]) -> Result
     })
 }
 
-/// Says what is wrong with an object whose JSON is no pod.
+/// Returns the error for an object in JSON that is not a pod.
 fn malformed_json(json: &[u8], error: &serde_json::Error) -> UndecodableObject {
     UndecodableObject { id: EventHeader::from_json_object(json).id, problem: UndecodableReason::malformed(error) }
 }
 
-/// Says what is wrong with an object whose protobuf is no pod.
+/// Returns the error for an object in protobuf that is not a pod.
 pub(super) fn malformed_protobuf(object: &[u8], error: InvalidProtobuf) -> UndecodableObject {
     UndecodableObject {
         id: EventHeader::from_protobuf_object(object).id,
@@ -100,7 +100,7 @@ pub(super) fn malformed_protobuf(object: &[u8], error: InvalidProtobuf) -> Undec
     }
 }
 
-/// Reads null as the default, as the API server's own decoder does.
+/// Decodes null as the default value, as the API server does.
 pub(super) fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -141,10 +141,10 @@ message!(PodMetadata {
     13 => owner_references,
 });
 
-/// The label that a Deployment's ReplicaSets end their names with.
+/// The label with the suffix of a ReplicaSet's name that its Deployment appended.
 const TEMPLATE_HASH: &str = "pod-template-hash";
 
-/// The one label that is used.
+/// The only label that is decoded.
 #[derive(Debug, Default, PartialEq)]
 struct Labels {
     template_hash: BoundedText<MAX_LABEL>,
@@ -166,7 +166,7 @@ impl<'de> Deserialize<'de> for Labels {
     }
 }
 
-/// Reads an entry of a map of texts, and keeps its value if it has this key.
+/// Decodes an entry of a protobuf map and stores its value if the key matches.
 pub(super) fn read_map_value<const MAX: usize>(
     entry: FieldValue<'_>,
     wanted: &str,
@@ -179,7 +179,7 @@ pub(super) fn read_map_value<const MAX: usize>(
     Ok(())
 }
 
-/// Reads the value of this key out of a map of texts.
+/// Decodes the value of one key of a JSON object of strings.
 pub(super) fn deserialize_map_value<'de, D: Deserializer<'de>, const MAX: usize>(
     deserializer: D,
     wanted: &'static str,
@@ -211,7 +211,7 @@ pub(super) fn deserialize_map_value<'de, D: Deserializer<'de>, const MAX: usize>
     deserializer.deserialize_any(Entries(wanted))
 }
 
-/// Compares a key; nothing is copied to find out.
+/// Compares a key without copying it.
 struct KeyEquals(&'static str);
 
 impl<'de> DeserializeSeed<'de> for KeyEquals {
@@ -271,7 +271,7 @@ message!(PodSpec {
     34 => ephemeral_containers,
 });
 
-/// What is in it is none of our business.
+/// The name of a pull secret. Its content is never read.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct PullSecret {
@@ -294,7 +294,7 @@ message!(Container { 1 => name, 2 => image, 9 => volume_mounts, 14 => image_pull
 
 impl ListElement for Container {}
 
-/// A container that JSON writes like any other, and protobuf in a message of its own.
+/// An ephemeral container. JSON writes its fields inline, protobuf in a nested message.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(transparent)]
 struct EphemeralContainer {
@@ -337,7 +337,7 @@ impl Message for Volume {
     fn read_field(&mut self, number: u32, value: FieldValue<'_>) -> Result<(), InvalidProtobuf> {
         match number {
             1 => self.name.read(value),
-            // JSON writes the source beside the name, and protobuf in a message of its own.
+            // JSON writes the volume source inline, protobuf in a nested message.
             2 => match Fields::new(value.bytes()?).last_bytes(30)? {
                 Some(image) => self.image.read(FieldValue::Bytes(image)),
                 None => Ok(()),
@@ -384,7 +384,7 @@ message!(PodStatus {
     13 => ephemeral_container_statuses,
 });
 
-/// The conditions whose time is used.
+/// The conditions whose transition times are used.
 const CONDITIONS: [&str; 3] = ["PodScheduled", "PodReadyToStartContainers", "Initialized"];
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -428,7 +428,7 @@ struct ContainerState {
 }
 message!(ContainerState { 1 => waiting, 2 => running, 3 => terminated });
 
-/// Reason and message have the same limit: a free text that is in both shall stay the same in both.
+/// Reason and message have the same limit so that equal texts stay equal when truncated.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct Waiting {
@@ -452,8 +452,7 @@ struct Terminated {
 }
 message!(Terminated { 3 => reason, 6 => finished_at });
 
-/// An instant. Go's zero time, which protobuf writes as an empty message, and one that is none of ours to judge read as
-/// unknown.
+/// A point in time. Go's zero time, which protobuf encodes as an empty message, and unparseable times read as unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Time {
     seconds: i64,

@@ -1,7 +1,8 @@
-//! Writes log lines from a thread of its own, so that nothing waits for whoever reads them.
+//! Writes log lines on a separate thread, so that logging never blocks.
 //!
-//! A pipe that nobody reads is full after 64 KiB, and a write to it then waits for ever. So lines are queued, and dropped
-//! and counted when the queue is full.
+//! An unread pipe is full after 64 KiB and then blocks writers forever. Lines are therefore queued, and dropped and
+//! counted when the queue is full. Hand-written because tracing-appender bounds its queue by lines instead of bytes and
+//! cannot write a last line from a panic hook.
 
 use std::io::{self, Write};
 use std::mem;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Maximum size of the queue, in bytes; as much again may be on its way to the output.
+/// Capacity of the queue in bytes. The writing thread may hold as much again.
 const CAPACITY_BYTES: usize = 128 * 1024;
 
 /// A bounded queue of log lines.
@@ -29,8 +30,8 @@ struct QueueState {
 }
 
 impl LogQueue {
-    /// Starts the thread that writes to `out`. It calls `idle` after each successful write, and every `pause` while
-    /// there is nothing to write.
+    /// Starts the thread that writes to `out`. It calls `idle` after each successful write, and every `pause` while the
+    /// queue is empty.
     pub(super) fn start(
         self: &Arc<Self>,
         out: impl Write + Send + 'static,
@@ -78,20 +79,20 @@ impl LogQueue {
         self.changed.notify_all();
     }
 
-    /// Queues a line even when the queue is full: the last one of the process.
+    /// Queues the last line of the process, even if the queue is full.
     pub(super) fn push_final(&self, line: &[u8]) {
         self.lock().lines.extend_from_slice(line);
         self.changed.notify_all();
     }
 
-    /// Waits until everything is written, but no longer than `limit`.
+    /// Waits until all lines are written, for at most `limit`.
     pub(super) fn flush(&self, limit: Duration) {
         let is_busy = |state: &mut QueueState| state.is_writing || !state.lines.is_empty();
-        // What could not be written by then is lost with the process.
+        // Lines not written by then are lost.
         drop(self.changed.wait_timeout_while(self.lock(), limit, is_busy));
     }
 
-    /// Lines that were dropped so far.
+    /// Returns the number of lines dropped so far.
     pub(super) fn dropped(&self) -> u64 {
         self.lock().dropped
     }
@@ -101,7 +102,7 @@ impl LogQueue {
     }
 }
 
-/// Takes one line at a time, as the formatting layers write them.
+/// Receives one line per write from the formatting layers.
 #[derive(Clone, Debug)]
 pub(super) struct QueueWriter(pub(super) Arc<LogQueue>);
 
@@ -130,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    /// An output that takes what is written when it is told to, and shows it.
+    /// A writer that blocks until it is released and forwards what is written.
     struct GatedWriter {
         opened: Receiver<()>,
         written: Sender<Vec<u8>>,

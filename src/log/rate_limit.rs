@@ -1,7 +1,8 @@
-//! Limits how often log lines of one kind are written; the line of code that logs is the kind.
+//! Limits the rate of log lines per callsite.
 //!
-//! A cluster decides how many failures begin and end, so without a limit it decides how much is logged. What is left out
-//! is counted, and a summary a minute names it.
+//! The number of failures in a cluster would otherwise determine the log volume. Suppressed lines are counted, and a
+//! summary each minute names them. Hand-written because tracing-subscriber has no rate limit; a token bucket takes a
+//! few lines.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,17 +17,17 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// So many lines of a kind are written at once.
+/// Lines of a callsite that may be written at once.
 const BURST: u32 = 200;
-/// Another one may be written every so often.
+/// Interval at which a callsite regains one line.
 const REFILL_INTERVAL: Duration = Duration::from_millis(500);
-/// Maximum length of a kind's name in a summary, in bytes.
+/// Maximum length of a message in a summary, in bytes.
 const MAX_MESSAGE_BYTES: usize = 80;
 
-/// Counts lines by kind.
+/// Counts lines by callsite.
 #[derive(Debug, Default)]
 pub(super) struct RateLimiter {
-    /// By callsite, of which a program has as many as it was compiled with.
+    /// The number of callsites is fixed at compile time.
     callsites: Mutex<HashMap<Identifier, CallsiteState>>,
     suppressed: AtomicU64,
 }
@@ -34,9 +35,9 @@ pub(super) struct RateLimiter {
 #[derive(Debug)]
 struct CallsiteState {
     bucket: TokenBucket,
-    /// Lines left out since the last summary.
+    /// Lines suppressed since the last summary.
     suppressed: u64,
-    /// The message of the first of these.
+    /// Message of the first suppressed line.
     message: String,
 }
 
@@ -64,7 +65,7 @@ impl TokenBucket {
 }
 
 impl RateLimiter {
-    /// Logs how many lines of each kind were left out since the last summary.
+    /// Logs the number of lines suppressed since the last summary, by callsite.
     pub(super) fn summarize(&self) {
         let mut kinds = self.callsites.lock().unwrap_or_else(PoisonError::into_inner);
         let left_out = kinds.values_mut().filter(|kind| kind.suppressed > 0);
@@ -76,7 +77,7 @@ impl RateLimiter {
         }
     }
 
-    /// Lines left out so far.
+    /// Returns the number of lines suppressed so far.
     pub(super) fn suppressed(&self) -> u64 {
         self.suppressed.load(Ordering::Relaxed)
     }
@@ -99,7 +100,7 @@ impl RateLimiter {
 
 impl<S: Subscriber> Layer<S> for &'static RateLimiter {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
-        // Whoever asks for more than that wants all of it.
+        // Debug and trace lines are enabled on purpose and not limited.
         if *event.metadata().level() > Level::INFO {
             return true;
         }
@@ -115,7 +116,7 @@ fn message_of(event: &Event<'_>) -> String {
     message
 }
 
-/// Keeps the field `message`.
+/// Extracts the field `message`.
 struct MessageVisitor(String);
 
 impl Visit for MessageVisitor {
@@ -147,7 +148,7 @@ mod tests {
         assert_eq!(taken(&mut bucket, 86_400_000), 200);
     }
 
-    /// What passes the limiter, by message and the field `lines`.
+    /// Counts the lines that pass the limiter, by message.
     #[derive(Default)]
     struct Passed(Mutex<HashMap<String, u64>>);
 
@@ -175,7 +176,7 @@ mod tests {
         });
         let passed = passed.0.lock().unwrap();
         let flood = passed["a flood"];
-        // As slow as the machine may be: two more a second.
+        // A slow machine allows two more lines a second.
         assert!((200..1000).contains(&flood), "{flood}");
         assert_eq!(limiter.suppressed(), 10_000 - flood);
         assert_eq!((passed["a fault"], passed["wanted"]), (1, 10_000));

@@ -1,4 +1,4 @@
-//! Reads everything that a client is made of, at one instant: what it names in files becomes part of it.
+//! Reads the complete configuration of a client, including the files it refers to.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,7 +12,7 @@ use kube::config::{AuthInfo, ExecInteractiveMode, KubeConfigOptions, Kubeconfig}
 
 use super::{ClientError, ClusterConfig};
 
-/// Where the configuration is read from, again and again.
+/// The source of the configuration, for the first read and all reloads.
 #[derive(Debug)]
 pub(super) enum ConfigSource {
     ServiceAccount,
@@ -20,8 +20,8 @@ pub(super) enum ConfigSource {
 }
 
 impl ConfigSource {
-    /// Finds where there is a configuration. It stays there: a service account that is away for a moment must not make a
-    /// kubeconfig of another cluster count.
+    /// Detects the source once. A service account that is unreadable for a moment must not switch to the kubeconfig of
+    /// another cluster.
     pub(super) fn detect(place: &ClusterConfig) -> Self {
         let is_default = place.kubeconfig.is_none() && place.context.is_none();
         if is_default && Config::incluster().is_ok() { Self::ServiceAccount } else { Self::Kubeconfig(place.clone()) }
@@ -35,7 +35,7 @@ impl ConfigSource {
             }
             Self::Kubeconfig(place) => read_kubeconfig(place).await?,
         };
-        // It has been read just now, and kube would take a new one without trying it.
+        // Already read. kube would reload it without a check.
         config.root_cert_file = None;
         inline_files(&mut config.auth_info)?;
         Ok(config)
@@ -54,8 +54,8 @@ async fn read_kubeconfig(ClusterConfig { kubeconfig, context }: &ClusterConfig) 
     config.map_err(ClientError::Kubeconfig)
 }
 
-/// Replaces the names of files by what is in them, as far as kube would read them. Keeps credential plugins from talking
-/// to anybody where nobody sits at a terminal: what they say is a part of the error then.
+/// Replaces file references by the content of the files, as kube would. Disables prompts of credential plugins without
+/// a terminal, so that their output becomes part of the error.
 fn inline_files(auth: &mut AuthInfo) -> Result<(), ClientError> {
     if auth.token.is_none()
         && let Some(path) = auth.token_file.take().map(PathBuf::from)
@@ -88,9 +88,9 @@ fn read_file(path: &Path) -> Result<Vec<u8>, ClientError> {
     fs::read(path).map_err(|error| ClientError::File(path.to_owned(), error))
 }
 
-/// Tells one configuration from another.
+/// Returns a hash that changes with the configuration.
 pub(super) fn fingerprint(config: &Config) -> u64 {
-    // By way of a value, whose maps are sorted.
+    // The maps of a JSON value are sorted.
     let auth = serde_json::to_value(&config.auth_info).unwrap_or_default();
     let mut hasher = DefaultHasher::new();
     auth.to_string().hash(&mut hasher);

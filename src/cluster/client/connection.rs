@@ -1,4 +1,7 @@
-//! Keeps a client, and replaces it when the files that it was made of have changed and another one works.
+//! A client that is replaced when its configuration files have changed and the new configuration works.
+//!
+//! Hand-written because kube reloads tokens and root certificates only, not client certificates or a changed
+//! kubeconfig, and does not check new ones before it uses them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,22 +18,23 @@ use super::config::{ConfigSource, fingerprint};
 use super::{CLIENT_TIMEOUT, ClientError, ClusterConfig, build_client, describe_error};
 use crate::clock::Clock;
 
-/// Time between two looks at the files while requests succeed. After a failure they are looked at before the next one.
+/// Interval of the checks for changed files while requests succeed. A failed request triggers a check before the next
+/// one.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
-/// A client certificate from a credential plugin is replaced so many milliseconds before it expires.
+/// A client certificate from a credential plugin is renewed this long before it expires.
 const RENEW_BEFORE_EXPIRY_MILLIS: i64 = 60_000;
 
-/// A way to the API server that outlives the certificates and tokens it began with. Clones share one client.
+/// A connection to the API server that survives rotated certificates and tokens. Clones share one client.
 #[derive(Clone)]
 pub struct Connection(Arc<SharedConnection>);
 
 struct SharedConnection {
-    /// Where the configuration is read from; `None` where it never changes.
+    /// Source of the configuration; `None` if it never changes.
     source: Option<ConfigSource>,
     state: Mutex<ConnectionState>,
-    /// Whether a request failed since the files were looked at.
+    /// Whether a request has failed since the last check.
     check_requested: AtomicBool,
-    /// Whether the API server has said 401 since then.
+    /// Whether a request was rejected with 401 since the last check.
     is_unauthorized: AtomicBool,
 }
 
@@ -38,16 +42,16 @@ struct ConnectionState {
     current: CurrentClient,
     fingerprint: u64,
     checked_at: Instant,
-    /// The last problem that was logged.
+    /// The last logged error, to log each once.
     last_logged_error: String,
 }
 
 /// The client in use.
 #[derive(Clone)]
 pub struct CurrentClient {
-    /// The client.
+    /// Client of the API server.
     pub client: Client,
-    /// The URL of the API server, without a slash at its end; empty where nobody knows.
+    /// URL of the API server without trailing slash; empty if unknown.
     pub url: String,
 }
 
@@ -58,7 +62,7 @@ impl From<Client> for Connection {
 }
 
 impl Connection {
-    /// Makes the first client for the cluster at `place`.
+    /// Creates the first client.
     pub(super) async fn open(place: &ClusterConfig) -> Result<Self, ClientError> {
         let origin = ConfigSource::detect(place);
         let config = origin.read().await?;
@@ -78,10 +82,10 @@ impl Connection {
         }))
     }
 
-    /// Returns the client to send a request with: the present one until another works.
+    /// Returns the client for the next request. Reloads changed configuration files first, if a check is due.
     ///
     /// # Errors
-    /// When the credentials of the present one are known to be of no use, and no others can be had.
+    /// When the current credentials are rejected or expired and no others are available.
     pub async fn current(&self) -> Result<CurrentClient, ClientError> {
         let SharedConnection { source: origin, state, check_requested: is_doubted, is_unauthorized: is_rejected } =
             &*self.0;
@@ -108,20 +112,20 @@ impl Connection {
         Ok(state.current.clone())
     }
 
-    /// Takes the news that a request failed, perhaps because the files have changed.
+    /// Triggers a check for changed files before the next request.
     pub fn on_request_failed(&self) {
         self.0.check_requested.store(true, Ordering::Relaxed);
     }
 
-    /// Takes the news that the API server does not accept the credentials.
+    /// Records that the API server rejected the credentials with 401.
     pub(in crate::cluster) fn on_unauthorized(&self) {
         self.0.is_unauthorized.store(true, Ordering::Relaxed);
     }
 }
 
 impl ConnectionState {
-    /// Reads the configuration again and replaces the client if it is another one and works. Where the credentials are of
-    /// no use, a plugin is asked for others.
+    /// Reads the configuration and replaces the client if it has changed and works. With `is_useless` credentials, runs
+    /// the credential plugin again.
     async fn reload(&mut self, origin: &ConfigSource, is_useless: bool) -> Result<(), ClientError> {
         let config = origin.read().await?;
         let fingerprint = fingerprint(&config);
@@ -149,7 +153,7 @@ impl CurrentClient {
             .is_some_and(|until| until.as_millisecond() < now.saturating_add(RENEW_BEFORE_EXPIRY_MILLIS))
     }
 
-    /// Sends a request that everybody may send, and any response but 401 to which is a good one.
+    /// Sends a request that needs no permission. Any response except 401 shows that the client works.
     async fn verify(&self) -> Result<(), ClientError> {
         let request = Request::get("/version")
             .body(Body::empty())

@@ -1,4 +1,4 @@
-//! Says what is wrong where credentials cannot be had, and gives none away.
+//! Describes credential errors without revealing credentials.
 
 use std::error::Error;
 
@@ -7,10 +7,10 @@ use kube::client::AuthError;
 use super::super::error_chain;
 use image_pull_model::redact::redact;
 
-/// How much of what a plugin says is quoted.
+/// Maximum length of quoted output of a credential plugin.
 const MAX_QUOTED_BYTES: usize = 512;
 
-/// What is wrong with the credentials, if that is why a request failed.
+/// Returns the description of the credential error that made a request fail, if that is the reason.
 pub(in crate::cluster) fn credentials_error(error: &kube::Error) -> Option<String> {
     let mut next: Option<&(dyn Error + 'static)> = match error {
         kube::Error::Auth(error) => Some(error),
@@ -28,7 +28,7 @@ pub(in crate::cluster) fn credentials_error(error: &kube::Error) -> Option<Strin
 
 fn describe_auth_error(problem: &AuthError) -> String {
     match problem {
-        // Credentials come out of its standard output, and its arguments and environment may hold some.
+        // Quote standard error only: standard output, arguments and environment may contain credentials.
         AuthError::AuthExecRun { out, .. } => {
             let said = String::from_utf8_lossy(&out.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
             let said = redact(&said);

@@ -1,4 +1,6 @@
-//! Reads a list item by item, so that one decoded item at a time is held, however many a page has.
+//! Decodes a list item by item, so that only one decoded item is in memory.
+//!
+//! Hand-written because serde_json can stream the items of a list only into a visitor, which cannot yield between them.
 
 use std::ops::Range;
 
@@ -12,7 +14,7 @@ use crate::cluster::pod_object::PodObject;
 use crate::cluster::wire::protobuf::{FieldValue, Fields, Message};
 use crate::cluster::wire::{self, Pod, UndecodableObject};
 
-/// The pods of a page, in order.
+/// The pods of a page.
 #[derive(Debug)]
 pub struct ListItems {
     rest: RemainingItems,
@@ -22,7 +24,7 @@ pub struct ListItems {
 #[derive(Debug)]
 enum RemainingItems {
     Json(JsonItems<Bytes>),
-    /// The fields of the list that are not read yet.
+    /// The fields that have not been decoded.
     Protobuf(Bytes),
 }
 
@@ -35,10 +37,10 @@ impl ListItems {
         Self { rest: RemainingItems::Protobuf(list), page: PageMetadata::default() }
     }
 
-    /// Reads the next pod; `None` after the last.
+    /// Decodes the next pod; `None` after the last one.
     ///
     /// # Errors
-    /// When what follows is no item.
+    /// When the list is malformed.
     pub fn next_pod(&mut self) -> Result<Option<Result<PodObject, UndecodableObject>>, DecodeError> {
         let pod = match &mut self.rest {
             RemainingItems::Json(items) => items.next_pod().map_err(decode_error)?,
@@ -48,7 +50,7 @@ impl ListItems {
         Ok(pod)
     }
 
-    /// The bytes that are not read yet.
+    /// Returns the number of bytes that have not been decoded.
     pub fn remaining_bytes(&self) -> usize {
         match &self.rest {
             RemainingItems::Json(items) => items.text.len().saturating_sub(items.offset),
@@ -56,10 +58,10 @@ impl ListItems {
         }
     }
 
-    /// Returns what the page says about itself, after its last pod.
+    /// Returns the metadata of the page. Call it after the last pod.
     ///
     /// # Errors
-    /// When its token is longer than any is.
+    /// When the continue token exceeds its size limit.
     pub fn into_page_metadata(mut self) -> Result<PageMetadata, DecodeError> {
         if let RemainingItems::Json(items) = self.rest {
             set_metadata(&mut self.page, items.metadata)?;
@@ -97,11 +99,11 @@ fn next_protobuf(
     Ok(None)
 }
 
-/// The items of a list in JSON, one after the other: a cursor over the text.
+/// A cursor over the items of a list in JSON.
 #[derive(Debug)]
 pub struct JsonItems<B> {
     text: B,
-    /// Up to where it is read.
+    /// Position of the cursor in `text`.
     offset: usize,
     position: ListPosition,
     metadata: ListMeta,
@@ -109,18 +111,18 @@ pub struct JsonItems<B> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ListPosition {
-    /// Before the list's first key.
+    /// Before the first key of the list.
     Start,
-    /// Before an item, or the end of the items.
+    /// Before an item or the end of the items.
     Items { is_first: bool },
-    /// Behind the value of a key.
+    /// After the value of a key.
     Members,
-    /// Behind the list.
+    /// After the list.
     End,
 }
 
 impl<B: AsRef<[u8]>> JsonItems<B> {
-    /// The items of the list that `text` is.
+    /// Creates a cursor at the start of a list.
     pub fn new(text: B) -> Self {
         Self { text, offset: 0, position: ListPosition::Start, metadata: ListMeta::default() }
     }
@@ -130,7 +132,7 @@ impl<B: AsRef<[u8]>> JsonItems<B> {
             return Ok(None);
         }
         let begin = self.offset;
-        // One pass, and more only where an item is broken.
+        // Decodable items need one pass, others a second one for the error.
         if let Ok(pod) = self.read_value::<Pod>() {
             return Ok(Some(PodObject::from_pod(pod)));
         }
@@ -140,15 +142,15 @@ impl<B: AsRef<[u8]>> JsonItems<B> {
         Ok(Some(wire::decode_json_pod(item).map(PodObject::from)))
     }
 
-    /// Returns the place of the next item in the text; `None` after the last.
+    /// Returns the byte range of the next item; `None` after the last one.
     ///
     /// # Errors
-    /// When the text is no list in JSON.
+    /// When the text is not a list in JSON.
     pub fn next_item(&mut self) -> Result<Option<Range<usize>>, serde_json::Error> {
         if self.find_item()? { self.skip_value().map(Some) } else { Ok(None) }
     }
 
-    /// Goes to the beginning of the next item. Returns whether there is one.
+    /// Moves to the next item. Returns whether there is one.
     fn find_item(&mut self) -> Result<bool, serde_json::Error> {
         loop {
             match self.position {
@@ -181,14 +183,14 @@ impl<B: AsRef<[u8]>> JsonItems<B> {
         }
     }
 
-    /// Reads a key and its value, of the items only the beginning.
+    /// Reads a key and its value; of `items` only the opening bracket.
     fn read_member(&mut self) -> Result<(), serde_json::Error> {
         let key: wire::bounded::BoundedText<64> = self.read_value()?;
         self.expect(b':')?;
         self.position = ListPosition::Members;
         match key.as_str() {
             "items" if self.consume_if_next(b'[') => self.position = ListPosition::Items { is_first: true },
-            // Go writes an empty list as null.
+            // Go encodes an empty list as null.
             "items" => self.read_value::<()>()?,
             "metadata" => self.metadata = self.read_value::<Option<ListMeta>>()?.unwrap_or_default(),
             _ => {
@@ -198,14 +200,14 @@ impl<B: AsRef<[u8]>> JsonItems<B> {
         Ok(())
     }
 
-    /// Takes the end of the list; nothing may follow it.
+    /// Checks that only whitespace follows the list.
     fn expect_end(&mut self) -> Result<(), serde_json::Error> {
         self.position = ListPosition::End;
         self.skip_whitespace();
         if self.offset < self.text.as_ref().len() { Err(invalid_json("characters after the list")) } else { Ok(()) }
     }
 
-    /// Reads the value that begins here.
+    /// Decodes the value at the cursor.
     fn read_value<T: for<'a> Deserialize<'a>>(&mut self) -> Result<T, serde_json::Error> {
         let rest = self.text.as_ref().get(self.offset..).unwrap_or_default();
         let mut values = serde_json::Deserializer::from_slice(rest).into_iter();
@@ -214,7 +216,7 @@ impl<B: AsRef<[u8]>> JsonItems<B> {
         Ok(value)
     }
 
-    /// Passes over the value that begins here, and returns its place. What is in it need not be UTF-8.
+    /// Skips the value at the cursor and returns its byte range. Accepts invalid UTF-8.
     fn skip_value(&mut self) -> Result<Range<usize>, serde_json::Error> {
         self.skip_whitespace();
         let begin = self.offset;
@@ -227,7 +229,7 @@ impl<B: AsRef<[u8]>> JsonItems<B> {
         self.offset += rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
     }
 
-    /// Takes this character if it is next.
+    /// Consumes this character if it is next.
     fn consume_if_next(&mut self, character: u8) -> bool {
         self.skip_whitespace();
         let is_next = self.text.as_ref().get(self.offset) == Some(&character);

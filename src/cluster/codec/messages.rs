@@ -1,4 +1,4 @@
-//! The messages of a list or a watch that are no pods.
+//! The messages of lists and watches other than pods.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use image_pull_model::limits::{MAX_LABEL, MAX_MESSAGE};
 
 /// The annotation of the bookmark that ends the initial events of a watch (KEP-3157).
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
-/// Maximum length of the token of a page: it encodes a key of etcd and goes into a URL.
+/// Maximum length of a continue token. It encodes a key of etcd and becomes part of a URL.
 pub(super) const MAX_CONTINUE_TOKEN_BYTES: usize = 8192;
 
-/// What a list says about itself.
+/// `metav1.ListMeta`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ListMeta {
@@ -24,7 +24,7 @@ pub(super) struct ListMeta {
 }
 message!(ListMeta { 2 => resource_version, 3 => r#continue });
 
-/// The object of a bookmark: an empty pod.
+/// The object of a bookmark event: a pod with metadata only.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Bookmark {
@@ -40,7 +40,7 @@ struct BookmarkMetadata {
 }
 message!(BookmarkMetadata { 6 => resource_version, 12 => annotations });
 
-/// The one annotation that is used.
+/// The only annotation that is decoded.
 #[derive(Debug, Default)]
 struct Annotations {
     initial_events_end: BoundedText<MAX_LABEL>,

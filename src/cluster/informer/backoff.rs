@@ -1,27 +1,30 @@
-//! Says how soon to ask again: never fast, and slower the longer the same thing goes wrong.
+//! Request rate limit and exponential back-off.
+//!
+//! Hand-written because no retry library combines a request rate with per-cause counters that only progress resets,
+//! without doing I/O or reading a clock.
 
 use std::time::Duration;
 
 use super::Elapsed;
 use crate::cluster::WatchRestartCause;
 
-/// Average time between two requests, save those that continue what just went well. One request may come early, since a
-/// watch that is resumed takes two.
+/// Average time between requests, except those that continue a successful response. One request may be sent early,
+/// since resuming a watch takes two.
 pub(in crate::cluster) const REQUEST_INTERVAL: Duration = Duration::from_secs(1);
-/// The longest pause after a first fault of a kind; it doubles with each further one.
+/// Maximum delay after the first failure of a cause. Doubles with each further failure.
 const INITIAL_BACKOFF: Duration = Duration::from_secs(1);
-/// The longest pause of all, unless the server asks for more.
+/// Maximum delay, unless the server requests more.
 pub(in crate::cluster) const MAX_BACKOFF: Duration = Duration::from_secs(30);
-/// A server that asks for more than this is not listened to.
+/// Maximum honored `Retry-After`.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// Full-jitter exponential back-off, for each kind of fault its own.
+/// Full-jitter exponential back-off, counted per cause.
 #[derive(Debug)]
 pub(super) struct Backoff {
-    /// How often each kind has happened since the last progress.
+    /// Failures of each cause since the last progress.
     failures: [u32; WatchRestartCause::ALL.len()],
     not_before: Elapsed,
-    /// Up to when the requests so far use the rate up.
+    /// Until when the requests sent so far use up the rate.
     rate_used_until: Elapsed,
     rng_state: u64,
 }
@@ -36,7 +39,7 @@ impl Backoff {
         }
     }
 
-    /// Takes a fault; the server may have said for how long it wants to be left alone.
+    /// Schedules the next request after a failure. `retry_after` is the delay that the server requested.
     pub(super) fn record_failure(&mut self, cause: WatchRestartCause, wish: Option<Duration>, now: Elapsed) {
         let Some(count) = self.failures.get_mut(cause as usize) else { return };
         let longest = INITIAL_BACKOFF.saturating_mul(2_u32.saturating_pow(*count)).min(MAX_BACKOFF);
@@ -45,28 +48,28 @@ impl Backoff {
         self.not_before = now + pause;
     }
 
-    /// How often this has happened since the last progress.
+    /// Returns the number of failures of this cause since the last progress.
     pub(super) fn consecutive_failures(&self, cause: WatchRestartCause) -> u32 {
         self.failures.get(cause as usize).copied().unwrap_or(0)
     }
 
-    /// Forgets what went wrong: the watch has moved on.
+    /// Resets all failure counts after progress.
     pub(super) fn reset(&mut self) {
         self.failures = [0; WatchRestartCause::ALL.len()];
     }
 
-    /// When to ask next, if what is to be asked does not continue what just went well.
+    /// Returns the earliest time of the next request, unless that continues a successful response.
     pub(super) fn next_request_at(&self) -> Elapsed {
         self.not_before.max(self.rate_used_until.saturating_sub(REQUEST_INTERVAL))
     }
 
-    /// Notes that a request was sent.
+    /// Records that a request was sent.
     pub(super) fn record_request(&mut self, now: Elapsed) {
-        // Those that continue what went well are not to be waited for afterwards.
+        // Continuation requests do not delay later ones.
         self.rate_used_until = (self.rate_used_until.max(now) + REQUEST_INTERVAL).min(now + 2 * REQUEST_INTERVAL);
     }
 
-    /// A number between 0 and 1, by splitmix64.
+    /// Returns a random number between 0 and 1 (splitmix64).
     pub(super) fn random_fraction(&mut self) -> f64 {
         self.rng_state = self.rng_state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.rng_state;

@@ -1,51 +1,52 @@
-//! Holds what is known of a request under way, and how long its answer may take.
+//! The state of the request in flight, and its timeouts.
 
 use std::time::Duration;
 
 use super::Elapsed;
 
-/// A server that has not begun to answer by then will not.
+/// Maximum time from the request to the response headers.
 pub(super) const RESPONSE_START_TIMEOUT: Duration = Duration::from_secs(30);
-/// For so long a list may stand still.
+/// Maximum time without data in a list.
 pub(super) const LIST_STALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// For so long one page may take.
+/// Maximum time from response headers to the end of a page.
 pub(super) const PAGE_TIMEOUT: Duration = Duration::from_secs(100);
-/// For so long the initial events of a watch may take.
+/// Maximum time from response headers to the end of the initial events of a WatchList.
 pub(super) const INITIAL_EVENTS_TIMEOUT: Duration = Duration::from_secs(600);
-/// Maximum silence of a watch that sends bookmarks: they come every minute (cacher.go, bookmarkFrequency).
+/// Maximum time without data in a watch that sends bookmarks, which come each minute (cacher.go, bookmarkFrequency).
 pub(super) const BOOKMARK_TIMEOUT: Duration = Duration::from_secs(90);
-/// Maximum silence of a watch that has sent no bookmark yet, after which it is renewed from its position. An API server
-/// without watch cache sends none, so silence alone is no fault; an unanswered renewal is.
+/// Maximum time without data in a watch that has sent no bookmark yet. It is then renewed from its resourceVersion: an
+/// API server without watch cache sends no bookmarks, so silence is not a failure.
 pub(super) const QUIET_WATCH_LIMIT: Duration = Duration::from_secs(75);
-/// Minimum life of a watch that ends without an event and is no fault: some proxies cut what is idle for a minute.
+/// Minimum duration of a watch that may end without an event and without failure: some proxies close connections that
+/// are idle for a minute.
 pub(super) const MIN_WATCH_LIFETIME: Duration = Duration::from_secs(30);
-/// Maximum time without evidence that the view is current until a failure is reported, whatever is under way.
+/// Maximum time that the view may be stale without a reported failure.
 pub(super) const STALE_LIMIT: Duration = Duration::from_secs(110);
-/// For so long one event may take to come: what follows it is as late, and nobody would know.
+/// Maximum time from the first to the last byte of one watch event. A slow event delays all events behind it.
 pub(super) const EVENT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A request under way.
+/// A request in flight.
 #[derive(Debug)]
 pub(super) struct RequestInFlight {
     pub(super) kind: RequestKind,
     pub(super) sent_at: Elapsed,
-    /// When the answer began.
+    /// When the response headers arrived.
     pub(super) response_started_at: Option<Elapsed>,
-    /// When something last came of it: an event, or a part of a page.
+    /// When data was last received: an event, or a part of a page.
     pub(super) last_received_at: Elapsed,
-    /// Since when there is a part of an event, and not the rest.
+    /// When the first bytes of a still incomplete event arrived.
     pub(super) partial_event_since: Option<Elapsed>,
-    /// Whether an event came.
+    /// Whether an event was received.
     pub(super) has_event: bool,
-    /// Whether the last one did not say where it is, so that nobody could go on from there.
+    /// Whether the last event had no resourceVersion, so that a watch cannot resume after it.
     pub(super) lacks_version: bool,
-    /// Until when events are such as were missed.
+    /// Until when events count as changes missed during an interruption.
     pub(super) catching_up_until: Option<Elapsed>,
     /// The uid of the first pod of the page.
     pub(super) first_uid: Option<String>,
 }
 
-/// What was asked for.
+/// The kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestKind {
     ListPage { first: bool },
@@ -55,7 +56,7 @@ pub(super) enum RequestKind {
 }
 
 impl RequestInFlight {
-    /// A request that is sent now.
+    /// Creates the state of a request that is sent at `now`.
     pub(super) fn new(kind: RequestKind, now: Elapsed) -> Self {
         Self {
             kind,
@@ -70,12 +71,13 @@ impl RequestInFlight {
         }
     }
 
-    /// Whether it is a watch to which nothing happens.
+    /// Returns whether this is an open watch without an incomplete event.
     pub(super) fn is_idle_watch(&self) -> bool {
         self.kind == RequestKind::Watch && self.response_started_at.is_some() && self.partial_event_since.is_none()
     }
 
-    /// Until when the answer must have gone on. `bookmarks` says whether the server is known to send them.
+    /// Returns when the request times out unless more data arrives. `bookmarks` is whether the server is known to send
+    /// them.
     pub(super) fn deadline(&self, bookmarks: bool) -> Elapsed {
         let whole = match (self.kind, self.response_started_at) {
             (_, None) => self.sent_at + RESPONSE_START_TIMEOUT,

@@ -1,23 +1,23 @@
-//! Follows a list through its pages, and notices when it leads nowhere.
+//! Tracks the pages of a list and detects pages that repeat.
 
-/// Pages that are requested without a pause: at 100 pods a page, a million pods. Further pages come once a second.
+/// Pages requested without delay: one million pods at 100 pods a page. Later pages are requested once a second.
 pub(super) const MAX_IMMEDIATE_PAGES: u32 = 10_000;
 
-/// A list whose last page has yet to come.
+/// A list whose last page has not been received.
 #[derive(Debug)]
 pub(super) struct PagedList {
-    /// What to ask for the next page with.
+    /// The `continue` parameter of the next page.
     pub(super) continue_token: String,
-    /// How many pages have come.
+    /// Number of pages received.
     pages: u32,
-    /// The first pod of an earlier page, by uid. A list shows one state of the cluster, so no pod comes twice.
+    /// The uid of the first pod of an earlier page. A list is a consistent snapshot, so no pod appears twice.
     cycle_mark: Option<String>,
 }
 
 impl PagedList {
-    /// Takes a page that is not the last, by its first pod, and what to ask for the next one with. Returns `None` when the
-    /// list repeats itself. The mark moves to every page whose number is a power of two, so a cycle of any length is
-    /// found within three times its length (Brent's algorithm).
+    /// Records a page that is not the last: the uid of its first pod and its continue token. Returns `None` if the list
+    /// repeats itself. The mark moves to each page whose number is a power of two, so a cycle of any length is found
+    /// within three times its length (Brent's algorithm).
     pub(super) fn after_page(before: Option<Self>, first: Option<String>, token: String) -> Option<Self> {
         let (pages, mark) = before.map_or((1, None), |before| (before.pages.saturating_add(1), before.cycle_mark));
         if first.is_some() && first == mark {
@@ -27,7 +27,7 @@ impl PagedList {
         Some(Self { continue_token: token, pages, cycle_mark: mark })
     }
 
-    /// Whether the next page may be requested at once.
+    /// Returns whether the next page may be requested without delay.
     pub(super) fn continues_immediately(&self) -> bool {
         self.pages < MAX_IMMEDIATE_PAGES
     }

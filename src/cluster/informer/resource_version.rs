@@ -1,8 +1,8 @@
-//! Compares resource versions.
+//! Comparable resource versions.
 
 use std::fmt;
 
-/// A resourceVersion: a decimal number that grows (KEP-5504), or something else that only its server understands.
+/// A resourceVersion: an increasing decimal number (KEP-5504), or an opaque text of another server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ResourceVersion {
     text: String,
@@ -16,7 +16,7 @@ impl From<String> for ResourceVersion {
 }
 
 impl ResourceVersion {
-    /// Whether this is older than `other`, as far as that can be told.
+    /// Returns whether both are numbers and this one is older than `other`.
     pub(super) fn is_before(&self, other: &Self) -> bool {
         matches!((self.number, other.number), (Some(own), Some(other)) if own < other)
     }

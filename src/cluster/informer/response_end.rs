@@ -1,4 +1,4 @@
-//! Interprets how answers end: as they should, with a fault, or with an error from the API server.
+//! Handles the end of a response: complete, failed, or an error status.
 
 use super::in_flight::{MIN_WATCH_LIFETIME, RequestKind};
 use super::{Elapsed, Informer, MAX_CONSECUTIVE_FAILURES, MAX_PAGE_SIZE, Progress, ResponseEnd, WatchListSupport};
@@ -6,7 +6,8 @@ use crate::cluster::WatchRestartCause;
 use crate::cluster::codec::ApiStatus;
 
 impl Informer {
-    /// Takes the end of an answer, whatever it was. Does nothing where [`heard`](Self::heard) has said that already.
+    /// Handles the end of a response. Does nothing if [`on_watch_event`](Self::on_watch_event) or an earlier call has
+    /// ended it.
     pub(in crate::cluster) fn on_response_end(&mut self, end: ResponseEnd, now: Elapsed) {
         let Some(flight) = &self.in_flight else { return };
         let doing = match flight.kind {
@@ -25,7 +26,8 @@ impl Informer {
             ResponseEnd::ErrorStatus(status) => self.on_error_status(&status, doing, now),
             ResponseEnd::Undecodable(error) => {
                 self.fail(WatchRestartCause::Decode, format!("{doing}: {error}"), None, now);
-                // What was garbled may have been a change, and protobuf is not what some proxy expects.
+                // The undecodable part may have been a change. Repeated failures disable protobuf, which some proxies
+                // mangle.
                 self.progress = Progress::NotListed;
                 self.capabilities.protobuf &=
                     self.backoff.consecutive_failures(WatchRestartCause::Decode) < MAX_CONSECUTIVE_FAILURES;
@@ -39,7 +41,7 @@ impl Informer {
             ResponseEnd::TimedOut => {
                 let waited = now.saturating_sub(flight.last_received_at).as_secs();
                 let error = format!("{doing}: nothing of use came for {waited} s");
-                // A watch that is silent cannot be told from one that lost something.
+                // A silent watch may have lost events.
                 if flight.response_started_at.is_some() {
                     self.progress = Progress::NotListed;
                 }
@@ -48,7 +50,7 @@ impl Informer {
         }
     }
 
-    /// Takes the end of an answer as HTTP has it.
+    /// Handles the regular end of a response body.
     fn on_complete_end(&mut self, now: Elapsed) {
         let Some(flight) = &self.in_flight else { return };
         match flight.kind {
@@ -76,7 +78,7 @@ impl Informer {
                     None,
                     now,
                 );
-                // Where nobody may watch, lists have to do.
+                // Watches that always end at once are replaced by repeated lists.
                 if self.backoff.consecutive_failures(WatchRestartCause::Closed) > MAX_CONSECUTIVE_FAILURES {
                     self.progress = Progress::NotListed;
                 }
@@ -84,12 +86,12 @@ impl Informer {
         }
     }
 
-    /// Takes an answer that is an error.
+    /// Handles an error status, from the response or from an ERROR event of a watch. `doing` begins the error message.
     pub(super) fn on_error_status(&mut self, status: &ApiStatus, doing: &str, now: Elapsed) {
         let ApiStatus { code, message, retry_after } = status;
         let kind = self.in_flight.as_ref().map(|flight| flight.kind);
         let is_initial = kind == Some(RequestKind::WatchList);
-        // Whoever may watch need not be allowed to list, and what cannot be checked is no fault.
+        // Permission to watch does not imply permission to list, so a rejected version check is not a failure.
         if kind == Some(RequestKind::VersionCheck) && matches!(code, 400 | 403 | 404 | 405 | 422) {
             self.finish_request();
             self.is_version_checked = true;
@@ -102,12 +104,13 @@ impl Informer {
                 self.capabilities.protobuf = false;
                 (WatchRestartCause::Unsupported, " (going on with JSON)")
             }
-            // Pods of other shards are sorted out here too. At first, 422 is what WatchList is refused with.
+            // Pods of other shards are filtered locally too. For a WatchList, 422 means that WatchList itself is
+            // unsupported.
             400 | 422 if self.capabilities.server_sharding && !(is_initial && *code == 422) => {
                 self.capabilities.server_sharding = false;
                 (WatchRestartCause::Unsupported, " (going on without the server's shards)")
             }
-            // What a server without the feature answers (apimachinery, meta/internalversion/validation).
+            // Responses of servers without the WatchList feature (apimachinery, meta/internalversion/validation).
             400 | 404 | 405 | 422 if is_initial => {
                 self.watch_list = WatchListSupport::Unsupported;
                 (WatchRestartCause::Unsupported, " (going on with lists in pages)")
@@ -121,12 +124,12 @@ impl Informer {
         self.fail(cause, format!("{doing}: {message} ({code}){advice}"), *retry_after, now);
         if cause == WatchRestartCause::Gone {
             self.progress = Progress::NotListed;
-            // The list took longer than the server remembers.
+            // The continue token expired before the list was complete.
             if is_page {
                 self.page_size = self.page_size.saturating_mul(2).min(MAX_PAGE_SIZE);
             }
         }
-        // A position may be what the server stumbles over.
+        // The resourceVersion may be what the server fails on.
         if matches!(cause, WatchRestartCause::ServerError | WatchRestartCause::Other)
             && self.backoff.consecutive_failures(cause) > MAX_CONSECUTIVE_FAILURES
         {

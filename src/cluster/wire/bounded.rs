@@ -1,4 +1,4 @@
-//! Texts and lists that keep no more than they may hold, in JSON and in protobuf.
+//! Texts and lists with a fixed capacity, for JSON and protobuf.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,8 +11,8 @@ use image_pull_model::limits::truncate;
 
 pub(in crate::cluster) use image_pull_model::facts::ExceededLimits;
 
-/// A text of at most `MAX` bytes, a longer one [truncated](truncate) to that. Null is the empty text. Invalid UTF-8 is
-/// replaced, as Go's decoder does.
+/// A text of at most `MAX` bytes; longer ones are [truncated](truncate). Null is the empty text. Replaces invalid
+/// UTF-8, as Go's decoder does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::cluster) struct BoundedText<const MAX: usize> {
     text: String,
@@ -32,7 +32,7 @@ impl<const MAX: usize> BoundedText<MAX> {
         self.text.is_empty()
     }
 
-    /// Returns a text that is of no use unless it is whole: the empty one where it was truncated.
+    /// Returns the text, or an empty one if it was truncated. For texts that are useless in part.
     pub(in crate::cluster) fn into_untruncated(self) -> String {
         if self.is_truncated { String::new() } else { self.text }
     }
@@ -77,16 +77,16 @@ impl<'de, const MAX: usize> Deserialize<'de> for BoundedText<MAX> {
     }
 }
 
-/// An element of a list.
+/// An element of a [`BoundedList`].
 pub(in crate::cluster) trait ListElement {
-    /// Whether anything reads it. What nothing reads takes no place in the list.
+    /// Returns whether the element is used. Unused ones are dropped and do not count against the capacity.
     fn is_used(&self) -> bool {
         true
     }
 }
 
-/// The first `MAX` elements of a list that are used, and the number of the others. Null is the empty list, and an element
-/// that is null the default.
+/// The first `MAX` used elements of a list, and the number of omitted ones. Null is the empty list, and a null element
+/// the default.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::cluster) struct BoundedList<T, const MAX: usize> {
     elements: Vec<T>,
@@ -117,7 +117,7 @@ impl<T, const MAX: usize> BoundedList<T, MAX> {
         self.elements.iter()
     }
 
-    /// Whether all elements are there.
+    /// Returns whether no element was omitted.
     pub(in crate::cluster) fn is_complete(&self) -> bool {
         self.omitted == 0
     }

@@ -1,4 +1,4 @@
-//! Reads what an object or event is, however little of it can be read: it may be cut off, or have fields of wrong types.
+//! Decodes the type and identity of an event that is truncated or has fields of the wrong type.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use super::protobuf::{FieldValue, Fields};
 use image_pull_model::facts::PodId;
 use image_pull_model::limits::{MAX_LABEL, MAX_NAME, truncate};
 
-/// What is known of an object or of an event; empty where nothing is.
+/// The type and identity of an event; parts that could not be decoded are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::cluster) struct EventHeader {
-    /// The type of the event.
+    /// The event type.
     pub(in crate::cluster) event_type: String,
     /// Whether the event has an object.
     pub(in crate::cluster) has_object: bool,
@@ -19,21 +19,21 @@ pub(in crate::cluster) struct EventHeader {
 }
 
 impl EventHeader {
-    /// Reads a watch event in JSON.
+    /// Decodes a watch event in JSON.
     pub(in crate::cluster) fn from_json_event(json: &[u8]) -> Self {
         let mut outline = Self::default();
         outline.read_json(json, Self::event);
         outline
     }
 
-    /// Reads an object in JSON.
+    /// Decodes an object in JSON.
     pub(in crate::cluster) fn from_json_object(json: &[u8]) -> Self {
         let mut outline = Self::default();
         outline.read_json(json, Self::object);
         outline
     }
 
-    /// Reads an object in protobuf.
+    /// Decodes an object in protobuf.
     pub(in crate::cluster) fn from_protobuf_object(object: &[u8]) -> Self {
         let mut outline = Self::default();
         for metadata in bytes_fields(object, 1) {
@@ -51,7 +51,7 @@ impl EventHeader {
         outline
     }
 
-    /// Keeps what was read up to the first error. `part` is what the text is.
+    /// Decodes up to the first error. `part` is the kind of value that the text is.
     fn read_json(&mut self, json: &[u8], part: fn(&mut Self) -> HeaderPart<'_>) {
         let text = String::from_utf8_lossy(json);
         let _ = part(self).deserialize(&mut serde_json::Deserializer::from_str(&text));
@@ -66,7 +66,7 @@ impl EventHeader {
     }
 }
 
-/// The bytes of every field of that number, in a message that may be cut off.
+/// Returns the bytes of every field with this number, in a message that may be truncated.
 pub(in crate::cluster) fn bytes_fields(message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
     Fields::new_truncated(message).map_while(Result::ok).filter_map(move |field| match field {
         (found, FieldValue::Bytes(bytes)) if found == number => Some(bytes),
@@ -74,7 +74,7 @@ pub(in crate::cluster) fn bytes_fields(message: &[u8], number: u32) -> impl Iter
     })
 }
 
-/// A part of an event, and where to put what is read of it. Accepts any type; one that is not expected says nothing.
+/// A part of an event and where to store it. Ignores values of unexpected types.
 enum HeaderPart<'a> {
     Event(&'a mut EventHeader),
     Object(&'a mut PodId),

@@ -1,4 +1,4 @@
-//! Turns a decoded pod into what the pure middle is told.
+//! Converts a decoded pod into the model's [`PodFacts`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use image_pull_model::limits::{MAX_CONTAINERS, MAX_MESSAGE, MAX_POD_MESSAGES, MI
 use image_pull_model::time::Timestamp;
 
 impl Pod {
-    /// Returns which pod it is.
+    /// Returns the identity of the pod.
     ///
     /// # Errors
-    /// When it cannot be told from others.
+    /// When name or uid is missing.
     pub(in crate::cluster) fn id(&self) -> Result<PodId, UndecodableObject> {
         let id = self.metadata.as_ref().map(|metadata| PodId {
             namespace: metadata.namespace.as_str().to_owned(),
@@ -34,7 +34,7 @@ impl Pod {
         Ok(id)
     }
 
-    /// Whether a container of it waits, be it for its image or for something else.
+    /// Returns whether any container waits, for its image or for another reason.
     pub(in crate::cluster) fn has_waiting_container(&self) -> bool {
         self.status.iter().any(|status| {
             let lists =
@@ -44,10 +44,10 @@ impl Pod {
         })
     }
 
-    /// Returns what is known of the pod.
+    /// Converts the pod.
     ///
     /// # Errors
-    /// When it cannot be told from others.
+    /// When name or uid is missing.
     pub(in crate::cluster) fn into_facts(self) -> Result<PodFacts, UndecodableObject> {
         let (id, exceeded) = (self.id()?, self.exceeded());
         let Self { metadata, spec, status } = self;
@@ -92,7 +92,7 @@ fn to_timestamp(time: Option<&Time>) -> Option<Timestamp> {
     (millis != 0).then(|| Timestamp::from_unix_millis(millis))
 }
 
-/// Truncates reasons and messages so that all of a pod keep to [`MAX_POD_MESSAGES`], and returns how many.
+/// Truncates reasons and messages to [`MAX_POD_MESSAGES`] for the whole pod. Returns the number of truncated texts.
 fn truncate_messages(containers: &mut [ContainerFacts]) -> u64 {
     let waiting = containers.iter().filter(|container| matches!(container.state, StateFacts::Waiting { .. })).count();
     let max = (MAX_POD_MESSAGES / waiting.max(1)).clamp(MIN_MESSAGE, MAX_MESSAGE);
@@ -109,7 +109,7 @@ fn truncate_messages(containers: &mut [ContainerFacts]) -> u64 {
     truncated
 }
 
-/// Every container that the status or the spec names, in the order of the status.
+/// Returns every container of the status and the spec, in the order of the status.
 fn containers(spec: &PodSpec, status: PodStatus) -> Vec<ContainerFacts> {
     let volumes = ImageVolumes::of(&spec.volumes);
     let ephemeral = spec.ephemeral_containers.iter().map(|container| &container.common);
@@ -122,7 +122,7 @@ fn containers(spec: &PodSpec, status: PodStatus) -> Vec<ContainerFacts> {
     for (specs, statuses, kind) in lists {
         let mut by_name: HashMap<&str, (&Container, bool)> = HashMap::with_capacity(specs.len());
         for container in &specs {
-            // Of two with the same name the first counts.
+            // The first of duplicate names counts.
             by_name.entry(container.name.as_str()).or_insert((container, false));
         }
         for status in statuses {
@@ -149,7 +149,7 @@ fn container_facts(
     status: ContainerStatus,
 ) -> ContainerFacts {
     let restartable = container.is_some_and(|container| container.restart_policy.as_str() == "Always");
-    // A container that has run keeps the image of that run, as the runtime writes it, and may be asked for another since
+    // The status keeps the image of the last run, as the runtime names it, even if the spec has changed since
     // (convertToAPIContainerStatuses, pkg/kubelet/kubelet_pods.go, v1.36.2).
     let has_run_image = !status.image_id.is_empty()
         && container.is_some_and(|container| {
@@ -169,10 +169,10 @@ fn container_facts(
     }
 }
 
-/// The image volumes of a pod, whose references all containers share.
+/// The image volumes of a pod. All containers share their parsed references.
 struct ImageVolumes<'a> {
     images: Vec<ImageFacts>,
-    /// The place of each in `images`.
+    /// Index into `images` by volume name.
     by_name: HashMap<&'a str, usize>,
 }
 
@@ -187,8 +187,8 @@ impl<'a> ImageVolumes<'a> {
         Self { images, by_name }
     }
 
-    /// Returns the images that a container needs, each volume's once. Takes it to mount every volume where its mounts exceed
-    /// the limit, since an image that is not known to be needed cannot be seen to fail.
+    /// Returns the images that a container needs, each volume once. Assumes that it mounts every volume if its mounts
+    /// exceed the limit.
     fn images(&self, container: &Container) -> Vec<ImageFacts> {
         let mut images = vec![image_facts(container.image.as_str(), container.image_pull_policy.as_str())];
         if !container.volume_mounts.is_complete() {

@@ -1,11 +1,11 @@
 //! Reads protobuf messages field by field (protobuf.dev/programming-guides/encoding).
 //!
-//! A generated decoder copies whatever a message holds before anybody can look at its size. This one borrows every field,
-//! so that the types of [`bounded`](super::bounded) keep only what they may hold.
+//! Hand-written because generated decoders copy every field before its size can be checked. This reader borrows, so
+//! that the types of [`bounded`](super::bounded) copy only what they keep.
 
 use super::bounded::ExceededLimits;
 
-/// A message that cannot be read.
+/// A malformed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid protobuf: {0}")]
 pub(in crate::cluster) struct InvalidProtobuf(&'static str);
@@ -15,37 +15,37 @@ pub(in crate::cluster) struct InvalidProtobuf(&'static str);
 pub(in crate::cluster) enum FieldValue<'a> {
     /// A varint.
     Varint(u64),
-    /// A text, bytes or a message.
+    /// A string, bytes or a nested message.
     Bytes(&'a [u8]),
-    /// Four or eight bytes, which no field that is read has.
+    /// A fixed-size value, which no decoded field uses.
     Fixed,
 }
 
-/// The fields of a message in the order they were written, each with its number. Ends after an error.
+/// Iterates over the fields of a message as number and value. Ends after the first error.
 #[derive(Clone, Debug)]
 pub(in crate::cluster) struct Fields<'a> {
     rest: &'a [u8],
-    /// Whether the end of the message may be missing.
+    /// Whether the message may be truncated.
     is_prefix: bool,
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of a whole message.
+    /// Reads a complete message.
     pub(in crate::cluster) fn new(message: &'a [u8]) -> Self {
         Self { rest: message, is_prefix: false }
     }
 
-    /// The fields of the beginning of a message, the last of which may be cut off.
+    /// Reads a message that may be truncated, even within a field.
     pub(in crate::cluster) fn new_truncated(message: &'a [u8]) -> Self {
         Self { rest: message, is_prefix: true }
     }
 
-    /// Returns what is not read yet.
+    /// Returns the unread part of the message.
     pub(in crate::cluster) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// Returns the bytes of the last field of this number, if there is one.
+    /// Returns the bytes of the last field with this number, if any.
     pub(in crate::cluster) fn last_bytes(self, wanted: u32) -> Result<Option<&'a [u8]>, InvalidProtobuf> {
         let mut found = None;
         for field in self {
@@ -113,7 +113,7 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 impl<'a> FieldValue<'a> {
-    /// Returns the bytes of a text or message.
+    /// Returns the bytes of a string or nested message.
     pub(in crate::cluster) fn bytes(self) -> Result<&'a [u8], InvalidProtobuf> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
@@ -129,17 +129,17 @@ impl<'a> FieldValue<'a> {
     }
 }
 
-/// A message that is read field by field.
+/// A message that is decoded field by field.
 pub(in crate::cluster) trait Message: Default {
-    /// Reads a field. Ignores one of an unknown number.
+    /// Decodes a field. Ignores unknown field numbers.
     fn read_field(&mut self, number: u32, value: FieldValue<'_>) -> Result<(), InvalidProtobuf>;
 
-    /// Returns what its fields left out.
+    /// Returns how much exceeded the limits and was dropped.
     fn exceeded(&self) -> ExceededLimits {
         ExceededLimits::default()
     }
 
-    /// Reads every field of a message.
+    /// Decodes every field of a message.
     fn read_message(&mut self, message: &[u8]) -> Result<(), InvalidProtobuf> {
         for field in Fields::new(message) {
             let (number, value) = field?;
@@ -158,10 +158,10 @@ pub(in crate::cluster) trait Message: Default {
 
 /// A field of a message.
 pub(in crate::cluster) trait Field {
-    /// Reads a value; one more of a list, the last one of anything else.
+    /// Decodes a value: appends to a list, replaces anything else.
     fn read(&mut self, value: FieldValue<'_>) -> Result<(), InvalidProtobuf>;
 
-    /// Returns what it left out.
+    /// Returns how much exceeded the limits and was dropped.
     fn exceeded(&self) -> ExceededLimits {
         ExceededLimits::default()
     }
