@@ -16,7 +16,9 @@ use crate::clock::Clock;
 use crate::cluster::client;
 use crate::cluster::selection::PodSelection;
 use crate::log;
-use crate::serve::{self, ClusterWatch, WebServer};
+use crate::serve::{self, ClusterWatch};
+use crate::signals::Signals;
+use crate::web_server::{self, WebServer};
 use image_pull_model::facts::WatchScope;
 use image_pull_model::time::Timestamp;
 use image_pull_sim::api::{self, ApiServer, BOOKMARK_EVERY, SharedStore};
@@ -33,8 +35,8 @@ const STALE_AFTER: Duration = Duration::from_secs(300);
 /// When the script is wrong, something could not be started, or a task ended that should not have.
 pub async fn run(args: &DemoArgs, log_level: log::LevelHandle) -> Result<()> {
     let DemoArgs { script, speed, seed, web, metrics, log: _ } = args;
-    let passed = serve::systemd_listeners(web)?;
-    let signals = serve::Signals::new()?;
+    let passed = web_server::systemd_listeners(web)?;
+    let signals = Signals::new()?;
     let script = match script {
         None => Script::parse(DEMO).context("the built-in script")?,
         Some(path) => {
@@ -43,7 +45,7 @@ pub async fn run(args: &DemoArgs, log_level: log::LevelHandle) -> Result<()> {
         }
     };
     let web_server = WebServer::new(web, log_level)?;
-    let listeners = serve::bind_listeners(web, passed)?;
+    let listeners = web_server::bind_listeners(web, passed)?;
 
     let (clock, epoch) = clocks(script.end(), *speed);
     let jiff_epoch = jiff::Timestamp::from_millisecond(epoch.unix_millis()).context("the clock shows no date")?;

@@ -2,6 +2,7 @@
 //!
 //! `ARCHITECTURE.md` describes the modules. The library exists for the binary and its tests and has no stable API.
 
+pub mod backend;
 pub mod build;
 pub mod cli;
 pub mod clock;
@@ -19,4 +20,6 @@ pub mod present;
 pub mod replay;
 pub mod review;
 pub mod serve;
+pub mod signals;
 pub mod terminal;
+pub mod web_server;

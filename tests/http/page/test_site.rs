@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use image_pull_exporter::backend::ExporterBackend;
 use image_pull_exporter::clock::Clock;
 use image_pull_exporter::cluster::{PodEvent, WatchFailure, WatchRestartCause, wire};
 use image_pull_exporter::http::{self, HttpConfig};
 use image_pull_exporter::monitor::{Monitor, MonitorLimits};
-use image_pull_exporter::serve::ExporterBackend;
 use image_pull_model::facts::{PodFacts, WatchScope};
 use image_pull_model::index::IndexConfig;
 use image_pull_model::time::Timestamp;
