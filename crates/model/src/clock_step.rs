@@ -1,39 +1,40 @@
-//! Notices that the clock was set, and puts right what was recorded before.
+//! Detects that the system clock was set, and corrects earlier times.
 
 use std::time::Duration;
 
 use super::time::Timestamp;
 
-/// A clock may be wrong by so much from one reading to the next before it counts as set.
+/// Minimum deviation between two readings that counts as a step.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
-/// The clock was set.
+/// A step of the system clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockStep {
-    /// What it shows now.
+    /// The time after the step.
     pub now: Timestamp,
-    /// How far it was set back; zero where it was set forward.
+    /// The length of a step back; zero for a step forward.
     pub set_back_by: Duration,
 }
 
 impl ClockStep {
-    /// Returns an instant that was recorded before as the clock now has it. What lies in the future was read from a clock
-    /// that was ahead; anything else stands.
+    /// Corrects a time that was recorded before the step. A time in the future was read while the clock was ahead; all other
+    /// times stay as they are.
     #[must_use]
     pub(super) fn correct(self, at: Timestamp) -> Timestamp {
         if at > self.now { at.saturating_sub(self.set_back_by).min(self.now) } else { at }
     }
 }
 
-/// Compares each reading of a clock that can be set with the one before.
+/// Compares readings of the system clock with those of a monotonic clock.
 #[derive(Debug, Default)]
 pub struct ClockStepDetector {
     last_reading: Option<(Timestamp, Option<Duration>)>,
 }
 
 impl ClockStepDetector {
-    /// Takes a reading. `running` is how long the process has been running by a clock that nobody can set; without it,
-    /// only a step back is noticed.
+    /// Processes a reading of the system clock, and returns the step since the last one, if any.
+    ///
+    /// `running` is a reading of a monotonic clock. Without it, only steps back are detected.
     pub fn detect(&mut self, now: Timestamp, running: Option<Duration>) -> Option<ClockStep> {
         let (before, ran) = self.last_reading.unwrap_or((now, running));
         let passed = running.zip(ran).map(|(running, ran)| running.saturating_sub(ran));
@@ -43,7 +44,7 @@ impl ClockStepDetector {
             passed.map_or(Duration::ZERO, |_| now.saturating_duration_since(expected)),
         );
         let step = (back.max(forward) >= TOLERANCE).then_some(ClockStep { now, set_back_by: back });
-        // A reading alone does not replace one with which a step forward can be noticed.
+        // Without a monotonic reading, keep the last one: a later step forward is detected against it.
         if running.is_some() || ran.is_none() || step.is_some() {
             self.last_reading = Some((now, running));
         }

@@ -1,4 +1,4 @@
-//! What happened, for whoever counts it: the only thing the index tells besides its snapshot.
+//! The effects of an update of the index, for counters, history and log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,23 +9,23 @@ use super::reason::ImageState;
 use super::snapshot::TrackedPod;
 use super::time::Timestamp;
 
-/// How a failure ended.
+/// The outcome of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureOutcome {
     /// The container got its image.
     Recovered,
     /// The spec names another image.
     ImageChanged,
-    /// The pod is being deleted, or is gone.
+    /// The pod is being deleted or was deleted.
     PodDeleted,
     /// The pod succeeded, failed or was evicted.
     PodFinished,
-    /// The end could not be seen.
+    /// The end was not observed.
     Unknown,
 }
 
 impl FailureOutcome {
-    /// Every one of them.
+    /// All outcomes.
     pub const ALL: [Self; 5] =
         [Self::Recovered, Self::ImageChanged, Self::PodDeleted, Self::PodFinished, Self::Unknown];
 
@@ -42,52 +42,52 @@ impl FailureOutcome {
     }
 }
 
-/// One thing that happened.
+/// An effect of an update of the index.
 #[derive(Clone, Debug, PartialEq)]
 pub enum IndexEffect {
-    /// Something happened to a failure.
+    /// A failure started or changed.
     Failure(FailureSubject, FailureEvent),
-    /// A container waits for a reason that no table here knows.
+    /// A container has an unknown waiting reason.
     UnknownReason(String),
-    /// A pod's status had a second container of the same name; it was left out.
+    /// A pod's status has two containers of one kind and name. The second was skipped.
     DuplicateContainer(Arc<PodId>),
 }
 
-/// Whose failure it is.
+/// The container of a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureSubject {
-    /// The pod.
+    /// The identity of the pod.
     pub pod: Arc<PodId>,
-    /// The container's name.
+    /// The name of the container.
     pub container: String,
-    /// The registry of the image; empty when the reference names none.
+    /// The registry under which the failure is counted. Empty if the image reference is invalid.
     pub registry: String,
 }
 
-/// What happened to a failure.
+/// An event of a failure.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FailureEvent {
-    /// It began, or was found.
+    /// The failure started or was found.
     Started,
-    /// Its status turned to this stage, with this error text. It may hold secrets.
+    /// The image state changed, with the last error text, which may contain secrets.
     StatusChanged(ImageState, Arc<str>),
-    /// An attempt to pull failed, for this cause.
+    /// An attempt to pull the image failed with this cause.
     AttemptFailed(Cause),
-    /// No rule knows this error text. It may hold secrets.
+    /// No classification rule matches this error text, which may contain secrets.
     Unclassified(String),
-    /// A back-off interval passed of which both ends were watched.
+    /// A back-off interval ended. Its start and its end were observed.
     IntervalMeasured(Duration),
-    /// It ended.
+    /// The failure ended.
     Ended {
-        /// How.
+        /// The outcome of the failure.
         outcome: FailureOutcome,
-        /// When it ended, or was found to have ended.
+        /// When the failure ended, or was found to have ended.
         at: Timestamp,
-        /// How long it lasted.
+        /// The time from the start to the end.
         duration: Duration,
-        /// Whether both its start and its end are known, so that `lasted` is exact.
+        /// Whether `duration` is exact: the start was observed, and the end was observed or is in the status.
         is_exact: bool,
-        /// The pod as it was before, with the failure in it.
+        /// The pod before the end, with the failure.
         pod: Arc<TrackedPod>,
     },
 }

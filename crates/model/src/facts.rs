@@ -1,6 +1,6 @@
-//! What the rest of the program tells the pure middle about a pod.
+//! The input of the model: the fields of a pod that matter for image pulls.
 //!
-//! Every text and list here is within the [limits](super::limits): the decoder sees to that.
+//! Every text and list is within the [limits](super::limits), which the decoder applies.
 
 use std::iter::Sum;
 use std::ops::AddAssign;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::image::{ImageReference, PullPolicy};
 use super::time::Timestamp;
 
-/// The kinds of containers a pod has.
+/// The kind of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ContainerKind {
     /// A container of `spec.containers`.
@@ -18,7 +18,7 @@ pub enum ContainerKind {
     Init,
     /// A restartable init container (`restartPolicy: Always`).
     Sidecar,
-    /// A container added to a running pod, as by `kubectl debug`.
+    /// A container added to a running pod, for example by `kubectl debug`.
     Ephemeral,
 }
 
@@ -35,39 +35,39 @@ impl ContainerKind {
     }
 }
 
-/// `status.phase` of a pod, as far as it matters here.
+/// The phase of a pod, reduced from `status.phase`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PodPhase {
-    /// Pending, Running, Unknown or not said.
+    /// Pending, Running, Unknown or absent.
     #[default]
     Active,
-    /// Succeeded or Failed: no container of it starts any more (pkg/kubelet/kubelet.go:2102, v1.36.2).
+    /// Succeeded or Failed: no further container starts (pkg/kubelet/kubelet.go:2102, v1.36.2).
     Finished,
 }
 
-/// What tells one pod from every other.
+/// The identity of a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PodId {
     /// `metadata.namespace`.
     pub namespace: String,
     /// `metadata.name`.
     pub name: String,
-    /// `metadata.uid`; a pod that was deleted and made again has another one.
+    /// `metadata.uid`. A pod that is deleted and recreated gets a new one.
     pub uid: String,
 }
 
-/// What owns a pod, from its `ownerReferences` and labels.
+/// The controller of a pod, from its `ownerReferences` and labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PodOwner {
-    /// The controller's kind; empty for a pod that nothing controls.
+    /// The controller's kind; empty for a pod without a controller.
     pub kind: String,
     /// The controller's name.
     pub name: String,
-    /// The label `pod-template-hash`, which a Deployment's ReplicaSets end their names with.
+    /// The label `pod-template-hash`, the suffix of the name of a Deployment's ReplicaSet.
     pub template_hash: String,
 }
 
-/// What one watch covers.
+/// The pods that one watch covers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WatchScope {
     /// The whole cluster.
@@ -77,7 +77,7 @@ pub enum WatchScope {
 }
 
 impl WatchScope {
-    /// Each of these namespaces once; the whole cluster where none is named.
+    /// Returns one scope for each distinct namespace, or the whole cluster if `names` has none. Ignores empty names.
     #[must_use]
     pub fn of_namespaces(names: &[String]) -> Vec<Self> {
         let mut scopes: Vec<Self> =
@@ -87,7 +87,7 @@ impl WatchScope {
         if scopes.is_empty() { vec![Self::Cluster] } else { scopes }
     }
 
-    /// Whether pods of `namespace` belong to it.
+    /// Whether the scope contains the pods of `namespace`.
     #[must_use]
     pub fn covers(&self, namespace: &str) -> bool {
         match self {
@@ -97,27 +97,27 @@ impl WatchScope {
     }
 }
 
-/// One pod as one watch event shows it: only the fields that are used.
+/// A pod as one list item or watch event shows it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PodFacts {
-    /// Which pod this is.
+    /// The identity of the pod.
     pub id: PodId,
     /// `spec.nodeName`; empty while unscheduled.
     pub node: String,
     /// `spec.serviceAccountName`.
     pub service_account: String,
-    /// The names in `spec.imagePullSecrets`. A pod that names none gets those of its service account when it is created
+    /// The names in `spec.imagePullSecrets`. On creation, a pod without any gets those of its service account
     /// (plugin/pkg/admission/serviceaccount/admission.go, v1.36.2).
     pub pull_secrets: Vec<String>,
-    /// What owns it.
+    /// The controller of the pod.
     pub owner: PodOwner,
-    /// Its phase.
+    /// The phase of the pod.
     pub phase: PodPhase,
     /// Whether `metadata.deletionTimestamp` is set.
     pub is_deleting: bool,
     /// `metadata.creationTimestamp`.
     pub created: Option<Timestamp>,
-    /// `status.startTime`: the kubelet's first word on it.
+    /// `status.startTime`: when the kubelet accepted the pod.
     pub started: Option<Timestamp>,
     /// When condition `PodScheduled` became True.
     pub scheduled: Option<Timestamp>,
@@ -125,18 +125,18 @@ pub struct PodFacts {
     pub sandbox_ready: Option<Timestamp>,
     /// When condition `Initialized` became True.
     pub initialized: Option<Timestamp>,
-    /// Every container that has a status: init, then app, then ephemeral ones, each in the order of the status.
+    /// The containers that have a status: init, then app, then ephemeral containers, each in the order of the status.
     pub containers: Vec<ContainerFacts>,
-    /// What the pod has beyond the [limits](super::limits).
+    /// The parts of the pod that the decoder left out.
     pub exceeded: ExceededLimits,
 }
 
-/// What a pod has beyond the [limits](super::limits), and the decoder left out.
+/// The parts of a pod beyond the [limits](super::limits), which the decoder left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExceededLimits {
-    /// Texts that were truncated.
+    /// Number of truncated texts.
     pub texts: u64,
-    /// Containers, statuses, volumes, mounts and the like that were not read.
+    /// Number of skipped list elements: containers, statuses, volumes, mounts and others.
     pub elements: u64,
 }
 
@@ -167,21 +167,21 @@ impl AddAssign for ExceededLimits {
 /// One container of a pod: its status, joined by name with its spec.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ContainerFacts {
-    /// Its name.
+    /// The name of the container.
     pub name: String,
-    /// Its kind.
+    /// The kind of the container.
     pub kind: ContainerKind,
-    /// The images it needs, from the spec: its own first, then those of the image volumes it mounts.
-    /// Empty when the spec has no such container. Never from the status, which may show another image
+    /// The images that the container needs, from the spec: its own image first, then those of the image volumes that it mounts.
+    /// Empty if the spec has no such container. Never from the status, which may show another image
     /// (convertToAPIContainerStatuses, pkg/kubelet/kubelet_pods.go:2507-2511, v1.36.2).
     pub images: Vec<ImageFacts>,
     /// `restartCount`.
     pub restart_count: u32,
-    /// What it does now.
+    /// `state`.
     pub state: StateFacts,
-    /// When its previous run ended: `lastState.terminated.finishedAt`.
+    /// `lastState.terminated.finishedAt`: when the previous run ended.
     pub last_finished_at: Option<Timestamp>,
-    /// Whether it runs or has run with its own image as the spec has it, so that the image was on the node then.
+    /// Whether the container runs or has run with its own image of the spec, which proves that the node had the image.
     pub has_run_image: bool,
 }
 
@@ -190,12 +190,12 @@ pub struct ContainerFacts {
 pub struct ImageFacts {
     /// The reference as written in the spec.
     pub reference: Arc<ImageReference>,
-    /// When the kubelet pulls it.
+    /// The pull policy.
     pub policy: PullPolicy,
 }
 
 impl ImageFacts {
-    /// An image by its reference.
+    /// Parses `reference`.
     #[must_use]
     pub fn new(reference: &str, policy: PullPolicy) -> Self {
         Self { reference: Arc::new(ImageReference::parse(reference)), policy }
@@ -205,22 +205,22 @@ impl ImageFacts {
 /// `state` of a container status.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum StateFacts {
-    /// The status says nothing.
+    /// The status has no state.
     #[default]
     Absent,
-    /// It waits.
+    /// `state.waiting`.
     Waiting {
-        /// `waiting.reason`, verbatim; may be empty, may be free text.
+        /// `waiting.reason`, verbatim. May be empty or free text.
         reason: String,
         /// `waiting.message`, verbatim.
         message: String,
     },
-    /// It runs.
+    /// `state.running`.
     Running {
         /// `running.startedAt`.
         started_at: Option<Timestamp>,
     },
-    /// It ended.
+    /// `state.terminated`.
     Terminated {
         /// `terminated.reason`.
         reason: String,

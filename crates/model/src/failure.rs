@@ -1,8 +1,29 @@
-//! The failure machine: one unbroken stretch in which one container cannot get its image.
+//! The state machine of a failure: an uninterrupted period in which one container cannot pull its image.
 //!
-//! It sees every status of one container in turn and keeps to what the recordings teach: ErrImagePull and
-//! ImagePullBackOff alternate inside one failure; ContainerCreating after a kubelet restart, CrashLoopBackOff
-//! while the restart cannot get its image, and a word it does not know all leave it open.
+//! [`Failure::open`] starts a failure from the first status that shows one. [`Failure::observe`] applies each later status
+//! of the container and returns whether the failure continues, with the events for counters and history. Time is an
+//! argument; nothing here does I/O.
+//!
+//! # Transitions
+//!
+//! A status is reduced to an [`ImageState`] first. For an open failure each state means:
+//!
+//! | image state | for example | the failure |
+//! |---|---|---|
+//! | `NoImage` | `ErrImagePull` | continues; if the state changed, an attempt failed |
+//! | `NoImage` | `ImagePullBackOff` | continues; the kubelet waits for the next attempt |
+//! | `BeforePull` | `ContainerCreating` | continues; the kubelet restarted, and its back-off starts again at 10 s |
+//! | `CrashLoop` | `CrashLoopBackOff` | continues; the next attempt comes when the container restarts |
+//! | `HasImage` | running | ends as `recovered` |
+//! | `Unreported`, `UnknownReason` | no status | continues |
+//!
+//! A failure also ends as `recovered` when the container has run since its start, and as `image_changed` when the spec no
+//! longer contains the image. The [index](super::index) ends the failures of pods that are deleted or finished.
+//!
+//! # Observed and found changes
+//!
+//! The [`Provenance`] of a status shows whether the previous status was received too. Only then is a change dated `now` and
+//! an interval measured from it; otherwise the change was found, and its time is an estimate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,84 +45,86 @@ use super::reason::{ImageState, WaitingReason, image_state_of};
 use super::snapshot::TrackedPod;
 use super::time::Timestamp;
 
-/// A restart that is not held back fails and shows within two syncs of the kubelet (15 s were recorded).
+/// Maximum time from the end of a run to the status of the next failed pull, if nothing delays the restart: two syncs of
+/// the kubelet (15 s in the recordings).
 const MAX_RESTART_DELAY: Duration = Duration::from_secs(30);
 
-/// One failure, while it lasts.
+/// An open failure of one container.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
-    /// When it began.
+    /// When the failure began, and how that is known.
     pub start: FailureStart,
-    /// The image that cannot be had, as the spec writes it, taken apart.
+    /// The image that cannot be pulled, as written in the spec.
     pub image: Arc<ImageReference>,
-    /// When the kubelet pulls that image.
+    /// The pull policy of that image.
     pub policy: PullPolicy,
-    /// Whether the container has run with that image, so that the node had it then.
+    /// Whether the container has run with that image, which proves that the node had it.
     pub has_run_image: bool,
-    /// The last image reason.
+    /// The last waiting reason that means "no image".
     pub reason: WaitingReason,
-    /// The last error text. It may hold secrets: redact it before it leaves the process.
+    /// The last error text. It may contain secrets: redact it before it leaves the process.
     pub message: Arc<str>,
-    /// What that text says is wrong.
+    /// The cause according to that text.
     pub(super) own_cause: Cause,
-    /// When that cause began.
     pub(super) own_cause_start: CauseStart,
-    /// The host that failed, where that text names one; often not the image's registry.
+    /// The failing host that the text names, if any. Often not the image's registry.
     pub(super) own_host: Option<FailingHost>,
-    /// What another container's text says, where this one has none.
+    /// The cause from another container's error text, if this one has no text.
     pub(super) inferred: Option<Arc<InferredCause>>,
-    /// Failed attempts seen.
+    /// Failed attempts since the start. A lower bound if the start was not observed.
     pub attempts: u32,
-    /// The registry that it is counted under, from begin to end.
+    /// The registry under which the failure is counted. Fixed when the failure starts, even if another image fails later.
     pub registry: Arc<str>,
-    /// The causes before it.
     cause_history: CauseHistory,
-    /// What the last status showed.
     image_state: ImageState,
     backoff: ImageBackOff,
     restart_count: u32,
     last_finished_at: Option<Timestamp>,
-    /// Whether the clock was set since it began, so that nobody can tell how long it has lasted.
+    /// Whether the system clock was set since the start, so that the duration is unknown.
     has_clock_step: bool,
 }
 
-/// What remains of a failure that ended because the image was changed: the kubelet shows its last status once or
-/// twice more, and that is no news of the image that the spec names by then.
+/// The last status of a failure that ended because its image was changed.
+///
+/// The kubelet repeats that status once or twice after the change. It is not about the new image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StaleStatus {
     reason: WaitingReason,
     message: Arc<str>,
 }
 
-/// What a status makes of an open failure.
+/// The result of applying a status to an open failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
-    /// It goes on.
+    /// The failure continues.
     Continues,
-    /// It ended.
+    /// The failure ended.
     Ends(FailureEnd),
 }
 
 /// The end of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailureEnd {
-    /// How it ended.
+    /// The outcome of the failure.
     pub outcome: FailureOutcome,
-    /// When it ended, or was found to have ended.
+    /// When the failure ended, or was found to have ended.
     pub at: Timestamp,
-    /// Whether `at` is the end itself and not when somebody looked again.
+    /// Whether `at` is the end itself, not the time at which it was found.
     pub is_exact: bool,
 }
 
 impl FailureEnd {
-    /// An end that a status or a deletion shows at `now`.
+    /// An end shown by a status or a deletion at `now`.
     pub(super) fn new(outcome: FailureOutcome, provenance: Provenance, now: Timestamp) -> Self {
         Self { outcome, at: now, is_exact: provenance.is_observed() }
     }
 }
 
 impl Failure {
-    /// Opens a failure where a status shows one, unless that status is a left-over.
+    /// Opens a failure if the status of `container` shows one.
+    ///
+    /// Returns `None` if the status is the `stale` one of an earlier failure, or is about an image that is not
+    /// in the spec.
     #[must_use]
     pub(super) fn open(
         pod: &PodFacts,
@@ -155,7 +178,7 @@ impl Failure {
         Some((failure, events))
     }
 
-    /// Takes the next status of the container of a pod that lives.
+    /// Applies the next status of the container. The pod must be active.
     pub(super) fn observe(
         &mut self,
         container: &ContainerFacts,
@@ -167,14 +190,14 @@ impl Failure {
         if !container.images.iter().any(|image| image.reference.raw() == self.image.raw()) {
             return (Transition::Ends(FailureEnd::new(FailureOutcome::ImageChanged, provenance, now)), events);
         }
-        // The kubelet was restarted, and shows the run before the failure again.
+        // A restarted kubelet shows the run before the failure again.
         let is_old_run = self.is_run_before_failure(&container.state);
         let stage = if is_old_run { ImageState::BeforePull } else { image_state_of(&container.state) };
         if container.restart_count > self.restart_count
             || stage == ImageState::HasImage
             || self.has_run_since_start(container)
         {
-            // A container that had run before counts the run it begins now; more are runs that nobody watched.
+            // The restart count grows by one for the run that starts now. Any further runs were not observed.
             let is_first_run =
                 stage == ImageState::HasImage && container.restart_count <= self.restart_count.saturating_add(1);
             if provenance.is_observed() && is_first_run {
@@ -203,7 +226,7 @@ impl Failure {
         if turns {
             self.on_image_state_change(stage, provenance, now, &mut events);
         }
-        // Where the last run shows again, the status names the one before it as the last.
+        // While the status shows the previous run as current, its `lastState` is the run before that.
         if !is_old_run {
             self.last_finished_at = container.last_finished_at.or(self.last_finished_at);
         }
@@ -214,7 +237,7 @@ impl Failure {
         (Transition::Continues, events)
     }
 
-    /// Returns the event of its end. `pod` is its pod as it was before.
+    /// Returns the event of the end. `pod` is the pod before the end, with this failure.
     #[must_use]
     pub fn end_event(&self, end: FailureEnd, pod: &Arc<TrackedPod>) -> FailureEvent {
         let exact = end.is_exact && self.start.basis == StartBasis::Observed && !self.has_clock_step;
@@ -222,7 +245,7 @@ impl Failure {
         FailureEvent::Ended { outcome, at, duration: self.age(at), is_exact: exact, pod: Arc::clone(pod) }
     }
 
-    /// Puts right what was recorded before the clock was set.
+    /// Corrects the recorded times after the system clock was set.
     pub(super) fn on_clock_step(&mut self, step: ClockStep) {
         self.start.at = step.correct(self.start.at);
         self.own_cause_start.at = step.correct(self.own_cause_start.at);
@@ -230,20 +253,19 @@ impl Failure {
         self.has_clock_step = true;
     }
 
-    /// What to remember of a failure whose image was changed.
+    /// The status to ignore after the image was changed.
     #[must_use]
     pub fn into_stale_status(self) -> StaleStatus {
         StaleStatus { reason: self.reason, message: self.message }
     }
 
-    /// How long it has lasted at `now`.
+    /// The time from the start to `now`.
     #[must_use]
     pub fn age(&self, now: Timestamp) -> Duration {
         now.saturating_duration_since(self.start.at)
     }
 
-    /// Whether the kubelet goes on trying, and writes a status each time. The reasons without a back-off are written once,
-    /// however long they hold.
+    /// Whether the kubelet retries the pull and updates the status each time. It writes reasons without a back-off only once.
     #[must_use]
     pub(super) fn is_retried(&self) -> bool {
         match self.image_state {
@@ -253,19 +275,19 @@ impl Failure {
         }
     }
 
-    /// What keeps the container from its image, as its error text tells, or that of another container if it has none.
+    /// The cause according to the container's error text, or to another container's if this one has no text.
     #[must_use]
     pub fn cause(&self) -> Cause {
         self.inferred.as_ref().map_or(self.own_cause, |inferred| inferred.cause)
     }
 
-    /// Whether the cause is inferred from another container's error text.
+    /// Whether the [cause](Self::cause) comes from another container's error text.
     #[must_use]
     pub fn is_cause_inferred(&self) -> bool {
         self.inferred.is_some()
     }
 
-    /// When that cause began, or was first seen.
+    /// When the current cause began or was first seen.
     #[must_use]
     pub fn cause_start(&self) -> CauseStart {
         let later =
@@ -273,44 +295,44 @@ impl Failure {
         later.unwrap_or(self.own_cause_start)
     }
 
-    /// The host that failed, where the text names one; often not the image's registry.
+    /// The failing host, if the error text names one. Often not the image's registry.
     #[must_use]
     pub fn host(&self) -> Option<&FailingHost> {
         self.inferred.as_ref().map_or(self.own_host.as_ref(), |inferred| inferred.host.as_ref())
     }
 
-    /// Whether the kubelet gave no error text, so that nothing but another container can tell the cause.
+    /// Whether the status has no error text, so that the cause can only be inferred from another container.
     #[must_use]
     pub fn has_no_error_text(&self) -> bool {
         self.own_cause == Cause::Unknown && has_no_error_text(&self.message)
     }
 
-    /// Whether its own error text tells the cause of a failed pull.
+    /// Whether the container's own error text contains the cause of a failed pull.
     pub(super) fn has_known_pull_cause(&self) -> bool {
         self.own_cause != Cause::Unknown
             && (self.reason.is_failed_attempt() || self.reason == WaitingReason::ImagePullBackOff)
     }
 
-    /// How long its present cause has lasted at `now`; a lower bound unless the cause was seen to begin.
+    /// The time from the start of the current cause to `now`. A lower bound unless the start of the cause was observed.
     #[must_use]
     pub fn cause_age(&self, now: Timestamp) -> Duration {
         now.saturating_duration_since(self.cause_start().at)
     }
 
-    /// When the last failed attempt showed; `None` when none was seen.
+    /// When the status showed the last failed attempt; `None` if none was observed.
     #[must_use]
     pub fn last_attempt(&self) -> Option<Timestamp> {
         self.backoff.last_attempt()
     }
 
-    /// When the kubelet is expected to try next; `None` when it does not wait, or nobody can tell.
+    /// When the next attempt is expected; `None` if there is no back-off or its step is unknown.
     #[must_use]
     pub fn next_attempt(&self) -> Option<Timestamp> {
         match self.image_state {
             ImageState::NoImage(reason) if reason.is_failed_attempt() || reason == WaitingReason::ImagePullBackOff => {
                 self.backoff.next_attempt()
             }
-            // There is no back-off, or something else decides when it ends.
+            // No back-off, or the next attempt depends on something else.
             ImageState::NoImage(_)
             | ImageState::BeforePull
             | ImageState::CrashLoop
@@ -320,8 +342,8 @@ impl Failure {
         }
     }
 
-    /// Returns the end of a failure whose container got its image. The start of its first run since, where the status has
-    /// it, is as exact as an end that was watched.
+    /// The end of a failure whose container got its image. If the end was not observed, the start time of the container's
+    /// first run is exact too.
     fn recovery_end(
         &self,
         container: &ContainerFacts,
@@ -333,7 +355,7 @@ impl Failure {
             StateFacts::Running { started_at: started } if is_first_run && !provenance.is_observed() => started,
             _ => None,
         };
-        // A start before the failure, or one yet to come, is by a clock that differs from ours.
+        // A start before the failure or in the future comes from a clock that differs from ours.
         match started.filter(|started| *started >= self.start.at && *started <= now) {
             Some(at) => FailureEnd { outcome: FailureOutcome::Recovered, at, is_exact: true },
             None => FailureEnd {
@@ -343,14 +365,14 @@ impl Failure {
         }
     }
 
-    /// Whether the container has run since the failure began: a run that no status showed, since it ended while nobody
-    /// watched or before the kubelet wrote the next status.
+    /// Whether the container has run since the start of the failure. Such a run is known only by its end if it ended during a
+    /// gap in the watch or before the kubelet's next status update.
     fn has_run_since_start(&self, container: &ContainerFacts) -> bool {
         let ended = container.last_finished_at.filter(|_| container.last_finished_at != self.last_finished_at);
         ended.is_some_and(|ended| ended > self.start.at)
     }
 
-    /// Whether a termination is that of the run before the failure.
+    /// Whether `state` is the termination of the run before the failure.
     fn is_run_before_failure(&self, state: &StateFacts) -> bool {
         matches!(state, StateFacts::Terminated { finished_at: Some(finished), .. } if Some(*finished) == self.last_finished_at)
     }
@@ -359,7 +381,7 @@ impl Failure {
         FailureEvent::StatusChanged(self.image_state, Arc::clone(&self.message))
     }
 
-    /// Takes what changed from the last status to this one.
+    /// Updates the back-off and the attempts after the image state changed.
     fn on_image_state_change(
         &mut self,
         stage: ImageState,
@@ -367,7 +389,7 @@ impl Failure {
         now: Timestamp,
         events: &mut Vec<FailureEvent>,
     ) {
-        // ErrImagePull that gives way to RegistryUnavailable is the next attempt; nothing was merged into it.
+        // ErrImagePull followed by RegistryUnavailable is the next attempt. No second attempt was merged into the first.
         if self.image_state.is_failed_attempt() && !stage.is_failed_attempt() && provenance.is_observed() {
             self.backoff.on_attempt_hidden(now);
         }
@@ -387,11 +409,13 @@ impl Failure {
         events.push(FailureEvent::AttemptFailed(self.own_cause));
     }
 
-    /// Keeps the newest error text. Returns the cause that it tells, where it may be another than before. A kubelet before
-    /// 1.32 says nothing while it waits (kubernetes/kubernetes#127918); what its last attempt said holds until the next.
+    /// Stores the newest error text. Returns its cause if that may have changed.
+    ///
+    /// Kubelets before 1.32 write no error text while they wait (kubernetes/kubernetes#127918). The text of the last attempt
+    /// is kept until the next one.
     fn update_message(&mut self, reason: WaitingReason, message: &str, pools: &mut Interners) -> Option<Cause> {
         let (before, other_text) = (self.reason, *self.message != *message);
-        // Every attempt and every back-off after it: nearly all that ever changes.
+        // The usual change: from an attempt to the back-off with the same error, or the reverse.
         let only_turns =
             before.defers_to_message() && reason.defers_to_message() && is_same_error(&self.message, message);
         self.reason = reason;
@@ -402,7 +426,7 @@ impl Failure {
         if other_text {
             self.message = pools.texts.intern(message);
         }
-        // An error outside an attempt is over, and the kubelet waits after the attempt before it.
+        // An error outside an attempt is over. The kubelet waits again after the attempt before it.
         if is_bare {
             self.own_host = None;
             return Some(self.cause_history.newest().unwrap_or(Cause::Unknown));
@@ -415,7 +439,7 @@ impl Failure {
         })
     }
 
-    /// Follows the cause that a status tells.
+    /// Applies the cause of a status.
     fn update_cause(&mut self, cause: Cause, provenance: Provenance, now: Timestamp) {
         self.inferred = None;
         if cause != self.own_cause {
@@ -431,8 +455,8 @@ impl Failure {
         }
     }
 
-    /// Turns to another image of the same container where the status names one: an image volume's after the
-    /// container's own, or the other way round. Each has a back-off of its own. Returns whether it did.
+    /// Switches to another image of the container if the status names one, for example from an image volume to the
+    /// container's own image. Each image has its own back-off. Returns whether the image changed.
     fn update_image(
         &mut self,
         container: &ContainerFacts,
@@ -456,15 +480,15 @@ impl Failure {
 }
 
 impl StaleStatus {
-    /// Whether a container's state is this left-over.
+    /// Whether `state` repeats this status.
     #[must_use]
     pub fn matches(&self, state: &StateFacts) -> bool {
         image_state_of(state) == ImageState::NoImage(self.reason) && *self.message == *message_of(state)
     }
 }
 
-/// Whether nothing can have been tried before a failure that begins with this status. CrashLoopBackOff may have hidden
-/// earlier attempts of a container whose run ended a while ago.
+/// Whether a failure that starts with this status can have had no earlier attempt. If the last run ended a while ago,
+/// CrashLoopBackOff may have hidden earlier attempts.
 fn is_first_attempt(reason: WaitingReason, container: &ContainerFacts, now: Timestamp) -> bool {
     let restarted_at_once =
         container.last_finished_at.is_none_or(|ended| now.saturating_duration_since(ended) < MAX_RESTART_DELAY);
@@ -478,13 +502,15 @@ fn message_of(state: &StateFacts) -> &str {
     }
 }
 
-/// The image of `container` that `message` is about, and its position among those the container needs: the one it
-/// names, else the container's own. `None` when it names another one, which the spec had before.
+/// Returns the image that `message` is about, with its position in `container.images`.
+///
+/// That is the image which the message names, or the container's own image if it names none. `None` if the message names
+/// an image that is not in the spec, which is the one before a change of the spec.
 fn failing_image<'a>(container: &'a ContainerFacts, message: &str) -> Option<(usize, &'a ImageFacts)> {
     let own = || container.images.first().map(|image| (0, image));
     let Some(named) = image_in_error_text(message).map(ImageReference::parse) else { return own() };
     let needed = container.images.iter().enumerate().find(|(_, image)| image.reference.is_same_image(&named));
-    // The kubelet escapes what it quotes, so a text that is no reference may be the container's own, garbled.
+    // The kubelet escapes the reference that it quotes. A text that does not parse may be the container's own reference.
     needed.or_else(|| named.problem().and_then(|_| own()))
 }
 

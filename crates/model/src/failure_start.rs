@@ -1,30 +1,28 @@
-//! Says since when a failure lasts that was already there when it was first seen.
+//! The start of a failure.
 //!
-//! No field of a pod holds the start of a waiting state, so this takes the best bound there is and names it.
+//! No field of a pod holds the start of a waiting state. If the start was not observed, the best lower bound in the pod is
+//! used instead, and its source is recorded as the [`StartBasis`].
 
 use super::facts::{ContainerFacts, ContainerKind, PodFacts, StateFacts};
 use super::time::Timestamp;
 
-/// How the start of a failure is known.
+/// The source of the start of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StartBasis {
-    /// It was seen to begin.
+    /// The start was observed.
     Observed,
-    /// A condition of the pod, or the container before it in the pod's order, says when the pull could begin.
+    /// The transition time of a condition of the pod, or the start of the preceding sidecar. The pull starts then at the
+    /// earliest.
     PodCondition,
-    /// The container's previous run, or the init container before it, ended then.
+    /// The end of the container's previous run or of the preceding init container.
     PreviousTermination,
-    /// The kubelet's first Event about it.
+    /// The kubelet's first Event about the failure.
     Event,
-    /// Nothing better than the pod's own start.
+    /// The start of the pod. No better bound exists.
     PodStart,
 }
 
 impl StartBasis {
-    /// Every one of them.
-    pub const ALL: [Self; 5] =
-        [Self::Observed, Self::PodCondition, Self::PreviousTermination, Self::Event, Self::PodStart];
-
     /// The value of the label `basis`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -41,21 +39,23 @@ impl StartBasis {
 /// The start of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailureStart {
-    /// When it began; never later than the instant it was asked at.
+    /// When the failure began. Never later than the time at which it was found.
     pub at: Timestamp,
-    /// How that is known.
+    /// The source of that time.
     pub basis: StartBasis,
 }
 
 impl FailureStart {
-    /// A failure that was seen to begin at `now`.
+    /// The start of a failure that was observed to begin at `now`.
     #[must_use]
     pub const fn observed(now: Timestamp) -> Self {
         Self { at: now, basis: StartBasis::Observed }
     }
 
-    /// The best bound for a failure of `container` that is found at `now`, and was not there at `not_before`
-    /// when somebody last looked. `of_volume` says that the image that fails is an image volume's.
+    /// Returns the best lower bound for the start of a failure of `container` that is found at `now`.
+    ///
+    /// `of_volume` is true if the failing image is that of an image volume. `not_before` is the last time at which the failure
+    /// did not exist.
     #[must_use]
     pub fn estimate(
         pod: &PodFacts,
@@ -65,7 +65,7 @@ impl FailureStart {
         not_before: Option<Timestamp>,
     ) -> Self {
         let (at, basis) = lower_bound(pod, container, of_volume).unwrap_or((now, StartBasis::PodStart));
-        // The kubelet's clock may be ahead of ours, and a look at the cluster beats any bound.
+        // The kubelet's clock may be ahead. A complete view is a better bound than any field of the pod.
         Self { at: at.max(not_before.unwrap_or(at)).min(now), basis }
     }
 }
@@ -75,14 +75,14 @@ fn lower_bound(pod: &PodFacts, container: &ContainerFacts, of_volume: bool) -> O
     if let Some(ended) = container.last_finished_at {
         return Some((ended, StartBasis::PreviousTermination));
     }
-    // An ephemeral container is added to a pod that runs; no condition tells when.
+    // An ephemeral container is added to a running pod. No condition changes at that time.
     if container.kind == ContainerKind::Ephemeral {
         return pod_start();
     }
     // Image volumes are pulled before any container (pkg/kubelet/kuberuntime/kuberuntime_manager.go:1866, v1.36.2).
-    let turn = if of_volume { PullOrder::First } else { pull_order(pod, container) };
+    let order = if of_volume { PullOrder::First } else { pull_order(pod, container) };
     let condition = |at: Option<Timestamp>| at.map(|at| (at, StartBasis::PodCondition));
-    match turn {
+    match order {
         PullOrder::First => condition(pod.sandbox_ready),
         PullOrder::AfterInit => condition(pod.initialized),
         PullOrder::After(previous) => match previous.state {
@@ -96,7 +96,7 @@ fn lower_bound(pod: &PodFacts, container: &ContainerFacts, of_volume: bool) -> O
     .or_else(pod_start)
 }
 
-/// When in a pod's life a container's image is pulled.
+/// When the kubelet pulls a container's image, relative to the other containers of the pod.
 enum PullOrder<'a> {
     First,
     After(&'a ContainerFacts),

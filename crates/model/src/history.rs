@@ -1,6 +1,6 @@
-//! Remembers what was, within bounds: failures that ended, how the open ones went, and a day of the cluster.
+//! The in-memory history: ended failures, timelines of open failures, and the activity of the last day.
 //!
-//! Nothing here outlives the process. What does not fit is forgotten, and counted.
+//! Each part has a capacity. Evicted entries are counted. Nothing is persisted.
 
 mod buckets;
 #[cfg(test)]
@@ -19,39 +19,40 @@ use super::time::Timestamp;
 
 pub use buckets::{ActivityBucket, BUCKET_DURATION, BUCKETS_PER_DAY};
 
-/// How many points one open failure has. At the longest wait two of them come every five minutes: half a day.
+/// Maximum number of points of a timeline. At the longest wait of the kubelet, two points come every five minutes, so this
+/// is more than half a day.
 const MAX_POINTS: usize = 320;
-/// What all points together may take, in bytes. A hundred thousand failing containers must not cost more.
+/// Maximum size of all timelines, in bytes, however many containers fail.
 const MAX_BYTES: usize = 4 << 20;
-/// What a timeline takes without its points: a node of the map, a name, a ring.
+/// Size of a timeline without its points, in bytes: the map entry, the container's name and the queue.
 const TIMELINE_BYTES: usize = 160;
 
-/// A status of an open failure, from when on it showed.
+/// A change of the status of an open failure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimelinePoint {
-    /// When it came.
+    /// When the status changed.
     pub at: Timestamp,
-    /// What it was.
+    /// The image state from then on.
     pub image_state: ImageState,
-    /// The error text of a failed attempt, which may hold secrets; `None` for every other status.
+    /// The error text of a failed attempt; `None` for any other status. May contain secrets.
     pub text: Option<Arc<str>>,
 }
 
 /// A failure that ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PastFailure {
-    /// The pod as it was before, with the failure in it and no other container.
+    /// The pod before the end, with the failing container only.
     pub pod: Arc<TrackedPod>,
-    /// The container's name.
+    /// The name of the container.
     pub container: String,
-    /// When it ended.
+    /// When the failure ended, or was found to have ended.
     pub at: Timestamp,
-    /// How.
+    /// The outcome of the failure.
     pub outcome: FailureOutcome,
 }
 
 impl PastFailure {
-    /// The failure as it was before it ended.
+    /// The failure before its end.
     #[must_use]
     pub fn failure_ref(&self) -> Option<FailureRef<'_>> {
         let mut containers = self.pod.containers.iter().filter(|container| *container.name == *self.container);
@@ -59,32 +60,32 @@ impl PastFailure {
     }
 }
 
-/// What was forgotten because there was too much of it.
+/// The numbers of evicted entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HistoryEvictions {
-    /// Failures that ended.
+    /// Evicted ended failures.
     pub failures: u64,
-    /// Points of open ones.
+    /// Evicted points of timelines.
     pub points: u64,
 }
 
-/// What a reader sees of the past.
+/// A copy of the history without the timelines.
 #[derive(Clone, Debug, Default)]
 pub struct HistorySnapshot {
-    /// Failures that ended, the newest first.
+    /// Ended failures, newest first.
     pub ended: Vec<Arc<PastFailure>>,
-    /// The last day, oldest first; shorter while the process is younger.
+    /// The last day in buckets, oldest first. Fewer if the process started less than a day ago.
     pub buckets: Vec<ActivityBucket>,
 }
 
-/// The memory.
+/// Records the effects of the index.
 #[derive(Debug, Default)]
 pub struct History {
     max_ended: usize,
     ended: VecDeque<Arc<PastFailure>>,
-    /// How the open failures of each pod go, by container.
+    /// The timelines of the open failures of each pod, by container name.
     open: BTreeMap<Arc<PodId>, BTreeMap<String, FailureTimeline>>,
-    /// What all timelines take.
+    /// Size of all timelines, in bytes.
     bytes: usize,
     day: buckets::ActivityBuckets,
     evictions: HistoryEvictions,
@@ -96,13 +97,13 @@ struct FailureTimeline {
 }
 
 impl History {
-    /// One that remembers so many failures that ended.
+    /// Creates a history that keeps up to `max_ended` ended failures.
     #[must_use]
     pub fn new(max_ended: usize) -> Self {
         Self { max_ended, ..Self::default() }
     }
 
-    /// Takes what happened at `now`.
+    /// Records an effect of the index at `now`.
     pub fn record(&mut self, effect: &IndexEffect, now: Timestamp) {
         let IndexEffect::Failure(subject, event) = effect else { return };
         match event {
@@ -121,7 +122,7 @@ impl History {
         }
     }
 
-    /// Puts right what was recorded before the clock was set.
+    /// Corrects the recorded times after the system clock was set.
     pub fn on_clock_step(&mut self, step: ClockStep) {
         for ended in self.ended.iter_mut().filter(|ended| ended.at > step.now) {
             let ended = Arc::make_mut(ended);
@@ -134,20 +135,20 @@ impl History {
         }
     }
 
-    /// What a reader sees at `now`.
+    /// Returns the ended failures, and the activity up to `now`.
     #[must_use]
     pub fn snapshot(&mut self, now: Timestamp) -> HistorySnapshot {
         HistorySnapshot { ended: self.ended.iter().rev().cloned().collect(), buckets: self.day.buckets_until(now) }
     }
 
-    /// How the open failures of a pod went, by container.
+    /// Returns the timelines of the open failures of a pod, with the container names.
     #[must_use]
     pub fn timelines(&self, pod: &PodId) -> Vec<(String, Vec<TimelinePoint>)> {
         let of_pod = self.open.get(pod).into_iter().flatten();
         of_pod.map(|(container, timeline)| (container.clone(), timeline.points.iter().cloned().collect())).collect()
     }
 
-    /// What was forgotten so far.
+    /// The numbers of entries evicted so far.
     #[must_use]
     pub const fn evictions(&self) -> HistoryEvictions {
         self.evictions
@@ -172,7 +173,7 @@ impl History {
         };
         let (before, text) = (timeline.bytes(), stage.is_failed_attempt().then(|| timeline.intern(text)));
         timeline.points.push_back(TimelinePoint { at: now, image_state: stage, text });
-        // Who has a place in memory keeps it; the new comes in for the old.
+        // A timeline keeps its share of the memory: new points replace its own oldest ones.
         while timeline.points.len() > MAX_POINTS || self.bytes - before + timeline.bytes() > MAX_BYTES {
             self.evictions.points += 1;
             if timeline.points.pop_front().is_none() {
@@ -182,7 +183,6 @@ impl History {
         self.bytes = self.bytes - before + timeline.bytes();
     }
 
-    /// Forgets how a failure went.
     fn remove_timeline(&mut self, subject: &FailureSubject) {
         let Some(of_pod) = self.open.get_mut(&*subject.pod) else { return };
         let Some(gone) = of_pod.remove(&subject.container) else { return };
@@ -210,7 +210,7 @@ impl History {
     }
 }
 
-/// The pod without its other containers: each of many that end one after the other would keep all of them.
+/// Returns `pod` with this container only. Otherwise each of many containers that end one by one would keep all of them.
 fn with_only_container(pod: &Arc<TrackedPod>, container: &str) -> Arc<TrackedPod> {
     if pod.containers.len() <= 1 {
         return Arc::clone(pod);
@@ -220,13 +220,13 @@ fn with_only_container(pod: &Arc<TrackedPod>, container: &str) -> Arc<TrackedPod
 }
 
 impl FailureTimeline {
-    /// The text, as the last attempt has it where that said the same.
+    /// Returns the text of the last attempt if it is equal, so that both share it.
     fn intern(&self, text: &Arc<str>) -> Arc<str> {
         let last = self.points.iter().rev().find_map(|point| point.text.as_ref());
         Arc::clone(last.filter(|last| *last == text).unwrap_or(text))
     }
 
-    /// What its points take; a text that one shares with the attempt before it is counted once.
+    /// Size of the points, in bytes. A text shared with the previous attempt counts once.
     fn bytes(&self) -> usize {
         let mut last: Option<&Arc<str>> = None;
         let mut texts = 0;

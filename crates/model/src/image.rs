@@ -45,12 +45,12 @@ impl ImageReference {
     /// Parses a reference. Accepts any text; an invalid reference has a [`problem`](Self::problem).
     ///
     /// ```
-    /// use image_pull_model::image::{ImageReference, Problem};
+    /// use image_pull_model::image::{ImageReference, ReferenceProblem};
     ///
     /// let image = ImageReference::parse("nginx:1.27");
     /// assert_eq!((image.registry(), image.repository(), image.tag()), ("docker.io", "library/nginx", "1.27"));
     ///
-    /// assert_eq!(ImageReference::parse("reg.example/App:1").problem(), Some(Problem::UpperCase));
+    /// assert_eq!(ImageReference::parse("reg.example/App:1").problem(), Some(ReferenceProblem::UpperCase));
     /// ```
     pub fn parse(raw: &str) -> Self {
         let (domain, rest) = split_domain(raw);

@@ -1,8 +1,10 @@
-//! Keeps what is failing in the cluster, and nothing else.
+//! The index of failing containers.
 //!
-//! Three verbs enter: apply, delete, and reset (a relist, in three parts so that nobody need hold a whole cluster:
-//! begin, list each pod, end, which also says what vanished). Readers get a [`Snapshot`], which never changes.
-//! Invariant: at most one open failure per container (pod uid, kind and name).
+//! It is updated by three operations: apply, delete and relist. A relist has three steps (begin, apply each pod, end), so
+//! that no list of all pods is held in memory; pods that it does not contain are removed at the end. Each operation returns
+//! the [effects](IndexEffect) to count. Readers get an immutable [`Snapshot`].
+//!
+//! Healthy pods are not kept. Invariant: at most one open failure per container (pod uid, container kind and name).
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -19,35 +21,35 @@ use super::time::Timestamp;
 use super::watch_state::WatchState;
 use super::workload::is_batch;
 
-/// Which waiting reasons the mirror of kube-state-metrics shows.
+/// The waiting reasons that are mirrored in the metric families of kube-state-metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MirroredReasons {
-    /// Those that mean "no image"; free text shows as `Other`, since error text is no label.
+    /// Reasons that mean "no image". Free text is mirrored as `Other`, because error text must not become a label.
     #[default]
     Image,
-    /// All, verbatim, as kube-state-metrics has them.
+    /// All reasons verbatim, as in kube-state-metrics.
     All,
-    /// None.
+    /// No reasons.
     None,
 }
 
-/// What the index is told once.
+/// The configuration of an [`Index`].
 #[derive(Clone, Debug, Default)]
 pub struct IndexConfig {
-    /// What to mirror.
+    /// The waiting reasons to mirror.
     pub mirrored_reasons: MirroredReasons,
-    /// Whether finished pods are left out of the watch, so that a pod which vanishes without having been deleted
-    /// has finished.
+    /// Whether the watch excludes finished pods. A pod that leaves the watch without a deletion then has finished.
     pub excludes_finished_pods: bool,
-    /// Kinds of controllers or workloads that are batch, besides those that always are.
+    /// Additional kinds of controllers or workloads that are batch.
     pub batch_kinds: Vec<String>,
-    /// Whether pods are watched by their labels, so that one whose labels change vanishes as well.
+    /// Whether the watch has a label selector. A pod whose labels change may then leave the watch.
     pub selects_by_label: bool,
 }
 
 impl IndexConfig {
-    /// How the failures of a pod end that leaves the watch without having been deleted or finished, as far as was seen. A
-    /// deletion sets `metadata.deletionTimestamp` first, by force too, so such a pod fits the selectors no longer.
+    /// The outcome for the failures of a pod with a watch event `DELETED`, if its last status shows neither a deletion nor
+    /// that it finished. Every deletion sets `metadata.deletionTimestamp` first, even a forced one, so the pod may have left the
+    /// watch because it no longer matches the selectors.
     const fn outcome_of_deleted_event(&self) -> FailureOutcome {
         match (self.excludes_finished_pods, self.selects_by_label) {
             (_, true) => FailureOutcome::Unknown,
@@ -56,8 +58,8 @@ impl IndexConfig {
         }
     }
 
-    /// How they end where nobody saw the pod leave. A deletion has no other trace then: a pod that may have left the watch
-    /// otherwise has done one or the other.
+    /// The outcome for the failures of a pod that is missing from a relist. It was deleted, unless it can also leave the watch
+    /// in another way.
     const fn outcome_of_missing_pod(&self) -> FailureOutcome {
         match self.outcome_of_deleted_event() {
             FailureOutcome::PodDeleted => FailureOutcome::PodDeleted,
@@ -66,29 +68,28 @@ impl IndexConfig {
     }
 }
 
-/// The informer's cache: the pods with something to show.
+/// Holds the pods with a failing or mirrored container.
 #[derive(Debug)]
 pub struct Index {
     config: IndexConfig,
     pods: BTreeMap<Arc<PodId>, IndexEntry>,
-    /// What their entries share.
     interners: Interners,
     watches: Vec<WatchState>,
-    /// Whether there is a view; it never goes away.
+    /// Whether a snapshot is available. Never becomes false again.
     is_ready: bool,
-    /// What changed since somebody asked.
+    /// The changes since the last call of [`Index::changes`].
     pub(super) changes: PodChanges,
 }
 
 #[derive(Debug)]
 struct IndexEntry {
     pod: Arc<TrackedPod>,
-    /// Whether the relist under way has yet to list it.
+    /// Whether the current relist has not contained the pod so far.
     is_unlisted: bool,
 }
 
 impl Index {
-    /// An index of what `scopes` cover, which has yet to be listed.
+    /// Creates an empty index for watches of `scopes`.
     #[must_use]
     pub fn new(settings: IndexConfig, scopes: &[WatchScope]) -> Self {
         Self {
@@ -101,8 +102,8 @@ impl Index {
         }
     }
 
-    /// Whether there is a view: a scope was listed and every other one was too, or has failed. What is seen is not held
-    /// back by what is not.
+    /// Whether a snapshot is available: at least one scope was listed, and every other scope was listed or its watch fails.
+    /// A scope that cannot be listed does not delay the others.
     pub fn is_ready(&mut self) -> bool {
         let is_listed = |watch: &WatchState| watch.complete_at().is_some();
         self.is_ready |= self.watches.iter().any(is_listed)
@@ -110,8 +111,8 @@ impl Index {
         self.is_ready
     }
 
-    /// The newest view; `None` until there is one. While a relist goes on, each pod is shown as it was last seen, and none
-    /// has vanished. It is built anew each time; whoever needs it often takes the [`changes`](Self::changes).
+    /// Builds a snapshot; `None` until the index [is ready](Self::is_ready). During a relist each pod has its last known state,
+    /// and no pod is missing. For frequent reads use [`changes`](Self::changes), which takes constant time.
     pub fn snapshot(&mut self) -> Option<Arc<Snapshot>> {
         if !self.is_ready() {
             return None;
@@ -121,7 +122,7 @@ impl Index {
         Some(Arc::new(snapshot))
     }
 
-    /// What changed in the view since this was last called, in constant time; `None` until there is a view.
+    /// Returns the changes since the last call, in constant time; `None` until the index [is ready](Self::is_ready).
     pub fn changes(&mut self) -> Option<PodChanges> {
         if !self.is_ready() {
             return None;
@@ -129,7 +130,7 @@ impl Index {
         Some(self.changes.take(|| self.pods.values().map(|entry| Arc::clone(&entry.pod)).collect()))
     }
 
-    /// Takes pods whose inferred causes were found while a snapshot was put together, unless they changed meanwhile.
+    /// Stores the causes that were inferred while a snapshot was built. Skips pods that have changed since.
     pub fn apply_inferences(&mut self, inferred: &[InferenceUpdate]) {
         for InferenceUpdate { before, after } in inferred {
             if let Some(entry) = self.pods.get_mut(&before.id).filter(|entry| Arc::ptr_eq(&entry.pod, before)) {
@@ -138,35 +139,35 @@ impl Index {
         }
     }
 
-    /// Whether anything is remembered of a pod, so that whatever it does next is of interest.
+    /// Whether the index holds this pod, so that its next event matters even if it shows no failure.
     #[must_use]
     pub fn contains(&self, pod: &PodId) -> bool {
         self.pods.contains_key(pod)
     }
 
-    /// The state of every watch.
+    /// The state of each watch.
     #[must_use]
     pub fn watches(&self) -> &[WatchState] {
         &self.watches
     }
 
-    /// The state of the watch of `scope`, to record what happens to it.
+    /// The state of the watch of `scope`, for updates.
     pub fn watch_mut(&mut self, scope: &WatchScope) -> Option<&mut WatchState> {
         self.watches.iter_mut().find(|watch| watch.scope() == scope)
     }
 
-    /// Applies a pod as a list or a watch event shows it.
+    /// Applies a pod from a list or a watch event.
     pub fn apply(&mut self, pod: &PodFacts, now: Timestamp) -> Vec<IndexEffect> {
         let provenance = self.provenance(&pod.id.namespace);
         self.apply_with(pod, provenance, now)
     }
 
-    /// Applies a pod that was there before anybody watched.
+    /// Applies a pod that existed before the watch started.
     pub fn apply_initial(&mut self, pod: &PodFacts, now: Timestamp) -> Vec<IndexEffect> {
         self.apply_with(pod, Provenance::Initial, now)
     }
 
-    /// Removes a pod that left the watch.
+    /// Removes a pod after a watch event `DELETED`.
     pub fn delete(&mut self, pod: &PodFacts, now: Timestamp) -> Vec<IndexEffect> {
         let Some(entry) = self.pods.remove(&pod.id) else { return Vec::new() };
         self.changes.record(&entry.pod.id, None, self.pods.len());
@@ -174,8 +175,10 @@ impl Index {
         end_failures(&entry.pod, FailureEnd::new(outcome, self.provenance(&pod.id.namespace), now))
     }
 
-    /// Takes a pod of `scope` that exists and whose status is not known: its failures go on. `id` is empty where it is not
-    /// known; a relist with a pod of which neither name nor uid is known ends no failure, since it may be that pod's.
+    /// Records that a pod of `scope` exists whose status could not be decoded. Its failures continue.
+    ///
+    /// Unknown fields of `id` are empty. If a relist contains a pod without a known name and uid, the relist removes no pod,
+    /// because any missing pod may be that one.
     pub fn keep_partial(&mut self, scope: &WatchScope, id: &PodId) {
         if let Some(watch) = self.watch_mut(scope).filter(|_| id.name.is_empty() && id.uid.is_empty()) {
             watch.record_unidentified();
@@ -187,8 +190,8 @@ impl Index {
         }
     }
 
-    /// Takes a pod that left the watch and of which nothing but a part of its identity is known. Does nothing where several
-    /// pods fit.
+    /// Removes a pod after a watch event `DELETED` that could not be decoded. Unknown fields of `id` are empty. Does nothing
+    /// if several pods match.
     pub fn delete_partial(&mut self, id: &PodId, now: Timestamp) -> Vec<IndexEffect> {
         let [id] = &*self.matching_pods(id) else { return Vec::new() };
         let Some(entry) = self.pods.remove(id) else { return Vec::new() };
@@ -199,7 +202,7 @@ impl Index {
         )
     }
 
-    /// The remembered pods that this may be, as far as it is known.
+    /// The pods that match the known fields of `id`.
     fn matching_pods(&self, id: &PodId) -> Vec<Arc<PodId>> {
         let PodId { namespace, name, uid } = id;
         if let Some((known, _)) = self.pods.get_key_value(id) {
@@ -215,7 +218,7 @@ impl Index {
             .collect()
     }
 
-    /// Puts right what was recorded before the clock was set, so that nothing began in the future.
+    /// Corrects the recorded times after the system clock was set, so that no start is in the future.
     pub fn on_clock_step(&mut self, step: ClockStep) {
         let tracked = self.pods.len();
         for (id, entry) in &mut self.pods {
@@ -231,7 +234,7 @@ impl Index {
         }
     }
 
-    /// Begins a relist of `scope`: what is not listed before it ends has vanished.
+    /// Begins a relist of `scope`. Pods that are not applied before its end are removed.
     pub fn begin_relist(&mut self, scope: &WatchScope) {
         if let Some(watch) = self.watch_mut(scope) {
             watch.begin_list();
@@ -241,7 +244,7 @@ impl Index {
         }
     }
 
-    /// Ends a relist of `scope`.
+    /// Ends a relist of `scope` and removes the pods that it did not contain.
     pub fn end_relist(&mut self, scope: &WatchScope, now: Timestamp) -> Vec<IndexEffect> {
         let end = FailureEnd { outcome: self.config.outcome_of_missing_pod(), at: now, is_exact: false };
         let mut effects = Vec::new();
@@ -321,7 +324,7 @@ impl Index {
         effects
     }
 
-    /// Whether a container that nothing is remembered of has to be looked at.
+    /// Whether a container of a pod that is not in the index can open a failure, be mirrored or be reported.
     fn needs_tracking(&self, container: &ContainerFacts) -> bool {
         match image_state_of(&container.state) {
             ImageState::NoImage(_) | ImageState::UnknownReason => true,
@@ -346,10 +349,10 @@ impl Index {
     }
 }
 
-/// One container's status on its way into the index.
+/// The status of one container, to be applied to the index.
 struct ContainerUpdate<'a> {
     id: &'a Arc<PodId>,
-    /// The pod as it was, where anything of it was worth remembering.
+    /// The pod before this update, if the index had it.
     previous_pod: Option<&'a Arc<TrackedPod>>,
     pod: &'a PodFacts,
     container: &'a ContainerFacts,
@@ -389,7 +392,7 @@ impl ContainerUpdate<'_> {
                 open
             });
         }
-        // A left-over is remembered for as long as it shows.
+        // A stale status is kept as long as the kubelet repeats it.
         let stale = stale.filter(|stale| failure.is_none() && stale.matches(&self.container.state));
         if let (ImageState::UnknownReason, StateFacts::Waiting { reason, .. }) =
             (image_state_of(&self.container.state), &self.container.state)
@@ -405,7 +408,7 @@ impl ContainerUpdate<'_> {
     }
 }
 
-/// How every failure of a pod ends now, if it does.
+/// The outcome for all failures of a pod that is deleted or finished.
 fn pod_outcome(pod: &PodFacts) -> Option<FailureOutcome> {
     match (pod.is_deleting, pod.phase) {
         (true, _) => Some(FailureOutcome::PodDeleted),

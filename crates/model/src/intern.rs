@@ -1,4 +1,4 @@
-//! Keeps what is equal once: thousands of pods that fail alike share their names, images and error texts.
+//! Interning: equal names, images and error texts of thousands of pods share one allocation.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::facts::PodOwner;
 use super::image::ImageReference;
 
-/// Below this size a pool is not worth sweeping.
+/// Minimum number of values at which unused ones are removed.
 const MIN_SWEEP_SIZE: usize = 1024;
 
-/// Everything that is shared.
+/// The interners of the index.
 #[derive(Debug, Default)]
 pub(super) struct Interners {
     pub(super) texts: Interner<str>,
@@ -19,11 +19,11 @@ pub(super) struct Interners {
     pub(super) images: Interner<ImageReference>,
 }
 
-/// Values that somebody uses, each once, and some that nobody uses any more.
+/// A set of shared values. Unused values are removed when the set has doubled in size.
 #[derive(Debug)]
 pub(super) struct Interner<T: ?Sized> {
     values: HashSet<Arc<T>>,
-    /// The size at which to look for what is not used.
+    /// The size at which unused values are removed.
     sweep_at: usize,
 }
 
@@ -34,7 +34,7 @@ impl<T: ?Sized> Default for Interner<T> {
 }
 
 impl<T: ?Sized + Eq + Hash> Interner<T> {
-    /// The one that is equal to `value`.
+    /// Returns the shared value that is equal to `value`, and adds it if it is new.
     pub(super) fn intern<V: Into<Arc<T>> + AsRef<T>>(&mut self, value: V) -> Arc<T> {
         if let Some(known) = self.values.get(value.as_ref()) {
             return Arc::clone(known);

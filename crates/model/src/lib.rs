@@ -1,8 +1,52 @@
-//! What a failure to pull an image is: a pure model that takes facts and `now`, and returns effects.
+//! The model of image pull failures.
 //!
-//! Nothing below this module reads a clock, a socket, a file, an environment variable or a lock, and nothing
-//! logs. Facts about pods go in ([`facts`]), with the time they were learnt; the [`index`] keeps what is
-//! failing; [`effect`]s come out for whoever counts, and a [`snapshot`] for whoever looks.
+//! It receives [facts](facts) about pods, keeps the failing containers in an [index], and returns [effects](effect) to count
+//! and [snapshots](snapshot) to read. It does no I/O and reads no clock: every update has the current time as an argument.
+//!
+//! Read [`failure`] first: it is the state machine of one failure.
+//!
+//! # Example
+//!
+//! ```
+//! use image_pull_model::effect::{FailureEvent, IndexEffect};
+//! use image_pull_model::facts::{ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, StateFacts, WatchScope};
+//! use image_pull_model::image::PullPolicy;
+//! use image_pull_model::index::{Index, IndexConfig};
+//! use image_pull_model::time::Timestamp;
+//!
+//! // The first list of the cluster is empty.
+//! let cluster = WatchScope::Cluster;
+//! let mut index = Index::new(IndexConfig::default(), &[cluster.clone()]);
+//! index.begin_relist(&cluster);
+//! assert!(index.end_relist(&cluster, Timestamp::from_unix_millis(0)).is_empty());
+//!
+//! // A watch event shows a pod whose pull failed.
+//! let pod = PodFacts {
+//!     id: PodId { namespace: "shop".to_owned(), name: "web".to_owned(), uid: "1".to_owned() },
+//!     containers: vec![ContainerFacts {
+//!         name: "app".to_owned(),
+//!         kind: ContainerKind::App,
+//!         images: vec![ImageFacts::new("registry.example/web:1", PullPolicy::IfNotPresent)],
+//!         restart_count: 0,
+//!         state: StateFacts::Waiting {
+//!             reason: "ErrImagePull".to_owned(),
+//!             message: "registry.example/web:1: not found".to_owned(),
+//!         },
+//!         last_finished_at: None,
+//!         has_run_image: false,
+//!     }],
+//!     ..PodFacts::default()
+//! };
+//! let effects = index.apply(&pod, Timestamp::from_unix_millis(60_000));
+//! assert!(matches!(&effects[0], IndexEffect::Failure(_, FailureEvent::Started)));
+//!
+//! // The snapshot holds the open failure.
+//! let snapshot = index.snapshot().expect("the cluster was listed");
+//! let (pod, container, failure) = snapshot.failures().next().expect("one container fails");
+//! assert_eq!((&*pod.id.name, &*container.name), ("web", "app"));
+//! assert_eq!(failure.cause().as_str(), "image_not_found");
+//! assert_eq!(failure.attempts, 1);
+//! ```
 
 pub mod advice;
 pub mod backoff;

@@ -1,7 +1,7 @@
 //! Limits of the texts and lists of a pod.
 //!
-//! The decoder applies them, so that memory, scrapes and log lines stay bounded whatever a pod contains. Texts are limited
-//! to what the grammars of Kubernetes and of image references allow.
+//! The decoder applies them, so that memory, scrapes and log lines are bounded for any pod. The limits of names and
+//! references are those of Kubernetes and of the grammar of image references.
 
 use std::borrow::Cow;
 
@@ -15,26 +15,26 @@ pub const MAX_NAME: usize = 253;
 pub const MAX_REFERENCE: usize = 259 + 255 + 128 + 135 + 3;
 /// Maximum length of a waiting reason or message, in bytes. The kubelet writes error texts of any length.
 pub const MAX_MESSAGE: usize = 4096;
-/// Maximum length of the messages of a pod in sum, which its waiting containers share evenly.
+/// Maximum total length of the messages of a pod, in bytes. Its waiting containers share it evenly.
 pub const MAX_POD_MESSAGES: usize = 128 * 1024;
-/// Length that each message may have all the same.
+/// Length that each message may have in any case, in bytes.
 pub const MIN_MESSAGE: usize = 256;
-/// Maximum number of containers, and of statuses, read of each of a pod's three lists.
+/// Maximum number of elements read from each of a pod's three lists of containers and three lists of statuses.
 pub const MAX_CONTAINERS: usize = 512;
 /// Maximum number of volume mounts read of a container.
 pub const MAX_MOUNTS: usize = 128;
-/// Maximum number of image volumes read of a pod. Other volumes do not count.
+/// Maximum number of image volumes read of a pod. Other volumes are not counted.
 pub const MAX_IMAGE_VOLUMES: usize = 128;
 /// Maximum number of pull secrets read of a pod.
 pub const MAX_PULL_SECRETS: usize = 64;
 
-/// Stands for the part of a text that is left out.
+/// Marks where a text was truncated.
 pub const TRUNCATED: &str = "<truncated>";
 
-/// Shortens a text to `max` bytes and the marker [`TRUNCATED`].
+/// Shortens a text to at most `max` bytes, plus the marker [`TRUNCATED`] and a space.
 ///
-/// Keeps the beginning and the last quarter, since the root cause is at the end of an error text. Cuts between words where
-/// it can: half a secret would not be recognized as one.
+/// Keeps the beginning and the end, a quarter of `max`, because error texts end with the root cause. Cuts at a space if
+/// there is one nearby: redaction would not recognize half a secret.
 #[must_use]
 pub fn truncate(text: &str, max: usize) -> Cow<'_, str> {
     if text.len() <= max {

@@ -1,27 +1,26 @@
-//! How a fact about a pod is known: seen as it happened, found after a time in which nobody watched, or found at the
-//! start.
+//! The provenance of a change: observed as it happened, found after a gap in the watch, or found by the first list.
 
 use super::time::Timestamp;
 
-/// How the change that a status shows is known.
+/// The provenance of the change that a status shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provenance {
-    /// The status before this one was seen too: what is new in this one happened just now.
+    /// The previous status was received too, so the change happened just now.
     Observed,
-    /// The watch was interrupted: what is new happened at some time after this one, at which the view was complete.
+    /// The watch had a gap. The change happened after this time, when the view was last complete.
     FoundAfter(Timestamp),
-    /// Nothing was known before: what is new may have happened at any time.
+    /// No earlier status is known. The change may have happened at any time.
     Initial,
 }
 
 impl Provenance {
-    /// Whether the change was seen as it happened.
+    /// Whether the change was observed as it happened.
     #[must_use]
     pub fn is_observed(self) -> bool {
         self == Self::Observed
     }
 
-    /// When the view was last complete before the change, where it was not seen as it happened.
+    /// The earliest possible time of the change; `None` if it was observed or has no lower bound.
     #[must_use]
     pub const fn not_before(self) -> Option<Timestamp> {
         match self {

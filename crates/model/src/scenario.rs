@@ -1,4 +1,4 @@
-//! Tells stories of pods to an index: the words in which the tests of the model are written.
+//! Builders for the model's tests: pods, and an index that records the effects of each update.
 
 use super::effect::{FailureEvent, IndexEffect};
 use super::facts::{ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, PodPhase, StateFacts, WatchScope};
@@ -6,10 +6,10 @@ use super::image::{ImageReference, PullPolicy};
 use super::index::{Index, IndexConfig, MirroredReasons};
 use super::time::Timestamp;
 
-/// When every story begins, in seconds: 2027.
+/// Start of every scenario, in seconds since the Unix epoch: in 2027.
 const SCENARIO_START: i64 = 1_800_000_000;
 
-/// The instant so many seconds after the begin of the story.
+/// The time `seconds` after the start of the scenario.
 pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_millis((SCENARIO_START + seconds) * 1000)
 }
@@ -32,7 +32,7 @@ pub(super) fn back_off(image: &str) -> String {
     format!("Back-off pulling image \"{image}\": ErrImagePull: {}", not_found(image))
 }
 
-/// What containerd says of a tag that is not there.
+/// The error text of containerd for a tag that does not exist.
 pub(super) fn not_found(image: &str) -> String {
     format!("rpc error: code = NotFound desc = failed to pull and unpack image \"{image}\": {image}: not found")
 }
@@ -48,7 +48,7 @@ impl PodFacts {
         self
     }
 
-    /// Adds a container of that kind. What is said next is said of it.
+    /// Adds a container. The following builder calls apply to it.
     pub(super) fn container(mut self, name: &str, kind: ContainerKind, image: &str) -> Self {
         self.containers.push(ContainerFacts {
             name: name.to_owned(),
@@ -70,7 +70,7 @@ impl PodFacts {
         self.container("app", ContainerKind::App, image)
     }
 
-    /// The container mounts an image volume.
+    /// Adds an image volume to the container.
     pub(super) fn image_volume(self, image: &str) -> Self {
         let image = ImageFacts { reference: ImageReference::parse(image).into(), policy: PullPolicy::Always };
         self.update_container(|container| container.images.push(image))
@@ -81,13 +81,13 @@ impl PodFacts {
         self.update_container(|container| container.state = state)
     }
 
-    /// An attempt to pull the container's own image failed.
+    /// Shows a failed attempt to pull the container's own image.
     pub(super) fn err_image_pull(self) -> Self {
         let message = not_found(self.last_container().images[0].reference.raw());
         self.waiting("ErrImagePull", &message)
     }
 
-    /// The kubelet waits before it pulls the container's own image again.
+    /// Shows the back-off of the container's own image.
     pub(super) fn image_pull_back_off(self) -> Self {
         let message = back_off(self.last_container().images[0].reference.raw());
         self.waiting("ImagePullBackOff", &message)
@@ -110,7 +110,7 @@ impl PodFacts {
         self.update_container(|container| container.state = state)
     }
 
-    /// The container was restarted so often, and its last run ended then.
+    /// Sets the restart count and when the last run ended.
     pub(super) fn restarted(self, restarts: u32, ended: i64) -> Self {
         self.update_container(|container| {
             container.restart_count = restarts;
@@ -153,16 +153,16 @@ impl PodFacts {
     }
 }
 
-/// What an index is told, and what it makes of it.
+/// An index and a log of its effects.
 pub(super) struct IndexScenario {
     pub(super) index: Index,
     scopes: Vec<WatchScope>,
-    /// What happened, a line each: `28 web/app attempted`.
+    /// One line for each effect: `28 web/app attempted`.
     pub(super) log: Vec<String>,
 }
 
 impl IndexScenario {
-    /// Of a cluster that had no pods at 0 and is watched from then on.
+    /// A cluster that is watched from 0 on and has no pods then.
     pub(super) fn new() -> Self {
         Self::with(IndexConfig::default(), &[WatchScope::Cluster])
     }
@@ -175,7 +175,7 @@ impl IndexScenario {
         story
     }
 
-    /// Of a cluster of which nothing is known yet.
+    /// A cluster that was not listed yet.
     pub(super) fn unlisted(settings: IndexConfig, scopes: &[WatchScope]) -> Self {
         Self { index: Index::new(settings, scopes), scopes: scopes.to_vec(), log: Vec::new() }
     }
@@ -192,13 +192,13 @@ impl IndexScenario {
         self.record(time, &effects)
     }
 
-    /// The watch goes on after an interruption.
+    /// Resumes the watch after a gap.
     pub(super) fn record_gap(&mut self, time: i64) -> &mut Self {
         self.index.watch_mut(&WatchScope::Cluster).expect("the cluster is watched").record_gap(at(time));
         self
     }
 
-    /// Everything was received up to this time.
+    /// Receives a bookmark: all changes up to `time` were received.
     pub(super) fn record_sync(&mut self, time: i64) -> &mut Self {
         self.index.watch_mut(&WatchScope::Cluster).expect("the cluster is watched").record_sync(at(time));
         self
@@ -219,7 +219,7 @@ impl IndexScenario {
         self.record(time, &effects)
     }
 
-    /// A relist of everything.
+    /// Relists all scopes.
     pub(super) fn relist_all(&mut self, time: i64, pods: &[PodFacts]) -> &mut Self {
         for scope in self.scopes.clone() {
             let covered: Vec<PodFacts> = pods.iter().filter(|pod| scope.covers(&pod.id.namespace)).cloned().collect();
@@ -233,7 +233,7 @@ impl IndexScenario {
         self
     }
 
-    /// What fails, a line each: `web/app nginx:nope ErrImagePull since 1 observed, 1 attempts`.
+    /// One line for each open failure: `web/app nginx:nope ErrImagePull since 1 observed, 1 attempts`.
     pub(super) fn failing(&mut self) -> Vec<String> {
         let snapshot = self.index.snapshot().expect("every scope was listed");
         let line = |(pod, container, failure): (_, _, &super::failure::Failure)| {
@@ -253,7 +253,7 @@ impl IndexScenario {
         snapshot.failures().map(line).collect()
     }
 
-    /// What is mirrored, a line each: `web/app ErrImagePull`.
+    /// One line for each mirrored reason: `web/app ErrImagePull`.
     pub(super) fn mirrored(&mut self) -> Vec<String> {
         let snapshot = self.index.snapshot().expect("every scope was listed");
         let line = |(pod, container): (&super::snapshot::TrackedPod, &super::snapshot::TrackedContainer)| {
@@ -263,7 +263,7 @@ impl IndexScenario {
     }
 }
 
-/// What happened, in a line; nothing of what the history alone is told.
+/// Describes an effect in one line. `None` for effects that only the history uses.
 fn describe(effect: &IndexEffect) -> Option<String> {
     let (subject, event) = match effect {
         IndexEffect::Failure(subject, event) => (subject, event),

@@ -1,4 +1,4 @@
-//! What readers see: one whole view of what is failing, shared and never changed.
+//! Immutable snapshots of the index.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,18 +9,20 @@ use super::failure::{Failure, StaleStatus};
 use super::inference::KnownCauses;
 use super::time::Timestamp;
 
-/// A kubelet that lives writes two statuses per attempt, and tries every five minutes at least; one pull that hung kept
-/// a status for 371 s in the recordings. After so long without a change a status says nothing of today.
+/// Time without a change after which the status of a failing container is stale.
+///
+/// A running kubelet makes an attempt at least every five minutes and writes two statuses for each. The longest recorded
+/// status of a hanging pull lasted 371 s.
 pub const STALE_AFTER: Duration = Duration::from_secs(15 * 60);
 
-/// One view of the cluster.
+/// The failing and mirrored containers of the cluster at one time.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// Every pod that has something to show, by namespace, name and uid.
+    /// The tracked pods, ordered by namespace, name and uid.
     pub pods: Vec<Arc<TrackedPod>>,
 }
 
-/// A pod before and after causes were inferred for it.
+/// A pod before and after causes were inferred for its failures.
 #[derive(Clone, Debug)]
 pub struct InferenceUpdate {
     pub(super) before: Arc<TrackedPod>,
@@ -28,8 +30,8 @@ pub struct InferenceUpdate {
 }
 
 impl Snapshot {
-    /// A view of these pods, in order. Gives each failure without an error text the cause of another container, where
-    /// there is one, and returns the pods that this changed.
+    /// Creates a snapshot of `pods`, which must be ordered. Infers the cause of failures without an error text, and returns
+    /// the pods that this changed.
     pub(super) fn new(mut pods: Vec<Arc<TrackedPod>>) -> (Self, Vec<InferenceUpdate>) {
         let known = KnownCauses::from_pods(pods.iter().map(|pod| &**pod));
         let mut changes = Vec::new();
@@ -56,7 +58,7 @@ impl Snapshot {
         (Self { pods }, inferred)
     }
 
-    /// Every failure, with its pod and container.
+    /// The open failures, each with its pod and container.
     pub fn failures(&self) -> impl Iterator<Item = FailureRef<'_>> {
         self.pods.iter().flat_map(|pod| {
             pod.containers
@@ -65,34 +67,33 @@ impl Snapshot {
         })
     }
 
-    /// Every container, with its pod.
+    /// The containers, each with its pod.
     pub fn containers(&self) -> impl Iterator<Item = (&TrackedPod, &TrackedContainer)> {
         self.pods.iter().flat_map(|pod| pod.containers.iter().map(move |container| (pod.as_ref(), container)))
     }
 }
 
-/// What changed in the index since the last time that somebody asked.
+/// The changes of an index since the last call of [`Index::changes`](super::index::Index::changes).
 #[derive(Debug)]
 pub struct PodChanges(ChangeSet);
 
 #[derive(Debug)]
 enum ChangeSet {
-    /// Pods that are new or other than before, and pods that are not shown any more.
+    /// Pods that were added, changed or removed (`None`).
     Pods(BTreeMap<Arc<PodId>, Option<Arc<TrackedPod>>>),
-    /// So much that all pods are taken anew.
+    /// All pods. Replaces individual changes when there are too many.
     All(Vec<Arc<TrackedPod>>),
 }
 
-/// Fewer changes than this are remembered one by one, however few pods there are.
+/// Number of changes up to which they are always recorded individually.
 const MIN_CHANGE_CAPACITY: usize = 1024;
 
 impl PodChanges {
-    /// No change.
     pub(super) const fn empty() -> Self {
         Self(ChangeSet::Pods(BTreeMap::new()))
     }
 
-    /// Notes that a pod changed, of `tracked` pods in all. Memory is bounded by their number.
+    /// Records a changed or removed pod. Memory is bounded by `tracked`, the number of pods in the index.
     pub(super) fn record(&mut self, id: &Arc<PodId>, pod: Option<&Arc<TrackedPod>>, tracked: usize) {
         let ChangeSet::Pods(pods) = &mut self.0 else { return };
         pods.insert(Arc::clone(id), pod.cloned());
@@ -101,8 +102,7 @@ impl PodChanges {
         }
     }
 
-    /// Takes what changed; `all` gives every pod, which takes long and is asked for only where nobody took changes for
-    /// a while.
+    /// Takes the recorded changes. Calls `all` for all pods only if there were too many changes to record.
     pub(super) fn take(&mut self, all: impl FnOnce() -> Vec<Arc<TrackedPod>>) -> Self {
         match std::mem::replace(self, Self::empty()).0 {
             ChangeSet::All(_) => Self(ChangeSet::All(all())),
@@ -111,13 +111,13 @@ impl PodChanges {
     }
 }
 
-/// The latest snapshot, kept by whoever takes the [`Changes`]: so the index, which others wait for, need not copy it.
+/// The latest snapshot, updated by [`PodChanges`]. It is built outside of the lock of the index.
 #[derive(Debug, Default)]
 pub struct LatestSnapshot(Arc<Snapshot>);
 
 impl LatestSnapshot {
-    /// Applies what changed. Returns the pods for which causes were inferred too, for the index to
-    /// [`adopt`](super::index::Index::adopt).
+    /// Applies changes and returns the new snapshot. Pass the returned inferences to
+    /// [`Index::apply_inferences`](super::index::Index::apply_inferences).
     pub fn update(&mut self, PodChanges(changed): PodChanges) -> (Arc<Snapshot>, Vec<InferenceUpdate>) {
         let pods = match changed {
             ChangeSet::Pods(pods) if pods.is_empty() => return (Arc::clone(&self.0), Vec::new()),
@@ -130,7 +130,7 @@ impl LatestSnapshot {
     }
 }
 
-/// The pods of `old`, in order, with these changes.
+/// Applies `changes` to the ordered pods of `old`.
 fn merge(old: &[Arc<TrackedPod>], changes: BTreeMap<Arc<PodId>, Option<Arc<TrackedPod>>>) -> Vec<Arc<TrackedPod>> {
     let mut pods = Vec::with_capacity(old.len() + changes.len());
     let mut changes = changes.into_iter().peekable();
@@ -148,41 +148,42 @@ fn merge(old: &[Arc<TrackedPod>], changes: BTreeMap<Arc<PodId>, Option<Arc<Track
     pods
 }
 
-/// One failing container.
+/// An open failure with its pod and container.
 pub type FailureRef<'a> = (&'a TrackedPod, &'a TrackedContainer, &'a Failure);
 
-/// A pod with at least one container to show.
+/// A pod with at least one tracked container.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrackedPod {
-    /// Which pod this is.
+    /// The identity of the pod.
     pub id: Arc<PodId>,
-    /// The node it is on; empty while unscheduled.
+    /// The node of the pod; empty while it is not scheduled.
     pub node: Arc<str>,
-    /// The service account it runs as, whose pull secrets it uses beside its own.
+    /// The service account of the pod. The kubelet uses its pull secrets in addition to those of the pod.
     pub service_account: Arc<str>,
-    /// The names of its pull secrets.
+    /// The names of the pod's pull secrets.
     pub pull_secrets: Arc<[String]>,
-    /// What owns it.
+    /// The controller of the pod.
     pub owner: Arc<PodOwner>,
-    /// When a status of one of its containers last changed, as far as it was seen.
+    /// When a status of one of the tracked containers last changed.
     pub last_changed_at: Timestamp,
-    /// Whether it runs to its end, as a Job's pod does.
+    /// Whether the pod runs to completion, for example as part of a Job.
     pub is_batch: bool,
-    /// Its containers that have something to show.
+    /// The tracked containers.
     pub containers: Vec<TrackedContainer>,
 }
 
 impl TrackedPod {
-    /// Returns since when the status of a failing container of this pod has not changed, if it should have changed long
-    /// before `seen_until`, up to when the view is current. Such a status does not say what the container does now: the
-    /// kubelet or its node may be gone, or a pull hangs or takes long.
+    /// Returns when the status last changed, if it is stale: the kubelet retries `failure`, but has not updated the status for
+    /// [`STALE_AFTER`]. Its node may be down, or a pull may hang or take long.
+    ///
+    /// `seen_until` is the time up to which the view is complete.
     #[must_use]
     pub fn stale_since(&self, failure: &Failure, seen_until: Timestamp) -> Option<Timestamp> {
         let is_stale = failure.is_retried() && seen_until.saturating_duration_since(self.last_changed_at) > STALE_AFTER;
         is_stale.then_some(self.last_changed_at)
     }
 
-    /// The pod with these containers in place of its own.
+    /// Returns a copy of the pod with other containers.
     pub(super) fn with_containers(&self, containers: Vec<TrackedContainer>) -> Self {
         let Self {
             id, node, service_account, pull_secrets, owner, last_changed_at: last_change, is_batch: batch, ..
@@ -200,23 +201,23 @@ impl TrackedPod {
     }
 }
 
-/// A container that cannot get its image, or that waits for a reason that is mirrored.
+/// A container with an open failure or a mirrored waiting reason.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrackedContainer {
-    /// Its name.
+    /// The name of the container.
     pub name: Arc<str>,
-    /// Its kind.
+    /// The kind of the container.
     pub kind: ContainerKind,
-    /// The waiting reason that kube-state-metrics would show, where that is asked for.
+    /// The waiting reason to expose as kube-state-metrics does, if the configuration includes it.
     pub mirrored_reason: Option<Arc<str>>,
-    /// Its failure, while it lasts.
+    /// The open failure.
     pub failure: Option<Failure>,
-    /// A status left over from before the image was changed, which is not to be taken for a new failure.
+    /// A status from before a change of the image, which does not open a failure.
     pub(super) stale_status: Option<StaleStatus>,
 }
 
 impl TrackedContainer {
-    /// Whether there is anything to remember.
+    /// Whether the container has to be tracked.
     pub(super) fn has_state(&self) -> bool {
         self.mirrored_reason.is_some() || self.failure.is_some() || self.stale_status.is_some()
     }
@@ -252,7 +253,7 @@ mod tests {
         let changes = index.changes().unwrap();
         assert!(matches!(&changes.0, ChangeSet::Pods(pods) if pods.len() == 2), "{changes:?}");
         assert_eq!(latest.update(changes).0.pods.len(), 2999);
-        // Nobody looks for long: what is remembered is bounded by what fails.
+        // Without a reader, the recorded changes are bounded by the number of tracked pods.
         for number in 3000..9000 {
             let _ = index.apply(&failing(number), at(number));
             let _ = index.delete(&failing(number), at(number));

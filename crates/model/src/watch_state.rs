@@ -1,4 +1,4 @@
-//! How far the watch of one scope is: the one record of whether the view of that scope is current.
+//! The state of the watch of one scope, which determines the provenance of its pods.
 
 use super::clock_step::ClockStep;
 use super::facts::WatchScope;
@@ -12,22 +12,22 @@ pub struct WatchState {
     sync_state: SyncState,
     complete_at: Option<Timestamp>,
     last_response: Option<Timestamp>,
-    /// What failed last, where nothing was received since.
+    /// The last error, if nothing was received since.
     error: Option<String>,
     listed_pods: u64,
     pods_in_list: u64,
-    /// Whether each pod of the last list begun is known by name or uid.
+    /// Whether every pod of the current or last list has a known name or uid.
     all_identified: bool,
 }
 
-/// What the next event of a pod says about the time of its change.
+/// The progress of the watch. Determines what the next event of a pod says about the time of its change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SyncState {
-    /// The scope is being listed, or waits for its first list.
+    /// The scope is being listed or was never listed.
     Listing,
-    /// The watch was interrupted and goes on: what happened meanwhile is still to come.
+    /// The watch was resumed after a gap. Changes during the gap may still arrive.
     CatchingUp,
-    /// Every change has been received up to now.
+    /// All changes up to now were received.
     Synced,
 }
 
@@ -45,37 +45,37 @@ impl WatchState {
         }
     }
 
-    /// The scope.
+    /// The scope that this watch covers.
     #[must_use]
     pub const fn scope(&self) -> &WatchScope {
         &self.scope
     }
 
-    /// When the view of the scope was last known to be complete; `None` before its first list.
+    /// When the view of the scope was last complete; `None` before the first complete list.
     #[must_use]
     pub const fn complete_at(&self) -> Option<Timestamp> {
         self.complete_at
     }
 
-    /// When the API server last responded.
+    /// When the API server last sent something.
     #[must_use]
     pub const fn last_response(&self) -> Option<Timestamp> {
         self.last_response
     }
 
-    /// Whether nothing was received since a request failed or the watch broke.
+    /// Whether a request or the watch failed, and nothing was received since.
     #[must_use]
     pub const fn is_failing(&self) -> bool {
         self.error.is_some()
     }
 
-    /// What failed, where nothing was received since.
+    /// The last error, if nothing was received since.
     #[must_use]
     pub fn error(&self) -> Option<&str> {
         self.error.as_deref()
     }
 
-    /// Whether the view of the scope is complete and being kept up.
+    /// Whether the view of the scope is complete and the watch does not fail.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.is_complete() && !self.is_failing()
@@ -87,13 +87,13 @@ impl WatchState {
         self.listed_pods
     }
 
-    /// Whether the view is complete, and no list of the scope is under way.
+    /// Whether the view is complete and no list is in progress.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.complete_at.is_some() && self.sync_state != SyncState::Listing
     }
 
-    /// How the change is known that the next event of a pod shows.
+    /// The provenance of the next event of a pod.
     #[must_use]
     pub(super) fn provenance(&self) -> Provenance {
         match (self.sync_state, self.complete_at) {
@@ -103,12 +103,12 @@ impl WatchState {
         }
     }
 
-    /// Records that a request failed or the watch broke, and why.
+    /// Records that a request or the watch failed.
     pub fn record_error(&mut self, why: String) {
         self.error = Some(why);
     }
 
-    /// Records that the API server sent something.
+    /// Records that the API server sent something. Clears the last error.
     pub fn record_response(&mut self, now: Timestamp) {
         (self.error, self.last_response) = (None, Some(now));
         if self.sync_state == SyncState::Synced {
@@ -116,7 +116,7 @@ impl WatchState {
         }
     }
 
-    /// Records that every change up to `now` was received. Ends no list.
+    /// Records that all changes up to `now` were received, for example by a bookmark. Does not end a list.
     pub fn record_sync(&mut self, now: Timestamp) {
         if self.sync_state == SyncState::CatchingUp {
             self.sync_state = SyncState::Synced;
@@ -124,7 +124,7 @@ impl WatchState {
         self.record_response(now);
     }
 
-    /// Records that the watch goes on after an interruption, of which changes are still to come.
+    /// Records that the watch was resumed after a gap. Changes during the gap may still arrive.
     pub fn record_gap(&mut self, now: Timestamp) {
         if self.sync_state == SyncState::Synced {
             self.sync_state = SyncState::CatchingUp;
@@ -137,7 +137,7 @@ impl WatchState {
         self.last_response = self.last_response.map(|at| step.correct(at));
     }
 
-    /// Counts a pod of the list under way.
+    /// Counts a pod of the current list.
     pub fn count_listed_pod(&mut self) {
         self.pods_in_list += 1;
     }
@@ -148,7 +148,7 @@ impl WatchState {
         self.all_identified = true;
     }
 
-    /// Records that a pod is neither known by name nor by uid.
+    /// Records a pod of the current list without a known name and uid.
     pub(super) fn record_unidentified(&mut self) {
         self.all_identified &= self.sync_state != SyncState::Listing;
     }

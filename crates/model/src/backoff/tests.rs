@@ -1,15 +1,15 @@
 use super::*;
 use crate::scenario::{at, seconds_since_start};
 
-/// When a container that cannot get its image shows its failed attempts, and when the kubelet really makes the next
-/// one: the medians of a thousand simulated runs and of 42 recorded containers.
+/// Recorded onsets of the failed attempts of a container, and the times at which the kubelet made the next
+/// attempt. Medians of a thousand simulated runs and of 42 recorded containers.
 const ONSETS_AND_NEXT: [(i64, f64); 8] =
     [(1, 15.0), (28, 42.0), (55, 92.0), (105, 181.0), (194, 348.0), (361, 655.0), (668, 962.0), (975, 1269.0)];
 
-/// How far the kubelet's sync can put an attempt off.
+/// Maximum delay of an attempt by the kubelet's sync.
 const SYNC: f64 = 10.0;
 
-/// A back-off of which every attempt so far was watched, each shown for 13 s.
+/// A back-off whose attempts were all observed. The status showed each for 13 s.
 fn watched(onsets: &[i64]) -> ImageBackOff {
     let mut backoff = ImageBackOff::initial();
     for onset in onsets {
@@ -119,14 +119,14 @@ fn the_next_attempt_of_a_found_failure_is_unknown_until_an_interval_is_measured(
     assert_eq!(next(&backoff), None);
     let _ = backoff.on_attempt(at(50), true);
     assert_eq!(next(&backoff), None, "the interval began before anybody watched");
-    // 89 s are the fourth wait, so 160 s follow.
+    // An interval of 89 s contains the fourth wait, so the next wait is 160 s.
     let _ = backoff.on_attempt(at(139), true);
     let estimate = next(&backoff).unwrap();
     assert!((estimate - 293.0).abs() <= SYNC, "{estimate}");
 }
 
 #[test]
-fn the_first_two_steps_cannot_be_told_apart() {
+fn the_first_two_steps_are_ambiguous() {
     let mut backoff = ImageBackOff::unknown();
     let _ = backoff.on_attempt(at(0), true);
     let _ = backoff.on_attempt(at(27), true);
@@ -139,7 +139,7 @@ fn the_last_interval_before_a_recovery_is_as_long_as_the_kubelet_s() {
     let backoff = watched(&[3, 32]);
     let last = backoff.interval_until_recovery(at(43)).unwrap().as_secs_f64();
     assert!((20.0..=35.0).contains(&last), "{last} s is no second step");
-    // The first attempt shows at once.
+    // The status shows the first attempt at once.
     assert_eq!(watched(&[3]).interval_until_recovery(at(19)), Some(Duration::from_secs(16)));
 }
 

@@ -14,7 +14,7 @@ fn check_since(pod: &PodFacts, of_volume: bool, not_before: Option<i64>, (expect
     assert_eq!((seconds_since_start(since.at), since.basis.as_str()), (expected, basis), "{pod:?}");
 }
 
-/// A pod of which every time is known.
+/// A pod with all timestamps.
 fn pod_with_timestamps() -> PodFacts {
     let mut pod = pod("web").scheduled(10).sandbox_ready(20).initialized(30);
     pod.created = Some(at(9));

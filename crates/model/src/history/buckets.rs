@@ -1,36 +1,36 @@
-//! Counts the last day of the cluster in buckets of five minutes.
+//! The activity of the last day, in buckets of five minutes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// How long a bucket is.
+/// Length of a bucket.
 pub const BUCKET_DURATION: Duration = Duration::from_secs(300);
-/// How many there are.
+/// Maximum number of buckets: one day.
 pub const BUCKETS_PER_DAY: u32 = 288;
 
-/// Five minutes of the cluster.
+/// The activity in five minutes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ActivityBucket {
-    /// When they began.
+    /// Start of the bucket.
     pub start: Timestamp,
-    /// The most containers that failed at one time.
+    /// Maximum number of open failures at one time.
     pub failing: u32,
     /// Failed attempts.
     pub attempts: u32,
-    /// Failures that began or were found.
+    /// Failures that started or were found.
     pub started: u32,
     /// Failures that ended.
     pub ended: u32,
 }
 
-/// The last day.
+/// The buckets of the last day.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ActivityBuckets {
     /// Without a gap, oldest first.
     buckets: VecDeque<ActivityBucket>,
-    /// How many containers fail.
+    /// Number of open failures.
     failing_now: u32,
 }
 
@@ -45,7 +45,7 @@ impl ActivityBuckets {
     }
 
     pub(super) fn record_end(&mut self, now: Timestamp) {
-        // What failed in these five minutes counts for them, even if no longer.
+        // Count first: the bucket includes failures that end in it.
         self.count(now, |bucket| bucket.ended += 1);
         self.failing_now = self.failing_now.saturating_sub(1);
     }
@@ -54,7 +54,7 @@ impl ActivityBuckets {
         self.count(now, |bucket| bucket.attempts += 1);
     }
 
-    /// Counts in the bucket of `now`; in the newest where a clock was set back.
+    /// Counts in the bucket of `now`, or in the newest bucket if the system clock was set back.
     fn count(&mut self, now: Timestamp, count: impl FnOnce(&mut ActivityBucket)) {
         self.advance_to(now);
         if let Some(bucket) = self.buckets.back_mut() {
@@ -62,7 +62,7 @@ impl ActivityBuckets {
         }
     }
 
-    /// The buckets up to `now`.
+    /// Returns the buckets up to `now`.
     pub(super) fn buckets_until(&mut self, now: Timestamp) -> Vec<ActivityBucket> {
         self.advance_to(now);
         self.buckets.iter().copied().collect()
@@ -78,7 +78,7 @@ impl ActivityBuckets {
             });
             return;
         };
-        // After a long sleep only the last day is of interest.
+        // After a long pause, skip to the last day.
         newest = newest.max(begin.saturating_sub(BUCKET_DURATION * BUCKETS_PER_DAY));
         while newest < begin {
             newest = newest.saturating_add(BUCKET_DURATION);

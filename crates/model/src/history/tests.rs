@@ -4,7 +4,7 @@ use crate::index::{Index, IndexConfig};
 use crate::reason::WaitingReason;
 use crate::scenario::{at, pod};
 
-/// An index, and a history that hears of it.
+/// An index and a history that records its effects.
 struct Watched {
     index: Index,
     history: History,
@@ -25,7 +25,7 @@ impl Watched {
         self
     }
 
-    /// The timeline of the container `app`, a word each: `0 ErrImagePull`.
+    /// The timeline of the container `app`, one line for each point: `0 ErrImagePull`.
     fn timeline(&self, pod: &PodFacts) -> Vec<String> {
         let timelines = self.history.timelines(&pod.id);
         let of_app = timelines.iter().find(|(container, _)| container == "app");
@@ -152,7 +152,7 @@ fn a_day_is_counted_in_buckets_of_five_minutes() {
         .iter()
         .map(|b| (b.start.saturating_duration_since(at(0)).as_secs(), b.failing, b.attempts, b.started, b.ended))
         .collect();
-    // It was one, then two; a bucket in which nothing happened goes on as the last one ended.
+    // One failure is open, then two. A bucket without effects keeps the number of open failures.
     assert_eq!(shown, [(0, 2, 2, 2, 1), (300, 1, 0, 0, 0), (600, 1, 1, 1, 1), (900, 1, 0, 0, 0)]);
 }
 

@@ -11,7 +11,7 @@ mod stuck_status;
 use super::*;
 use crate::scenario::{IndexScenario, at, back_off, not_found, pod};
 
-/// A story of pod `web`, whose container `app` shows its first failed attempt at 1.
+/// A scenario with the pod `web`, whose container `app` shows its first failed attempt at 1.
 fn failing_pod() -> (IndexScenario, PodFacts) {
     let mut story = IndexScenario::new();
     let web = pod("web").image("nginx:nope");
@@ -27,7 +27,7 @@ fn check(story: &mut IndexScenario, happened: &[&str], failing: &[&str]) {
 const BEGUN: [&str; 2] = ["1 web/app started", "1 web/app attempted"];
 const STILL: [&str; 1] = ["web/app nginx:nope ErrImagePull since 1 observed, 1 attempts"];
 
-/// The failure of [`web_fails`] lasts when this is applied next.
+/// Checks that the failure of [`failing_pod`] continues after the next status.
 fn check_continues(next: impl FnOnce(PodFacts) -> PodFacts) {
     let (mut story, web) = failing_pod();
     story.apply(20, &next(web));
@@ -37,7 +37,7 @@ fn check_continues(next: impl FnOnce(PodFacts) -> PodFacts) {
     assert!(failing[0].ends_with("since 1 observed, 1 attempts"), "{failing:?}");
 }
 
-/// The failure of [`web_fails`] ends so when this is applied next, and no other begins.
+/// Checks that the failure of [`failing_pod`] ends with `outcome` after the next status, and that no failure starts.
 fn check_ends(outcome: &str, next: impl FnOnce(PodFacts) -> PodFacts) {
     let (mut story, web) = failing_pod();
     let next = next(web);
@@ -46,7 +46,7 @@ fn check_ends(outcome: &str, next: impl FnOnce(PodFacts) -> PodFacts) {
     let end = format!("20 web/app {outcome} after 19 s");
     assert_eq!(lines, [BEGUN[0], BEGUN[1], end.as_str()], "{next:?}");
     assert_eq!(story.failing(), [""; 0]);
-    // Whatever ended stays ended.
+    // A repeated status has no effect.
     let before = story.log.len();
     story.apply(21, &next);
     assert_eq!(story.log.len(), before, "{:?}", story.log);
@@ -109,7 +109,7 @@ fn other_reasons_begin_none() {
 }
 
 #[test]
-fn what_alternates_with_an_image_reason_leaves_the_failure_open() {
+fn alternating_reasons_leave_the_failure_open() {
     check_continues(PodFacts::image_pull_back_off);
     check_continues(|web| web.waiting("ImagePullBackOff", "Back-off pulling image \"nginx:nope\""));
     check_continues(|web| {
@@ -127,7 +127,7 @@ fn what_alternates_with_an_image_reason_leaves_the_failure_open() {
 }
 
 #[test]
-fn a_changed_message_is_no_attempt() {
+fn a_changed_message_is_not_an_attempt() {
     check_continues(|web| web.waiting("ErrImagePull", "read tcp 127.0.0.1:43990->127.0.0.1:6801: connection reset"));
 }
 
@@ -191,7 +191,7 @@ fn a_pod_that_leaves_the_watch_ends_its_failure_once() {
         (false, false, false, "pod_deleted"),
         (false, true, true, "pod_deleted"),
         (false, false, true, "pod_finished"),
-        // In the recordings every deleted pod carried deletionTimestamp in its DELETED, so this one left the selector.
+        // In the recordings every deleted pod has a deletionTimestamp in its DELETED event. This pod left the selector.
         (true, false, false, "pod_finished"),
         (true, false, true, "pod_finished"),
         (true, true, false, "pod_deleted"),
@@ -259,13 +259,13 @@ fn a_failure_continues_across_crash_loop_back_off() {
         &["46 web/app started", "46 web/app attempted", "136 web/app attempted"],
         &["web/app nginx:nope ImagePullBackOff since 46 observed, 2 attempts"],
     );
-    // The image is there again: it runs, for the second time.
+    // The pull succeeds, and the second run starts.
     story.apply(400, &web.running_since(400).restarted(1, 31));
     assert_eq!(story.log.last().unwrap(), "400 web/app recovered after 354 s");
 }
 
 #[test]
-fn the_previous_run_shown_after_a_kubelet_restart_is_no_recovery() {
+fn the_previous_run_shown_after_a_kubelet_restart_does_not_end_the_failure() {
     let mut story = IndexScenario::new();
     let web = pod("web").image("nginx:nope");
     story.apply(46, &web.clone().err_image_pull().restarted(0, 31));
@@ -407,7 +407,7 @@ fn a_deleting_or_finished_pod_opens_no_failure() {
         let mut story = IndexScenario::new();
         story.apply(1, &pod).relist_all(2, std::slice::from_ref(&pod));
         check(&mut story, &[], &[]);
-        // kube-state-metrics asks for no phase.
+        // kube-state-metrics ignores the phase.
         assert_eq!(story.mirrored().len(), 1);
     }
 }
@@ -459,7 +459,7 @@ fn a_stale_status_is_mirrored_all_the_same() {
 }
 
 #[test]
-fn a_reason_that_nobody_knows_is_told() {
+fn an_unknown_reason_is_reported() {
     let mut story = IndexScenario::new();
     story.apply(1, &pod("web").image("nginx").waiting("Tomorrow", "x"));
     assert_eq!(story.log, ["1 unknown reason Tomorrow"]);

@@ -32,7 +32,7 @@ fn changes_in_a_relist_happened_after_the_last_complete_view() {
     watch.record_error("no".to_owned());
     assert!(watch.is_failing() && watch.is_complete());
     watch.begin_list();
-    // Neither a page nor a bookmark completes a list.
+    // A page or a bookmark does not complete a list.
     watch.record_response(at(30));
     watch.record_sync(at(31));
     assert!(!watch.is_failing() && !watch.is_complete());

@@ -64,7 +64,7 @@ fn a_cause_that_returns_after_one_or_two_attempts_keeps_its_start() {
     check_attempts(&[REFUSED, TIMEOUT, REFUSED], "connection_failed", 0);
     check_attempts(&[REFUSED, TIMEOUT, TIMEOUT, REFUSED], "connection_failed", 0);
     check_attempts(&[REFUSED, TIMEOUT, DENIED, REFUSED], "connection_failed", 0);
-    // Each has its own stretch where they alternate.
+    // Alternating causes each keep their own start.
     check_attempts(&[REFUSED, TIMEOUT, REFUSED, TIMEOUT], "timeout", 300);
     check_attempts(&[REFUSED, TIMEOUT, REFUSED, TIMEOUT, REFUSED, REFUSED, REFUSED], "connection_failed", 0);
     check_attempts(&[TIMEOUT, DENIED, REFUSED, TIMEOUT, DENIED, REFUSED], "connection_failed", 600);
@@ -90,7 +90,7 @@ fn an_error_outside_an_attempt_is_a_cause_of_its_own_and_interrupts_none() {
     }
 }
 
-/// A kubelet before 1.32, which says nothing while it waits.
+/// The back-off of a kubelet before 1.32, without an error text.
 #[test]
 fn a_bare_back_off_keeps_no_cause_of_an_unobserved_attempt() {
     let mut story = IndexScenario::new();
@@ -113,7 +113,7 @@ fn an_unobserved_cause_starts_when_it_is_found() {
     let mut story = IndexScenario::new();
     story.relist_all(100, &[attempt(REFUSED).scheduled(10)]);
     assert_eq!(cause_of(&mut story), ("connection_failed".to_owned(), 100, false));
-    // What it was before is as good as what it is now.
+    // The earlier cause was found at the same time.
     story.relist_all(200, &[wait(REFUSED)]);
     assert_eq!(cause_of(&mut story), ("connection_failed".to_owned(), 100, false));
     story.relist_all(300, &[wait(TIMEOUT)]);

@@ -1,4 +1,4 @@
-//! A clock that somebody sets.
+//! Steps of the system clock.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn step(story: &mut IndexScenario, now: i64, back: u64) {
 #[test]
 fn only_starts_in_the_future_are_corrected() {
     let (mut story, web) = failing_pod();
-    // The clock is an hour ahead for a while.
+    // The clock is an hour ahead until the step.
     step(&mut story, 3605, 0);
     let other = pod("other").image("busybox:nope");
     story.apply(3606, &other.clone().container_creating()).apply(3610, &other.clone().err_image_pull());
@@ -37,7 +37,7 @@ fn an_interval_with_a_clock_step_is_not_measured() {
         step(&mut story, now, back);
         story.apply(now + 14, &web.clone().err_image_pull());
         assert!(!story.log.iter().any(|line| line.contains("backed off")), "{:?}", story.log);
-        // The next one is.
+        // The next interval is measured.
         story.apply(now + 27, &web.clone().image_pull_back_off()).apply(now + 64, &web.err_image_pull());
         assert!(story.log.iter().any(|line| line.contains("backed off 50 s")), "{:?}", story.log);
     }

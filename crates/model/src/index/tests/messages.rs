@@ -1,7 +1,7 @@
 use super::*;
 use crate::cause::Cause;
 
-/// The lines that tell of a text of no known cause.
+/// The log lines of unclassified texts.
 fn unclassified(story: &IndexScenario) -> Vec<&str> {
     story.log.iter().map(String::as_str).filter(|line| line.contains("unclassified")).collect()
 }
@@ -32,7 +32,7 @@ fn the_longest_text_is_reported_once() {
     assert_eq!(unclassified(&story), ["1 web/app unclassified 4095 bytes"]);
 }
 
-/// The kubelet of 1.35 and later writes each pull down before it begins, and before it looks whether to back off.
+/// Kubelets from 1.35 on write a record of each pull before it starts, and before they check the back-off.
 #[test]
 fn a_pull_record_that_cannot_be_written_is_a_failure() {
     for (error, cause) in [

@@ -2,13 +2,13 @@
 
 use super::*;
 
-/// The identities by which a pod may be known: all of it, less its name, or less its uid.
+/// Complete and partial identities of a pod: with name and uid, without the name, without the uid.
 fn partial_ids(pod: &PodFacts) -> [PodId; 3] {
     let id = &pod.id;
     [id.clone(), PodId { name: String::new(), ..id.clone() }, PodId { uid: String::new(), ..id.clone() }]
 }
 
-/// Lists a pod that cannot be read, and no other.
+/// Relists only a pod that cannot be decoded.
 fn relist_partial(story: &mut IndexScenario, id: &PodId, time: i64) -> Vec<IndexEffect> {
     story.index.begin_relist(&WatchScope::Cluster);
     story.index.keep_partial(&WatchScope::Cluster, id);
@@ -23,7 +23,7 @@ fn an_undecodable_pod_in_a_relist_keeps_its_failures() {
         let ended = relist_partial(&mut story, &partial_ids(&web)[place], 30);
         assert_eq!(story.failing(), STILL);
         assert_eq!(ended.len(), 1, "the other pod's failure ended");
-        // It is as it was for the next relist, too.
+        // The next relist has the same result.
         assert_eq!(relist_partial(&mut story, &pod("stranger").id, 40).len(), 1);
         assert_eq!(story.failing(), [""; 0]);
     }

@@ -7,7 +7,7 @@ use super::*;
 use crate::backoff::STATUS_LAG;
 use crate::scenario::{at, back_off, not_found, pod};
 
-/// What a watch may tell next.
+/// An update of the index.
 #[derive(Clone, Debug)]
 enum Event {
     Applied(PodFacts),
@@ -22,7 +22,7 @@ fn scopes() -> Vec<WatchScope> {
     NAMESPACES.map(|namespace| WatchScope::Namespace(namespace.to_owned())).to_vec()
 }
 
-/// Statuses of all kinds, those of two images among them.
+/// All kinds of statuses, for two images and an image volume.
 fn status() -> impl Strategy<Value = StateFacts> {
     let waits =
         |reason: &str, message: &str| StateFacts::Waiting { reason: reason.to_owned(), message: message.to_owned() };
@@ -98,7 +98,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any_pod().prop_map(Event::Found),
         1 => any_pod().prop_map(Event::Deleted),
         1 => (select(scopes()), proptest::collection::vec(any_pod(), 0..4)).prop_map(|(scope, mut pods)| {
-            // A list has each pod once.
+            // A list contains each pod once.
             pods.retain(|pod| scope.covers(&pod.id.namespace));
             pods.sort_by(|a, b| a.id.cmp(&b.id));
             pods.dedup_by(|a, b| a.id == b.id);
@@ -107,7 +107,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Events, each so many seconds after the one before.
+/// Updates, each with the seconds since the previous one.
 fn story() -> impl Strategy<Value = Vec<(i64, Event)>> {
     let pause = select(vec![0, 0, 1, 11, 15, 25, 50, 170, 305, 700]);
     proptest::collection::vec((pause, event()), 0..60)
@@ -122,7 +122,7 @@ fn index() -> Index {
     index
 }
 
-fn tell(index: &mut Index, event: &Event, now: Timestamp) -> Vec<IndexEffect> {
+fn apply(index: &mut Index, event: &Event, now: Timestamp) -> Vec<IndexEffect> {
     let mut effects = match event {
         Event::Applied(pod) => index.apply(pod, now),
         Event::Found(pod) => index.apply_initial(pod, now),
@@ -140,7 +140,7 @@ fn tell(index: &mut Index, event: &Event, now: Timestamp) -> Vec<IndexEffect> {
 
 type Key = (PodId, String);
 
-/// What somebody knows who only hears the effects.
+/// The state of the failures according to the effects alone.
 #[derive(Default)]
 struct Ledger {
     open: BTreeMap<Key, u32>,
@@ -151,7 +151,7 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn hear(&mut self, effect: &IndexEffect, since: &BTreeMap<Key, Timestamp>, now: Timestamp) {
+    fn record(&mut self, effect: &IndexEffect, since: &BTreeMap<Key, Timestamp>, now: Timestamp) {
         let IndexEffect::Failure(subject, event) = effect else { return };
         let key = (PodId::clone(&subject.pod), subject.container.clone());
         match event {
@@ -193,13 +193,13 @@ fn open_failures(index: &mut Index) -> Vec<(Key, Failure)> {
 
 proptest! {
     #[test]
-    fn the_effects_and_the_snapshot_tell_the_same(story in story()) {
+    fn the_effects_and_the_snapshot_agree(story in story()) {
         let (mut index, mut ledger, mut now) = (index(), Ledger::default(), 0);
         for (pause, event) in story {
             now += pause;
             let since = open_failures(&mut index).into_iter().map(|(key, failure)| (key, failure.start.at)).collect();
-            for effect in tell(&mut index, &event, at(now)) {
-                ledger.hear(&effect, &since, at(now));
+            for effect in apply(&mut index, &event, at(now)) {
+                ledger.record(&effect, &since, at(now));
             }
             let shown = open_failures(&mut index);
             let attempts: BTreeMap<Key, u32> = shown.iter().map(|(key, failure)| (key.clone(), failure.attempts)).collect();
@@ -216,19 +216,19 @@ proptest! {
     }
 
     #[test]
-    fn an_event_that_comes_twice_changes_nothing(story in story()) {
+    fn a_repeated_event_has_no_effects(story in story()) {
         let (mut once, mut twice, mut now) = (index(), index(), 0);
         for (pause, event) in story {
             now += pause;
-            let effects = tell(&mut once, &event, at(now));
-            prop_assert_eq!(tell(&mut twice, &event, at(now)), effects);
-            prop_assert_eq!(tell(&mut twice, &event, at(now)), []);
+            let effects = apply(&mut once, &event, at(now));
+            prop_assert_eq!(apply(&mut twice, &event, at(now)), effects);
+            prop_assert_eq!(apply(&mut twice, &event, at(now)), []);
             prop_assert_eq!(open_failures(&mut once), open_failures(&mut twice));
         }
     }
 
     #[test]
-    fn a_relist_of_what_is_there_ends_and_begins_nothing(story in story()) {
+    fn a_relist_without_changes_has_no_effects(story in story()) {
         let (mut index, mut now, mut cluster) = (index(), 0, BTreeMap::new());
         for (pause, event) in story {
             now += pause;
@@ -239,32 +239,32 @@ proptest! {
         let before = open_failures(&mut index).into_iter().map(|(key, failure)| (key, failure.start, failure.attempts)).collect::<Vec<_>>();
         for scope in scopes() {
             let pods = cluster.values().filter(|pod| scope.covers(&pod.id.namespace)).cloned().collect();
-            prop_assert_eq!(tell(&mut index, &Event::Listed(scope, pods), at(now + 5)), []);
+            prop_assert_eq!(apply(&mut index, &Event::Listed(scope, pods), at(now + 5)), []);
         }
         let after = open_failures(&mut index).into_iter().map(|(key, failure)| (key, failure.start, failure.attempts)).collect::<Vec<_>>();
         prop_assert_eq!(before, after);
     }
 
     #[test]
-    fn empty_lists_leave_nothing_open(story in story()) {
+    fn empty_lists_end_all_failures(story in story()) {
         let (mut index, mut now) = (index(), 0);
         for (pause, event) in story {
             now += pause;
-            let _ = tell(&mut index, &event, at(now));
+            let _ = apply(&mut index, &event, at(now));
         }
         let open = open_failures(&mut index).len();
-        let ended: Vec<IndexEffect> = scopes().into_iter().flat_map(|scope| tell(&mut index, &Event::Listed(scope, Vec::new()), at(now))).collect();
+        let ended: Vec<IndexEffect> = scopes().into_iter().flat_map(|scope| apply(&mut index, &Event::Listed(scope, Vec::new()), at(now))).collect();
         prop_assert_eq!(ended.len(), open);
         prop_assert!(open_failures(&mut index).is_empty());
         prop_assert!(index.snapshot().is_some_and(|snapshot| snapshot.pods.is_empty()), "nothing stays behind");
     }
 
     #[test]
-    fn a_clock_that_jumps_breaks_nothing(story in proptest::collection::vec((-5000..5000i64, event()), 0..30)) {
+    fn effects_and_failures_agree_while_the_clock_jumps(story in proptest::collection::vec((-5000..5000i64, event()), 0..30)) {
         let mut index = index();
         let mut open = 0_usize;
         for (now, event) in story {
-            for effect in tell(&mut index, &event, at(now)) {
+            for effect in apply(&mut index, &event, at(now)) {
                 match effect {
                     IndexEffect::Failure(_, FailureEvent::Started) => open += 1,
                     IndexEffect::Failure(_, FailureEvent::Ended { .. }) => open -= 1,

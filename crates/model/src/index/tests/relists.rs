@@ -1,4 +1,4 @@
-//! Relists: what a list that begins anew says about what was known.
+//! Relists: effects on the pods that the index already has.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn a_pod_that_a_relist_omits_was_deleted() {
     story.relist_all(30, &[other.err_image_pull()]);
     assert_eq!(story.log.last().unwrap(), "30 web/app pod_deleted after about 29 s");
     assert_eq!(story.failing(), ["other/app busybox:nope ErrImagePull since 2 observed, 1 attempts"]);
-    // Once.
+    // Only the first relist ends it.
     let before = story.log.len();
     story.delete(31, &web.err_image_pull().deleting());
     assert_eq!(story.log.len(), before);
@@ -54,7 +54,7 @@ fn a_scope_that_cannot_be_listed_does_not_delay_the_others() {
     assert!(story.index.snapshot().is_none(), "nothing was listed");
     story.relist(1, &scopes[0], &[pod("web").image("nginx:nope").err_image_pull()]);
     assert_eq!(story.failing().len(), 1);
-    // A view does not go away when the rest of it comes.
+    // The snapshot stays available when the other scopes are listed.
     story.index.begin_relist(&scopes[1]);
     story.index.watch_mut(&scopes[1]).unwrap().record_response(Timestamp::default());
     assert_eq!(story.failing().len(), 1);
@@ -68,7 +68,7 @@ fn a_relist_under_way_removes_no_pod() {
 }
 
 #[test]
-fn a_failure_that_goes_on_across_a_relist_is_the_same() {
+fn a_failure_continues_across_a_relist() {
     let (mut story, web) = failing_pod();
     story.relist_all(20, &[web.err_image_pull()]);
     check(&mut story, &BEGUN, &STILL);
@@ -80,7 +80,7 @@ fn an_interval_with_a_gap_in_it_is_not_measured() {
     story.relist_all(40, &[web.clone().image_pull_back_off()]);
     story.apply(55, &web.clone().err_image_pull());
     assert!(!story.log.iter().any(|line| line.contains("backed off")), "{:?}", story.log);
-    // The next one is.
+    // The next interval is measured.
     story.apply(68, &web.clone().image_pull_back_off()).apply(105, &web.err_image_pull());
     assert_eq!(
         story.log.last_chunk(),
@@ -97,7 +97,7 @@ fn an_end_found_by_a_relist_is_when_the_container_started() {
 
 #[test]
 fn an_end_without_a_time_in_the_status_is_not_measured() {
-    // The first two have it by a clock that is not ours.
+    // The first two times are before the failure or in the future, from another clock.
     let ends: [fn(PodFacts) -> PodFacts; 3] =
         [|web| web.running_since(0), |web| web.running_since(21), |web| web.terminated("Completed", 15)];
     for end in ends {
@@ -120,7 +120,7 @@ fn changes_during_an_interruption_are_found_not_observed() {
     assert_eq!(story.failing(), ["other/app nginx:nope ErrImagePull since 1 pod_condition, 1 attempts"]);
     story.apply(202, &other.clone().deleting());
     assert_eq!(story.log.last().unwrap(), "202 other/app pod_deleted after about 201 s");
-    // From here on it is watched again.
+    // From here on changes are observed again.
     story
         .record_sync(210)
         .apply(211, &web.clone().err_image_pull().restarted(1, 205))
@@ -135,7 +135,7 @@ fn a_missing_pod_ends_as_unknown_where_finished_pods_are_excluded() {
     let web = pod("web").image("nginx:nope").err_image_pull();
     story.apply(1, &web).relist_all(30, &[]);
     assert_eq!(story.log.last().unwrap(), "30 web/app unknown after about 29 s");
-    // A watch tells: what leaves it without having been deleted has finished.
+    // A DELETED event without a deletion means that the pod finished.
     story.apply(31, &web).delete(40, &web);
     assert_eq!(story.log.last().unwrap(), "40 web/app pod_finished after 9 s");
 }
@@ -175,7 +175,7 @@ fn a_failure_found_by_the_first_list_starts_at_the_time_in_the_pod() {
 fn a_failure_found_by_a_relist_starts_after_the_last_complete_view() {
     let mut story = IndexScenario::new();
     let web = pod("web").scheduled(-500).sandbox_ready(-499).image("nginx:nope");
-    // The last word before the gap, of another pod.
+    // The last event before the gap, from another pod.
     story.apply(100, &pod("other").image("busybox").running());
     story.relist_all(400, &[web.image_pull_back_off()]);
     assert_eq!(story.failing(), ["web/app nginx:nope ImagePullBackOff since 100 pod_condition, 0 attempts"]);

@@ -5,12 +5,12 @@ use super::*;
 #[test]
 fn a_run_known_only_by_its_end_separates_two_failures() {
     let (mut story, web) = failing_pod();
-    // It ran for the first time, which raises no restart count, while nobody watched.
+    // The first run was not observed. It does not increment the restart count.
     story.record_gap(300).apply(300, &web.clone().image_pull_back_off().restarted(0, 290));
     assert_eq!(story.log[2..], ["300 web/app recovered after about 299 s", "300 web/app started"]);
     let failing = ["web/app nginx:nope ImagePullBackOff since 290 previous_termination, 0 attempts"];
     assert_eq!(story.failing(), failing);
-    // The same run says nothing new later on.
+    // The same run does not end another failure.
     story.record_sync(301).apply(310, &web.err_image_pull().restarted(0, 290));
     assert_eq!(story.log[4..], ["310 web/app attempted"]);
 }
@@ -47,7 +47,7 @@ fn a_possibly_missed_attempt_makes_the_next_one_unknown() {
 #[test]
 fn a_container_that_ran_in_between_has_two_failures() {
     let (mut story, web) = failing_pod();
-    // Nobody saw it run, but its restart count tells.
+    // The run was not observed, but the restart count was incremented.
     story.apply(300, &web.err_image_pull().restarted(1, 290));
     let lines: Vec<&str> = story.log.iter().map(String::as_str).collect();
     assert_eq!(lines[..3], [BEGUN[0], BEGUN[1], "300 web/app recovered after about 299 s"]);

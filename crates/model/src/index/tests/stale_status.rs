@@ -8,7 +8,7 @@ fn a_stale_status_is_dropped_once_another_one_shows() {
     let fails = |pod: PodFacts| pod.waiting("ErrImagePull", "pull QPS exceeded");
     let patched = pod("web").image("nginx:1.27");
     story.apply(1, &fails(pod("web").image("nginx:nope"))).apply(20, &fails(patched.clone()));
-    // The new image is tried, and fails with the words of the old one.
+    // The pull of the new image fails with the error text of the old one.
     story.apply(21, &patched.clone().container_creating()).apply(23, &fails(patched));
     assert_eq!(story.failing(), ["web/app nginx:1.27 ErrImagePull since 23 observed, 1 attempts"]);
 }
@@ -34,7 +34,7 @@ fn a_stale_status_that_names_no_image_opens_nothing() {
 fn a_stale_status_after_a_patch_opens_nothing() {
     let (mut story, _) = failing_pod();
     let patched = pod("web").image("nginx:1.27");
-    // As in the recording recover-patch: the image is patched, and two records still tell of the old one.
+    // As in the recording recover-patch: two events after the patch still have the status of the old image.
     story.apply(20, &patched.clone().waiting("ErrImagePull", &not_found("nginx:nope")));
     story.apply(21, &patched.clone().waiting("ImagePullBackOff", &back_off("nginx:nope")));
     story.apply(22, &patched.running_since(22));

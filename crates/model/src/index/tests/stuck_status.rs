@@ -16,10 +16,10 @@ fn a_status_unchanged_for_fifteen_minutes_is_stale() {
     let (mut story, web) = failing_pod();
     story.apply(15, &web.clone().image_pull_back_off());
     assert_eq!((stale_since(&mut story, 915), stale_since(&mut story, 916)), (None, Some(15)));
-    // The kubelet is restarted, and then gone for good: what it said before is a week old.
+    // The kubelet restarts and then stops. Its last status is a week old.
     story.apply(20, &web.clone().container_creating());
     assert_eq!(stale_since(&mut story, WEEK), Some(20));
-    // Somebody else's change of the pod is no sign of the kubelet.
+    // A change of the pod by another client is not a status update by the kubelet.
     story.apply(WEEK, &PodFacts { service_account: "other".to_owned(), ..web.clone().container_creating() });
     assert_eq!(stale_since(&mut story, WEEK), Some(20));
     story.apply(WEEK, &web.err_image_pull());
@@ -27,7 +27,7 @@ fn a_status_unchanged_for_fifteen_minutes_is_stale() {
 }
 
 #[test]
-fn a_status_that_is_written_once_or_beside_one_that_changes_is_not_stale() {
+fn a_status_that_is_written_once_or_with_a_changing_one_is_not_stale() {
     let mut story = IndexScenario::new();
     story.apply(1, &pod("web").image("Nginx").waiting("InvalidImageName", "couldn't parse image name \"Nginx\""));
     assert_eq!(stale_since(&mut story, 1_000_000), None);
