@@ -1,12 +1,12 @@
-//! What this binary was built from.
+//! Build information of this binary.
 
-/// The version of the crate.
+/// Version of the crate.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The commit; `unknown` when it was not built from a checkout.
+/// Commit of the source. `unknown` if it was not built from a Git checkout.
 pub const REVISION: &str = env!("IMAGE_PULL_EXPORTER_REVISION");
-/// The compiler's version.
+/// Version of the compiler.
 pub const RUST_VERSION: &str = env!("IMAGE_PULL_EXPORTER_RUSTC");
-/// What `--version` prints after the name.
+/// Version string of `--version`.
 pub const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     " (revision ",

@@ -1,70 +1,93 @@
-//! Defines the command line: what the user typed, and the checked options that come of it.
+//! The command line: subcommands, flags, and their conversion to the options of the other modules.
+#![expect(missing_docs, reason = "doc comments of fields are help texts, and a flattened group has none")]
 
 mod cluster;
-pub mod environment;
-pub mod mistakes;
 
+use std::env;
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{OsStr, PossibleValuesParser, Resettable, TypedValueParser};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::LevelFilter;
 
 pub use cluster::ClusterArgs;
 
 use crate::cluster::client::ClusterConfig;
-use crate::explain;
+use crate::explain::{self, ExplainFormat};
 use crate::http::{self, ExternalUrl, ListenAddress, PathPrefix, TelemetryPath};
-use crate::list;
-use crate::log;
+use crate::list::{self, ListFormat};
+use crate::log::{self, LogFormat};
 use crate::metrics::exposition::ExpositionFormat;
 use crate::monitor::MonitorLimits;
 use image_pull_model::cause::Cause;
 use image_pull_model::index::{IndexConfig, MirroredReasons};
 
-/// Tells which containers of a Kubernetes cluster cannot get their image, since when, and why.
+/// Exports which containers of a Kubernetes cluster cannot pull their image, since when, and why.
 #[derive(Debug, Parser)]
 #[command(name = "image-pull-exporter", version = crate::build::LONG_VERSION, args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// What to do; `serve` when nothing is said.
+    /// `serve` if absent.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// The flags of `serve`.
+    /// The flags without a subcommand: those of `serve`.
     #[command(flatten)]
     pub serve: ServeArgs,
 }
 
-/// The sub-commands.
+impl Cli {
+    /// Parses the command line. Prints a message and exits if it is invalid, or if it contains `--help` or `--version`.
+    pub fn parse_or_exit() -> Self {
+        Self::try_parse_with_environment(env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Parses a command line with the environment variables that are not empty. clap would parse an empty value, but charts
+    /// and environment files set variables to empty values to mean that they are unset.
+    fn try_parse_with_environment(args: impl IntoIterator<Item = OsString>) -> clap::error::Result<Self> {
+        let mut command = without_empty_variables(Self::command());
+        let matches = command.try_get_matches_from_mut(args)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let without_empty_variable = |arg: Arg| {
+        let is_empty = arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
+        if is_empty { arg.env(Resettable::<OsStr>::Reset) } else { arg }
+    };
+    command.mut_args(without_empty_variable).mut_subcommands(without_empty_variables)
+}
+
+/// The subcommands and their flags.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Watch a cluster and serve what fails to Prometheus (the default)
+    /// Watch a cluster and serve metrics to Prometheus (the default)
     Serve(ServeArgs),
-    /// Look once, and print which containers cannot get their image. The exit code is 0 when none fails, 1 when some
-    /// do, and 2 when nobody can tell
+    /// Print failing containers once. Exits with code 0 without failures, 1 with failures and 2 on error
     List(ListArgs),
-    /// Feed a recorded watch stream through the exporter and print the metrics as they stand at its end
+    /// Replay a recorded watch stream and print the metrics at its end
     Replay(ReplayArgs),
-    /// Say what an error text means, whose move it is, and what to do
+    /// Explain an error text: its cause, who can fix it, and how
     Explain(ExplainArgs),
-    /// Simulate a cluster with failures of every kind on loopback, and serve it
+    /// Serve the metrics of a simulated cluster with all kinds of failures
     #[cfg(feature = "demo")]
     Demo(DemoArgs),
-    /// Print a script that completes this command line in a shell
+    /// Print a completion script for a shell
     Completions {
-        /// The shell
+        /// Shell to complete the command line in
         #[arg(value_enum)]
         shell: CompletionShell,
     },
-    /// Print the manual page, to be read by man -l
+    /// Print the manual page. Read it with man -l -
     Man {
-        /// The command whose page to print instead of the program's
+        /// Subcommand to print the page of
         command: Option<String>,
     },
 }
 
-/// The shells that can complete the command line.
+/// The shells with a completion script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum CompletionShell {
     /// source <(image-pull-exporter completions bash)
@@ -75,162 +98,114 @@ pub enum CompletionShell {
     Fish,
 }
 
-/// What `serve` takes.
+/// The flags of `serve`.
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
-    /// The HTTP server.
     #[command(flatten)]
     pub web: WebArgs,
-    /// Answer only those whose bearer token the API server knows and allows to get the path: the health checks stay open
+    /// Authenticate and authorize requests with the API server (TokenReview, SubjectAccessReview). Health endpoints stay
+    /// open
     #[arg(long, env = "IMAGE_PULL_EXPORTER_AUTH_FILTER", help_heading = "Web")]
     pub auth_filter: bool,
-    /// Check the configuration, say what is wrong with it, and end
+    /// Validate the configuration and exit
     #[arg(id = "config.check", long = "config.check")]
     pub config_check: bool,
-    /// The cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// What is served.
     #[command(flatten)]
     pub metrics: MetricsArgs,
-    /// The log.
     #[command(flatten)]
     pub log: LogArgs,
 }
 
-/// What `demo` takes.
+/// The flags of `demo`.
 #[cfg(feature = "demo")]
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
-    /// A script of what happens in the simulated cluster; without one, the built-in demo
+    /// Script of the events in the simulated cluster [default: a built-in script]
     #[arg(long, value_name = "FILE")]
     pub script: Option<PathBuf>,
-    /// How many times faster than real time the script runs, until it has caught up with the clock
-    #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
+    /// Speed-up of the script over real time until it has caught up with the clock
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_speed)]
     pub speed: f64,
-    /// What the simulation's randomness starts from
+    /// Seed of the random numbers of the simulation
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
-    /// The HTTP server.
     #[command(flatten)]
     pub web: WebArgs,
-    /// What is served.
     #[command(flatten)]
     pub metrics: MetricsArgs,
-    /// The log.
     #[command(flatten)]
     pub log: LogArgs,
 }
 
-/// What `replay` takes.
+/// The flags of `replay`.
 #[derive(Clone, Debug, Args)]
 pub struct ReplayArgs {
-    /// The recording, `-` for standard input: one watch event after another, as
-    /// `kubectl get pods -A -w --output-watch-events -o json` prints them, or with a time: {"t":…,"type":…,"object":…}
+    /// Recording of watch events, `-` for standard input: the output of
+    /// `kubectl get pods -A -w --output-watch-events -o json`, or records with a time: {"t":…,"type":…,"object":…}
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The format of what is printed
-    #[arg(long, value_enum, default_value_t = TextFormat::Openmetrics)]
-    pub format: TextFormat,
-    /// Stop this many seconds after the first record
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    /// Output format
+    #[arg(long, value_enum, default_value_t = ExpositionFormat::OpenMetrics)]
+    pub format: ExpositionFormat,
+    /// Stop this number of seconds after the first record
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub at: Option<Duration>,
-    /// Count and skip records that are broken, instead of giving up at the first
+    /// Count and skip invalid records instead of stopping at the first one
     #[arg(long)]
     pub keep_going: bool,
-    /// What is shown.
     #[command(flatten)]
     pub metrics: MetricsArgs,
-    /// The log.
     #[command(flatten)]
     pub log: LogArgs,
 }
 
-/// What `list` takes.
+/// The flags of `list`.
 #[derive(Clone, Debug, Args)]
 pub struct ListArgs {
-    /// Look at these namespaces only, separated by commas
+    /// Comma-separated list of namespaces to include [default: all]
     #[arg(short, long = "namespace", value_name = "NAMES", value_delimiter = ',')]
     pub namespaces: Vec<String>,
-    /// Show failures of these causes only, separated by commas
-    #[arg(long = "cause", value_name = "CAUSES", value_delimiter = ',', value_parser = cause())]
+    /// Comma-separated list of causes to include [default: all]
+    #[arg(long = "cause", value_name = "CAUSES", value_delimiter = ',', value_parser = cause_parser())]
     pub causes: Vec<Cause>,
-    /// Show images of these registries only, separated by commas
+    /// Comma-separated list of registries to include [default: all]
     #[arg(long = "registry", value_name = "HOSTS", value_delimiter = ',')]
     pub registries: Vec<String>,
-    /// Look at a file instead of a cluster, `-` for standard input: what `kubectl get pods -A -o json` (or yaml) prints
+    /// Read pods from a file instead of a cluster, `-` for standard input: the output of `kubectl get pods -A -o json` or
+    /// `-o yaml`
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// How to print
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = ListFormat::Table)]
     pub output: ListFormat,
-    /// The cluster.
     #[command(flatten)]
     pub connection: ConnectionArgs,
-    /// The log.
     #[command(flatten)]
     pub log: LogArgs,
 }
 
-/// The formats of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ListFormat {
-    /// A line for each workload, as wide as the terminal
-    Table,
-    /// A line for each container, with nothing cut off
-    Wide,
-    /// One JSON object, with the advice for each container
-    Json,
-}
-
-impl From<ListFormat> for list::ListFormat {
-    fn from(format: ListFormat) -> Self {
-        match format {
-            ListFormat::Table => Self::Table,
-            ListFormat::Wide => Self::Wide,
-            ListFormat::Json => Self::Json,
-        }
-    }
-}
-
-/// What `explain` takes.
+/// The flags of `explain`.
 #[derive(Clone, Debug, Args)]
 pub struct ExplainArgs {
-    /// The error text, as in a pod's status or its events
+    /// Error text from the status or the events of a pod
     #[arg(value_name = "TEXT", required_unless_present = "file", conflicts_with = "file", value_parser = explain::parse_error_text)]
     pub text: Option<String>,
     /// Explain each line of a file, `-` for standard input
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// How to print: for people, or one JSON object a line
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = ExplainFormat::Text)]
     pub output: ExplainFormat,
 }
 
-/// The formats of an explanation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ExplainFormat {
-    /// For people
-    Text,
-    /// {"cause":…,"cause_group":…,"summary":…,"advice":[…]}
-    Json,
-}
-
-impl From<ExplainFormat> for explain::ExplainFormat {
-    fn from(format: ExplainFormat) -> Self {
-        match format {
-            ExplainFormat::Text => Self::Text,
-            ExplainFormat::Json => Self::Json,
-        }
-    }
-}
-
-/// Where to serve.
+/// The flags of the HTTP server.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Web")]
 pub struct WebArgs {
-    /// Address to listen on: HOST:PORT, unix:///PATH, or :PORT for every interface, IPv4 and IPv6. Repeatable, or separated
-    /// by commas
+    /// Addresses on which to expose metrics and the web interface: HOST:PORT, unix:///PATH, or :PORT for all interfaces.
+    /// Repeatable or comma-separated
     #[arg(
         long = "web.listen-address",
         value_name = "ADDRESS",
@@ -239,10 +214,10 @@ pub struct WebArgs {
         default_value = ":10137"
     )]
     pub listen_addresses: Vec<ListenAddress>,
-    /// Listen on the sockets that systemd passes (socket activation) instead of --web.listen-address
+    /// Use systemd socket activation listeners instead of --web.listen-address
     #[arg(id = "web.systemd-socket", long = "web.systemd-socket", env = "IMAGE_PULL_EXPORTER_WEB_SYSTEMD_SOCKET")]
     pub systemd_socket: bool,
-    /// Path of the metrics
+    /// Path under which to expose metrics
     #[arg(
         long = "web.telemetry-path",
         value_name = "PATH",
@@ -250,16 +225,16 @@ pub struct WebArgs {
         default_value = "/metrics"
     )]
     pub telemetry_path: TelemetryPath,
-    /// The URL under which people reach the exporter, where a proxy stands in front: its path begins every link
+    /// External URL behind a reverse proxy. Its path prefixes generated links
     #[arg(long = "web.external-url", value_name = "URL", env = "IMAGE_PULL_EXPORTER_WEB_EXTERNAL_URL")]
     pub external_url: Option<ExternalUrl>,
-    /// What every path here begins with; the path of --web.external-url where nothing is said
+    /// Path prefix for all routes [default: path of --web.external-url]
     #[arg(long = "web.route-prefix", value_name = "PATH", env = "IMAGE_PULL_EXPORTER_WEB_ROUTE_PREFIX")]
     pub route_prefix: Option<PathPrefix>,
-    /// How many failures that ended to remember, for the page and its JSON
+    /// Maximum number of ended failures to keep for the web page and the JSON API
     #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_HISTORY", default_value_t = 1000)]
     pub history: usize,
-    /// A file with TLS, basic authentication and headers, in the format of Prometheus' exporters; re-read when it changes
+    /// Path to a configuration file that can enable TLS, authentication and headers. Reloaded when it changes
     #[arg(
         id = "web.config.file",
         long = "web.config.file",
@@ -267,7 +242,7 @@ pub struct WebArgs {
         env = "IMAGE_PULL_EXPORTER_WEB_CONFIG_FILE"
     )]
     pub config_file: Option<PathBuf>,
-    /// Let PUT /-/log-level change the level of the log
+    /// Enable changing the log level with PUT /-/log-level
     #[arg(
         id = "web.enable-lifecycle",
         long = "web.enable-lifecycle",
@@ -276,46 +251,48 @@ pub struct WebArgs {
     pub enable_lifecycle: bool,
 }
 
-/// Which cluster.
+/// The flags for the connection to the cluster.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct ConnectionArgs {
-    /// A kubeconfig; without one the pod's service account, else kubectl's own
+    /// Path to a kubeconfig [default: the service account of the pod, else the kubeconfig of kubectl]
     #[arg(long, value_name = "FILE", env = "IMAGE_PULL_EXPORTER_KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
-    /// The context of the kubeconfig
+    /// Context of the kubeconfig to use
     #[arg(long, value_name = "NAME", env = "IMAGE_PULL_EXPORTER_CONTEXT")]
     pub context: Option<String>,
 }
 
-/// What is shown, and how much of it.
+/// The flags for the content of the metrics.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Metrics")]
 pub struct MetricsArgs {
-    /// Which waiting reasons to show in kube-state-metrics' families
-    #[arg(long, value_enum, value_name = "WHICH", env = "IMAGE_PULL_EXPORTER_KSM_FAMILIES", default_value_t = KsmFamilies::Image)]
+    /// Waiting reasons to expose in the families of kube-state-metrics
+    #[arg(long, value_enum, value_name = "REASONS", env = "IMAGE_PULL_EXPORTER_KSM_FAMILIES", default_value_t = KsmFamilies::Image)]
     pub ksm_families: KsmFamilies,
-    /// How many registries get a label value of their own in counters and histograms
+    /// Maximum number of registries with label values of their own in counters and histograms. Further ones are counted as
+    /// "other"
     #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_MAX_REGISTRIES", default_value_t = 100)]
     pub max_registries: usize,
-    /// For how many failing containers to show series, shared evenly among namespaces, then workloads; the oldest
-    /// failures of a workload first
+    /// Maximum number of failing containers with series of their own. Shared evenly among namespaces, then workloads, oldest
+    /// failures first
     #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_MAX_CONTAINER_SERIES", default_value_t = 10_000)]
     pub max_container_series: usize,
-    /// How many pairs of namespace and registry get counters of their own; further ones are counted under the namespace
-    /// "_other"
+    /// Maximum number of pairs of namespace and registry with counters of their own. Further ones are counted with the
+    /// namespace "_other"
     #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_MAX_COUNTER_PAIRS", default_value_t = 5_000)]
     pub max_counter_pairs: usize,
-    /// More kinds of controllers or workloads to label batch="true", separated by commas; Pod stands for pods without a controller
-    #[arg(long, value_name = "KINDS", env = "IMAGE_PULL_EXPORTER_BATCH_KINDS", value_delimiter = ',', value_parser = kind)]
+    /// Comma-separated list of further kinds of controllers or workloads to label batch="true". Pod matches pods without a
+    /// controller
+    #[arg(long, value_name = "KINDS", env = "IMAGE_PULL_EXPORTER_BATCH_KINDS", value_delimiter = ',', value_parser = parse_kind)]
     pub batch_kinds: Vec<String>,
 }
 
-/// How to log.
+/// The flags of the log.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Log")]
 pub struct LogArgs {
-    /// What to log
+    /// Only log messages with the given severity or above
     #[arg(
         id = "log.level",
         long = "log.level",
@@ -325,78 +302,43 @@ pub struct LogArgs {
         ignore_case = true
     )]
     pub level: Option<LogLevel>,
-    /// How to log
+    /// Output format of log messages
     #[arg(id = "log.format", long = "log.format", value_name = "FORMAT", env = "IMAGE_PULL_EXPORTER_LOG_FORMAT", value_enum, ignore_case = true, default_value_t = LogFormat::Logfmt)]
     pub format: LogFormat,
 }
 
-/// The text formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TextFormat {
-    /// OpenMetrics 1.0
-    Openmetrics,
-    /// Prometheus text 0.0.4
-    Text,
-}
-
-impl From<TextFormat> for ExpositionFormat {
-    fn from(format: TextFormat) -> Self {
-        match format {
-            TextFormat::Openmetrics => Self::OpenMetrics,
-            TextFormat::Text => Self::Text,
-        }
-    }
-}
-
-/// What of kube-state-metrics' families to show.
+/// The waiting reasons in the families of kube-state-metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum KsmFamilies {
-    /// The reasons that mean "no image"
+    /// Reasons of image pull failures
     Image,
-    /// All waiting reasons, as kube-state-metrics shows them
+    /// All waiting reasons, as in kube-state-metrics
     All,
-    /// None: kube-state-metrics runs too
+    /// No reasons, for use together with kube-state-metrics
     None,
 }
 
-/// How much to log.
+/// The severities of log messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogLevel {
-    /// What somebody must act on
+    /// Errors that require action
     Error,
-    /// What went wrong and was dealt with, too
+    /// Errors and recovered problems
     Warn,
-    /// Failures that begin or end, too
+    /// Also the start and the end of failures
     Info,
-    /// Everything
+    /// All messages
     Debug,
 }
 
-/// The formats of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// key=value pairs, as Prometheus and its exporters write them
-    Logfmt,
-    /// One JSON object a line
-    Json,
-}
-
 impl LogArgs {
-    /// Begins to log, with the level that was asked for or this one.
-    ///
-    /// # Errors
-    /// When no thread can be started.
+    /// Starts logging at the level of the flag, or at `default`. Fails if the thread of the log cannot be started.
     pub fn start(&self, default: LogLevel) -> io::Result<log::LevelHandle> {
-        let format = match self.format {
-            LogFormat::Logfmt => log::LogFormat::Logfmt,
-            LogFormat::Json => log::LogFormat::Json,
-        };
-        log::start(format, self.level.unwrap_or(default).level_filter())
+        log::start(self.format, self.level.unwrap_or(default).level_filter())
     }
 }
 
 impl LogLevel {
-    /// What the log takes.
     #[must_use]
     pub const fn level_filter(self) -> LevelFilter {
         match self {
@@ -409,7 +351,7 @@ impl LogLevel {
 }
 
 impl MetricsArgs {
-    /// The settings of the index for a watch of all pods.
+    /// Returns the configuration of the index for a watch of all pods.
     #[must_use]
     pub fn index_settings(&self) -> IndexConfig {
         let mirror = match self.ksm_families {
@@ -421,7 +363,7 @@ impl MetricsArgs {
         IndexConfig { mirrored_reasons: mirror, excludes_finished_pods: false, selects_by_label: false, batch_kinds }
     }
 
-    /// The caps.
+    /// Returns the limits on series.
     #[must_use]
     pub const fn limits(&self) -> MonitorLimits {
         MonitorLimits {
@@ -433,7 +375,7 @@ impl MetricsArgs {
 }
 
 impl WebArgs {
-    /// How the server is set up.
+    /// Returns the configuration of the HTTP server without authentication.
     #[must_use]
     pub fn http_config(&self) -> http::HttpConfig {
         let link_prefix = self.external_url.clone().map(|url| url.path);
@@ -448,7 +390,7 @@ impl WebArgs {
 }
 
 impl ConnectionArgs {
-    /// Where the cluster is.
+    /// Returns the kubeconfig and the context to connect with.
     #[must_use]
     pub fn cluster_config(&self) -> ClusterConfig {
         ClusterConfig { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
@@ -456,7 +398,7 @@ impl ConnectionArgs {
 }
 
 impl ListArgs {
-    /// What of it to show.
+    /// Returns the filter of the list. Empty names are ignored.
     #[must_use]
     pub fn filter(&self) -> list::ListFilter {
         let named = |names: &[String]| names.iter().filter(|name| !name.is_empty()).cloned().collect();
@@ -468,25 +410,25 @@ impl ListArgs {
     }
 }
 
-fn cause() -> impl TypedValueParser<Value = Cause> {
+fn cause_parser() -> impl TypedValueParser<Value = Cause> {
     PossibleValuesParser::new(Cause::ALL.iter().map(|cause| cause.as_str()))
-        .try_map(|name| Cause::ALL.iter().copied().find(|cause| cause.as_str() == name).ok_or("no such cause"))
+        .try_map(|name| Cause::ALL.iter().copied().find(|cause| cause.as_str() == name).ok_or("unknown cause"))
 }
 
 #[cfg(feature = "demo")]
-fn speed(text: &str) -> Result<f64, String> {
+fn parse_speed(text: &str) -> Result<f64, String> {
     let speed = text.parse().ok().filter(|speed| (1.0..=1000.0).contains(speed));
-    speed.ok_or_else(|| "a speed is a number from 1 to 1000".to_owned())
+    speed.ok_or_else(|| "expected a number from 1 to 1000".to_owned())
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+fn parse_seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.ok_or_else(|| "a number of seconds is wanted, 0 or more".to_owned())
+    seconds.ok_or_else(|| "expected a non-negative number of seconds".to_owned())
 }
 
-fn kind(text: &str) -> Result<String, String> {
+fn parse_kind(text: &str) -> Result<String, String> {
     if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Ok(text.to_owned());
     }
-    Err("expected a kind as a manifest writes it, such as TaskRun".to_owned())
+    Err("expected a kind as in a manifest, for example TaskRun".to_owned())
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, Write};
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::present::{HopReport, advice_steps, host_kind};
@@ -10,12 +11,12 @@ use image_pull_model::advice::{FailingRegistryPods, FailureContext, advice};
 use image_pull_model::cause::{Classification, classify_with_host};
 use image_pull_model::image::{ImageReference, image_in_error_text};
 
-/// Output format of `explain`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The output formats of an explanation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ExplainFormat {
-    /// Indented text.
+    /// Human-readable text
     Text,
-    /// One JSON object per line.
+    /// One JSON object per line: {"cause":…,"cause_group":…,"summary":…,"advice":[…]}
     Json,
 }
 

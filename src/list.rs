@@ -6,6 +6,7 @@ mod table;
 use std::io::{self, Write};
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use futures::StreamExt;
 use serde::Serialize;
 
@@ -22,14 +23,14 @@ use image_pull_model::index::{Index, IndexConfig, MirroredReasons};
 use image_pull_model::redact::redact;
 use image_pull_model::time::Timestamp;
 
-/// Output format of `list`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The output formats of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {
-    /// One entry per workload, image and cause, with the image below it. Fits the width of the terminal.
+    /// One line per workload, fitted to the width of the terminal
     Table,
-    /// One line per container with all columns. Not limited in width.
+    /// One line per container, not truncated
     Wide,
-    /// One JSON object.
+    /// One JSON object, with advice for each container
     Json,
 }
 

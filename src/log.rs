@@ -13,6 +13,7 @@ use std::io::{self, Write as _};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use tokio::time::Instant;
 use tracing::warn;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -40,11 +41,11 @@ struct Logger {
 }
 
 /// The format of log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// `ts=… level=info message="…" key=value`, as Prometheus logs.
+    /// key=value pairs, as in Prometheus and its exporters
     Logfmt,
-    /// One JSON object per line.
+    /// One JSON object per line
     Json,
 }
 

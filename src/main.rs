@@ -1,7 +1,6 @@
 //! Parses the command line, starts the log and maps errors to exit codes.
 
 use std::backtrace::Backtrace;
-use std::env;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::panic;
@@ -10,9 +9,7 @@ use std::process::{self, ExitCode};
 use std::thread;
 
 use anyhow::{Context, Result};
-use image_pull_exporter::cli::{
-    Cli, Command, ExplainArgs, ListArgs, LogArgs, LogLevel, ReplayArgs, environment, mistakes,
-};
+use image_pull_exporter::cli::{Cli, Command, ExplainArgs, ListArgs, LogArgs, LogLevel, ReplayArgs};
 use image_pull_exporter::clock::Clock;
 use image_pull_exporter::cluster::client;
 #[cfg(feature = "demo")]
@@ -28,17 +25,7 @@ const EXIT_ERROR: u8 = 2;
 
 fn main() -> ExitCode {
     abort_on_panic();
-    let args: Vec<_> = env::args_os().collect();
-    let Cli { command, serve } = match environment::parse(&args) {
-        Ok(cli) => cli,
-        // clap returns help and version as errors.
-        Err(said) if !said.use_stderr() => said.exit(),
-        Err(error) => {
-            // Standard error is unusable, so there is no way to report this.
-            let _ = write!(io::stderr(), "{}", mistakes::describe(&environment::command(), args, &error));
-            return ExitCode::from(EXIT_ERROR);
-        }
-    };
+    let Cli { command, serve } = Cli::parse_or_exit();
     match run(command.unwrap_or(Command::Serve(serve))) {
         Ok(code) => {
             log::flush();
@@ -107,14 +94,14 @@ fn run_list(args: &ListArgs) -> Result<ExitCode> {
             list::list_cluster(client, &filter, clock).await
         })?,
     };
-    let printed = list::print(&look, args.output.into(), Terminal::of_stdout(), io::stdout().lock());
+    let printed = list::print(&look, args.output, Terminal::of_stdout(), io::stdout().lock());
     // A closed output does not change the exit code.
     if let Err(error) = printed
         && error.kind() != io::ErrorKind::BrokenPipe
     {
         return Err(error.into());
     }
-    list::print_notes(&look, args.output.into(), io::stderr().lock())?;
+    list::print_notes(&look, args.output, io::stderr().lock())?;
     Ok(match look {
         ListReport { failing, .. } if !failing.is_empty() => ExitCode::from(EXIT_FAILURES_FOUND),
         // Skipped pods may be failing.
@@ -133,7 +120,7 @@ fn run_replay(args: &ReplayArgs) -> Result<()> {
     let clock = || Clock::System.now();
     let replayed = replay::replay(open_input(&args.file)?, &options, clock)
         .with_context(|| format!("cannot replay {}", args.file.display()))?;
-    replay::print(&replayed, args.format.into(), io::stdout().lock())?;
+    replay::print(&replayed, args.format, io::stdout().lock())?;
     if replayed.skipped > 0 {
         writeln!(io::stderr(), "image-pull-exporter: {} records skipped", replayed.skipped)?;
     }
@@ -141,7 +128,7 @@ fn run_replay(args: &ReplayArgs) -> Result<()> {
 }
 
 fn run_explain(args: &ExplainArgs) -> Result<()> {
-    let (output, out) = (args.output.into(), io::stdout().lock());
+    let (output, out) = (args.output, io::stdout().lock());
     match (&args.text, &args.file) {
         (Some(text), _) => explain::explain(text.replace('\n', " ").as_bytes(), output, out)?,
         (None, Some(file)) => explain::explain(open_input(file)?, output, out)?,

@@ -1,9 +1,9 @@
-//! Turns what is known into metrics: one table of families, counters of what happened, three formats.
+//! Metrics: the table of families, the counters kept between scrapes, and the exposition formats.
 
-pub mod counters;
+pub(crate) mod counters;
 pub mod exposition;
 pub mod families;
-pub mod process;
+pub(crate) mod process;
 pub mod reference;
 pub mod scrape;
-pub mod series_limit;
+pub(crate) mod series_limit;

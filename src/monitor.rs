@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use crate::cluster::pod_object::PodObject;
 use crate::cluster::wire::UndecodableObject;
 use crate::cluster::{PodEvent, WatchRestartCause};
-use crate::metrics::counters::{self, Counters, WatchEventType};
+use crate::metrics::counters::{CounterLimits, Counters, ExporterCounter};
 use crate::metrics::scrape::{NamespaceWatchStatus, ScrapeSnapshot, WatchStatus};
 use crate::metrics::series_limit::SeriesLimiter;
 use image_pull_model::clock_step::ClockStepDetector;
@@ -90,10 +90,10 @@ impl Monitor {
     /// A monitor of what `scopes` cover, of which nothing is known yet, counting from `began` on.
     #[must_use]
     pub fn new(settings: IndexConfig, scopes: &[WatchScope], limits: MonitorLimits, began: Timestamp) -> Self {
-        let counted = counters::CounterLimits { max_registries: limits.max_registries, max_pairs: limits.max_pairs };
+        let counter_limits = CounterLimits { max_registries: limits.max_registries, max_pairs: limits.max_pairs };
         let state = MonitorState {
             index: Index::new(settings, scopes),
-            counters: Counters::new(began, counted, &WatchRestartCause::ALL.map(WatchRestartCause::as_str)),
+            counters: Counters::new(began, counter_limits),
             history: History::default(),
             now: began,
             clock: ClockStepDetector::default(),
@@ -253,7 +253,7 @@ impl MonitorState {
         self.now = now;
         match event {
             PodEvent::WatchFailed(ref failure) => {
-                watch.record_error(truncated_for_log(&redact(&failure.error)).to_owned())
+                watch.record_error(truncated_for_log(&redact(&failure.error)).to_owned());
             }
             // The API server responded until now, and the watch goes on.
             PodEvent::WatchEnded | PodEvent::ListStarted | PodEvent::ListCompleted => {}
@@ -271,30 +271,32 @@ impl MonitorState {
         }
         let effects = match event {
             PodEvent::ListStarted => {
-                self.counters.exporter.relists += 1;
+                self.counters.exporter.increment(ExporterCounter::Relists);
                 self.index.begin_relist(scope);
                 Vec::new()
             }
             PodEvent::Listed(pod) => {
-                self.counters.exporter.record_watch_event(WatchEventType::Listed);
+                self.counters.exporter.increment_labeled(ExporterCounter::WatchEvents, "listed");
                 self.decode_if_relevant(scope, pod).map(|pod| self.index.apply(&pod, now)).unwrap_or_default()
             }
             PodEvent::ListCompleted => self.index.end_relist(scope, now),
             PodEvent::ResumedAfterGap | PodEvent::Synced | PodEvent::Progress => Vec::new(),
             PodEvent::WatchEnded => {
-                self.counters.exporter.record_watch_restart(WatchRestartCause::Ended.as_str());
+                self.counters
+                    .exporter
+                    .increment_labeled(ExporterCounter::WatchRestarts, WatchRestartCause::Ended.as_str());
                 Vec::new()
             }
             PodEvent::Applied(pod) => {
-                self.counters.exporter.record_watch_event(WatchEventType::Applied);
+                self.counters.exporter.increment_labeled(ExporterCounter::WatchEvents, "applied");
                 self.decode_if_relevant(scope, pod).map(|pod| self.index.apply(&pod, now)).unwrap_or_default()
             }
             PodEvent::AppliedInitial(pod) => {
-                self.counters.exporter.record_watch_event(WatchEventType::Applied);
+                self.counters.exporter.increment_labeled(ExporterCounter::WatchEvents, "applied");
                 self.decode_if_relevant(scope, pod).map(|pod| self.index.apply_initial(&pod, now)).unwrap_or_default()
             }
             PodEvent::Deleted(pod) => {
-                self.counters.exporter.record_watch_event(WatchEventType::Deleted);
+                self.counters.exporter.increment_labeled(ExporterCounter::WatchEvents, "deleted");
                 let id = pod.id().clone();
                 match self.decode_if_relevant(scope, pod) {
                     Some(pod) => self.index.delete(&pod, now),
@@ -311,7 +313,7 @@ impl MonitorState {
                 self.index.delete_partial(&problem.id, now)
             }
             PodEvent::WatchFailed(failure) => {
-                self.counters.exporter.record_watch_restart(failure.cause.as_str());
+                self.counters.exporter.increment_labeled(ExporterCounter::WatchRestarts, failure.cause.as_str());
                 warn!(
                     cause = failure.cause.as_str(),
                     error = truncated_for_log(&redact(&failure.error)),
@@ -351,7 +353,8 @@ impl MonitorState {
         if exceeded.is_none() {
             return;
         }
-        self.counters.exporter.pod_limits_exceeded += *exceeded;
+        self.counters.exporter.add(ExporterCounter::PodLimitsExceeded, "text", exceeded.texts);
+        self.counters.exporter.add(ExporterCounter::PodLimitsExceeded, "element", exceeded.elements);
         if self.oversized.insert(&format!("{namespace}/{name}")) {
             let (texts, elements) = (exceeded.texts, exceeded.elements);
             warn!(namespace, pod = name, texts, elements, "pod exceeds limits: texts truncated, elements omitted");
@@ -359,7 +362,7 @@ impl MonitorState {
     }
 
     fn record_undecodable(&mut self, problem: &UndecodableObject) {
-        self.counters.exporter.undecodable_objects += 1;
+        self.counters.exporter.increment(ExporterCounter::UndecodableObjects);
         let problem = problem.to_string();
         if self.undecodable.insert(&problem) {
             warn!(error = truncated_for_log(&redact(&problem)), "object skipped");
@@ -375,11 +378,13 @@ impl MonitorState {
             }
             IndexEffect::UnknownReason(reason) => {
                 if self.unknown_reasons.insert(reason) {
-                    self.counters.exporter.unknown_reasons += 1;
+                    self.counters.exporter.increment(ExporterCounter::UnknownReasons);
                     warn!(reason = truncated_for_log(&redact(reason)), "waiting reason unknown");
                 }
             }
-            IndexEffect::DuplicateContainer(_) => self.counters.exporter.duplicate_containers += 1,
+            IndexEffect::DuplicateContainer(_) => {
+                self.counters.exporter.increment(ExporterCounter::DuplicateContainers);
+            }
         }
     }
 

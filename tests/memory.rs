@@ -1,4 +1,4 @@
-//! Names that come and go: series, scrapes and memory are bounded whatever a cluster invents.
+//! Series, scrape size and memory are bounded, however many names a cluster uses.
 
 mod common;
 
@@ -24,14 +24,14 @@ fn scrape(monitor: &Monitor) -> String {
     String::from_utf8(exposition.finish()).expect("the exposition is text")
 }
 
-/// The resident memory of this test, which has a process of its own.
+/// Returns the resident memory of this process. nextest runs each test in its own process.
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux says it");
     resident.trim().trim_end_matches(" kB").parse().expect("it is a number")
 }
 
-/// A pod whose container cannot get its image.
+/// Returns a pod whose container cannot pull its image.
 fn failing_pod(namespace: &str, name: &str, image: &str) -> PodFacts {
     let container = ContainerFacts {
         name: "app".to_owned(),
@@ -46,7 +46,7 @@ fn failing_pod(namespace: &str, name: &str, image: &str) -> PodFacts {
     PodFacts { id, containers: vec![container], ..PodFacts::default() }
 }
 
-/// `PODS_AN_HOUR=1985 tests/run weeks_of_new_names` makes a million of them.
+/// With `PODS_AN_HOUR=1985`, there are a million pods.
 #[test]
 fn weeks_of_new_names_leave_series_and_memory_bounded() {
     let pods_an_hour = std::env::var("PODS_AN_HOUR").map_or(24, |number| number.parse().expect("it is a number"));
@@ -59,7 +59,7 @@ fn weeks_of_new_names_leave_series_and_memory_bounded() {
     let (mut sizes, mut after_a_week) = (Vec::new(), 0);
     for hour in 0..21 * 24 {
         for number in 0..pods_an_hour {
-            // Every hour brings namespaces, registries and images that nobody has seen and nobody sees again.
+            // Every hour has its own namespaces, registries and images.
             let (namespace, registry) =
                 (format!("ci-{hour}-{}", number % 6), format!("r{hour}-{}.example", number % 4));
             let web = failing_pod(&namespace, &format!("web-{number}"), &format!("{registry}/app:{hour}-{number}"));
@@ -79,7 +79,7 @@ fn weeks_of_new_names_leave_series_and_memory_bounded() {
         let series = scrapes.iter().map(|scrape| scrape.0).max().unwrap_or_default();
         (series, scrapes.iter().map(|scrape| scrape.1).max().unwrap_or_default())
     };
-    // Four scrapes a day: the first week and the last.
+    // Four scrapes per day, in the first and the last week.
     let ((series_then, bytes_then), (series, bytes)) = (most(&sizes[..28]), most(&sizes[56..]));
     assert!(
         series <= series_then + series_then / 20 && bytes <= bytes_then + bytes_then / 20,
@@ -88,7 +88,7 @@ fn weeks_of_new_names_leave_series_and_memory_bounded() {
     assert!(series < 1000, "{series}");
     let at_the_end = resident_kib();
     assert!(at_the_end < after_a_week + 4096, "{at_the_end} KiB at the end, {after_a_week} KiB after a week");
-    // Every event was counted under its own name or another.
+    // Every event was counted.
     let all = sum(&scrape(&monitor), "image_pull_exporter_watch_events_total{type=\"applied\"}");
     assert_eq!(all, f64::from(pods_an_hour * 21 * 24));
 }
@@ -104,7 +104,7 @@ fn deleted_namespaces_leave_a_bounded_scrape() {
         let namespace = format!("ci-{number}");
         cluster.store.put(pod(&namespace, "web", Some(("ErrImagePull", common::NOT_FOUND))));
         cluster.store.delete(&namespace, "web");
-        // The API server remembers so many events; what a watch that falls behind misses was never seen to fail.
+        // The API server keeps a limited number of events. A watch that falls behind misses failures.
         if number % 500 == 499 {
             eventually(|| {
                 metrics = program.metrics();

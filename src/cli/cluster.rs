@@ -1,23 +1,22 @@
-//! Defines the flags that say which pods are watched.
+//! The flags that select the pods to watch.
 
 use std::time::Duration;
 
 use clap::Args;
 
-use super::{ConnectionArgs, seconds};
+use super::{ConnectionArgs, parse_seconds};
 use crate::cluster::selection::{InvalidShard, KubernetesName, PodSelection, Shard};
 
-/// Which cluster, and what of it.
+/// The flags that select the cluster and its pods.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct ClusterArgs {
-    /// Where it is.
     #[command(flatten)]
     pub connection: ConnectionArgs,
-    /// Watch these namespaces only, separated by commas, each with its own watch
+    /// Comma-separated list of namespaces to watch, each with its own watch [default: all namespaces, with one watch]
     #[arg(long, value_name = "NAMES", env = "IMAGE_PULL_EXPORTER_NAMESPACES", value_delimiter = ',')]
     pub namespaces: Vec<String>,
-    /// Watch none of these namespaces, separated by commas
+    /// Comma-separated list of namespaces not to watch
     #[arg(
         long,
         value_name = "NAMES",
@@ -26,10 +25,10 @@ pub struct ClusterArgs {
         conflicts_with = "namespaces"
     )]
     pub namespaces_denylist: Vec<KubernetesName>,
-    /// Watch the pods of this node only, as in a DaemonSet
+    /// Watch only the pods of this node, for example in a DaemonSet
     #[arg(long, value_name = "NAME", env = "IMAGE_PULL_EXPORTER_NODE")]
     pub node: Option<KubernetesName>,
-    /// Watch the pods that match this label selector only
+    /// Watch only the pods that match this label selector
     #[arg(
         long,
         value_name = "SELECTOR",
@@ -38,39 +37,36 @@ pub struct ClusterArgs {
         hide_default_value = true
     )]
     pub label_selector: String,
-    /// Which of --total-shards this exporter is, from 0: it tells of its part of the pods only
+    /// Zero-based index of this shard. Only pods in the shard are reported
     #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_SHARD", default_value_t = 0)]
     pub shard: u32,
-    /// How many exporters share the pods
+    /// Total number of shards
     #[arg(long, value_name = "N", env = "IMAGE_PULL_EXPORTER_TOTAL_SHARDS", default_value_t = 1)]
     pub total_shards: u32,
-    /// How long the watch may be broken before /readyz says that the view is out of date, in seconds
+    /// Seconds of a failing watch before /readyz reports that the view is stale
     #[arg(
         id = "watch.stale-after",
         long = "watch.stale-after",
         value_name = "SECONDS",
         env = "IMAGE_PULL_EXPORTER_WATCH_STALE_AFTER",
         default_value = "300",
-        value_parser = seconds
+        value_parser = parse_seconds
     )]
     pub stale_after: Duration,
-    /// Let the API server compress lists, which saves bytes on the wire and costs time on both sides
+    /// Request compressed lists from the API server: less network traffic, more CPU time
     #[arg(
         id = "watch.compress-lists",
         long = "watch.compress-lists",
         env = "IMAGE_PULL_EXPORTER_WATCH_COMPRESS_LISTS"
     )]
     pub compress_lists: bool,
-    /// Watch finished pods too, which gives kube-state-metrics' exact view and costs more
+    /// Also watch finished pods, for the same view as kube-state-metrics at a higher cost
     #[arg(long, env = "IMAGE_PULL_EXPORTER_INCLUDE_FINISHED_PODS")]
     pub include_finished_pods: bool,
 }
 
 impl ClusterArgs {
-    /// Which pods of its scope are watched.
-    ///
-    /// # Errors
-    /// When there is no such shard.
+    /// Returns the selection of pods. Fails if the index of the shard is out of range.
     pub fn selection(&self) -> Result<PodSelection, InvalidShard> {
         Ok(PodSelection {
             include_finished: self.include_finished_pods,

@@ -1,8 +1,7 @@
-//! Writes metric families in the formats a scraper may ask for.
+//! Encodes metric families in the exposition formats of Prometheus.
 //!
-//! prometheus-client writes neither the text format 0.0.4 nor, in its text encoder, a native histogram, and its protobuf
-//! encoder costs 23 allocations a series. So counters and histograms are read from its registry as
-//! [`Metric`] messages, gauges come straight from a snapshot, and both are written here.
+//! prometheus-client supports neither the text format 0.0.4 nor streaming, and its protobuf encoder needs 23 allocations
+//! per series. Only histograms come from it, as [`Metric`] messages. Gauges and counters are encoded directly.
 //!
 //! ```ignore
 //! let mut exposition = Exposition::new(Format::Text, 64 * 1024);
@@ -20,6 +19,7 @@ mod tests;
 
 use std::io::Write;
 
+use clap::ValueEnum;
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{Exemplar, Metric};
 use prost_types::Timestamp as ProtoTimestamp;
 use protobuf::ProtobufWriter;
@@ -30,22 +30,23 @@ use image_pull_model::time::Timestamp;
 /// The combined length in characters that OpenMetrics allows the label names and values of one exemplar.
 const EXEMPLAR_CHARS: usize = 128;
 
-/// A format of the exposition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An exposition format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ExpositionFormat {
-    /// Prometheus text format 0.0.4.
-    Text,
-    /// OpenMetrics text format 1.0.0.
+    /// OpenMetrics text format 1.0.0
+    #[value(name = "openmetrics")]
     OpenMetrics,
-    /// Length-delimited `io.prometheus.client.MetricFamily` messages: the only one that carries native histograms.
+    /// Prometheus text format 0.0.4
+    Text,
+    /// Length-delimited `io.prometheus.client.MetricFamily` messages: the only format with native histograms.
+    #[value(skip)]
     Protobuf,
 }
 
 impl ExpositionFormat {
     /// Returns the value of the `Content-Type` header.
     ///
-    /// It has no `escaping` parameter, whichever the client offers: all our names are valid in the oldest scheme, so
-    /// every scheme writes them alike and a client that knows none of them reads the same header.
+    /// It never has an `escaping` parameter: all names are valid in the oldest scheme, which needs no escaping.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
@@ -56,7 +57,7 @@ impl ExpositionFormat {
         }
     }
 
-    /// Returns the format that serves a client with this `Accept` header best, text 0.0.4 when none is asked for.
+    /// Returns the best format for an `Accept` header; text 0.0.4 if the client accepts none.
     pub fn negotiate(accept: &str) -> Self {
         negotiate::negotiate(accept)
     }
@@ -65,29 +66,29 @@ impl ExpositionFormat {
 /// The type of a metric family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FamilyType {
-    /// A number that goes up and down.
+    /// A value that can increase and decrease.
     Gauge,
-    /// A number that only goes up.
+    /// A value that only increases.
     Counter,
-    /// Observations in buckets.
+    /// Observations, counted in buckets.
     Histogram,
 }
 
-/// What is said once about a metric family.
+/// The metadata of a metric family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FamilyHeader {
-    /// The full name of the samples, which for a counter includes `_total`.
+    /// The name of the samples. For a counter, it includes `_total`.
     pub name: &'static str,
     /// The help text, unescaped.
     pub help: &'static str,
-    /// The type.
+    /// Gauge, counter or histogram.
     pub family_type: FamilyType,
-    /// The unit. It is written only where the name ends in it, because OpenMetrics forbids it elsewhere.
+    /// The unit. It is written only if the name ends in it, as OpenMetrics requires.
     pub unit: Option<&'static str>,
 }
 
 impl FamilyHeader {
-    /// Returns the name of the family as OpenMetrics has it: that of a counter lacks `_total`.
+    /// Returns the name of the family in OpenMetrics: that of a counter has no `_total`.
     fn open_metrics_name(&self) -> &'static str {
         match self.family_type {
             FamilyType::Counter => self.name.strip_suffix("_total").unwrap_or(self.name),
@@ -101,15 +102,14 @@ impl FamilyHeader {
     }
 }
 
-/// A sample of a counter.
+/// The sample of a counter.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct CounterSample<'a> {
-    /// The value.
-    pub value: f64,
-    /// Since when it counts.
-    pub start: Option<Timestamp>,
-    /// The namespace and the name of the pod that was counted last, and when that was.
-    pub exemplar: Option<(&'a str, &'a str, Timestamp)>,
+pub(crate) struct CounterSample<'a> {
+    pub(crate) value: f64,
+    /// Time at which the counter was zero.
+    pub(crate) start: Option<Timestamp>,
+    /// Namespace and name of the pod of the last event, and the time of that event.
+    pub(crate) exemplar: Option<(&'a str, &'a str, Timestamp)>,
 }
 
 /// The labels of an exemplar.
@@ -117,7 +117,7 @@ pub(super) fn exemplar_labels<'a>(namespace: &'a str, pod: &'a str) -> [(&'stati
     [("namespace", namespace), ("pod", pod)]
 }
 
-/// An instant as protobuf has it.
+/// Converts a time to its protobuf message.
 pub(super) fn proto_timestamp(at: Timestamp) -> ProtoTimestamp {
     let since = at.saturating_duration_since(Timestamp::default());
     ProtoTimestamp {
@@ -126,19 +126,19 @@ pub(super) fn proto_timestamp(at: Timestamp) -> ProtoTimestamp {
     }
 }
 
-/// How much is written before it goes out.
+/// Number of buffered bytes after which a streamed body is flushed.
 const CHUNK_SIZE: usize = 64 * 1024;
 
-/// Encodes families one after another into one body, or into a sink as they come.
+/// Encodes families in sequence into a buffer or a sink.
 ///
-/// The caller gives each family once, its series directly after it, and no two series of a family the same labels.
+/// The caller begins each family once, writes its series directly after it, and gives no two series the same labels.
 pub struct Exposition {
     out: Vec<u8>,
     writer: Writer,
     sink: Option<Sink>,
 }
 
-/// Where what is written goes; `None` once it takes no more.
+/// The destination of a streamed body. `None` after a write failed.
 type Sink = Option<Box<dyn Write + Send>>;
 
 #[derive(Debug)]
@@ -148,7 +148,7 @@ enum Writer {
 }
 
 impl Exposition {
-    /// Creates an encoder with room for `capacity` bytes; the length of the previous scrape is a good guess.
+    /// Creates an encoder with a buffer of `capacity` bytes.
     pub fn new(format: ExpositionFormat, capacity: usize) -> Self {
         let writer = match format {
             ExpositionFormat::Text => Writer::Text(TextWriter::new(Dialect::Classic)),
@@ -158,16 +158,16 @@ impl Exposition {
         Self { out: Vec::with_capacity(capacity), writer, sink: None }
     }
 
-    /// Creates an encoder that hands on what it has written whenever that is enough, so that a large body need not be
-    /// held. When the sink takes no more, the rest is thrown away. Dropping the sink ends the body.
-    pub fn streaming(format: ExpositionFormat, sink: Box<dyn Write + Send>) -> Self {
+    /// Creates an encoder that writes to `sink` in chunks of about [`CHUNK_SIZE`]. After a failed write, all further output
+    /// is discarded. The sink is dropped at the end of the body.
+    pub(crate) fn streaming(format: ExpositionFormat, sink: Box<dyn Write + Send>) -> Self {
         Self { sink: Some(Some(sink)), ..Self::new(format, CHUNK_SIZE + CHUNK_SIZE / 4) }
     }
 
-    /// Begins a family whose gauges and counters have these labels. One without series leaves its header in the text formats and
-    /// nothing in protobuf.
-    pub fn begin_family(&mut self, header: &FamilyHeader, labels: &'static [&'static str]) {
-        // In protobuf a family begins with its length, so it goes out as a whole.
+    /// Begins a family with these label names. A family without series is only a header in the text formats, and nothing in
+    /// protobuf.
+    pub(crate) fn begin_family(&mut self, header: &FamilyHeader, labels: &'static [&'static str]) {
+        // A protobuf family starts with its length, so it is flushed as a whole.
         if let Writer::Protobuf(writer) = &mut self.writer {
             writer.close_family(&mut self.out);
             self.flush_if_at_least(CHUNK_SIZE);
@@ -178,9 +178,8 @@ impl Exposition {
         }
     }
 
-    /// Writes one series of a family of gauges: the values of its labels in order, and the number. Allocates nothing but
-    /// room in the body.
-    pub fn write_gauge(&mut self, labels: &[&str], value: f64) {
+    /// Writes one series of a gauge, given its label values in order. Allocates only in the buffer.
+    pub(crate) fn write_gauge(&mut self, labels: &[&str], value: f64) {
         match &mut self.writer {
             Writer::Text(writer) => {
                 writer.write_gauge(&mut self.out, labels, value);
@@ -190,10 +189,10 @@ impl Exposition {
         }
     }
 
-    /// Writes one series of a family of counters: the values of its labels in order, and the sample.
+    /// Writes one series of a counter, given its label values in order.
     ///
-    /// The text formats leave out the start and, in 0.0.4, the exemplar.
-    pub fn write_counter(&mut self, labels: &[&str], sample: &CounterSample<'_>) {
+    /// The text formats omit the start time, and 0.0.4 omits the exemplar.
+    pub(crate) fn write_counter(&mut self, labels: &[&str], sample: &CounterSample<'_>) {
         match &mut self.writer {
             Writer::Text(writer) => {
                 writer.write_counter(&mut self.out, labels, sample);
@@ -203,10 +202,10 @@ impl Exposition {
         }
     }
 
-    /// Writes one series of the family's type, as `prometheus_protobuf::encode` returns it.
+    /// Writes one series of any type from a message of `prometheus_protobuf::encode`.
     ///
-    /// The text formats leave out what they cannot carry: native buckets, start timestamps and, in 0.0.4, exemplars.
-    pub fn write_metric(&mut self, metric: &Metric) {
+    /// The text formats omit native buckets and start times, and 0.0.4 omits exemplars.
+    pub(crate) fn write_metric(&mut self, metric: &Metric) {
         match &mut self.writer {
             Writer::Text(writer) => {
                 writer.write_metric(&mut self.out, metric);
@@ -216,7 +215,7 @@ impl Exposition {
         }
     }
 
-    /// Ends the last family and returns the body, which is empty where it went to a sink.
+    /// Ends the body and returns the buffer, which is empty if there is a sink.
     pub fn finish(mut self) -> Vec<u8> {
         match &mut self.writer {
             Writer::Text(writer) => writer.finish(&mut self.out),
@@ -226,13 +225,13 @@ impl Exposition {
         self.out
     }
 
-    /// Gives the sink what is written, if that is at least so much.
-    fn flush_if_at_least(&mut self, enough: usize) {
+    /// Flushes the buffer to the sink if it holds at least `min_len` bytes.
+    fn flush_if_at_least(&mut self, min_len: usize) {
         let Some(sink) = &mut self.sink else { return };
-        if self.out.len() < enough {
+        if self.out.len() < min_len {
             return;
         }
-        // An error means that nobody reads any more.
+        // After an error, the body has no reader.
         if sink.as_mut().is_some_and(|open| open.write_all(&self.out).is_err()) {
             *sink = None;
         }
@@ -240,13 +239,13 @@ impl Exposition {
     }
 }
 
-/// Returns whether an exemplar is short enough. A longer one makes an OpenMetrics parser refuse the whole scrape, and
-/// Prometheus will not store it from any format.
+/// Returns whether an exemplar is within the limit. A longer one makes OpenMetrics parsers reject the scrape, and
+/// Prometheus stores it from no format.
 fn exemplar_fits<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
     labels.map(|(name, value)| name.chars().count() + value.chars().count()).sum::<usize>() <= EXEMPLAR_CHARS
 }
 
-/// The labels of an exemplar in the data model.
+/// Returns the labels of an exemplar message.
 fn exemplar_label_pairs(exemplar: &Exemplar) -> impl Iterator<Item = (&str, &str)> + Clone {
     exemplar.label.iter().map(|pair| (pair.name.as_str(), pair.value.as_str()))
 }

@@ -1,17 +1,21 @@
-//! The one table of metric families: names, help, labels, and where the numbers come from.
+//! The table of metric families: name, help text, type, labels and the source of the values.
 //!
-//! METRICS.md is generated from it, and dashboards and alerts are checked against it.
+//! METRICS.md is generated from it, and tests compare dashboards and alerts with it. The counters about the exporter
+//! itself are declared in `counters::exporter` and appended.
 
 mod counted;
 mod exporter;
 mod failing;
 
+use std::sync::LazyLock;
+
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::Metric;
 
+use super::counters::{EXPORTER_COUNTERS, ExporterCounter, ExporterCounterFamily};
 use super::exposition::{CounterSample, Exposition, FamilyHeader, FamilyType};
 use super::scrape::SelectedSeries;
 
-/// How much a family may change.
+/// The compatibility promise of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stability {
     /// Name, type and labels change only in a major version.
@@ -20,93 +24,102 @@ pub enum Stability {
     Alpha,
 }
 
-/// One family.
+/// A metric family.
 #[derive(Clone, Copy)]
 pub struct Family {
-    /// Its name, help, type and unit.
+    /// Name, help text, type and unit.
     pub header: FamilyHeader,
-    /// The names of its labels, in the order they are written.
+    /// The names of the labels, in the order in which their values are written.
     pub labels: &'static [&'static str],
-    /// How much it may change.
+    /// The compatibility promise.
     pub stability: Stability,
-    /// Writes its series.
-    pub write_series: WriteSeries,
+    source: Source,
 }
 
-/// Takes the series of one family.
-pub struct SeriesWriter<'a> {
+/// The source of a family's series.
+#[derive(Clone, Copy)]
+enum Source {
+    Function(WriteSeries),
+    Counter(ExporterCounter),
+}
+
+type WriteSeries = fn(&SelectedSeries<'_>, &mut SeriesWriter<'_>);
+
+/// Writes the series of one family.
+struct SeriesWriter<'a> {
     family: &'static Family,
     exposition: &'a mut Exposition,
 }
 
 impl SeriesWriter<'_> {
-    /// Writes a series: the values of the family's labels in order, and the number.
-    pub fn write(&mut self, values: &[&str], number: f64) {
+    /// Writes one series, given the values of the family's labels in order.
+    fn write(&mut self, label_values: &[&str], value: f64) {
         match self.family.header.family_type {
             FamilyType::Counter => {
-                self.write_counter(values, &CounterSample { value: number, ..CounterSample::default() })
+                self.write_counter(label_values, &CounterSample { value, ..CounterSample::default() });
             }
-            FamilyType::Gauge | FamilyType::Histogram => self.exposition.write_gauge(values, number),
+            FamilyType::Gauge | FamilyType::Histogram => self.exposition.write_gauge(label_values, value),
         }
     }
 
-    /// Writes a series of a counter: the values of the family's labels in order, and the sample.
-    pub fn write_counter(&mut self, values: &[&str], sample: &CounterSample<'_>) {
-        self.exposition.write_counter(values, sample);
+    /// Writes one series of a counter, with its start time and its exemplar.
+    fn write_counter(&mut self, label_values: &[&str], sample: &CounterSample<'_>) {
+        self.exposition.write_counter(label_values, sample);
     }
 
-    /// Writes a series of a histogram.
-    pub fn write_histogram(&mut self, metric: &Metric) {
+    fn write_histogram(&mut self, metric: &Metric) {
         self.exposition.write_metric(metric);
     }
 }
 
 /// Writes every family.
-pub fn write_all(shown: &SelectedSeries<'_>, exposition: &mut Exposition) {
-    for family in FAMILIES {
+pub fn write_all(selected: &SelectedSeries<'_>, exposition: &mut Exposition) {
+    for family in FAMILIES.iter() {
         exposition.begin_family(&family.header, family.labels);
-        (family.write_series)(shown, &mut SeriesWriter { family, exposition });
+        let mut series = SeriesWriter { family, exposition };
+        match family.source {
+            Source::Function(write_series) => write_series(selected, &mut series),
+            Source::Counter(counter) => counted::exporter_counter(counter, selected, &mut series),
+        }
     }
 }
 
-/// What writes the series of a family.
-type WriteSeries = fn(&SelectedSeries<'_>, &mut SeriesWriter<'_>);
-
 const fn family(
-    kind: FamilyType,
+    family_type: FamilyType,
     name: &'static str,
     help: &'static str,
     labels: &'static [&'static str],
-    series: WriteSeries,
+    write_series: WriteSeries,
 ) -> Family {
-    Family {
-        header: FamilyHeader { name, help, family_type: kind, unit: None },
-        labels,
-        stability: Stability::Stable,
-        write_series: series,
-    }
+    let header = FamilyHeader { name, help, family_type, unit: None };
+    Family { header, labels, stability: Stability::Stable, source: Source::Function(write_series) }
 }
 
-const fn gauge(name: &'static str, help: &'static str, labels: &'static [&'static str], series: WriteSeries) -> Family {
-    family(FamilyType::Gauge, name, help, labels, series)
+const fn gauge(
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+    write_series: WriteSeries,
+) -> Family {
+    family(FamilyType::Gauge, name, help, labels, write_series)
 }
 
 const fn counter(
     name: &'static str,
     help: &'static str,
     labels: &'static [&'static str],
-    series: WriteSeries,
+    write_series: WriteSeries,
 ) -> Family {
-    family(FamilyType::Counter, name, help, labels, series)
+    family(FamilyType::Counter, name, help, labels, write_series)
 }
 
 const fn histogram(
     name: &'static str,
     help: &'static str,
     labels: &'static [&'static str],
-    series: WriteSeries,
+    write_series: WriteSeries,
 ) -> Family {
-    family(FamilyType::Histogram, name, help, labels, series).seconds()
+    family(FamilyType::Histogram, name, help, labels, write_series).seconds()
 }
 
 impl Family {
@@ -120,15 +133,25 @@ impl Family {
         self
     }
 
-    /// As unstable as kube-state-metrics' family of that name.
+    /// Follows the stability of the kube-state-metrics family with this name.
     const fn alpha(mut self) -> Self {
         self.stability = Stability::Alpha;
         self
     }
 }
 
+impl From<&ExporterCounterFamily> for Family {
+    fn from(row: &ExporterCounterFamily) -> Self {
+        let header = FamilyHeader { name: row.name, help: row.help, family_type: FamilyType::Counter, unit: None };
+        Self { header, labels: row.labels, stability: Stability::Stable, source: Source::Counter(row.counter) }
+    }
+}
+
 /// Every family, in the order of the exposition.
-pub static FAMILIES: &[Family] = &[
+pub static FAMILIES: LazyLock<Vec<Family>> =
+    LazyLock::new(|| TABLE.iter().copied().chain(EXPORTER_COUNTERS.iter().map(Family::from)).collect());
+
+static TABLE: &[Family] = &[
     gauge(
         "kube_pod_container_status_waiting_reason",
         "[STABLE] Describes the reason the container is currently in waiting state.",
@@ -144,13 +167,13 @@ pub static FAMILIES: &[Family] = &[
     .alpha(),
     gauge(
         "image_pull_failing",
-        "The container cannot get its image. One series from the beginning of the failure to its end.",
+        "Whether the container is failing to pull its image. Always 1; the series exists only while the failure lasts.",
         &["namespace", "pod", "uid", "container", "container_type"],
         failing::failing,
     ),
     gauge(
         "image_pull_failing_info",
-        "What is known of a failure: the image, why it cannot be had, and what is affected.",
+        "Metadata of a failing container: image, cause, workload, node. Always 1.",
         &[
             "namespace",
             "pod",
@@ -174,209 +197,154 @@ pub static FAMILIES: &[Family] = &[
     ),
     gauge(
         "image_pull_failing_since_timestamp_seconds",
-        "When the failure began, in Unix time. The basis says how that is known.",
+        "Start of the failure in Unix time. The label basis states how the start time is known.",
         &["namespace", "pod", "uid", "container", "basis"],
         failing::since,
     )
     .seconds(),
     gauge(
         "image_pull_failing_cause_since_timestamp_seconds",
-        "When the present cause of the failure began, in Unix time; when it was first seen where nobody watched it begin.",
+        "Start of the current cause of the failure in Unix time, or the time of its first observation if its start was not observed.",
         &["namespace", "pod", "uid", "container"],
         failing::cause_since,
     )
     .seconds(),
     gauge(
         "image_pull_failing_attempts",
-        "Failed attempts to pull that were seen in this failure: a lower bound after a restart of the exporter.",
+        "Failed pull attempts observed during the current failure. A lower bound after a restart of the exporter.",
         &["namespace", "pod", "uid", "container"],
         failing::attempts,
     ),
     gauge(
         "image_pull_last_attempt_timestamp_seconds",
-        "When the last failed attempt showed in the pod's status, in Unix time.",
+        "Time at which the last failed pull attempt appeared in the pod status, in Unix time.",
         &["namespace", "pod", "uid", "container"],
         failing::last_attempt,
     )
     .seconds(),
     gauge(
         "image_pull_next_attempt_timestamp_seconds",
-        "When the kubelet is expected to try next, in Unix time. Absent where it does not back off or nobody can tell.",
+        "Expected time of the kubelet's next pull attempt, in Unix time. Absent if the kubelet does not back off or the time is unknown.",
         &["namespace", "pod", "uid", "container"],
         failing::next_attempt,
     )
     .seconds(),
     gauge(
         "image_pull_failing_stale_since_timestamp_seconds",
-        "When the pod's status last changed, in Unix time. Only once it has not for 15 minutes, though the kubelet should retry: its state is not known.",
+        "Last change of a stale pod status in Unix time. A status is stale after 15 minutes without an expected change.",
         &["namespace", "pod", "uid", "container"],
         failing::stale_since,
     )
     .seconds(),
     gauge(
         "image_pull_stale_containers",
-        "Failing containers whose status is stale: what they do now is not known.",
+        "Failing containers with a stale pod status. Their current state is unknown.",
         &[],
         failing::stale_containers,
     ),
-    gauge("image_pull_failing_containers", "Containers that cannot get their image.", &["cause"], failing::containers),
-    gauge("image_pull_failing_pods", "Pods with a container that cannot get its image.", &[], failing::pods),
+    gauge("image_pull_failing_containers", "Containers that are failing to pull their image, by cause.", &["cause"], failing::containers),
+    gauge("image_pull_failing_pods", "Pods with at least one container that is failing to pull its image.", &[], failing::pods),
     counter(
         "image_pull_failed_attempts_total",
-        "Failed attempts to pull an image.",
+        "Failed image pull attempts, by cause.",
         &["namespace", "registry", "cause"],
         counted::attempts,
     ),
     counter(
         "image_pull_failures_started_total",
-        "Failures that began or were found.",
+        "Failures that started, or that were in progress when first observed.",
         &["namespace", "registry"],
         counted::started,
     ),
     counter(
         "image_pull_failures_ended_total",
-        "Failures that ended, by how.",
+        "Failures that ended, by outcome.",
         &["namespace", "registry", "outcome"],
         counted::ended,
     ),
     histogram(
         "image_pull_backoff_duration_seconds",
-        "From one failed attempt to the next, or to the recovery, as a watcher sees it. Only intervals watched throughout.",
+        "Time from one failed pull attempt to the next, or to recovery. Only intervals that were observed without a gap.",
         &["registry"],
         counted::backoff_durations,
     ),
     histogram(
         "image_pull_failure_duration_seconds",
-        "From the beginning of a failure to its end. Only failures that were seen to begin.",
+        "Duration of failures. Only failures whose start and end times are known.",
         &["registry", "outcome"],
         counted::failure_durations,
     ),
     gauge(
         "image_pull_exporter_build_info",
-        "What this exporter was built from; always 1.",
+        "Build information about the exporter. Always 1.",
         &["version", "revision", "rust_version"],
         exporter::build_info,
     ),
     gauge(
         "image_pull_exporter_watch_synced",
-        "Whether the view of the cluster is complete and being kept up.",
+        "Whether the view of the cluster is complete and up to date (1) or not (0).",
         &[],
         exporter::synced,
     ),
     gauge(
         "image_pull_exporter_watch_namespace_synced",
-        "Whether the view of the namespace is complete and being kept up. Absent without --namespaces.",
+        "Whether the view of the namespace is complete and up to date (1) or not (0). Absent without --namespaces.",
         &["namespace"],
         exporter::namespace_synced,
     ),
     gauge(
         "image_pull_exporter_watch_last_event_timestamp_seconds",
-        "When the API server was last heard of, in Unix time. Absent before the first event.",
+        "Time of the last data from the API server, in Unix time, on the watch with the oldest data. Absent before the first event.",
         &[],
         exporter::last_event,
     )
     .seconds(),
-    counter("image_pull_exporter_watch_events_total", "Events taken from the watch.", &["type"], counted::watch_events),
-    counter(
-        "image_pull_exporter_watch_restarts_total",
-        "Times that the watch of pods began again, by cause; \"ended\" is as it should be, every other one a fault.",
-        &["cause"],
-        counted::watch_restarts,
-    ),
-    counter(
-        "image_pull_exporter_relists_total",
-        "Lists of all pods that were begun: the first one, and one after each gap.",
-        &[],
-        counted::relists,
-    ),
     gauge("image_pull_exporter_listed_pods", "Pods in the last complete list.", &[], exporter::listed_pods),
     gauge(
         "image_pull_exporter_tracked_containers",
-        "Containers that the exporter remembers: those that fail or whose waiting reason is mirrored.",
+        "Containers held in memory: failing containers, and those whose waiting reason is exposed.",
         &[],
         exporter::tracked_containers,
     ),
     gauge(
         "image_pull_exporter_truncated_containers",
-        "Failing containers without series of their own, because there are more than --max-container-series.",
+        "Failing containers without series of their own because of --max-container-series.",
         &[],
         exporter::truncated_containers,
     ),
     counter(
-        "image_pull_exporter_registries_beyond_cap_events_total",
-        "Events counted under the registry \"other\", because there are more registries than --max-registries.",
-        &[],
-        counted::registries_beyond_cap,
-    ),
-    counter(
-        "image_pull_exporter_namespaces_beyond_cap_events_total",
-        "Events counted under the namespace \"_other\", because there are more pairs of namespace and registry than --max-counter-pairs.",
-        &[],
-        counted::namespaces_beyond_cap,
-    ),
-    counter(
-        "image_pull_exporter_undecodable_objects_total",
-        "Objects from the API server that were skipped as no pods.",
-        &[],
-        counted::undecodable,
-    ),
-    counter(
-        "image_pull_exporter_pod_limits_exceeded_total",
-        "Texts that were truncated and list elements that were omitted because a failing pod exceeds the limits of what is read, by which.",
-        &["limit"],
-        counted::limits_exceeded,
-    ),
-    counter(
-        "image_pull_exporter_duplicate_containers_total",
-        "Container statuses that were skipped because another one of the pod has the same name.",
-        &[],
-        counted::duplicates,
-    ),
-    counter(
-        "image_pull_exporter_unknown_reasons_total",
-        "Distinct waiting reasons that the exporter does not know; where there are more than 1,000, some more than once.",
-        &[],
-        counted::unknown_reasons,
-    ),
-    counter(
-        "image_pull_exporter_unclassified_messages_total",
-        "Error texts whose cause no rule knows; each is in the log.",
-        &[],
-        counted::unclassified,
-    ),
-    counter(
         "image_pull_exporter_history_forgotten_total",
-        "What the page's history had no place for: failures that ended (--history), and statuses of open ones.",
+        "Entries evicted from the in-memory history: ended failures (see --history), and status changes of open failures.",
         &["what"],
         exporter::history_forgotten,
     ),
     counter(
         "image_pull_exporter_log_lines_dropped_total",
-        "Log lines that were not written: too many of a kind (rate_limited), or standard error is not read (unread).",
+        "Log lines dropped because there were too many of one kind (rate_limited) or standard error was not read (unread).",
         &["reason"],
         exporter::log_lines_dropped,
     ),
     counter(
         "image_pull_exporter_http_refusals_total",
-        "Requests and TLS handshakes that were refused, by why.",
+        "HTTP requests and TLS handshakes rejected, by reason.",
         &["reason"],
         exporter::http_refusals,
     ),
     gauge(
         "image_pull_exporter_config_last_reload_successful",
-        "Whether the latest change of the web configuration file is in force. Absent without such a file.",
+        "Whether the last reload of the web configuration file succeeded (1) or failed (0). Absent without such a file.",
         &[],
         exporter::reload_successful,
     ),
     gauge(
         "image_pull_exporter_config_last_reload_success_timestamp_seconds",
-        "When the web configuration in force was read, in Unix time. Absent without such a file.",
+        "Time of the last successful reload of the web configuration file, in Unix time. Absent without such a file.",
         &[],
         exporter::reload_time,
     )
     .seconds(),
-    gauge("process_start_time_seconds", "Start time of the process, in Unix time.", &[], exporter::start_time).seconds(),
-    counter("process_cpu_seconds_total", "User and system CPU time spent, in seconds.", &[], exporter::cpu).seconds(),
+    gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.", &[], exporter::start_time).seconds(),
+    counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", &[], exporter::cpu).seconds(),
     gauge("process_resident_memory_bytes", "Resident memory size in bytes.", &[], exporter::resident_memory).bytes(),
     gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", &[], exporter::virtual_memory).bytes(),
     gauge("process_open_fds", "Number of open file descriptors.", &[], exporter::open_fds),

@@ -1,4 +1,4 @@
-//! Holds what one scrape shows: everything read at one instant, so that no number contradicts another.
+//! The state that one scrape exposes, read at one instant, so that all values are consistent.
 
 use std::sync::Arc;
 
@@ -9,106 +9,96 @@ use image_pull_model::history::HistoryEvictions;
 use image_pull_model::snapshot::{FailureRef, Snapshot, TrackedContainer, TrackedPod};
 use image_pull_model::time::Timestamp;
 
-/// Everything a scrape shows.
+/// The state that one scrape exposes.
 #[derive(Clone, Debug)]
 pub struct ScrapeSnapshot {
-    /// What fails.
+    /// The failing containers.
     pub snapshot: Arc<Snapshot>,
-    /// What was counted.
-    pub counters: CountersSnapshot,
-    /// How the watch is.
-    pub watch: WatchStatus,
-    /// What the history had no place for.
-    pub history_evictions: HistoryEvictions,
-    /// What the process uses; `None` in a replay, where that is of no interest and never twice the same.
-    pub process: Option<(Timestamp, ProcessStats)>,
-    /// For how many containers series are shown.
-    pub max_container_series: usize,
-    /// Chooses them where more fail.
-    pub series_limiter: Arc<SeriesLimiter>,
-    /// Lines of the log that were not written, by why; empty where there is no log.
-    pub log_lines_dropped: Vec<(&'static str, u64)>,
-    /// What the HTTP server tells of itself; `None` where there is none.
-    pub web: Option<WebStatus>,
+    pub(crate) counters: CountersSnapshot,
+    pub(crate) watch: WatchStatus,
+    /// Entries evicted from the history.
+    pub(crate) history_evictions: HistoryEvictions,
+    /// Start time and resource usage of the process. `None` in a replay, so that its output is reproducible.
+    pub(crate) process: Option<(Timestamp, ProcessStats)>,
+    /// Maximum number of failing containers with series of their own.
+    pub(crate) max_container_series: usize,
+    /// Selects the containers with series when more of them fail.
+    pub(crate) series_limiter: Arc<SeriesLimiter>,
+    /// Dropped log lines by reason. Empty without a log.
+    pub(crate) log_lines_dropped: Vec<(&'static str, u64)>,
+    /// `None` without an HTTP server.
+    pub(crate) web: Option<WebStatus>,
 }
 
-/// How the HTTP server fares.
+/// Metrics of the HTTP server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WebStatus {
-    /// Requests that were refused, by why.
-    pub rejected: Vec<(&'static str, u64)>,
-    /// Whether the latest change of the configuration file was taken over, and when what holds was read; `None` without
-    /// such a file.
-    pub last_reload: Option<(bool, Timestamp)>,
+pub(crate) struct WebStatus {
+    /// Rejected requests by reason.
+    pub(crate) rejected: Vec<(&'static str, u64)>,
+    /// Whether the last reload of the web configuration file succeeded, and the time of the last successful one. `None`
+    /// without such a file.
+    pub(crate) last_reload: Option<(bool, Timestamp)>,
 }
 
-/// How the watch of the cluster is.
+/// The state of the watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchStatus {
-    /// Whether the view is complete and being kept up.
-    pub is_synced: bool,
-    /// When the cluster was last heard of.
-    pub last_event: Option<Timestamp>,
-    /// How many pods the last complete list had.
-    pub listed_pods: u64,
-    /// The state of each namespace that is watched on its own; none where the cluster is watched as a whole.
-    pub namespaces: Vec<NamespaceWatchStatus>,
+    /// Whether the view of the cluster is complete and up to date.
+    pub(crate) is_synced: bool,
+    /// Time of the last data from the API server, on the watch with the oldest data.
+    pub(crate) last_event: Option<Timestamp>,
+    /// Number of pods in the last complete list.
+    pub(crate) listed_pods: u64,
+    /// The state of each namespace with a watch of its own. Empty if one watch covers the cluster.
+    pub(crate) namespaces: Vec<NamespaceWatchStatus>,
 }
 
 /// The state of the watch of one namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceWatchStatus {
-    /// The name of the namespace.
-    pub namespace: String,
-    /// Whether its part of the view is complete and being kept up.
-    pub is_synced: bool,
-    /// Whether it was ever listed: where not, nothing is known of it.
-    pub is_listed: bool,
-    /// What failed, redacted.
-    pub error: Option<String>,
+    pub(crate) namespace: String,
+    /// Whether the view of the namespace is complete and up to date.
+    pub(crate) is_synced: bool,
+    /// Whether the namespace was ever listed completely. If not, its failures are unknown.
+    pub(crate) is_listed: bool,
+    /// The error of the watch, redacted. `None` while the watch works.
+    pub(crate) error: Option<String>,
 }
 
-/// What of a [`View`] is shown, container by container.
+/// The series of a [`ScrapeSnapshot`] within the limit of `--max-container-series`.
 #[derive(Debug)]
 pub struct SelectedSeries<'a> {
-    /// The view.
-    pub scrape: &'a ScrapeSnapshot,
-    /// The failing containers that are shown, by namespace, pod and uid.
-    pub failing: Vec<FailureRef<'a>>,
-    /// For every failing container whether it is shown; empty where all are.
+    pub(crate) scrape: &'a ScrapeSnapshot,
+    /// The failing containers with series of their own, sorted by namespace, pod and UID.
+    pub(crate) failing: Vec<FailureRef<'a>>,
+    /// For each failing container whether it has series of its own. Empty if all have.
     selection: Vec<bool>,
-    /// How many are left out.
-    pub truncated_containers: usize,
-    /// The counters by namespace and registry.
-    pub pairs: Vec<PairRow<'a>>,
+    /// Number of failing containers without series of their own.
+    pub(crate) truncated_containers: usize,
+    /// The exposed counters, sorted by namespace and registry.
+    pub(crate) pairs: Vec<PairRow<'a>>,
 }
 
 impl<'a> SelectedSeries<'a> {
-    /// Picks what is shown.
+    /// Selects the containers with series of their own.
     #[must_use]
-    pub fn select(view: &'a ScrapeSnapshot) -> Self {
-        let mut failing: Vec<FailureRef<'a>> = view.snapshot.failures().collect();
-        let choice = view.series_limiter.select(&failing, view.max_container_series);
+    pub fn select(scrape: &'a ScrapeSnapshot) -> Self {
+        let mut failing: Vec<FailureRef<'a>> = scrape.snapshot.failures().collect();
+        let selection = scrape.series_limiter.select(&failing, scrape.max_container_series);
         let all = failing.len();
-        let mut places = choice.iter();
-        failing.retain(|_| places.next().copied().unwrap_or(true));
+        let mut selected = selection.iter();
+        failing.retain(|_| selected.next().copied().unwrap_or(true));
         failing.shrink_to_fit();
-        let truncated = all - failing.len();
-        Self {
-            scrape: view,
-            failing,
-            selection: choice,
-            truncated_containers: truncated,
-            pairs: view.counters.exposed_pairs(),
-        }
+        let truncated_containers = all - failing.len();
+        Self { scrape, failing, selection, truncated_containers, pairs: scrape.counters.exposed_pairs() }
     }
 
-    /// Every container whose waiting reason is mirrored, less those whose failure is left out.
-    pub fn mirrored_reasons(&self) -> impl Iterator<Item = (&'a TrackedPod, &'a TrackedContainer, &'a str)> {
-        let mut places = self.selection.iter();
+    /// Returns the containers with a mirrored waiting reason, except failing ones without series of their own.
+    pub(crate) fn mirrored_reasons(&self) -> impl Iterator<Item = (&'a TrackedPod, &'a TrackedContainer, &'a str)> {
+        let mut selected = self.selection.iter();
         self.scrape.snapshot.containers().filter_map(move |(pod, container)| {
-            let is_shown = container.failure.is_none() || places.next().copied().unwrap_or(true);
-            Some((pod, container, container.mirrored_reason.as_deref()?)).filter(|_| is_shown)
+            let is_selected = container.failure.is_none() || selected.next().copied().unwrap_or(true);
+            Some((pod, container, container.mirrored_reason.as_deref()?)).filter(|_| is_selected)
         })
     }
 }

@@ -1,11 +1,10 @@
-//! Chooses which failing containers have series of their own where there are more than the limit.
+//! Selects the failing containers that have series of their own when more fail than `--max-container-series` allows.
 //!
-//! The places are shared out evenly among namespaces, those of a namespace evenly among its workloads, and in a
-//! workload the oldest failures come first. Who needs less than an even share leaves the rest to the others.
+//! The limit is shared evenly among namespaces, and the share of a namespace evenly among its workloads. Within a
+//! workload, the oldest failures are selected first. An unused part of a share goes to the others.
 //!
-//! The choice is stable: what is shown stays shown for as long as its workload's share allows, and what was left out is
-//! shown again only when there is room for it below 95 % of the limit. So a series does not come and go with every
-//! failure that begins or ends elsewhere.
+//! The selection is stable. A selected container stays selected while its workload's share allows it. An omitted one is
+//! selected again only below 95 % of the limit. Series do not appear and disappear with each unrelated failure.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,35 +13,35 @@ use image_pull_model::facts::{ContainerKind, PodId};
 use image_pull_model::snapshot::{FailureRef, TrackedContainer, TrackedPod};
 use image_pull_model::workload::workload_of;
 
-/// One part in so many of the limit is kept free for failures that are new.
+/// `1 / RESERVE_DIVISOR` of the limit is reserved for new failures.
 const RESERVE_DIVISOR: usize = 20;
 
 type ContainerKey = (Arc<PodId>, ContainerKind, Arc<str>);
 
-/// Remembers the choice of the last scrape.
+/// Holds the selection of the last scrape.
 #[derive(Debug, Default)]
-pub struct SeriesLimiter {
-    /// What was shown; `None` while everything is.
+pub(crate) struct SeriesLimiter {
+    /// The selected containers. `None` while all are selected.
     selected: Mutex<Option<HashSet<ContainerKey>>>,
 }
 
 impl SeriesLimiter {
-    /// Chooses at most `max` of `failing`. Returns for each whether it is shown, or nothing where all are.
-    pub fn select(&self, failing: &[FailureRef<'_>], max: usize) -> Vec<bool> {
+    /// Selects at most `max` of `failing`. Returns for each container whether it is selected, or an empty vector if all are.
+    pub(crate) fn select(&self, failing: &[FailureRef<'_>], max: usize) -> Vec<bool> {
         let mut last = self.selected.lock().unwrap_or_else(PoisonError::into_inner);
-        let enough = max - max / RESERVE_DIVISOR;
-        if failing.len() <= enough || (failing.len() <= max && last.is_none()) {
+        let unreserved = max - max / RESERVE_DIVISOR;
+        if failing.len() <= unreserved || (failing.len() <= max && last.is_none()) {
             *last = None;
             return Vec::new();
         }
-        let was_shown: Vec<bool> = failing
+        let was_selected: Vec<bool> = failing
             .iter()
             .map(|(pod, container, _)| last.as_ref().is_none_or(|last| last.contains(&container_key(pod, container))))
             .collect();
-        let shown = select_fairly(failing, &was_shown, max, enough);
-        let keys = failing.iter().zip(&shown).filter(|(_, is_shown)| **is_shown);
+        let selected = select_fairly(failing, &was_selected, max, unreserved);
+        let keys = failing.iter().zip(&selected).filter(|(_, is_selected)| **is_selected);
         *last = Some(keys.map(|((pod, container, _), _)| container_key(pod, container)).collect());
-        shown
+        selected
     }
 }
 
@@ -50,25 +49,25 @@ fn container_key(pod: &TrackedPod, container: &TrackedContainer) -> ContainerKey
     (Arc::clone(&pod.id), container.kind, Arc::clone(&container.name))
 }
 
-fn select_fairly(failing: &[FailureRef<'_>], was_shown: &[bool], max: usize, enough: usize) -> Vec<bool> {
+fn select_fairly(failing: &[FailureRef<'_>], was_selected: &[bool], max: usize, unreserved: usize) -> Vec<bool> {
     let mut namespaces: BTreeMap<&str, BTreeMap<(&str, &str), Vec<_>>> = BTreeMap::new();
-    for ((place, (pod, _, failure)), was_shown) in failing.iter().enumerate().zip(was_shown) {
+    for ((index, (pod, _, failure)), was_selected) in failing.iter().enumerate().zip(was_selected) {
         let workload = workload_of(&pod.id, &pod.owner);
         let workloads = namespaces.entry(&pod.id.namespace).or_default();
         let failures = workloads.entry((workload.kind, workload.name)).or_default();
-        failures.push((!was_shown, failure.start.at, place));
+        failures.push((!was_selected, failure.start.at, index));
     }
     let mut chosen = vec![false; failing.len()];
     let sizes: Vec<usize> = namespaces.values().map(|workloads| workloads.values().map(Vec::len).sum()).collect();
-    let bounds = fair_shares(&sizes, enough).into_iter().zip(fair_shares(&sizes, max));
+    let bounds = fair_shares(&sizes, unreserved).into_iter().zip(fair_shares(&sizes, max));
     for (workloads, (least, most)) in namespaces.into_values().zip(bounds) {
         let sizes: Vec<usize> = workloads.values().map(Vec::len).collect();
         let bounds = fair_shares(&sizes, least).into_iter().zip(fair_shares(&sizes, most));
         for (mut failures, (least, most)) in workloads.into_values().zip(bounds) {
             failures.sort_unstable();
-            let kept = failures.iter().filter(|(was_left_out, ..)| !was_left_out).count();
-            for (_, _, place) in failures.into_iter().take(kept.max(least).min(most)) {
-                if let Some(chosen) = chosen.get_mut(place) {
+            let kept = failures.iter().filter(|(was_omitted, ..)| !was_omitted).count();
+            for (_, _, index) in failures.into_iter().take(kept.max(least).min(most)) {
+                if let Some(chosen) = chosen.get_mut(index) {
                     *chosen = true;
                 }
             }
@@ -77,8 +76,8 @@ fn select_fairly(failing: &[FailureRef<'_>], was_shown: &[bool], max: usize, eno
     chosen
 }
 
-/// Shares `places` out evenly: nobody gets more than its size, and nobody less than another one unless that is its size
-/// or the places do not go round; then those that come first get one more. With more places no share is smaller.
+/// Divides `places` evenly into shares of at most the given sizes. A remainder goes to the first shares, one place each.
+/// More places make no share smaller.
 fn fair_shares(sizes: &[usize], places: usize) -> Vec<usize> {
     let mut ascending = sizes.to_vec();
     ascending.sort_unstable();

@@ -76,7 +76,7 @@ fn kinds_of_batch_can_be_added() {
     }
     let output = run(&["replay", "--batch-kinds=TaskRun, Workflow", "-"], "");
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("expected a kind as a manifest writes it, such as TaskRun"));
+    assert!(text(&output.stderr).contains("expected a kind as in a manifest, for example TaskRun"));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_wrong_command_line_ends_with_2_and_says_why() {
         (&["--web.telemetry-path", "metrics"], "must begin with \"/\""),
         (&["replay", "--at", "-1", "x"], "unexpected argument"),
         (&["replay", "/nonexistent"], "cannot open /nonexistent"),
-        (&["demo", "--speed", "0"], "a speed is a number from 1 to 1000"),
+        (&["demo", "--speed", "0"], "expected a number from 1 to 1000"),
         (
             &["--kubeconfig", "/nonexistent"],
             "cannot use the kubeconfig: failed to read kubeconfig from '\"/nonexistent\"': No such file or directory (os error 2)\n",

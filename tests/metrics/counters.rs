@@ -1,4 +1,4 @@
-//! A real Prometheus sees counters and histograms come and go, and is not misled by it.
+//! A real Prometheus computes correct rates although counters and histograms appear and disappear.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -20,7 +20,7 @@ use image_pull_model::time::Timestamp;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A monitor whose clock the test moves, and a Prometheus that scrapes it every second.
+/// A monitor with a clock under control of the test, and a Prometheus that scrapes it every second.
 struct ScrapedMonitor {
     monitor: Arc<Monitor>,
     now: Mutex<Timestamp>,
@@ -39,8 +39,8 @@ impl ScrapedMonitor {
         let shown = Arc::clone(&monitor);
         drop(thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // Prometheus may have given up.
-                let _ = answer(&shown, &stream);
+                // Prometheus may have closed the connection.
+                let _ = respond(&shown, &stream);
             }
         }));
         Self { monitor, now: Mutex::new(now), prometheus: Prometheus::scraping(port, name, feature) }
@@ -53,7 +53,7 @@ impl ScrapedMonitor {
         *now
     }
 
-    /// A container of a pod in this namespace fails for a minute.
+    /// Lets a container in this namespace fail for one minute.
     fn run_failure(&self, namespace: &str, image: &str) {
         let container = ContainerFacts {
             name: "app".to_owned(),
@@ -80,13 +80,13 @@ impl ScrapedMonitor {
         });
     }
 
-    /// Waits until it shows no series of this selector.
+    /// Waits until no series matches this selector.
     #[track_caller]
     fn wait_until_gone(&self, selector: &str) {
         self.wait_for(&format!("count({selector}) or vector(0)"), 0.0);
     }
 
-    /// Waits for another two scrapes.
+    /// Waits for two more scrapes.
     #[track_caller]
     fn wait_for_scrapes(&self) {
         let count = || self.prometheus.query("count_over_time(up[10m])");
@@ -95,7 +95,7 @@ impl ScrapedMonitor {
     }
 }
 
-fn answer(monitor: &Monitor, mut stream: &TcpStream) -> std::io::Result<()> {
+fn respond(monitor: &Monitor, mut stream: &TcpStream) -> std::io::Result<()> {
     let mut accept = String::new();
     for line in BufReader::new(stream).lines() {
         let line = line?;
@@ -118,7 +118,7 @@ fn answer(monitor: &Monitor, mut stream: &TcpStream) -> std::io::Result<()> {
     stream.write_all(&body)
 }
 
-/// What `increase()` makes of `growth` with its extrapolation to the whole range, which adds less than a third here.
+/// Checks that `increase()` returns `growth`, plus at most a third by extrapolation to the whole range.
 #[track_caller]
 fn check_increase(watched: &ScrapedMonitor, of: &str, growth: f64) {
     let increase = watched.prometheus.query(&format!("sum(increase({of}[10m]))")).expect("it is there");
@@ -134,11 +134,11 @@ fn check_namespace_that_disappears_and_returns(name: &str, feature: &str, observ
     watched.run_failure("shop", "a.example/web:1");
     watched.wait_for(ended, 1.0);
     watched.wait_for_scrapes();
-    // It is gone for a day and more, as far as the exporter can see.
+    // More than a day without events.
     watched.advance(25 * HOUR);
     watched.wait_until_gone(started);
     for number in 0..2 {
-        // So often that a counter which began at zero would show what it showed before, and more.
+        // A counter that restarted at zero would reach and exceed its old value.
         watched.run_failure("shop", &format!("a.example/web:{number}"));
         watched.wait_for(started, 2.0 + f64::from(number));
     }
@@ -167,7 +167,7 @@ fn rate_is_correct_for_a_registry_that_loses_and_regains_its_label() {
     let watched = ScrapedMonitor::new("names", "exemplar-storage", limits);
     let all = "sum(max_over_time(image_pull_failures_started_total[10m]))";
     let of = |registry: &str| format!("sum(image_pull_failures_started_total{{registry=\"{registry}\"}})");
-    // Each takes the name from the other, which does not fail any more; a third that fails beside them has to share.
+    // Each registry takes the label from the other one, which no longer fails.
     for round in 0..4_u32 {
         watched.run_failure("shop", "a.example/web:1");
         watched.wait_for(&of("a.example"), f64::from(round) + 1.0);

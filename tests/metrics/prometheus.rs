@@ -1,6 +1,6 @@
-//! A real Prometheus scrapes the program, in OpenMetrics and, for native histograms, in protobuf.
+//! A real Prometheus scrapes the program in OpenMetrics, and in protobuf for native histograms.
 //!
-//! Needs Prometheus and promtool on the PATH (Debian's package `prometheus`; `tests/run` installs it).
+//! Requires Prometheus and promtool in the PATH (Debian package `prometheus`, installed by `tests/run`).
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -49,7 +49,7 @@ fn prometheus_scrapes_native_histograms() {
     prometheus.wait_for_scrapes(8.0);
     let observed = prometheus.query("sum(histogram_count(image_pull_backoff_duration_seconds))");
     assert!(observed.is_ok_and(|count| count > 0.0));
-    // A step of the kubelet's back-off: no interval is shorter than 10 s or longer than a blocked one.
+    // Intervals of the kubelet's back-off are between 10 s and somewhat more than 5 min.
     let median = prometheus.query("histogram_quantile(0.5, sum(image_pull_backoff_duration_seconds))");
     assert!(median.is_ok_and(|median| (10.0..400.0).contains(&median)));
     assert!(prometheus.query("sum(image_pull_failing)").is_ok_and(|failing| failing > 10.0));

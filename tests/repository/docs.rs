@@ -1,4 +1,4 @@
-//! What the documents say is what the program does.
+//! Compares the documents with the program.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -22,23 +22,24 @@ fn metrics_md_is_generated_from_the_families() {
     assert_eq!(read("METRICS.md"), text, "run `UPDATE=1 tests/run metrics_md`");
 }
 
-/// The flags of `serve` as a document: a table for each heading of its help.
+/// Generates docs/configuration.md: one table for each heading of the help.
 fn configuration_md() -> String {
-    let mut text = "<!-- Generated from src/cli.rs; `UPDATE=1 tests/run configuration_md` writes it anew. -->\n\n# Configuration\n\n\
-        Every flag of the server, with the environment variable that sets it too. A flag wins, and an empty variable is the same as \
-        none. `--config.check` says all that is wrong and ends.\nThe web configuration file is described in [web-config.md](web-config.md).\n"
+    let mut text = "<!-- Generated from src/cli.rs; run `UPDATE=1 tests/run configuration_md` to update. -->\n\n# Configuration\n\n\
+        The flags of `serve` and their environment variables. A flag overrides its variable. An empty variable is ignored. \
+        `--config.check` validates the configuration and exits.\n\n\
+        [web-config.md](web-config.md) describes the web configuration file.\n"
         .to_owned();
     let mut cli = Cli::command();
     cli.build();
     let serve = cli.find_subcommand("serve").expect("it serves");
     let flags = || serve.get_arguments().filter(|flag| flag.get_long().is_some_and(|long| long != "help"));
-    let mut headings: Vec<&str> = flags().map(|flag| flag.get_help_heading().unwrap_or("Others")).collect();
+    let mut headings: Vec<&str> = flags().map(|flag| flag.get_help_heading().unwrap_or("Other")).collect();
     headings.sort_unstable();
     headings.dedup();
     for heading in headings {
-        write!(text, "\n## {heading}\n\n| flag | variable | default | meaning |\n|---|---|---|---|\n")
+        write!(text, "\n## {heading}\n\n| Flag | Environment variable | Default | Description |\n|---|---|---|---|\n")
             .expect("text grows");
-        for flag in flags().filter(|flag| flag.get_help_heading().unwrap_or("Others") == heading) {
+        for flag in flags().filter(|flag| flag.get_help_heading().unwrap_or("Other") == heading) {
             let value = flag.get_action().takes_values().then(|| flag.get_value_names()).flatten();
             let value = value.and_then(|names| names.first()).map_or_else(String::new, |name| format!("={name}"));
             let variable = flag.get_env().map_or_else(String::new, |name| format!("`{}`", name.display()));
@@ -66,7 +67,7 @@ fn configuration_md_is_generated_from_the_flags() {
     assert_eq!(read("docs/configuration.md"), text, "run `UPDATE=1 tests/run configuration_md`");
 }
 
-/// Every document, with its path.
+/// Returns the path and the text of every document.
 fn documents() -> Vec<(String, String)> {
     let mut paths: Vec<PathBuf> = Vec::new();
     let mut folders = vec![PathBuf::from("."), PathBuf::from("docs")];
@@ -106,7 +107,7 @@ fn every_documented_flag_exists() {
     for command in std::iter::once(&cli).chain(cli.get_subcommands()) {
         known.extend(command.get_arguments().filter_map(|flag| flag.get_long()).map(str::to_owned));
     }
-    // Of cargo, git, kubectl, curl, docker and Prometheus, in commands shown.
+    // Flags of other programs in commands.
     let others = [
         "release",
         "locked",
@@ -163,7 +164,7 @@ fn every_documented_metric_exists() {
 
 #[test]
 fn help_texts_are_sentences_of_bounded_length() {
-    for family in FAMILIES {
+    for family in FAMILIES.iter() {
         let header = &family.header;
         assert!(header.help.ends_with('.'), "{}", header.name);
         assert!(!header.help.contains('\n') && header.help.len() < 160, "{}", header.name);
@@ -172,7 +173,7 @@ fn help_texts_are_sentences_of_bounded_length() {
     let mut names: Vec<_> = FAMILIES.iter().map(|family| family.header.name).collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), FAMILIES.len(), "a family twice");
+    assert_eq!(names.len(), FAMILIES.len(), "a family is listed twice");
 }
 
 #[test]

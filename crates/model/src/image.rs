@@ -12,8 +12,6 @@ mod tests;
 
 use std::borrow::Cow;
 
-use strum::{EnumString, IntoStaticStr, VariantArray};
-
 use super::limits::MAX_REFERENCE;
 use super::redact::redact;
 
@@ -161,7 +159,7 @@ pub fn is_same_image(a: &str, b: &str) -> bool {
 }
 
 /// The pull policy of a container (`imagePullPolicy`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PullPolicy {
     /// The kubelet sends a request to the registry at every start of the container.
     Always,
@@ -173,16 +171,20 @@ pub enum PullPolicy {
 
 impl PullPolicy {
     /// Every policy.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
+    pub const ALL: &'static [Self] = &[Self::Always, Self::IfNotPresent, Self::Never];
 
     /// Returns the API value.
     pub fn as_str(self) -> &'static str {
-        self.into()
+        match self {
+            Self::Always => "Always",
+            Self::IfNotPresent => "IfNotPresent",
+            Self::Never => "Never",
+        }
     }
 
     /// Parses the API value. Returns `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse().ok()
+        Self::ALL.iter().copied().find(|policy| policy.as_str() == text)
     }
 }
 

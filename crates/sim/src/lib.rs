@@ -1,16 +1,15 @@
-//! Simulated Kubernetes cluster whose image pulls follow a script.
+//! Simulates a cluster whose image pulls fail as a script says.
 //!
 //! ```text
 //! script ──▶ cluster (pure) ──events──▶ store ──▶ api (loopback LIST and WATCH) ──▶ the exporter
 //!              └─ kubelet: back-off, syncs, status
 //! ```
 //!
-//! The demo, the tests and the benchmarks use the same simulation. Tests compare it with recordings of a real kubelet
-//! (`cluster/tests`). Everything except [`api`] is pure: it has no clock and no I/O, and a seed always gives the same
-//! events.
+//! One simulation serves the demo, the tests and the benchmarks; the recordings of a real kubelet prove that it behaves
+//! like one (`cluster/tests`). Everything but [`api`] is pure: no clock, no IO, the same events from the same seed.
 //!
-//! Not simulated: Kubernetes Events, node failures, serialized pulls (pulls run in parallel, as with
-//! `maxParallelImagePulls`), probes, and every part of a pod that image pulls do not affect.
+//! What is left out, on purpose: Kubernetes Events, nodes that die, serialized pulls (each pull runs at once, as with
+//! `maxParallelImagePulls`), probes, and everything about a pod that does not show in its image pulls.
 
 pub mod api;
 pub mod cluster;
@@ -23,6 +22,5 @@ mod time;
 
 pub use time::SimTime;
 
-/// Script of the demo: a web shop with every kind of pull failure, from 25 minutes before the start to 30 minutes after
-/// it.
+/// The demo: a web shop's cluster with failures of every kind, from 25 minutes before the start to 30 minutes after it.
 pub const DEMO: &str = include_str!("demo.script");

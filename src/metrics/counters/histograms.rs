@@ -1,4 +1,4 @@
-//! Histograms of durations, classic and native, with an exemplar for each classic bucket.
+//! Histograms of durations: classic and native, with one exemplar per classic bucket.
 
 use std::fmt::Error;
 use std::sync::Arc;
@@ -15,19 +15,19 @@ use crate::metrics::exposition::{exemplar_labels, proto_timestamp};
 use image_pull_model::facts::PodId;
 use image_pull_model::time::Timestamp;
 
-/// Resolution of the native histograms: each bucket is at most a tenth wider than the one before.
+/// Maximum growth from one bucket of a native histogram to the next.
 const NATIVE_BUCKET_FACTOR: f64 = 1.1;
-/// More native buckets than this are merged.
+/// Maximum number of native buckets. Beyond it, buckets are merged.
 const MAX_NATIVE_BUCKETS: usize = 100;
 
-/// One series of a histogram. Copies count into the same buckets.
+/// One series of a histogram. Clones share their buckets.
 #[derive(Clone, Debug)]
-pub struct DurationHistogram {
+pub(crate) struct DurationHistogram {
     histogram: Histogram,
     bounds: &'static [f64],
-    /// Since when it counts.
+    /// Time at which the histogram was empty.
     start: Timestamp,
-    /// The last observation in each bucket; prometheus-client has no exemplars for native histograms.
+    /// The last observation in each classic bucket. prometheus-client has no exemplars for native histograms.
     exemplars: Vec<Option<Observation>>,
 }
 
@@ -67,11 +67,10 @@ impl DurationHistogram {
     }
 }
 
-/// Encodes the series of one family, each with its labels.
-///
-/// # Errors
-/// When prometheus-client cannot encode a histogram.
-pub fn encode_histograms(series: &[(Vec<(&'static str, &str)>, &DurationHistogram)]) -> Result<Vec<Metric>, Error> {
+/// Encodes the series of one family, given with their labels. Fails if prometheus-client cannot encode a histogram.
+pub(crate) fn encode_histograms(
+    series: &[(Vec<(&'static str, &str)>, &DurationHistogram)],
+) -> Result<Vec<Metric>, Error> {
     let mut registry = Registry::default();
     let histograms = series.iter().map(|(_, series)| series.histogram.clone()).collect();
     registry.register_collector(Box::new(HistogramFamily(histograms)));
@@ -84,7 +83,7 @@ pub fn encode_histograms(series: &[(Vec<(&'static str, &str)>, &DurationHistogra
     Ok(metrics)
 }
 
-/// Hands prometheus-client's encoder the histograms of one family, one after another. Their labels are added later.
+/// Passes the histograms of one family to the encoder of prometheus-client. Their labels are added afterwards.
 #[derive(Debug)]
 struct HistogramFamily(Vec<Histogram>);
 

@@ -1,12 +1,12 @@
-//! The counters of each pair of namespace and registry, in bounded memory.
+//! The counters for each pair of namespace and registry, in bounded memory.
 //!
-//! Namespaces come and go; a counter that stays for each would grow for as long as the process runs. So:
+//! Namespaces are created and deleted, so counters that are never removed would grow without bound. Therefore:
 //!
-//! - Series are exposed while a failure of the pair is open, and for [`EXPOSED`] after the pair's last event.
-//! - At most `max` pairs are exposed. At the limit, those without an event for [`HELD`] are dropped; where there are
-//!   none, a new pair is counted under the namespace [`OTHER_NAMESPACE`].
-//! - A dropped pair keeps its values while memory for it lasts (`max` pairs), and continues with them when it returns.
-//!   A counter that began at zero instead could return with the value it had, and `increase()` would miss that.
+//! - Series are exposed while a failure of the pair is open, and for [`MAX_IDLE`] after the last event of the pair.
+//! - At most `max` pairs are exposed. At the limit, pairs without an event for [`MIN_IDLE_TO_EVICT`] are evicted.
+//!   Without such a pair, new pairs are counted with the namespace [`OTHER_NAMESPACE`].
+//! - Up to `max` evicted pairs keep their values in memory, and continue from them when they are admitted again. A
+//!   counter that restarted at zero could return to its old value, and `increase()` would miss those events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,22 +18,21 @@ use image_pull_model::effect::FailureOutcome;
 use image_pull_model::facts::PodId;
 use image_pull_model::time::Timestamp;
 
-/// The label value of every namespace beyond the limit. No namespace can have this name.
-pub const OTHER_NAMESPACE: &str = "_other";
-/// How long series are exposed after the last event.
+/// Label value of all namespaces beyond the limit. It is not a valid name of a namespace.
+pub(crate) const OTHER_NAMESPACE: &str = "_other";
+/// Exposure of series after their last event.
 pub(super) const MAX_IDLE: Duration = Duration::from_hours(24);
-/// How long they are exposed at least, whatever the limit: longer than the range of any usual `rate()`.
+/// Minimum time without an event before a pair is evicted. Exceeds the usual ranges of `rate()`.
 pub(super) const MIN_IDLE_TO_EVICT: Duration = Duration::from_hours(1);
-/// So many pairs a namespace may have when half of all are taken.
+/// Maximum number of pairs per namespace when half of all pairs are in use.
 const FAIR_SHARE: usize = 8;
 
-/// A counter, with the last event as its exemplar.
+/// A counter with its last event as exemplar.
 #[derive(Clone, Debug, Default)]
-pub struct ExemplarCounter {
-    /// How many events.
-    pub value: u64,
-    /// The pod of the last one, and when it was.
-    pub exemplar: Option<(Arc<PodId>, Timestamp)>,
+pub(crate) struct ExemplarCounter {
+    pub(crate) value: u64,
+    /// Pod and time of the last event.
+    pub(crate) exemplar: Option<(Arc<PodId>, Timestamp)>,
 }
 
 impl ExemplarCounter {
@@ -43,21 +42,19 @@ impl ExemplarCounter {
     }
 }
 
-/// The counters of one namespace and registry.
+/// The counters of one pair of namespace and registry.
 #[derive(Clone, Debug)]
-pub struct PairCounters {
-    /// Since when they count.
-    pub start: Timestamp,
-    /// Failures that began or were found.
-    pub started: ExemplarCounter,
-    /// Failures that ended, in the order of [`Outcome::ALL`].
-    pub ended: [ExemplarCounter; FailureOutcome::ALL.len()],
-    /// Failed attempts, by the name of the cause.
-    pub attempts: Vec<(Cause, ExemplarCounter)>,
-    /// Whether a failure is open.
+pub(crate) struct PairCounters {
+    /// Time at which the counters were zero.
+    pub(crate) start: Timestamp,
+    pub(crate) started: ExemplarCounter,
+    /// Ended failures by outcome, in the order of [`FailureOutcome::ALL`].
+    pub(crate) ended: [ExemplarCounter; FailureOutcome::ALL.len()],
+    /// Failed attempts, sorted by the name of the cause.
+    pub(crate) attempts: Vec<(Cause, ExemplarCounter)>,
     has_open_failure: bool,
     last_event: Timestamp,
-    /// Whether it is exposed, as long as it is not idle.
+    /// Whether the pair counts against the limit. If not, only its values are kept.
     is_admitted: bool,
 }
 
@@ -74,40 +71,40 @@ impl PairCounters {
         }
     }
 
-    /// Whether its series are exposed at `now`.
+    /// Returns whether the series are exposed at `now`.
     pub(super) fn is_exposed(&self, now: Timestamp) -> bool {
         self.is_admitted && (self.has_open_failure || now.saturating_duration_since(self.last_event) < MAX_IDLE)
     }
 
-    /// The counter of failures with this outcome.
+    /// Returns the counter of failures with this outcome.
     pub(super) fn ended_with_outcome(&mut self, outcome: FailureOutcome) -> Option<&mut ExemplarCounter> {
-        let place = FailureOutcome::ALL.iter().position(|other| *other == outcome)?;
-        self.ended.get_mut(place)
+        let index = FailureOutcome::ALL.iter().position(|other| *other == outcome)?;
+        self.ended.get_mut(index)
     }
 
-    /// The counter of failed attempts of this cause.
+    /// Returns the counter of failed attempts with this cause.
     pub(super) fn attempts_with_cause(&mut self, cause: Cause) -> Option<&mut ExemplarCounter> {
-        let place = self.attempts.binary_search_by_key(&cause.as_str(), |(cause, _)| cause.as_str());
-        let place = place.unwrap_or_else(|place| {
-            self.attempts.insert(place, (cause, ExemplarCounter::default()));
-            place
+        let index = self.attempts.binary_search_by_key(&cause.as_str(), |(cause, _)| cause.as_str());
+        let index = index.unwrap_or_else(|index| {
+            self.attempts.insert(index, (cause, ExemplarCounter::default()));
+            index
         });
-        self.attempts.get_mut(place).map(|(_, count)| count)
+        self.attempts.get_mut(index).map(|(_, count)| count)
     }
 }
 
-/// By namespace, then by registry.
+/// Counters by namespace, then by registry.
 pub(super) type PairsByNamespace = ShardedMap<BTreeMap<Arc<str>, PairCounters>>;
 
 #[derive(Debug)]
 pub(super) struct PairTable {
     max: usize,
     namespaces: PairsByNamespace,
-    /// How many count against the limit: all that are shown but those of [`OTHER_NAMESPACE`].
+    /// Number of admitted pairs, except those of [`OTHER_NAMESPACE`].
     admitted: usize,
-    /// How many are remembered only.
+    /// Number of evicted pairs in memory.
     evicted: usize,
-    /// No pair can be dropped before.
+    /// Earliest time at which another pair can be evicted.
     next_eviction: Timestamp,
 }
 
@@ -127,25 +124,25 @@ impl PairTable {
         &self.namespaces
     }
 
-    /// How many are held in memory.
+    /// Returns the number of pairs in memory.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.admitted + self.evicted
     }
 
-    /// Whether there are counters for a pair that has an event at `now`, or room for them.
+    /// Returns whether a pair with an event at `now` may have counters of its own. Evicts idle pairs if necessary.
     pub(super) fn try_admit(&mut self, namespace: &str, registry: &str, now: Timestamp) -> bool {
         let pairs = self.namespaces.get(namespace);
         if pairs.and_then(|pairs| pairs.get(registry)).is_some_and(|pair| pair.is_admitted) {
             return true;
         }
-        // A crowd of registries in one namespace leaves half of all pairs to other namespaces.
-        let own = pairs.map_or(0, |pairs| pairs.values().filter(|pair| pair.is_admitted).count());
-        let limit = if own < FAIR_SHARE { self.max } else { self.max / 2 };
+        // A namespace with many registries leaves half of all pairs to other namespaces.
+        let own_pairs = pairs.map_or(0, |pairs| pairs.values().filter(|pair| pair.is_admitted).count());
+        let limit = if own_pairs < FAIR_SHARE { self.max } else { self.max / 2 };
         self.admitted < limit || self.evict_idle(limit, now)
     }
 
-    /// The counters of a pair that has an event at `now`.
+    /// Returns the counters of a pair with an event at `now`, and admits the pair.
     pub(super) fn entry(&mut self, namespace: &str, registry: &str, now: Timestamp) -> Option<&mut PairCounters> {
         let pairs = self.namespaces.get_or_insert_with(namespace, BTreeMap::new)?;
         if !pairs.contains_key(registry) {
@@ -162,7 +159,7 @@ impl PairTable {
         Some(pair)
     }
 
-    /// Notes whether a failure of the pair is open.
+    /// Records whether a failure of the pair is open.
     pub(super) fn set_open_failure(&mut self, namespace: &str, registry: &str, is_open: bool, now: Timestamp) {
         let pair = self.namespaces.get(namespace).and_then(|pairs| pairs.get(registry));
         if pair.is_none_or(|pair| pair.has_open_failure == is_open) {
@@ -174,9 +171,9 @@ impl PairTable {
         }
     }
 
-    /// Drops every pair that is idle for long enough. Returns whether fewer than `limit` are shown then.
+    /// Evicts all idle pairs. Returns whether fewer than `limit` pairs remain admitted.
     fn evict_idle(&mut self, limit: usize, now: Timestamp) -> bool {
-        // A clock that was set back must not make this wait for a day that does not come.
+        // Ignores `next_eviction` if the clock was set back.
         if now < self.next_eviction && self.next_eviction.saturating_duration_since(now) <= MIN_IDLE_TO_EVICT {
             return self.admitted < limit;
         }
@@ -200,14 +197,14 @@ impl PairTable {
         self.admitted < limit
     }
 
-    /// Forgets the older half of the pairs that are remembered only.
+    /// Discards the older half of the evicted pairs.
     fn discard_oldest_evicted(&mut self) {
         let pairs = self.namespaces.iter().flat_map(|(_, pairs)| pairs.values());
         let mut ages: Vec<Timestamp> = pairs.filter(|pair| !pair.is_admitted).map(|pair| pair.last_event).collect();
         ages.sort_unstable();
-        let Some(newest_forgotten) = ages.get(ages.len() / 2).copied() else { return };
+        let Some(newest_discarded) = ages.get(ages.len() / 2).copied() else { return };
         self.namespaces.retain(|_, pairs| {
-            pairs.retain(|_, pair| pair.is_admitted || pair.last_event > newest_forgotten);
+            pairs.retain(|_, pair| pair.is_admitted || pair.last_event > newest_discarded);
             !pairs.is_empty()
         });
         let pairs = self.namespaces.iter().flat_map(|(_, pairs)| pairs.values());

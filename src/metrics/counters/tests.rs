@@ -14,19 +14,16 @@ use image_pull_model::index::{Index, IndexConfig};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Counters, and the time.
+/// Counters with a clock.
 struct TestCounters {
-    counters: Counters,
+    inner: Counters,
     now: Timestamp,
 }
 
 impl TestCounters {
     fn new(registries: usize, pairs: usize) -> Self {
         let now = Timestamp::from_unix_millis(1_800_000_000_000);
-        Self {
-            counters: Counters::new(now, CounterLimits { max_registries: registries, max_pairs: pairs }, &["ended"]),
-            now,
-        }
+        Self { inner: Counters::new(now, CounterLimits { max_registries: registries, max_pairs: pairs }), now }
     }
 
     fn advance(&mut self, time: Duration) -> &mut Self {
@@ -37,7 +34,7 @@ impl TestCounters {
     fn record(&mut self, namespace: &str, registry: &str, event: &FailureEvent) -> &mut Self {
         let id = PodId { namespace: namespace.to_owned(), name: "web".to_owned(), uid: "web-uid".to_owned() };
         let subject = FailureSubject { pod: Arc::new(id), container: "app".to_owned(), registry: registry.to_owned() };
-        self.counters.record_failure_event(&subject, event, self.now);
+        self.inner.record_failure_event(&subject, event, self.now);
         self
     }
 
@@ -49,24 +46,24 @@ impl TestCounters {
         self.record(namespace, registry, &ended_event())
     }
 
-    /// What is exposed: failures that began, by namespace and registry.
+    /// Returns the exposed number of started failures by namespace and registry.
     fn exposed_pairs(&self) -> Vec<(String, String, u64)> {
-        let counted = self.counters.snapshot(self.now);
+        let counted = self.inner.snapshot(self.now);
         let row = |(namespace, registry, pair): &PairRow<'_>| {
             ((*namespace).to_owned(), (*registry).to_owned(), pair.started.value)
         };
         counted.exposed_pairs().iter().map(row).collect()
     }
 
-    /// The registries that are exposed.
+    /// Returns the exposed registries.
     fn exposed_registries(&self) -> Vec<String> {
-        let counted = self.counters.snapshot(self.now);
+        let counted = self.inner.snapshot(self.now);
         counted.exposed_registries().iter().map(|(registry, _)| (*registry).to_owned()).collect()
     }
 
-    /// Every counter in memory: namespace, registry, failures that began, since when that is counted.
+    /// Returns every counter in memory: started failures and start time, by namespace and registry.
     fn all_pairs(&self) -> HashMap<(String, String), (u64, Timestamp)> {
-        let namespaces = self.counters.pairs.namespaces();
+        let namespaces = self.inner.pairs.namespaces();
         let pairs = namespaces.iter().flat_map(|(namespace, pairs)| pairs.iter().map(move |pair| (namespace, pair)));
         pairs
             .map(|(namespace, (registry, pair))| {
@@ -102,174 +99,188 @@ fn row(namespace: &str, registry: &str, started: u64) -> (String, String, u64) {
 
 #[test]
 fn an_idle_pair_is_hidden_after_a_day_and_resumes_with_its_values() {
-    let mut told = TestCounters::new(9, 9);
-    told.start_failure("ci-1", "docker.io")
+    let mut counters = TestCounters::new(9, 9);
+    counters
+        .start_failure("ci-1", "docker.io")
         .start_failure("shop", "docker.io")
         .advance(MINUTE)
         .end_failure("ci-1", "docker.io");
-    let start = told.all_pairs()[&("ci-1".to_owned(), "docker.io".to_owned())].1;
-    told.advance(MAX_IDLE.saturating_sub(MINUTE));
-    assert_eq!(told.exposed_pairs(), [row("ci-1", "docker.io", 1), row("shop", "docker.io", 1)]);
-    told.advance(MINUTE);
-    assert_eq!(told.exposed_pairs(), [row("shop", "docker.io", 1)], "an open failure keeps its counters");
-    told.start_failure("ci-1", "docker.io");
-    assert_eq!(told.exposed_pairs()[0], row("ci-1", "docker.io", 2), "as increase() has to see it");
-    assert_eq!(told.all_pairs()[&("ci-1".to_owned(), "docker.io".to_owned())].1, start);
+    let start = counters.all_pairs()[&("ci-1".to_owned(), "docker.io".to_owned())].1;
+    counters.advance(MAX_IDLE.saturating_sub(MINUTE));
+    assert_eq!(counters.exposed_pairs(), [row("ci-1", "docker.io", 1), row("shop", "docker.io", 1)]);
+    counters.advance(MINUTE);
+    assert_eq!(counters.exposed_pairs(), [row("shop", "docker.io", 1)], "counters of an open failure are exposed");
+    counters.start_failure("ci-1", "docker.io");
+    assert_eq!(counters.exposed_pairs()[0], row("ci-1", "docker.io", 2), "increase() includes the event");
+    assert_eq!(counters.all_pairs()[&("ci-1".to_owned(), "docker.io".to_owned())].1, start);
 }
 
 #[test]
 fn pairs_beyond_the_limit_are_counted_as_other_until_there_is_room() {
-    let mut told = TestCounters::new(9, 4);
+    let mut counters = TestCounters::new(9, 4);
     for namespace in ["a", "b", "c", "d", "e", "f"] {
-        told.start_failure(namespace, "docker.io").end_failure(namespace, "docker.io");
+        counters.start_failure(namespace, "docker.io").end_failure(namespace, "docker.io");
     }
     let four: Vec<_> = ["a", "b", "c", "d"].iter().map(|namespace| row(namespace, "docker.io", 1)).collect();
     let other = row(OTHER_NAMESPACE, "docker.io", 2);
-    assert_eq!(told.exposed_pairs(), [std::slice::from_ref(&other), &*four].concat());
-    assert_eq!(told.counters.exporter.namespaces_beyond_cap, 4, "two began and two ended");
-    told.advance(MIN_IDLE_TO_EVICT.saturating_sub(MINUTE))
+    assert_eq!(counters.exposed_pairs(), [std::slice::from_ref(&other), &*four].concat());
+    assert_eq!(
+        counters.inner.exporter.series(ExporterCounter::NamespacesBeyondCap).next(),
+        Some(("", 4)),
+        "two starts and two ends"
+    );
+    counters
+        .advance(MIN_IDLE_TO_EVICT.saturating_sub(MINUTE))
         .start_failure("a", "docker.io")
         .advance(MINUTE)
         .start_failure("e", "docker.io");
     let now = [row("a", "docker.io", 2), row("e", "docker.io", 1)];
-    assert_eq!(told.exposed_pairs(), now, "those that were idle for an hour make room");
-    told.end_failure("a", "docker.io").end_failure("e", "docker.io");
+    assert_eq!(counters.exposed_pairs(), now, "pairs that were idle for an hour are evicted");
+    counters.end_failure("a", "docker.io").end_failure("e", "docker.io");
     for number in 0..1000 {
-        told.start_failure(&format!("ns-{number}"), "docker.io")
+        counters
+            .start_failure(&format!("ns-{number}"), "docker.io")
             .end_failure(&format!("ns-{number}"), "docker.io")
             .advance(MIN_IDLE_TO_EVICT);
-        assert!(told.exposed_pairs().len() <= 5 && told.counters.pairs.len() <= 10, "{number}");
+        assert!(counters.exposed_pairs().len() <= 5 && counters.inner.pairs.len() <= 10, "{number}");
     }
 }
 
 #[test]
 fn a_namespace_with_many_registries_uses_at_most_half_of_all_pairs() {
-    let mut told = TestCounters::new(1000, 100);
+    let mut counters = TestCounters::new(1000, 100);
     for number in 0..1000 {
-        told.start_failure("hostile", &format!("{number}.example"));
+        counters.start_failure("hostile", &format!("{number}.example"));
     }
-    let own =
-        |told: &TestCounters, namespace: &str| told.exposed_pairs().iter().filter(|row| row.0 == namespace).count();
-    assert_eq!(own(&told, "hostile"), 50);
+    let own_pairs = |counters: &TestCounters, namespace: &str| {
+        counters.exposed_pairs().iter().filter(|row| row.0 == namespace).count()
+    };
+    assert_eq!(own_pairs(&counters, "hostile"), 50);
     for number in 0..50 {
-        told.start_failure(&format!("shop-{number}"), "docker.io");
-        assert_eq!(own(&told, &format!("shop-{number}")), 1);
+        counters.start_failure(&format!("shop-{number}"), "docker.io");
+        assert_eq!(own_pairs(&counters, &format!("shop-{number}")), 1);
     }
 }
 
 #[test]
 fn invented_registries_cannot_hold_the_label_of_a_used_registry() {
-    let mut told = TestCounters::new(100, 1000);
+    let mut counters = TestCounters::new(100, 1000);
     for number in 0..300 {
-        told.start_failure("hostile", &format!("{number}.example"));
+        counters.start_failure("hostile", &format!("{number}.example"));
     }
-    assert_eq!(told.exposed_registries().len(), 101, "a hundred and the others");
-    told.start_failure("shop", "docker.io");
-    assert!(told.exposed_registries().contains(&"docker.io".to_owned()));
-    assert!(told.exposed_pairs().contains(&row("shop", "docker.io", 1)));
-    // What fails in more namespaces is used more than what fails in one.
-    let mut told = TestCounters::new(2, 1000);
-    told.start_failure("a", "a.example").start_failure("b", "b.example").start_failure("c", "docker.io");
-    assert!(!told.exposed_registries().contains(&"docker.io".to_owned()));
-    told.start_failure("d", "docker.io");
-    assert!(told.exposed_registries().contains(&"docker.io".to_owned()));
+    assert_eq!(counters.exposed_registries().len(), 101, "a hundred registries and `other`");
+    counters.start_failure("shop", "docker.io");
+    assert!(counters.exposed_registries().contains(&"docker.io".to_owned()));
+    assert!(counters.exposed_pairs().contains(&row("shop", "docker.io", 1)));
+    // A registry with failures in two namespaces has a higher weight than one with failures in one.
+    let mut counters = TestCounters::new(2, 1000);
+    counters.start_failure("a", "a.example").start_failure("b", "b.example").start_failure("c", "docker.io");
+    assert!(!counters.exposed_registries().contains(&"docker.io".to_owned()));
+    counters.start_failure("d", "docker.io");
+    assert!(counters.exposed_registries().contains(&"docker.io".to_owned()));
 }
 
 #[test]
 fn labels_of_idle_registries_are_released() {
-    let mut told = TestCounters::new(2, 1000);
-    told.start_failure("a", "a.example")
+    let mut counters = TestCounters::new(2, 1000);
+    counters
+        .start_failure("a", "a.example")
         .start_failure("a", "b.example")
         .end_failure("a", "a.example")
         .end_failure("a", "b.example");
-    assert_eq!(told.exposed_registries(), ["a.example", "b.example"]);
-    told.start_failure("shop", "docker.io");
+    assert_eq!(counters.exposed_registries(), ["a.example", "b.example"]);
+    counters.start_failure("shop", "docker.io");
     assert_eq!(
-        told.exposed_registries(),
+        counters.exposed_registries(),
         ["a.example", "b.example", "docker.io"],
-        "one has no name any more, but its series"
+        "a replaced registry keeps its series"
     );
-    told.advance(MAX_IDLE);
-    assert_eq!(told.exposed_registries(), ["docker.io"]);
+    counters.advance(MAX_IDLE);
+    assert_eq!(counters.exposed_registries(), ["docker.io"]);
     for number in 0..1000 {
-        told.start_failure("a", &format!("{number}.example"))
+        counters
+            .start_failure("a", &format!("{number}.example"))
             .end_failure("a", &format!("{number}.example"))
             .advance(MINUTE * 10);
-        assert!(told.counters.registries.len() <= 4, "{number}");
+        assert!(counters.inner.registries.len() <= 4, "{number}");
     }
-    assert!(told.exposed_registries().contains(&"docker.io".to_owned()), "a failure is open");
+    assert!(counters.exposed_registries().contains(&"docker.io".to_owned()), "a failure is open");
 }
 
 #[test]
 fn a_snapshot_does_not_change_with_later_events() {
-    let mut told = TestCounters::new(9, 999);
+    let mut counters = TestCounters::new(9, 999);
     for number in 0..500 {
-        told.start_failure(&format!("ns-{number}"), "docker.io");
+        counters.start_failure(&format!("ns-{number}"), "docker.io");
     }
-    let copy = told.counters.snapshot(told.now);
-    told.start_failure("ns-7", "docker.io").record("ns-7", "docker.io", &FailureEvent::AttemptFailed(Cause::Timeout));
+    let copy = counters.inner.snapshot(counters.now);
+    counters.start_failure("ns-7", "docker.io").record(
+        "ns-7",
+        "docker.io",
+        &FailureEvent::AttemptFailed(Cause::Timeout),
+    );
     let of = |counted: &CountersSnapshot| {
         let pairs = counted.exposed_pairs();
         let (_, _, pair) = pairs.iter().find(|(namespace, ..)| *namespace == "ns-7").unwrap();
         (pair.started.value, pair.attempts.len())
     };
-    assert_eq!((of(&copy), of(&told.counters.snapshot(told.now))), ((1, 0), (2, 1)));
+    assert_eq!((of(&copy), of(&counters.inner.snapshot(counters.now))), ((1, 0), (2, 1)));
 }
 
 #[test]
 fn registry_usage_holds_open_failures_only() {
-    let mut told = TestCounters::new(9, 9);
+    let mut counters = TestCounters::new(9, 9);
     for number in 0..100 {
-        told.start_failure(&format!("ns-{}", number % 7), &format!("{}.example", number % 11));
+        counters.start_failure(&format!("ns-{}", number % 7), &format!("{}.example", number % 11));
     }
     for number in 0..100 {
-        told.end_failure(&format!("ns-{}", number % 7), &format!("{}.example", number % 11));
+        counters.end_failure(&format!("ns-{}", number % 7), &format!("{}.example", number % 11));
     }
-    assert_eq!((told.counters.usage.len(), told.counters.usage.weight_of("3.example")), (0, 0));
+    assert_eq!((counters.inner.usage.len(), counters.inner.usage.weight_of("3.example")), (0, 0));
 }
 
 proptest! {
-    /// Whatever happens: every event is counted once, no series goes back while it counts from the same start, and
-    /// memory and series are bounded.
+    /// Every event is counted once, no series decreases while its start time is unchanged, and memory and series are
+    /// bounded.
     #[test]
     fn every_event_is_counted_once_in_bounded_memory(
         events in prop::collection::vec((0..9_usize, 0..9_usize, any::<bool>(), 0..6_u32), 1..400)
     ) {
         let (registries, pairs) = (3, 6);
-        let mut told = TestCounters::new(registries, pairs);
+        let mut counters = TestCounters::new(registries, pairs);
         let mut open: HashMap<(usize, usize), u32> = HashMap::new();
         for (namespace, registry, begins, pause) in events {
-            told.advance(MINUTE * 4_u32.pow(pause) / 4);
-            let before = told.all_pairs();
+            counters.advance(MINUTE * 4_u32.pow(pause) / 4);
+            let before = counters.all_pairs();
             let (name, host) = (format!("ns-{namespace}"), format!("{registry}.example"));
             let failing = open.entry((namespace, registry)).or_default();
             if begins {
                 *failing += 1;
-                told.start_failure(&name, &host);
+                counters.start_failure(&name, &host);
             } else if *failing > 0 {
                 *failing -= 1;
-                told.end_failure(&name, &host);
+                counters.end_failure(&name, &host);
             } else {
                 continue;
             }
-            let after = told.all_pairs();
+            let after = counters.all_pairs();
             let mut counted = 0;
             for (series, (value, start)) in &after {
                 match before.get(series) {
                     Some((old, same_start)) if start == same_start => {
-                        prop_assert!(value >= old, "{series:?} goes back");
+                        prop_assert!(value >= old, "{series:?} decreases");
                         counted += value - old;
                     }
                     _ => counted += value,
                 }
             }
             prop_assert_eq!(counted, u64::from(begins), "{:?}\n{:?}", before, after);
-            let shown = told.exposed_pairs();
-            let own = shown.iter().filter(|row| row.0 != OTHER_NAMESPACE).count();
-            prop_assert!(own <= pairs && shown.len() <= pairs + 2 * registries + 2, "{shown:?}");
-            prop_assert!(told.exposed_registries().len() <= 2 * registries + 1);
-            prop_assert!(told.counters.registries.len() <= 2 * registries);
-            prop_assert!(told.counters.pairs.len() <= 2 * pairs + 4 * registries + 4, "{}", told.counters.pairs.len());
+            let shown = counters.exposed_pairs();
+            let own_pairs = shown.iter().filter(|row| row.0 != OTHER_NAMESPACE).count();
+            prop_assert!(own_pairs <= pairs && shown.len() <= pairs + 2 * registries + 2, "{shown:?}");
+            prop_assert!(counters.exposed_registries().len() <= 2 * registries + 1);
+            prop_assert!(counters.inner.registries.len() <= 2 * registries);
+            prop_assert!(counters.inner.pairs.len() <= 2 * pairs + 4 * registries + 4, "{}", counters.inner.pairs.len());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Chooses a format by the `Accept` header (RFC 9110, section 12.5.1).
+//! Content negotiation by the `Accept` header (RFC 9110, section 12.5.1).
 
 use std::cmp::Reverse;
 
@@ -7,36 +7,37 @@ use super::ExpositionFormat;
 #[cfg(test)]
 mod tests;
 
-/// The formats in the order of preference among equals.
+/// The formats in order of preference.
 const FORMATS: [ExpositionFormat; 3] =
     [ExpositionFormat::Text, ExpositionFormat::OpenMetrics, ExpositionFormat::Protobuf];
 
-/// One element of an `Accept` header, such as `text/plain;version=0.0.4;q=0.5`.
+/// One element of an `Accept` header, for example `text/plain;version=0.0.4;q=0.5`.
 struct MediaRange<'a> {
     main_type: &'a str,
     subtype: &'a str,
     parameters: Vec<(&'a str, &'a str)>,
-    /// The weight, in thousandths.
+    /// The quality value in thousandths.
     quality: u16,
 }
 
-/// Returns the format with the highest weight; among equals that which was named most exactly, then first.
+/// Returns the format with the highest quality value; among equal ones, that of the most specific range, then of the first
+/// range.
 ///
-/// A client that wants none of ours gets text 0.0.4 rather than 406: a person with a browser is better off with it, and
-/// Prometheus reads it whatever it asked for.
+/// A client that accepts no format gets text 0.0.4 instead of status 406, since browsers can show it and Prometheus can
+/// always read it.
 pub(super) fn negotiate(accept: &str) -> ExpositionFormat {
     let ranges: Vec<MediaRange<'_>> =
         split_outside_quotes(accept, ',').into_iter().filter_map(MediaRange::parse).collect();
     let mut best = (ExpositionFormat::Text, None);
     for format in FORMATS {
-        // The most exact range that covers a format decides over it, even against one with a higher weight.
+        // The most specific matching range determines the quality value of a format.
         let rank = ranges
             .iter()
             .enumerate()
             .filter_map(|(at, range)| Some((range.specificity(format)?, Reverse(at), range.quality)))
             .max()
             .filter(|(_, _, quality)| *quality > 0)
-            .map(|(exactness, at, quality)| (quality, exactness, at));
+            .map(|(specificity, at, quality)| (quality, specificity, at));
         if rank > best.1 {
             best = (format, rank);
         }
@@ -45,7 +46,7 @@ pub(super) fn negotiate(accept: &str) -> ExpositionFormat {
 }
 
 impl<'a> MediaRange<'a> {
-    /// Returns nothing for text that is no media range or has no valid weight; the other elements still count.
+    /// Parses a media range. Returns `None` if it is invalid or has an invalid quality value; other ranges are still used.
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = split_outside_quotes(text, ';').into_iter();
         let (kind, subtype) = parts.next()?.trim().split_once('/')?;
@@ -58,7 +59,7 @@ impl<'a> MediaRange<'a> {
             };
             if name.eq_ignore_ascii_case("q") {
                 quality = parse_weight(value)?;
-                // What follows the weight concerned the weight, in RFC 7231, and is nothing in RFC 9110.
+                // Parameters after the quality value are extensions of RFC 7231 that RFC 9110 removed.
                 break;
             }
             parameters.push((name, value.trim_matches('"')));
@@ -66,12 +67,12 @@ impl<'a> MediaRange<'a> {
         Some(Self { main_type: kind, subtype, parameters, quality })
     }
 
-    /// Returns how exactly this range names a format, or nothing if it does not cover it.
+    /// Returns the specificity of this range if it matches a format.
     fn specificity(&self, format: ExpositionFormat) -> Option<usize> {
         let (kind, subtype, known) = match format {
             ExpositionFormat::Text => ("text", "plain", [("version", "0.0.4")].as_slice()),
-            // A client that lists version 0.0.1 alone has not said that it reads 1.0.0, so it gets text 0.0.4. All
-            // releases of Prometheus that list it list 1.0.0 or 0.0.4 as well.
+            // A client that accepts only version 0.0.1 gets text 0.0.4. All releases of Prometheus that accept 0.0.1
+            // also accept 1.0.0 or 0.0.4.
             ExpositionFormat::OpenMetrics => ("application", "openmetrics-text", [("version", "1.0.0")].as_slice()),
             ExpositionFormat::Protobuf => (
                 "application",
@@ -86,10 +87,10 @@ impl<'a> MediaRange<'a> {
                 let asked = |name: &str| {
                     self.parameters.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
                 };
-                // Parameters that we do not know (charset, escaping) change nothing in what we write.
-                known.iter().try_fold(2, |exactness, (name, value)| match asked(name) {
-                    None => Some(exactness),
-                    Some(wanted) => (wanted == *value).then_some(exactness + 1),
+                // Other parameters, for example charset and escaping, do not affect the output.
+                known.iter().try_fold(2, |specificity, (name, value)| match asked(name) {
+                    None => Some(specificity),
+                    Some(wanted) => (wanted == *value).then_some(specificity + 1),
                 })
             }
             _ => None,
@@ -97,7 +98,7 @@ impl<'a> MediaRange<'a> {
     }
 }
 
-/// Returns the weight of an element of an `Accept` or `Accept-Encoding` header, in thousandths.
+/// Parses a quality value of an `Accept` or `Accept-Encoding` header. Returns it in thousandths.
 pub(crate) fn parse_weight(text: &str) -> Option<u16> {
     let weight: f32 = text.trim().parse().ok()?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000")]

@@ -1,7 +1,7 @@
 //! Writes length-delimited `io.prometheus.client.MetricFamily` messages.
 //!
-//! The fields are those of `metrics.proto` in prometheus-client 0.25.2. Gauges are written by hand, because one message
-//! object per series would cost 23 allocations each; counters and histograms, being few, by prost.
+//! The fields are those of `metrics.proto` in prometheus-client 0.25.2. Gauges are encoded by hand, since a message object
+//! per series needs 23 allocations. Counters and histograms are few, so prost encodes them.
 
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{
     Counter, Exemplar, LabelPair, Metric, MetricType,
@@ -12,7 +12,7 @@ use super::{
     CounterSample, FamilyHeader, FamilyType, exemplar_fits, exemplar_label_pairs, exemplar_labels, proto_timestamp,
 };
 
-/// Tags of fields: the field's number and its wire type (0 varint, 1 eight bytes, 2 length-delimited).
+/// Tags of fields: number and wire type (0 varint, 1 eight bytes, 2 length-delimited).
 mod tag {
     pub(super) const FAMILY_NAME: u8 = 1 << 3 | 2;
     pub(super) const FAMILY_HELP: u8 = 2 << 3 | 2;
@@ -26,22 +26,22 @@ mod tag {
     pub(super) const GAUGE_VALUE: u8 = 1 << 3 | 1;
 }
 
-/// The length of a gauge's value with its tag.
+/// Length of the value of a gauge with its tag.
 const GAUGE_LEN: u8 = 9;
 
 #[derive(Debug, Default)]
 pub(super) struct ProtobufWriter {
-    /// The family being written, unless none is.
+    /// The current family.
     open: Option<OpenFamily>,
 }
 
 #[derive(Debug)]
 struct OpenFamily {
-    /// Where the family begins in the body.
+    /// Offset of the family in the buffer.
     start: usize,
-    /// Where its first series begins.
+    /// Offset of its first series.
     first_series: usize,
-    /// The names of its gauges' labels.
+    /// The names of its labels.
     labels: &'static [&'static str],
 }
 
@@ -58,7 +58,7 @@ impl ProtobufWriter {
         write_string(out, tag::FAMILY_HELP, header.help);
         out.push(tag::FAMILY_TYPE);
         write_varint(out, kind as usize);
-        // Ahead of the series, so that nothing about the family need be kept; the order of fields is free.
+        // Written before the series, so that the unit need not be kept. The order of fields is free.
         if let Some(unit) = header.unit_in_name() {
             write_string(out, tag::FAMILY_UNIT, unit);
         }
@@ -68,7 +68,7 @@ impl ProtobufWriter {
     pub(super) fn write_gauge(&self, out: &mut Vec<u8>, labels: &[&str], value: f64) {
         let names = self.open.as_ref().map_or(&[][..], |open| open.labels);
         let labels = || names.iter().zip(labels);
-        // Proto3 leaves out a field that has its default value.
+        // Proto3 omits fields with their default value.
         let gauge_len = if value == 0.0 { 0 } else { GAUGE_LEN };
         let labels_len: usize = labels().map(|(name, text)| field_len(label_pair_len(name, text))).sum();
         out.push(tag::FAMILY_METRIC);
@@ -106,11 +106,11 @@ impl ProtobufWriter {
     pub(super) fn write_metric(out: &mut Vec<u8>, metric: &Metric) {
         let trimmed = without_long_exemplars(metric);
         out.push(tag::FAMILY_METRIC);
-        // It fails only when the buffer has no room, and a Vec makes room.
+        // Encoding fails only if the buffer is full, and a Vec grows.
         let _ = trimmed.as_ref().unwrap_or(metric).encode_length_delimited(out);
     }
 
-    /// Puts the length of the open family before it, or takes the family back if it has no series: it says nothing then.
+    /// Inserts the length of the current family before it, or removes the family if it has no series.
     pub(super) fn close_family(&mut self, out: &mut Vec<u8>) {
         let Some(open) = self.open.take() else { return };
         if out.len() == open.first_series {
@@ -119,13 +119,13 @@ impl ProtobufWriter {
         }
         let mut length = Vec::with_capacity(10);
         write_varint(&mut length, out.len() - open.start);
-        // This moves the family by a few bytes: for 20 MB some milliseconds, where a buffer of its own would double the
+        // This moves the family by a few bytes, which takes some milliseconds for 20 MB. A separate buffer would double the
         // memory.
         out.splice(open.start..open.start, length);
     }
 }
 
-/// Returns the metric less its exemplars that are too long, or nothing if it has none such.
+/// Returns the metric without its exemplars that are too long. `None` if all are short enough.
 fn without_long_exemplars(metric: &Metric) -> Option<Metric> {
     let counter = metric.counter.iter().filter_map(|counter| counter.exemplar.as_ref());
     let buckets = metric.histogram.iter().flat_map(|histogram| &histogram.bucket);
@@ -159,7 +159,7 @@ fn write_varint(out: &mut Vec<u8>, mut value: usize) {
     out.push(value as u8);
 }
 
-/// Returns the length of a length-delimited field: its tag, its length and its content.
+/// Returns the encoded length of a length-delimited field: tag, length and content.
 fn field_len(content: usize) -> usize {
     let mut length = 2 + content;
     let mut rest = content >> 7;

@@ -54,7 +54,7 @@ const NATIVE: FamilyHeader = FamilyHeader {
     unit: Some("seconds"),
 };
 
-/// Everything that the formats differ in, with hostile label values.
+/// Returns a body with everything that differs between the formats, and with hostile label values.
 fn scrape(format: ExpositionFormat) -> String {
     String::from_utf8(scrape_bytes(format)).unwrap()
 }
@@ -83,7 +83,7 @@ fn scrape_bytes(format: ExpositionFormat) -> Vec<u8> {
     exposition.finish()
 }
 
-/// What prometheus-client says of a counter with an exemplar, a classic histogram with one and a native one.
+/// Returns a counter with an exemplar, a classic histogram with exemplars and a native one, as encoded by prometheus-client.
 fn registered() -> Vec<MetricFamily> {
     let time = UNIX_EPOCH + Duration::from_millis(1_795_468_969_127);
     let mut registry = Registry::default();
@@ -102,7 +102,7 @@ fn registered() -> Vec<MetricFamily> {
     docker.observe(700.0, Some(pod), None);
     drop(docker);
 
-    let native = ClientHistogram::new_classic_and_native([0.5, 1e6], NativeHistogramConfig::default());
+    let native = ClientHistogram::new_classic_and_native([0.5, 100_000.0], NativeHistogramConfig::default());
     native.observe(0.25);
     native.observe(3.0);
     registry.register("image_pull_duration_seconds", "", native);
@@ -152,8 +152,8 @@ fn protobuf_and_text_have_equal_samples() {
 #[test]
 fn protobuf_has_types_units_exemplars_native_buckets_and_start() {
     let families = families(&scrape_bytes(ExpositionFormat::Protobuf));
-    let told: Vec<(i32, &str)> = families.iter().map(|family| (family.r#type, family.unit.as_str())).collect();
-    assert_eq!(told, [(1, ""), (1, "seconds"), (1, ""), (0, ""), (4, "seconds"), (4, "seconds")]);
+    let types: Vec<(i32, &str)> = families.iter().map(|family| (family.r#type, family.unit.as_str())).collect();
+    assert_eq!(types, [(1, ""), (1, "seconds"), (1, ""), (0, ""), (4, "seconds"), (4, "seconds")]);
 
     let exemplar = families[3].metric[0].counter.as_ref().unwrap().exemplar.as_ref().unwrap();
     assert_eq!(exemplar.label, [label("namespace", "shop"), label("pod", "web-0")]);
@@ -212,7 +212,7 @@ fn a_body_without_families_is_valid() {
     assert_eq!(body(ExpositionFormat::Protobuf), b"");
 }
 
-/// A sink that shows what it was given, and takes only so much.
+/// A sink that records its chunks and fails after `max_chunks`.
 #[derive(Clone, Default)]
 struct RecordingSink {
     chunks: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -234,7 +234,7 @@ impl Write for RecordingSink {
     }
 }
 
-/// Many series of two families.
+/// Writes many series of two families.
 fn write_many(mut exposition: Exposition) -> Vec<u8> {
     for header in [&WAITING, &SINCE] {
         exposition.begin_family(header, &["pod", "reason"]);
@@ -253,7 +253,7 @@ fn streamed_chunks_concatenate_to_the_whole_body() {
         assert_eq!(rest, b"");
         let chunks = shown.chunks.lock().unwrap();
         assert_eq!(chunks.concat(), write_many(Exposition::new(format, 0)));
-        // A family in protobuf is one piece.
+        // A protobuf family is one chunk.
         let most = if format == ExpositionFormat::Protobuf { 400 * 1024 } else { super::CHUNK_SIZE + 1024 };
         assert!(chunks.len() > 1 && chunks.iter().all(|chunk| chunk.len() <= most), "{format:?}");
     }

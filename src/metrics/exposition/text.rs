@@ -16,10 +16,10 @@ use super::{
 #[cfg(test)]
 mod tests;
 
-/// Integers below this are exact in an f64 and are written without an exponent.
+/// Smaller integers are exact in an f64.
 const EXACT_INTEGER_LIMIT: f64 = 9_007_199_254_740_992.0;
 
-/// Which text format to write.
+/// A text format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     Classic,
@@ -29,9 +29,9 @@ pub(super) enum Dialect {
 #[derive(Debug)]
 pub(super) struct TextWriter {
     dialect: Dialect,
-    /// The name of the samples of the family being written.
+    /// The name of the samples of the current family.
     name: &'static str,
-    /// What is the same in every line of its gauges: the text between the values of the labels, and around them.
+    /// The constant parts of its lines: the text before, between and after the label values.
     template: Vec<String>,
 }
 
@@ -53,7 +53,7 @@ impl TextWriter {
             FamilyType::Histogram => "histogram",
         };
         push_all(out, &["# HELP ", name, " "]);
-        // Only OpenMetrics wants quotes escaped in the help text; 0.0.4 would show the backslash.
+        // Quotes in help texts are escaped in OpenMetrics only.
         write_escaped(out, header.help, self.dialect == Dialect::OpenMetrics);
         push_all(out, &["\n# TYPE ", name, " ", kind, "\n"]);
         if self.dialect == Dialect::OpenMetrics
@@ -76,7 +76,7 @@ impl TextWriter {
         out.push(b'\n');
     }
 
-    /// Writes a sample of the family without its line end.
+    /// Writes a sample from the template, without a line feed.
     fn write_templated_sample(&self, out: &mut Vec<u8>, labels: &[&str], value: f64) {
         let mut labels = labels.iter();
         for text in &self.template {
@@ -117,7 +117,7 @@ impl TextWriter {
         for bucket in &histogram.bucket {
             self.write_bucket(out, labels, bucket, &mut le);
         }
-        // A histogram with native buckets only has none of these, and both formats demand the last.
+        // Both formats require the last bucket, which a histogram with only native buckets does not have.
         if histogram.bucket.last().is_none_or(|bucket| bucket.upper_bound != f64::INFINITY) {
             let all =
                 Bucket { cumulative_count: histogram.sample_count, upper_bound: f64::INFINITY, ..Bucket::default() };
@@ -129,7 +129,7 @@ impl TextWriter {
         out.push(b'\n');
     }
 
-    /// Writes one bucket line. `le` is scratch room.
+    /// Writes one bucket. `le` is a scratch buffer.
     fn write_bucket(&self, out: &mut Vec<u8>, labels: &[LabelPair], bucket: &Bucket, le: &mut Vec<u8>) {
         le.clear();
         write_bound(le, bucket.upper_bound);
@@ -140,7 +140,7 @@ impl TextWriter {
         out.push(b'\n');
     }
 
-    /// Writes a sample without its line end.
+    /// Writes a sample without a line feed.
     #[inline]
     fn write_sample<'a>(
         &self,
@@ -169,7 +169,7 @@ impl TextWriter {
         }
     }
 
-    /// Writes ` # {pod="web-0"} 1 1795468969.127`, which 0.0.4 has no place for.
+    /// Writes an exemplar, for example ` # {pod="web-0"} 1 1795468969.127`. Writes nothing in 0.0.4.
     fn write_exemplar<'a>(
         &self,
         out: &mut Vec<u8>,
@@ -189,7 +189,7 @@ impl TextWriter {
         }
         push_all(out, &["} "]);
         write_value(out, value);
-        // Milliseconds are all that Prometheus keeps.
+        // Prometheus stores milliseconds.
         if let Some(time) = time {
             let (seconds, millis) = (time.seconds, time.nanos / 1_000_000);
             // Writing to a Vec cannot fail.
@@ -198,7 +198,7 @@ impl TextWriter {
     }
 }
 
-/// Returns the pieces of a line that are the same for all series: `name{a="`, `",b="` and `"} `.
+/// Returns the constant parts of a line: `name{a="`, `",b="` and `"} `.
 fn line_template(name: &str, labels: &[&str]) -> Vec<String> {
     let mut pieces = Vec::with_capacity(labels.len() + 1);
     let mut piece = name.to_owned();
@@ -230,11 +230,11 @@ fn write_label(out: &mut Vec<u8>, name: &str, value: &str) {
     out.push(b'"');
 }
 
-/// Writes `text` with a backslash before each backslash and, where they are special, each quote, and `\n` for a line feed.
+/// Writes `text` with escaped backslashes and line feeds and, if `quotes` is set, escaped quotes.
 #[inline]
 fn write_escaped(out: &mut Vec<u8>, text: &str, quotes: bool) {
     let mut rest = text.as_bytes();
-    // Nearly always nothing is special.
+    // The search is fast when there is nothing to escape, which is nearly always.
     while let Some(at) = if quotes { memchr3(b'\\', b'\n', b'"', rest) } else { memchr2(b'\\', b'\n', rest) }
         && let Some((plain, [special, after @ ..])) = rest.split_at_checked(at)
     {
@@ -245,48 +245,30 @@ fn write_escaped(out: &mut Vec<u8>, text: &str, quotes: bool) {
     out.extend_from_slice(rest);
 }
 
-/// Writes the value of a sample: an integer plainly, anything else in the fewest digits that read back the same.
+/// Writes the value of a sample: an integer without a decimal point, other values with the fewest digits that are exact.
 fn write_value(out: &mut Vec<u8>, value: f64) {
-    // The value of nearly all gauges, spared the machinery of `write!`.
+    // Nearly all gauges are 1. Formatting them with `write!` is measurably slower.
     if value.to_bits() == 1.0_f64.to_bits() {
         out.push(b'1');
         return;
     }
-    let size = value.abs();
     // Writing to a Vec cannot fail.
-    let _ = if value.is_nan() {
-        out.write_all(b"NaN")
-    } else if value.is_infinite() {
+    let _ = if value.is_infinite() {
         out.write_all(if value > 0.0 { b"+Inf" } else { b"-Inf" })
-    } else if size < EXACT_INTEGER_LIMIT && value.fract() == 0.0 {
-        #[expect(clippy::cast_possible_truncation, reason = "it is an integer that an f64 holds exactly")]
+    } else if value.abs() < EXACT_INTEGER_LIMIT && value.fract() == 0.0 {
+        #[expect(clippy::cast_possible_truncation, reason = "the value is an integer that an f64 holds exactly")]
         let integer = value as i64;
         write!(out, "{integer}")
-    } else if (1e-5..1e21).contains(&size) {
-        write!(out, "{value}")
     } else {
-        write!(out, "{value:e}")
+        write!(out, "{value}")
     };
 }
 
-/// Writes a bucket's bound as Go does (`15.0`, `0.5`, `1e+06`), with the point OpenMetrics asks for.
+/// Writes the bound of a bucket with a decimal point, which OpenMetrics requires: `15.0`, `0.5`, `+Inf`.
 ///
-/// Prometheus writes bounds so when it reads protobuf, and from 3.0 on rewrites those it reads from text. Prometheus 2
-/// keeps what it reads: the same spelling here keeps a series the same whichever format it came in.
+/// All bounds are below 1e6, where Go formats them alike. A series has the same `le` whether Prometheus reads it from
+/// text or from protobuf.
 fn write_bound(out: &mut Vec<u8>, bound: f64) {
-    let scientific = format!("{bound:e}");
     // Writing to a Vec cannot fail.
-    let _ = match scientific.split_once('e').map(|(digits, exponent)| (digits, exponent.parse::<i32>())) {
-        Some((digits, Ok(exponent))) if !(-4..6).contains(&exponent) => {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            write!(out, "{digits}e{sign}{:02}", exponent.unsigned_abs())
-        }
-        Some(_) if bound.fract() == 0.0 => write!(out, "{bound}.0"),
-        Some(_) => write!(out, "{bound}"),
-        // Neither NaN nor an infinity has an exponent.
-        None => {
-            write_value(out, bound);
-            Ok(())
-        }
-    };
+    let _ = if bound.is_infinite() { out.write_all(b"+Inf") } else { write!(out, "{bound:?}") };
 }

@@ -1,4 +1,4 @@
-//! Computes the families about what is failing.
+//! Writes the gauges about failing containers, computed from the snapshot at each scrape.
 
 use std::collections::BTreeMap;
 
@@ -11,87 +11,98 @@ use image_pull_model::snapshot::{FailureRef, TrackedContainer, TrackedPod};
 use image_pull_model::time::Timestamp;
 use image_pull_model::workload::workload_of;
 
-pub(super) fn waiting_reason(shown: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
-    write_mirrored_reasons(shown, series, &[ContainerKind::App]);
+pub(super) fn waiting_reason(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    write_mirrored_reasons(selected, series, &[ContainerKind::App]);
 }
 
-pub(super) fn init_waiting_reason(shown: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
-    write_mirrored_reasons(shown, series, &[ContainerKind::Init, ContainerKind::Sidecar]);
+pub(super) fn init_waiting_reason(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    write_mirrored_reasons(selected, series, &[ContainerKind::Init, ContainerKind::Sidecar]);
 }
 
-fn write_mirrored_reasons(shown: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>, kinds: &[ContainerKind]) {
-    for (pod, container, reason) in shown.mirrored_reasons() {
+fn write_mirrored_reasons(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>, kinds: &[ContainerKind]) {
+    for (pod, container, reason) in selected.mirrored_reasons() {
         if kinds.contains(&container.kind) {
             series.write(&[&pod.id.namespace, &pod.id.name, &pod.id.uid, &container.name, reason], 1.0);
         }
     }
 }
 
-/// Writes one series for each failing container that has a number: its identity, then `more`.
+/// Writes one series for each failing container with a `value`. Its labels identify the container, and end with
+/// `extra_label` if there is one.
 fn write_per_container<'a>(
-    shown: &SelectedSeries<'a>,
+    selected: &SelectedSeries<'a>,
     series: &mut SeriesWriter<'_>,
-    number: impl Fn(&FailureRef<'a>) -> Option<f64>,
-    more: impl Fn(&FailureRef<'a>) -> Option<&'a str>,
+    value: impl Fn(&FailureRef<'a>) -> Option<f64>,
+    extra_label: impl Fn(&FailureRef<'a>) -> Option<&'a str>,
 ) {
-    for failing @ (pod, container, _) in &shown.failing {
-        let Some(number) = number(failing) else { continue };
+    for failing @ (pod, container, _) in &selected.failing {
+        let Some(value) = value(failing) else { continue };
         let identity = [&*pod.id.namespace, &*pod.id.name, &*pod.id.uid, &*container.name];
-        match more(failing) {
-            Some(more) => {
+        match extra_label(failing) {
+            Some(extra) => {
                 let [namespace, name, uid, container] = identity;
-                series.write(&[namespace, name, uid, container, more], number);
+                series.write(&[namespace, name, uid, container, extra], value);
             }
-            None => series.write(&identity, number),
+            None => series.write(&identity, value),
         }
     }
 }
 
-pub(super) fn failing(shown: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
-    write_per_container(shown, series, |_| Some(1.0), |(_, container, _)| Some(container.kind.as_str()));
+pub(super) fn failing(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    write_per_container(selected, series, |_| Some(1.0), |(_, container, _)| Some(container.kind.as_str()));
 }
 
-pub(super) fn since(shown: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+pub(super) fn since(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
     let number = |(_, _, failure): &FailureRef<'_>| Some(failure.start.at.unix_seconds());
-    write_per_container(shown, series, number, |(_, _, failure)| Some(failure.start.basis.as_str()));
+    write_per_container(selected, series, number, |(_, _, failure)| Some(failure.start.basis.as_str()));
 }
 
-pub(super) fn cause_since(shown: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
-    write_per_container(shown, series, |(_, _, failure)| Some(failure.cause_start().at.unix_seconds()), |_| None);
+pub(super) fn cause_since(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    write_per_container(selected, series, |(_, _, failure)| Some(failure.cause_start().at.unix_seconds()), |_| None);
 }
 
-pub(super) fn attempts(shown: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
-    write_per_container(shown, series, |(_, _, failure)| Some(f64::from(failure.attempts)), |_| None);
+pub(super) fn attempts(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    write_per_container(selected, series, |(_, _, failure)| Some(f64::from(failure.attempts)), |_| None);
 }
 
-pub(super) fn last_attempt(shown: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
-    write_per_container(shown, series, |(_, _, failure)| failure.last_attempt().map(Timestamp::unix_seconds), |_| None);
-}
-
-pub(super) fn next_attempt(shown: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
-    write_per_container(shown, series, |(_, _, failure)| failure.next_attempt().map(Timestamp::unix_seconds), |_| None);
-}
-
-pub(super) fn stale_since(shown: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
-    let number =
-        |(pod, _, failure): &FailureRef<'_>| stale_at_last_event(shown, pod, failure).map(Timestamp::unix_seconds);
-    write_per_container(shown, series, number, |_| None);
-}
-
-pub(super) fn stale_containers(shown: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
-    let failures = shown.scrape.snapshot.failures();
-    series.write(
-        &[],
-        failures.filter(|(pod, _, failure)| stale_at_last_event(shown, pod, failure).is_some()).count() as f64,
+pub(super) fn last_attempt(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    write_per_container(
+        selected,
+        series,
+        |(_, _, failure)| failure.last_attempt().map(Timestamp::unix_seconds),
+        |_| None,
     );
 }
 
-fn stale_at_last_event(shown: &SelectedSeries<'_>, pod: &TrackedPod, failure: &Failure) -> Option<Timestamp> {
-    pod.stale_since(failure, shown.scrape.watch.last_event.unwrap_or_default())
+pub(super) fn next_attempt(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    write_per_container(
+        selected,
+        series,
+        |(_, _, failure)| failure.next_attempt().map(Timestamp::unix_seconds),
+        |_| None,
+    );
 }
 
-pub(super) fn info(shown: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
-    for (pod, container, failure) in &shown.failing {
+pub(super) fn stale_since(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    let number =
+        |(pod, _, failure): &FailureRef<'_>| stale_at_last_event(selected, pod, failure).map(Timestamp::unix_seconds);
+    write_per_container(selected, series, number, |_| None);
+}
+
+pub(super) fn stale_containers(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    let failures = selected.scrape.snapshot.failures();
+    series.write(
+        &[],
+        failures.filter(|(pod, _, failure)| stale_at_last_event(selected, pod, failure).is_some()).count() as f64,
+    );
+}
+
+fn stale_at_last_event(selected: &SelectedSeries<'_>, pod: &TrackedPod, failure: &Failure) -> Option<Timestamp> {
+    pod.stale_since(failure, selected.scrape.watch.last_event.unwrap_or_default())
+}
+
+pub(super) fn info(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    for (pod, container, failure) in &selected.failing {
         let (image, workload) = (&failure.image, workload_of(&pod.id, &pod.owner));
         let written = image.redacted();
         let labels = [
@@ -117,9 +128,9 @@ pub(super) fn info(shown: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
     }
 }
 
-pub(super) fn containers(shown: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+pub(super) fn containers(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
     let mut counts = BTreeMap::new();
-    for (_, _, failure) in shown.scrape.snapshot.failures() {
+    for (_, _, failure) in selected.scrape.snapshot.failures() {
         *counts.entry(failure.cause()).or_insert(0) += 1;
     }
     for cause in Cause::ALL {
@@ -127,7 +138,7 @@ pub(super) fn containers(shown: &SelectedSeries<'_>, series: &mut SeriesWriter<'
     }
 }
 
-pub(super) fn pods(shown: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+pub(super) fn pods(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
     let fails = |containers: &[TrackedContainer]| containers.iter().any(|container| container.failure.is_some());
-    series.write(&[], shown.scrape.snapshot.pods.iter().filter(|pod| fails(&pod.containers)).count() as f64);
+    series.write(&[], selected.scrape.snapshot.pods.iter().filter(|pod| fails(&pod.containers)).count() as f64);
 }

@@ -8,7 +8,7 @@ use image_pull_model::image::PullPolicy;
 use image_pull_model::index::{Index, IndexConfig};
 use image_pull_model::time::Timestamp;
 
-/// A cluster, and the choice of what is shown of it.
+/// A cluster with a limited number of series.
 struct Cluster {
     index: Index,
     limiter: SeriesLimiter,
@@ -24,7 +24,7 @@ impl Cluster {
         Self { index, limiter: SeriesLimiter::default(), max, seconds: 0 }
     }
 
-    /// Lets a pod of a StatefulSet fail with so many containers.
+    /// Adds a failing pod of a StatefulSet with this number of containers.
     fn add_failing_pod(&mut self, namespace: &str, workload: &str, pod: &str, containers: usize) {
         self.seconds += 1;
         let mut facts = pod_named(namespace, pod);
@@ -37,7 +37,7 @@ impl Cluster {
         drop(self.index.delete(&pod_named(namespace, pod), timestamp(self.seconds)));
     }
 
-    /// What a scrape shows: the names of the containers, which begin with that of their pod.
+    /// Returns the names of the selected containers. Each begins with the name of its pod.
     fn selected_containers(&mut self) -> BTreeSet<String> {
         let snapshot = self.index.snapshot().unwrap();
         let failing: Vec<FailureRef<'_>> = snapshot.failures().collect();
@@ -82,7 +82,7 @@ fn all_containers_are_selected_up_to_the_limit() {
     assert_eq!(
         (cluster.selected_containers().len(), count_of_pod(&cluster.selected_containers(), "web-1")),
         (100, 0),
-        "the oldest come first"
+        "the oldest failures are selected first"
     );
 }
 
@@ -121,7 +121,7 @@ fn selected_series_are_stable_while_other_failures_start_and_end() {
     let mut cluster = Cluster::new(200);
     cluster.add_failing_pod("a", "large", "large-0", 300);
     cluster.selected_containers();
-    // Eight others begin and end again and again: within the reserve, so the large one is cut once.
+    // Eight other failures start and stop repeatedly within the reserve. The large workload is truncated once.
     let mut before = None;
     for round in 0..20 {
         for number in 0..8 {
@@ -135,7 +135,7 @@ fn selected_series_are_stable_while_other_failures_start_and_end() {
         let large: BTreeSet<String> = cluster.selected_containers();
         assert_eq!(before.get_or_insert_with(|| large.clone()), &large, "round {round}");
     }
-    // Nor when the number of failures moves about the limit.
+    // The same holds when the number of failures varies around the limit.
     let mut cluster = Cluster::new(200);
     cluster.add_failing_pod("a", "large", "large-0", 195);
     cluster.add_failing_pod("b", "web", "web-0", 8);
@@ -167,7 +167,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whoever fails is shown, up to an even share: no other namespace can take that away.
+    /// Each namespace has series up to its fair share, independent of other namespaces.
     #[test]
     fn every_namespace_keeps_its_fair_share(
         pods in prop::collection::vec((0..4_usize, 0..3_usize, 1..12_usize), 1..20)
@@ -181,7 +181,7 @@ proptest! {
             let shown = cluster.selected_containers();
             let involved = failing.iter().filter(|failing| **failing > 0).count();
             for (namespace, failing) in failing.iter().enumerate() {
-                // Less the reserve of two.
+                // The limit less the reserve of two.
                 let share = (38 / involved).min(*failing);
                 prop_assert!(count_of_pod(&shown, &format!("ns{namespace}-")) >= share, "{shown:?}");
             }

@@ -5,9 +5,7 @@
 
 use std::sync::Arc;
 
-use strum::{IntoStaticStr, VariantArray};
-
-use crate::image::{ImageReference, is_host};
+use super::super::image::{ImageReference, is_host};
 
 /// A host that a pull failed at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,8 +17,7 @@ pub struct FailingHost {
 }
 
 /// The role of a host in a pull.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, IntoStaticStr, VariantArray)]
-#[strum(serialize_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HostKind {
     /// The image's registry.
     Registry,
@@ -40,11 +37,20 @@ pub enum HostKind {
 
 impl HostKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
+    pub const ALL: &'static [Self] =
+        &[Self::Registry, Self::TokenService, Self::BlobStore, Self::Mirror, Self::Proxy, Self::Node, Self::Unknown];
 
     /// Returns the JSON value.
     pub fn as_str(self) -> &'static str {
-        self.into()
+        match self {
+            Self::Registry => "registry",
+            Self::TokenService => "token_service",
+            Self::BlobStore => "blob_store",
+            Self::Mirror => "mirror",
+            Self::Proxy => "proxy",
+            Self::Node => "node",
+            Self::Unknown => "unknown",
+        }
     }
 }
 
@@ -258,5 +264,6 @@ fn is_image_registry(name: &str, image: &ImageReference) -> bool {
     if registry == "docker.io" {
         return matches!(strip_port(name), "docker.io" | "registry-1.docker.io" | "index.docker.io");
     }
-    !registry.is_empty() && strip_port(name).eq_ignore_ascii_case(strip_port(registry))
+    !registry.is_empty()
+        && (name.eq_ignore_ascii_case(registry) || strip_port(name).eq_ignore_ascii_case(strip_port(registry)))
 }

@@ -1,6 +1,6 @@
 //! A classification rule, and how its patterns match an error text.
 
-use super::taxonomy::Cause;
+use super::Cause;
 
 /// Patterns of error texts that have one cause, and the source of those texts.
 ///

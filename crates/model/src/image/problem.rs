@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use strum::VariantArray;
-
 /// The problem of an invalid image reference (waiting reason `InvalidImageName`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, VariantArray)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ReferenceProblem {
     /// The reference is empty.
     Empty,
@@ -35,7 +33,20 @@ pub enum ReferenceProblem {
 
 impl ReferenceProblem {
     /// Every problem.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
+    pub const ALL: &'static [Self] = &[
+        Self::Empty,
+        Self::Whitespace,
+        Self::Scheme,
+        Self::HexName,
+        Self::BadRegistry,
+        Self::UpperCase,
+        Self::EmptyComponent,
+        Self::BadComponent,
+        Self::TooLong,
+        Self::EmptyTag,
+        Self::BadTag,
+        Self::BadDigest,
+    ];
 }
 
 impl fmt::Display for ReferenceProblem {

@@ -5,14 +5,11 @@ mod tests;
 
 use std::ops::Range;
 
-use strum::IntoStaticStr;
-
 use super::super::cause::{Cause, CauseGroup};
 use super::{ImageReference, ReferenceProblem, split_at_first, split_domain};
 
 /// A part of an image reference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
-#[strum(serialize_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReferencePart {
     /// The registry's host and port.
     Registry,
@@ -29,8 +26,14 @@ pub enum ReferencePart {
 impl ReferencePart {
     /// Returns the JSON value.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        self.into()
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registry => "registry",
+            Self::Repository => "repository",
+            Self::Tag => "tag",
+            Self::Digest => "digest",
+            Self::Reference => "reference",
+        }
     }
 
     /// Returns the byte range of the part in a reference as written, or `None` if the part is only implied.

@@ -1,4 +1,4 @@
-//! Applies the events of a simulated cluster to a store, in real time or faster.
+//! Lets a simulated cluster happen in a store, in real time or faster.
 
 use tokio::time;
 
@@ -8,18 +8,19 @@ use super::super::{
 };
 use super::SharedStore;
 
-/// Advances `cluster` by `clock` and writes its pods to `store`. Returns when nothing more is scheduled.
+/// Steps `cluster` by `clock` and writes its pods into `store`; ends only when nothing is left to happen, so the caller
+/// drops it.
 ///
-/// `speed` is the number of simulated seconds per real second.
-pub async fn run_cluster(mut cluster: Cluster, store: SharedStore, clock: impl Fn() -> SimTime, speed: f64) {
+/// `speed` is how many simulated seconds `clock` counts in one real second.
+pub async fn drive(mut cluster: Cluster, store: SharedStore, clock: impl Fn() -> SimTime, speed: f64) {
     while let Some(next) = cluster.next_wakeup() {
         time::sleep(next.since(clock()).div_f64(speed)).await;
-        advance_cluster(&mut cluster, &store, clock());
+        advance(&mut cluster, &store, clock());
     }
 }
 
-/// Advances `cluster` to `now` and writes its pods to `store`.
-pub fn advance_cluster(cluster: &mut Cluster, store: &SharedStore, now: SimTime) {
+/// Lets everything happen up to `now`, in `store` too.
+pub fn advance(cluster: &mut Cluster, store: &SharedStore, now: SimTime) {
     for event in cluster.step(now) {
         match event.change {
             EventType::Added | EventType::Modified => {

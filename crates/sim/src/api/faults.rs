@@ -1,4 +1,4 @@
-//! Fault injection of the API server, and request counts.
+//! Misbehaves on demand, and counts requests.
 
 mod answer;
 
@@ -15,25 +15,25 @@ use axum::http::Uri;
 use serde_json::Value;
 use tokio::{sync::broadcast, time::Instant};
 
-use super::query::ShardSupport;
+use super::query::Shards;
 
-pub use answer::{Disconnect, ErrorResponse, ResponseFault};
+pub use answer::{Drop, Fault, Refusal};
 
-/// Capacity of the lists of arrival times.
-const MAX_ARRIVALS: usize = 10_000;
+/// How many arrivals are remembered with their time.
+const REMEMBERED: usize = 10_000;
 
-/// The kind of a request.
+/// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// The first page of a list, or all of it.
     List,
-    /// A further page of a list.
+    /// A further page.
     Continue,
     /// A watch from a resourceVersion.
     Watch,
-    /// A watch that starts with the existing objects (sendInitialEvents).
+    /// A watch that begins with what exists (sendInitialEvents).
     WatchList,
-    /// Any request that is not for pods.
+    /// Anything that is not about pods.
     Other,
 }
 
@@ -54,9 +54,9 @@ impl Verb {
     }
 }
 
-/// Request counts by kind, including requests that were rejected or never answered.
+/// How many requests there were of each kind, refused and swallowed ones included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RequestCounts {
+pub struct Requests {
     /// See [`Verb::List`].
     pub list: u64,
     /// See [`Verb::Continue`].
@@ -69,62 +69,62 @@ pub struct RequestCounts {
     pub other: u64,
 }
 
-/// A fault of a new connection.
+/// What becomes of a connection instead of being served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConnectionFault {
-    /// Resets the connection.
+pub enum Connect {
+    /// It is reset.
     Reset,
-    /// Closes the connection.
+    /// It is closed.
     Close,
-    /// Accepts the connection and never sends a byte, not even in a TLS handshake.
+    /// Nothing is ever said, not even in a TLS handshake.
     Silent,
-    /// Sends these bytes after the first read, then closes.
-    SendBytes(&'static [u8]),
+    /// It is told this, whatever it asks, and closed.
+    Say(&'static [u8]),
 }
 
-/// Injected faults. Clones share the state.
+/// Switches for misbehaviour, shared by all who hold a clone.
 #[derive(Clone, Debug)]
 pub struct Faults {
     switches: Arc<Mutex<Switches>>,
-    watch_faults: broadcast::Sender<WatchFault>,
+    disturbances: broadcast::Sender<Disturbance>,
     open_watches: Arc<AtomicUsize>,
     listed_pods: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
 struct Switches {
-    requests: RequestCounts,
+    requests: Requests,
     requested: VecDeque<(Verb, Instant)>,
-    on_connection: VecDeque<Instant>,
-    connects: Vec<(ConnectionFault, u32)>,
-    faults: Vec<(Verb, ResponseFault, u32)>,
-    persistent: HashSet<PersistentFault>,
+    connected: VecDeque<Instant>,
+    connects: Vec<(Connect, u32)>,
+    faults: Vec<(Verb, Fault, u32)>,
+    habits: HashSet<Habit>,
     slow_body: Option<Duration>,
 }
 
-/// A fault that stays active until it is switched off.
+/// What the server does until it is switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum PersistentFault {
-    RejectWatchList,
-    DisableProtobuf,
-    SupportShards,
-    RejectShards,
-    NeverRespond,
-    CloseNewWatches,
-    SuppressBookmarks,
-    NeverCompleteWatchList,
-    OmitResourceVersions,
-    RepeatEvents,
-    SwapEvents,
-    RepeatPages,
-    ListEndlessPods,
+pub(super) enum Habit {
+    RefusesWatchList,
+    RefusesProtobuf,
+    KnowsShards,
+    RefusesShards,
+    Swallows,
+    ClosesWatches,
+    SaysNoBookmarks,
+    NeverEndsWatchList,
+    OmitsVersions,
+    RepeatsEvents,
+    SwapsEvents,
+    RepeatsPages,
+    InventsPods,
 }
 
-/// A one-time fault of all open watches.
+/// Something that happens to all open watches.
 #[derive(Clone, Debug)]
-pub(super) enum WatchFault {
-    Disconnect(Disconnect),
-    Error(ErrorResponse),
+pub(super) enum Disturbance {
+    Drop(Drop),
+    Error(Refusal),
     Event(String, Value),
     Bytes(Vec<u8>),
 }
@@ -133,59 +133,59 @@ impl Default for Faults {
     fn default() -> Self {
         Self {
             switches: Arc::default(),
-            watch_faults: broadcast::Sender::new(64),
+            disturbances: broadcast::Sender::new(64),
             open_watches: Arc::default(),
             listed_pods: Arc::default(),
         }
     }
 }
 
-/// Observations.
+/// What is seen.
 impl Faults {
-    /// Returns the request counts.
-    pub fn requests(&self) -> RequestCounts {
+    /// Returns how many requests there have been.
+    pub fn requests(&self) -> Requests {
         self.lock().requests
     }
 
-    /// Returns the arrival times of requests of a kind, among the last 10,000 requests.
-    pub fn request_times(&self, verb: Verb) -> Vec<Instant> {
+    /// Returns when the requests of a kind came, of all kinds the last 10,000.
+    pub fn requested(&self, verb: Verb) -> Vec<Instant> {
         self.lock().requested.iter().filter(|(of, _)| *of == verb).map(|(_, at)| *at).collect()
     }
 
-    /// Returns the arrival times of the last 10,000 connections.
-    pub fn connection_times(&self) -> Vec<Instant> {
-        self.lock().on_connection.iter().copied().collect()
+    /// Returns when the last 10,000 connections came.
+    pub fn connections(&self) -> Vec<Instant> {
+        self.lock().connected.iter().copied().collect()
     }
 
-    /// Returns the number of pods sent in lists and as initial events of watches.
+    /// Returns how many pods were said to exist, in lists and at the beginning of watches.
     pub fn listed_pods(&self) -> usize {
         self.listed_pods.load(Ordering::SeqCst)
     }
 
-    /// Returns the number of open watches.
+    /// Returns how many watches are open.
     pub fn open_watches(&self) -> usize {
         self.open_watches.load(Ordering::SeqCst)
     }
 }
 
-/// Faults of the next `times` requests or connections; `u32::MAX` is forever.
+/// What goes wrong a number of times; `u32::MAX` is for good.
 impl Faults {
-    /// Applies a fault to the next `times` responses of a kind. Error responses are left unchanged.
-    pub fn fail_next(&self, verb: Verb, fault: ResponseFault, times: u32) {
+    /// Spoils the next `times` answers to requests of a kind. One that is no success is not spoilt further.
+    pub fn next(&self, verb: Verb, fault: Fault, times: u32) {
         self.lock().faults.push((verb, fault, times));
     }
 
-    /// Rejects the next `times` requests of a kind.
-    pub fn reject_next(&self, verb: Verb, refusal: ErrorResponse, times: u32) {
-        self.fail_next(verb, ResponseFault::Reject(refusal), times);
+    /// Refuses the next `times` requests of a kind.
+    pub fn refuse(&self, verb: Verb, refusal: Refusal, times: u32) {
+        self.next(verb, Fault::Refuse(refusal), times);
     }
 
-    /// Applies a fault to the next `times` connections.
-    pub fn fail_connections(&self, connect: ConnectionFault, times: u32) {
+    /// Does not serve the next `times` connections.
+    pub fn connect(&self, connect: Connect, times: u32) {
         self.lock().connects.push((connect, times));
     }
 
-    /// Clears all faults of [`Self::fail_next`], [`Self::reject_next`] and [`Self::fail_connections`].
+    /// Ends what [`Self::next`], [`Self::refuse`] and [`Self::connect`] have begun.
     pub fn clear(&self) {
         let mut switches = self.lock();
         switches.faults.clear();
@@ -193,123 +193,124 @@ impl Faults {
     }
 }
 
-/// Faults that stay active until they are switched off.
+/// What goes wrong until it is switched off.
 impl Faults {
-    /// Rejects `WatchList` with 422 Invalid, like a server without the feature.
-    pub fn reject_watch_list(&self, on: bool) {
-        self.set(PersistentFault::RejectWatchList, on);
+    /// Answers `WatchList` 422 Invalid, as a server without the feature does.
+    pub fn refuse_watch_list(&self, on: bool) {
+        self.set(Habit::RefusesWatchList, on);
     }
 
-    /// Disables protobuf: responds in JSON, or with 406 Not Acceptable if the client does not accept JSON.
-    pub fn disable_protobuf(&self, on: bool) {
-        self.set(PersistentFault::DisableProtobuf, on);
+    /// Knows no protobuf: answers JSON, or 406 Not Acceptable to a client that does not accept it.
+    pub fn refuse_protobuf(&self, on: bool) {
+        self.set(Habit::RefusesProtobuf, on);
     }
 
-    /// Supports shard selectors, like a server with the feature gate `ShardedListAndWatch`.
-    pub fn support_shards(&self, on: bool) {
-        self.set(PersistentFault::SupportShards, on);
+    /// Knows shards, as a server with the feature gate `ShardedListAndWatch` does.
+    pub fn know_shards(&self, on: bool) {
+        self.set(Habit::KnowsShards, on);
     }
 
-    /// Rejects shard selectors with 400 Bad Request, like a server with another selector syntax.
-    pub fn reject_shards(&self, on: bool) {
-        self.set(PersistentFault::RejectShards, on);
+    /// Answers 400 Bad Request to whoever asks for a shard, as a server that writes its selectors in other words.
+    pub fn refuse_shards(&self, on: bool) {
+        self.set(Habit::RefusesShards, on);
     }
 
-    /// Accepts requests and never responds.
-    pub fn never_respond(&self, on: bool) {
-        self.set(PersistentFault::NeverRespond, on);
+    /// Accepts requests and never answers them.
+    pub fn black_hole(&self, on: bool) {
+        self.set(Habit::Swallows, on);
     }
 
-    /// Ends new watches before their first event.
-    pub fn close_new_watches(&self, on: bool) {
-        self.set(PersistentFault::CloseNewWatches, on);
+    /// Ends each new watch before its first event.
+    pub fn close_watches_at_once(&self, on: bool) {
+        self.set(Habit::ClosesWatches, on);
     }
 
-    /// Delays each 4 KiB of a body by this duration.
-    pub fn delay_bodies(&self, delay: Option<Duration>) {
+    /// Waits this long before each piece of 4 KiB of a body.
+    pub fn slow_bodies(&self, delay: Option<Duration>) {
         self.lock().slow_body = delay;
     }
 
-    /// Suppresses bookmarks, except the one that completes a `WatchList`.
-    pub fn suppress_bookmarks(&self, on: bool) {
-        self.set(PersistentFault::SuppressBookmarks, on);
+    /// Says no bookmarks but those that end the beginning of a `WatchList`.
+    pub fn no_bookmarks(&self, on: bool) {
+        self.set(Habit::SaysNoBookmarks, on);
     }
 
-    /// Omits the bookmark that completes a `WatchList`, like a server that ignores `sendInitialEvents` or whose cache
-    /// does not catch up.
-    pub fn never_complete_watch_list(&self, on: bool) {
-        self.set(PersistentFault::NeverCompleteWatchList, on);
+    /// Says what exists but never that this was all, as a server that does not know `sendInitialEvents`, or one whose
+    /// cache does not catch up.
+    pub fn never_end_watch_list(&self, on: bool) {
+        self.set(Habit::NeverEndsWatchList, on);
     }
 
-    /// Continues each list with its first page again, each time with a new token.
+    /// Says after each page of a list, with a token that is new each time, that the list begins again.
     pub fn repeat_pages(&self, on: bool) {
-        self.set(PersistentFault::RepeatPages, on);
+        self.set(Habit::RepeatsPages, on);
     }
 
-    /// Continues each list with generated pods, without end.
-    pub fn list_endless_pods(&self, on: bool) {
-        self.set(PersistentFault::ListEndlessPods, on);
+    /// Lists, after the pods there are, others without end.
+    pub fn invent_pods(&self, on: bool) {
+        self.set(Habit::InventsPods, on);
     }
 
-    /// Omits the resourceVersion of objects in events.
-    pub fn omit_resource_versions(&self, on: bool) {
-        self.set(PersistentFault::OmitResourceVersions, on);
+    /// Leaves the resourceVersion out of the objects of events.
+    pub fn omit_versions(&self, on: bool) {
+        self.set(Habit::OmitsVersions, on);
     }
 
-    /// Sends each event twice.
+    /// Says each event twice.
     pub fn repeat_events(&self, on: bool) {
-        self.set(PersistentFault::RepeatEvents, on);
+        self.set(Habit::RepeatsEvents, on);
     }
 
-    /// Swaps pairs of pending events.
+    /// Says two events in the wrong order whenever two are to be said.
     pub fn swap_events(&self, on: bool) {
-        self.set(PersistentFault::SwapEvents, on);
+        self.set(Habit::SwapsEvents, on);
     }
 }
 
-/// One-time faults of all open watches.
+/// What goes wrong at once.
 impl Faults {
     /// Ends all open watches.
-    pub fn disconnect_watches(&self, how: Disconnect) {
-        self.send_watch_fault(WatchFault::Disconnect(how));
+    pub fn drop_watches(&self, how: Drop) {
+        self.disturb(Disturbance::Drop(how));
     }
 
-    /// Sends an ERROR event to all open watches and ends them.
-    pub fn send_watch_error(&self, refusal: ErrorResponse) {
-        self.send_watch_fault(WatchFault::Error(refusal));
+    /// Says an ERROR event in all open watches, and ends them.
+    pub fn error_in_watches(&self, refusal: Refusal) {
+        self.disturb(Disturbance::Error(refusal));
     }
 
-    /// Sends an event with an arbitrary object to all open watches.
+    /// Sends an object that may be of a wrong type or hostile into all open watches, as an event of this type.
     pub fn inject_event(&self, kind: &str, object: &Value) {
-        self.send_watch_fault(WatchFault::Event(kind.to_owned(), object.clone()));
+        self.disturb(Disturbance::Event(kind.to_owned(), object.clone()));
     }
 
-    /// Sends raw bytes to all open watches. A JSON line ends with a newline; a protobuf frame starts with its length.
-    pub fn inject_bytes(&self, bytes: &[u8]) {
-        self.send_watch_fault(WatchFault::Bytes(bytes.to_vec()));
+    /// Sends bytes as they are into all open watches; a line of JSON ends with a newline, a frame of protobuf begins
+    /// with its length.
+    pub fn inject(&self, bytes: &[u8]) {
+        self.disturb(Disturbance::Bytes(bytes.to_vec()));
     }
 
-    fn send_watch_fault(&self, disturbance: WatchFault) {
+    fn disturb(&self, disturbance: Disturbance) {
         // An error means that no watch is open: nothing to disturb.
-        let _ = self.watch_faults.send(disturbance);
+        let _ = self.disturbances.send(disturbance);
     }
 }
 
-/// The server's view.
+/// What the server asks.
 impl Faults {
-    /// Counts a connection. Returns the fault to apply, if any.
-    pub(super) fn on_connection(&self) -> Option<ConnectionFault> {
+    /// Counts a connection and says what becomes of it, `None` if it is served.
+    pub(super) fn connected(&self) -> Option<Connect> {
         let mut switches = self.lock();
-        push_bounded(&mut switches.on_connection, Instant::now());
+        remember(&mut switches.connected, Instant::now());
         let (connect, times) = switches.connects.iter_mut().find(|(_, times)| *times > 0)?;
-        decrement(times);
+        spend(times);
         Some(*connect)
     }
 
-    /// Counts a request. Returns the fault to apply, if any.
-    pub(super) fn on_request(&self, verb: Verb) -> Option<ResponseFault> {
+    /// Counts a request and says what happens to its answer.
+    pub(super) fn admit(&self, verb: Verb) -> Option<Fault> {
         let mut switches = self.lock();
-        push_bounded(&mut switches.requested, (verb, Instant::now()));
+        remember(&mut switches.requested, (verb, Instant::now()));
         let requests = &mut switches.requests;
         *match verb {
             Verb::List => &mut requests.list,
@@ -318,52 +319,50 @@ impl Faults {
             Verb::WatchList => &mut requests.watch_list,
             Verb::Other => &mut requests.other,
         } += 1;
-        if switches.persistent.contains(&PersistentFault::NeverRespond) {
-            return Some(ResponseFault::NeverRespond);
+        if switches.habits.contains(&Habit::Swallows) {
+            return Some(Fault::Swallow);
         }
         if let Some((_, fault, times)) = switches.faults.iter_mut().find(|(of, _, times)| *of == verb && *times > 0) {
-            decrement(times);
+            spend(times);
             return Some(*fault);
         }
-        if switches.persistent.contains(&PersistentFault::CloseNewWatches)
-            && matches!(verb, Verb::Watch | Verb::WatchList)
-        {
-            return Some(ResponseFault::Cut { after: 0, how: Disconnect::Clean });
+        if switches.habits.contains(&Habit::ClosesWatches) && matches!(verb, Verb::Watch | Verb::WatchList) {
+            return Some(Fault::Cut { after: 0, how: Drop::Clean });
         }
-        switches.slow_body.map(|delay| ResponseFault::Slow { piece: 4096, delay })
+        switches.slow_body.map(|delay| Fault::Slow { piece: 4096, delay })
     }
 
     pub(super) fn count_listed(&self, pods: usize) {
         self.listed_pods.fetch_add(pods, Ordering::SeqCst);
     }
 
-    pub(super) fn shards(&self) -> ShardSupport {
-        match (self.has(PersistentFault::RejectShards), self.has(PersistentFault::SupportShards)) {
-            (true, _) => ShardSupport::Refused,
-            (false, true) => ShardSupport::Known,
-            (false, false) => ShardSupport::Unknown,
+    pub(super) fn shards(&self) -> Shards {
+        match (self.has(Habit::RefusesShards), self.has(Habit::KnowsShards)) {
+            (true, _) => Shards::Refused,
+            (false, true) => Shards::Known,
+            (false, false) => Shards::Unknown,
         }
     }
 
-    pub(super) fn has(&self, fault: PersistentFault) -> bool {
-        self.lock().persistent.contains(&fault)
+    pub(super) fn has(&self, habit: Habit) -> bool {
+        self.lock().habits.contains(&habit)
     }
 
-    pub(super) fn watch_faults(&self) -> broadcast::Receiver<WatchFault> {
-        self.watch_faults.subscribe()
+    pub(super) fn disturbances(&self) -> broadcast::Receiver<Disturbance> {
+        self.disturbances.subscribe()
     }
 
-    pub(super) fn watch_opened(&self) -> OpenWatchGuard {
+    pub(super) fn watch_opened(&self) -> WatchOpen {
         self.open_watches.fetch_add(1, Ordering::SeqCst);
-        OpenWatchGuard(self.open_watches.clone())
+        WatchOpen(self.open_watches.clone())
     }
 
-    fn set(&self, fault: PersistentFault, on: bool) {
-        let persistent = &mut self.lock().persistent;
+    fn set(&self, habit: Habit, on: bool) {
+        let habits = &mut self.lock().habits;
         if on {
-            persistent.insert(fault)
+            habits.insert(habit)
         } else {
-            persistent.remove(&fault)
+            habits.remove(&habit)
         };
     }
 
@@ -372,23 +371,23 @@ impl Faults {
     }
 }
 
-fn push_bounded<T>(arrivals: &mut VecDeque<T>, arrival: T) {
-    if arrivals.len() == MAX_ARRIVALS {
+fn remember<T>(arrivals: &mut VecDeque<T>, arrival: T) {
+    if arrivals.len() == REMEMBERED {
         arrivals.pop_front();
     }
     arrivals.push_back(arrival);
 }
 
-fn decrement(times: &mut u32) {
+fn spend(times: &mut u32) {
     if *times != u32::MAX {
         *times -= 1;
     }
 }
 
-/// Counts a watch as open until dropped.
-pub(super) struct OpenWatchGuard(Arc<AtomicUsize>);
+/// Counts a watch as open while it is held.
+pub(super) struct WatchOpen(Arc<AtomicUsize>);
 
-impl Drop for OpenWatchGuard {
+impl std::ops::Drop for WatchOpen {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }

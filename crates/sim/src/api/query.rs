@@ -1,17 +1,17 @@
-//! The parameters of LIST and WATCH.
+//! Reads the parameters of a LIST or WATCH.
 
 use std::time::Duration;
 
 use super::selector::Selector;
 
-/// The supported parameters.
+/// The parameters that make a difference here.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct ListOptions {
+pub(super) struct Query {
     pub(super) watch: bool,
     pub(super) selector: Selector,
     pub(super) limit: Option<usize>,
     pub(super) page: Option<Continue>,
-    /// `None` (absent or 0) accepts any version; a watch then starts with the existing objects.
+    /// `None` is "any, and begin with what exists": absent or 0.
     pub(super) resource_version: Option<u64>,
     pub(super) version_match: Option<String>,
     pub(super) send_initial_events: bool,
@@ -19,24 +19,24 @@ pub(super) struct ListOptions {
     pub(super) timeout: Option<Duration>,
 }
 
-/// How the server handles shard selectors.
+/// What the server makes of a question for a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ShardSupport {
+pub(super) enum Shards {
     Unknown,
     Known,
     Refused,
 }
 
-/// A decoded continue token: the list's revision and the last pod of the page before.
+/// Where the next page begins: after a pod, in the state of a revision.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Continue {
     pub(super) revision: u64,
     pub(super) after: (String, String),
 }
 
-impl ListOptions {
-    /// Parses a query string. The error is the message of the response.
-    pub(super) fn parse(text: &str, namespace: Option<String>, shards: ShardSupport) -> Result<Self, String> {
+impl Query {
+    /// Reads a query string; the error is for the client.
+    pub(super) fn parse(text: &str, namespace: Option<String>, shards: Shards) -> Result<Self, String> {
         let mut query = Self::default();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -47,9 +47,9 @@ impl ListOptions {
                 "fieldSelector" => query.selector.fields(&value)?,
                 "labelSelector" => query.selector.labels(&value),
                 "shardSelector" => match shards {
-                    ShardSupport::Unknown => {}
-                    ShardSupport::Known => query.selector.shard(&value)?,
-                    ShardSupport::Refused => return Err("invalid shardSelector".to_owned()),
+                    Shards::Unknown => {}
+                    Shards::Known => query.selector.shard(&value)?,
+                    Shards::Refused => return Err("invalid shardSelector".to_owned()),
                 },
                 "limit" => query.limit = usize::try_from(number()?).ok().filter(|limit| *limit > 0),
                 "continue" if !value.is_empty() => query.page = Some(Continue::parse(&value)?),
@@ -82,13 +82,13 @@ impl Continue {
         parsed.ok_or_else(|| "continue key is not valid".to_owned())
     }
 
-    /// Encodes the token. It is opaque to clients, so the format differs from the API server's.
+    /// Returns the token; opaque to clients, so it need not be what etcd's is.
     pub(super) fn token(&self) -> String {
         format!("{}/{}/{}", self.revision, self.after.0, self.after.1)
     }
 }
 
-/// Decodes percent escapes and `+`. Drops invalid escapes.
+/// Decodes percent escapes and `+`; a broken escape is dropped.
 fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -1,4 +1,4 @@
-//! Listener with injected connection faults.
+//! Accepts connections, of which some go wrong on demand.
 
 use std::{
     fmt,
@@ -24,23 +24,23 @@ use tokio::{
     time,
 };
 
-use super::faults::{ConnectionFault, Faults};
+use super::faults::{Connect, Faults};
 
-/// An accepted TCP connection, before TLS.
+/// A connection as it was accepted, before any TLS.
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
-    peer: ResetHandle,
+    peer: Peer,
 }
 
-/// Resets a connection from within a request that arrived over it.
+/// The other end of a connection, to a request that came over it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ResetHandle {
+pub(super) struct Peer {
     resets: Arc<AtomicBool>,
 }
 
-impl ResetHandle {
-    /// Makes the connection end with RST instead of FIN when it is dropped.
+impl Peer {
+    /// Ends the connection with RST instead of FIN, as soon as it is dropped.
     pub(super) fn reset(&self) {
         self.resets.store(true, Ordering::SeqCst);
     }
@@ -49,7 +49,7 @@ impl ResetHandle {
 impl Drop for Socket {
     fn drop(&mut self) {
         if self.peer.resets.load(Ordering::SeqCst) {
-            // Fails if the connection is already closed.
+            // It fails on a connection that is gone already.
             let _ = self.stream.set_zero_linger();
         }
     }
@@ -71,7 +71,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A FIN would end the connection properly.
+        // FIN first would end it cleanly.
         if self.peer.resets.load(Ordering::SeqCst) {
             return Poll::Ready(Ok(()));
         }
@@ -79,48 +79,48 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// Accepts connections and performs the handshake of each, for TLS.
-pub(super) struct FaultyListener<F, Io> {
+/// Accepts connections and makes of each what requests are read from, which for TLS is a handshake.
+pub(super) struct Door<F, Io> {
     listener: TcpListener,
     faults: Faults,
     secure: F,
-    /// Handshakes and faulty connections in progress. A stalled handshake does not block others.
-    handshakes: JoinSet<Option<(Io, ResetHandle)>>,
+    /// Handshakes under way, so that one that hangs keeps nobody waiting, and connections that go wrong.
+    opening: JoinSet<Option<(Io, Peer)>>,
 }
 
-impl<F, Io: Send + 'static> FaultyListener<F, Io> {
+impl<F, Io: Send + 'static> Door<F, Io> {
     pub(super) fn new(listener: TcpListener, faults: Faults, secure: F) -> Self {
-        Self { listener, faults, secure, handshakes: JoinSet::new() }
+        Self { listener, faults, secure, opening: JoinSet::new() }
     }
 }
 
-impl<F, S, Io> FaultyListener<F, Io>
+impl<F, S, Io> Door<F, Io>
 where
     F: Fn(Socket) -> S,
     S: Future<Output = io::Result<Io>> + Send + 'static,
     Io: Send + 'static,
 {
     fn open(&mut self, stream: TcpStream) {
-        let peer = ResetHandle::default();
-        match self.faults.on_connection() {
+        let peer = Peer::default();
+        match self.faults.connected() {
             None => {
                 let handshake = (self.secure)(Socket { stream, peer: peer.clone() });
-                self.handshakes.spawn(async move { handshake.await.ok().map(|io| (io, peer)) });
+                self.opening.spawn(async move { handshake.await.ok().map(|io| (io, peer)) });
             }
-            Some(ConnectionFault::Reset) => {
+            Some(Connect::Reset) => {
                 peer.reset();
                 drop(Socket { stream, peer });
             }
-            Some(ConnectionFault::Close) => drop(stream),
-            Some(ConnectionFault::Silent) => {
-                self.handshakes.spawn(async move {
+            Some(Connect::Close) => drop(stream),
+            Some(Connect::Silent) => {
+                self.opening.spawn(async move {
                     time::sleep(Duration::MAX).await;
                     drop(stream);
                     None
                 });
             }
-            Some(ConnectionFault::SendBytes(bytes)) => {
-                self.handshakes.spawn(async move {
+            Some(Connect::Say(bytes)) => {
+                self.opening.spawn(async move {
                     say(stream, bytes).await.ok();
                     None
                 });
@@ -129,7 +129,7 @@ where
     }
 }
 
-/// Sends bytes after the first read. Closing with unread data would reset the connection.
+/// Says something once the other side has said something: what is not read before the end makes a reset of it.
 async fn say(mut stream: TcpStream, bytes: &[u8]) -> io::Result<()> {
     let mut heard = [0; 4096];
     let mut heard = ReadBuf::new(&mut heard);
@@ -138,24 +138,24 @@ async fn say(mut stream: TcpStream, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-impl<F, S, Io> Listener for FaultyListener<F, Io>
+impl<F, S, Io> Listener for Door<F, Io>
 where
     F: Fn(Socket) -> S + Send + 'static,
     S: Future<Output = io::Result<Io>> + Send + 'static,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     type Io = Io;
-    type Addr = ResetHandle;
+    type Addr = Peer;
 
-    async fn accept(&mut self) -> (Io, ResetHandle) {
+    async fn accept(&mut self) -> (Io, Peer) {
         loop {
             tokio::select! {
                 accepted = TcpListener::accept(&self.listener) => match accepted {
                     Ok((stream, _)) => self.open(stream),
-                    // For example, out of file descriptors; retried.
+                    // Such as no file left to open: it passes.
                     Err(_) => time::sleep(Duration::from_millis(100)).await,
                 },
-                Some(opened) = self.handshakes.join_next() => {
+                Some(opened) = self.opening.join_next() => {
                     if let Ok(Some(opened)) = opened {
                         return opened;
                     }
@@ -164,23 +164,23 @@ where
         }
     }
 
-    fn local_addr(&self) -> io::Result<ResetHandle> {
-        Ok(ResetHandle::default())
+    fn local_addr(&self) -> io::Result<Peer> {
+        Ok(Peer::default())
     }
 }
 
-impl<F, S, Io> Connected<IncomingStream<'_, FaultyListener<F, Io>>> for ResetHandle
+impl<F, S, Io> Connected<IncomingStream<'_, Door<F, Io>>> for Peer
 where
     F: Fn(Socket) -> S + Send + 'static,
     S: Future<Output = io::Result<Io>> + Send + 'static,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    fn connect_info(stream: IncomingStream<'_, FaultyListener<F, Io>>) -> Self {
+    fn connect_info(stream: IncomingStream<'_, Door<F, Io>>) -> Self {
         stream.remote_addr().clone()
     }
 }
 
-impl<F, Io> fmt::Debug for FaultyListener<F, Io> {
+impl<F, Io> fmt::Debug for Door<F, Io> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Door").field("listener", &self.listener).finish_non_exhaustive()
     }
