@@ -1,149 +1,145 @@
-//! Authentication, authorization and rate limit of requests.
+//! Middleware: authentication, authorization and rate limiting of requests.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use tokio::time::Instant;
 
-use super::PathPrefix;
 use super::basic_auth::{PasswordOutcome, Users};
 use super::bearer_auth::{AccessDecision, RequestAttributes, ReviewError, TokenAuthorizer};
 use super::client_address::ClientAddress;
+use super::paths::PathPrefix;
 use super::rejections::{Rejection, RejectionCounters};
 use super::web_config::{CurrentWebConfig, WebConfig};
 
-/// The paths that anybody may ask for: the kubelet's probes carry no credentials, and the answer is no secret.
+/// Paths that require no authentication, because kubelet probes send no credentials. Their responses contain no secrets.
 const UNAUTHENTICATED_PATHS: [&str; 3] = ["/livez", "/readyz", "/healthz"];
 
-/// What the decision needs.
+/// Number of seconds after which a client should retry.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+/// Decides which requests are served.
 #[derive(Clone)]
 pub(super) struct AccessControl {
     pub(super) web_config: CurrentWebConfig,
-    /// What every path begins with.
     pub(super) route_prefix: PathPrefix,
     pub(super) token_authorizer: Option<Arc<TokenAuthorizer>>,
     pub(super) rejections: Arc<RejectionCounters>,
 }
 
-/// Answers a request, if it may be answered.
+/// A rejected request: the reason, and the text of the response.
+type Rejected = (Rejection, String);
+
+/// Serves a request or rejects it, and adds the configured headers to the response.
 pub(super) async fn enforce(State(access): State<AccessControl>, request: Request, next: Next) -> Response {
-    let web = access.web_config.borrow().clone();
+    let web_config = access.web_config.borrow().clone();
     let path = request.uri().path();
-    let refused = if path
-        .strip_prefix(access.route_prefix.as_str())
-        .is_some_and(|path| UNAUTHENTICATED_PATHS.contains(&path))
-    {
-        None
+    let route = path.strip_prefix(access.route_prefix.as_str());
+    let checked = if route.is_some_and(|route| UNAUTHENTICATED_PATHS.contains(&route)) {
+        Ok(())
     } else {
-        let asked =
-            RequestAttributes { verb: request.method().as_str().to_lowercase(), path: request.uri().path().to_owned() };
+        let attributes = RequestAttributes { verb: request.method().as_str().to_lowercase(), path: path.to_owned() };
         let client = ClientAddress::of(request.extensions());
-        access.reject(&web, client, asked, request.headers()).await
+        access.check(&web_config, client, attributes, request.headers()).await
     };
-    let mut response = match refused {
-        None => next.run(request).await,
-        Some((refusal, told)) => {
-            access.rejections.count(refusal);
-            rejection_response(refusal, &told)
+    let mut response = match checked {
+        Ok(()) => next.run(request).await,
+        Err((rejection, text)) => {
+            access.rejections.count(rejection);
+            rejection_response(rejection, text)
         }
     };
-    response.headers_mut().extend(web.headers.clone());
+    response.headers_mut().extend(web_config.headers.clone());
     response
 }
 
 impl AccessControl {
-    /// Returns why a request is refused, if it is, and what the client is told.
-    ///
-    /// The rate limit comes last: requests without the right credentials are no reason to refuse one that has them.
-    async fn reject(
+    /// Checks a request. The rate limit is last, so that requests with invalid credentials do not use it up.
+    async fn check(
         &self,
-        web: &WebConfig,
+        web_config: &WebConfig,
         client: ClientAddress,
-        asked: RequestAttributes,
+        attributes: RequestAttributes,
         headers: &HeaderMap,
-    ) -> Option<(Rejection, String)> {
-        let refused = match (&web.users, &self.token_authorizer) {
-            (Some(users), _) => check_basic_auth(users, client, headers).await,
-            (None, Some(bearers)) => check_bearer_token(bearers, client, asked, headers).await,
-            (None, None) => None,
-        };
-        let is_over_limit = || web.rate_limiter.as_ref().is_some_and(|rate| !rate.try_acquire(Instant::now()));
-        refused.or_else(|| is_over_limit().then(|| (Rejection::RateLimited, "too many requests\n".to_owned())))
+    ) -> Result<(), Rejected> {
+        match (&web_config.users, &self.token_authorizer) {
+            (Some(users), _) => check_basic_auth(users, client, headers).await?,
+            (None, Some(authorizer)) => check_bearer_token(authorizer, client, attributes, headers).await?,
+            (None, None) => {}
+        }
+        if web_config.rate_limiter.as_ref().is_some_and(|limiter| !limiter.try_acquire(Instant::now())) {
+            return Err((Rejection::RateLimited, "too many requests".to_owned()));
+        }
+        Ok(())
     }
 }
 
 async fn check_bearer_token(
-    bearers: &TokenAuthorizer,
+    authorizer: &TokenAuthorizer,
     client: ClientAddress,
-    asked: RequestAttributes,
+    attributes: RequestAttributes,
     headers: &HeaderMap,
-) -> Option<(Rejection, String)> {
-    let Some(token) = credentials(headers, "Bearer") else {
-        return Some((Rejection::Unauthenticated("Bearer"), "a bearer token is needed\n".to_owned()));
-    };
-    let told = format!("the holder of this token may not {} {}\n", asked.verb, asked.path);
-    match bearers.review(client, token, asked).await {
-        Ok(AccessDecision::Allowed) => None,
-        Ok(AccessDecision::Unauthenticated) => {
-            Some((Rejection::Unauthenticated("Bearer"), "the API server does not know this token\n".to_owned()))
-        }
-        Ok(AccessDecision::Forbidden) => Some((Rejection::Forbidden, told)),
-        Err(ReviewError::QueueFull) => Some((Rejection::QueueFull, "too many tokens are being checked\n".to_owned())),
+) -> Result<(), Rejected> {
+    let reject = |rejection, text: &str| Err((rejection, text.to_owned()));
+    let unauthenticated = Rejection::Unauthenticated("Bearer");
+    let Some(token) = credentials(headers, "Bearer") else { return reject(unauthenticated, "missing bearer token") };
+    let forbidden = format!("forbidden: token lacks {} on {}", attributes.verb, attributes.path);
+    match authorizer.review(client, token, attributes).await {
+        Ok(AccessDecision::Allowed) => Ok(()),
+        Ok(AccessDecision::Unauthenticated) => reject(unauthenticated, "invalid bearer token"),
+        Ok(AccessDecision::Forbidden) => reject(Rejection::Forbidden, &forbidden),
+        Err(ReviewError::QueueFull) => reject(Rejection::QueueFull, "too many token reviews in progress"),
         Err(ReviewError::Unavailable(error)) => {
-            tracing::warn!(%error, "cannot check a token");
-            Some((Rejection::Unavailable, "the API server cannot be asked about this token\n".to_owned()))
+            tracing::warn!(%error, "cannot review a bearer token");
+            reject(Rejection::Unavailable, "cannot review the bearer token: the API server is unavailable")
         }
     }
 }
 
-async fn check_basic_auth(users: &Users, client: ClientAddress, headers: &HeaderMap) -> Option<(Rejection, String)> {
-    let unauthenticated = |told: &str| Some((Rejection::Unauthenticated("Basic"), told.to_owned()));
+async fn check_basic_auth(users: &Users, client: ClientAddress, headers: &HeaderMap) -> Result<(), Rejected> {
+    let unauthenticated = |text: &str| Err((Rejection::Unauthenticated("Basic"), text.to_owned()));
     let Some(credentials) = credentials(headers, "Basic") else {
-        return unauthenticated("a name and a password are needed\n");
+        return unauthenticated("missing user name and password");
     };
     let decoded = BASE64_STANDARD.decode(credentials).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let Some((name, password)) = decoded.as_deref().and_then(|pair| pair.split_once(':')) else {
-        return unauthenticated("the Authorization header makes no sense\n");
+        return unauthenticated("malformed Authorization header");
     };
     match users.check(client, name, password).await {
-        PasswordOutcome::Valid => None,
-        PasswordOutcome::Invalid => unauthenticated("wrong name or password\n"),
-        PasswordOutcome::QueueFull => Some((Rejection::QueueFull, "too many passwords are being checked\n".to_owned())),
+        PasswordOutcome::Valid => Ok(()),
+        PasswordOutcome::Invalid => unauthenticated("invalid user name or password"),
+        PasswordOutcome::QueueFull => Err((Rejection::QueueFull, "too many password checks in progress".to_owned())),
     }
 }
 
-/// Returns the credentials of the one Authorization header, if they are of this scheme.
-fn credentials<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
-    let mut all = headers.get_all(header::AUTHORIZATION).iter();
-    let (scheme, credentials) = all.next()?.to_str().ok()?.split_once(' ')?;
+/// Returns the credentials of the Authorization header if it has this scheme.
+fn credentials<'a>(headers: &'a HeaderMap, expected_scheme: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (scheme, credentials) = values.next()?.to_str().ok()?.split_once(' ')?;
     let credentials = credentials.trim();
-    // Two headers may mean one thing here and another to a proxy.
-    let is_meant = all.next().is_none() && scheme.eq_ignore_ascii_case(wanted) && !credentials.is_empty();
-    is_meant.then_some(credentials)
+    // A proxy may use another one of several headers.
+    let is_unique = values.next().is_none();
+    (is_unique && scheme.eq_ignore_ascii_case(expected_scheme) && !credentials.is_empty()).then_some(credentials)
 }
 
-fn rejection_response(refusal: Rejection, told: &str) -> Response {
-    let code = match refusal {
+fn rejection_response(rejection: Rejection, text: String) -> Response {
+    let status = match rejection {
         Rejection::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
         Rejection::Forbidden => StatusCode::FORBIDDEN,
         Rejection::RateLimited | Rejection::QueueFull => StatusCode::TOO_MANY_REQUESTS,
         Rejection::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let mut response = (code, told.to_owned()).into_response();
-    let headers = response.headers_mut();
-    match refusal {
-        Rejection::Unauthenticated(scheme) => {
-            drop(headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme)));
-        }
-        Rejection::RateLimited | Rejection::QueueFull => {
-            drop(headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5")));
-        }
-        Rejection::Forbidden | Rejection::Unavailable => {}
-    }
+    let header = match rejection {
+        Rejection::Unauthenticated(scheme) => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme))),
+        Rejection::RateLimited | Rejection::QueueFull => Some((header::RETRY_AFTER, RETRY_AFTER)),
+        Rejection::Forbidden | Rejection::Unavailable => None,
+    };
+    let mut response = (status, text + "\n").into_response();
+    response.headers_mut().extend(header);
     response
 }

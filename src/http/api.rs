@@ -1,136 +1,106 @@
-//! Answers scripts: the page's content as JSON, as `openapi.json` describes it.
+//! Handlers of the JSON API. `api/openapi.json` describes the responses.
 
 mod schema;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
+use super::backend::{Backend, Overview};
 use super::failure_query::{FailureQuery, LIST_PARAMETERS, SUMMARY_PARAMETERS};
 use super::problem_details::problem_response;
-use super::response::{ClientConnection, EtagHasher, PendingResponse, respond_from_backend, static_file};
-use super::router::AppState;
-use super::{Backend, Overview};
+use super::request::BackendRequest;
+use super::response::{EtagHasher, PendingResponse, static_file};
 use image_pull_model::time::Timestamp;
+use schema::{FailuresResponse, HistoryResponse, PodResponse, SummaryResponse};
 
 const CONTENT_TYPE: &str = "application/json";
-const NO_FAILURES_OF_POD: &str = "no container of this pod fails, and no failure of it is remembered";
+const NO_FAILURES_OF_POD: &str = "no open or recent failure of this pod";
 
-/// What fails.
-pub(super) async fn failures(
-    State(shared): State<AppState>,
-    client: ClientConnection,
-    query: RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    let url = format!("{}/api/v1/failures", shared.layout.base);
-    let make = move |site: &Arc<dyn Backend>| {
-        query_backend(
-            site,
-            &query,
-            LIST_PARAMETERS,
-            |_| true,
-            move |sight, selection, _, sink| {
-                serde_json::to_writer(sink, &schema::FailuresResponse::of(sight, selection, &url))
-            },
-        )
-    };
-    respond_from_backend(shared, client, headers, make).await
+/// Lists open failures.
+pub(super) async fn failures(request: BackendRequest) -> Response {
+    list(request, "failures", |overview, query, url, sink| {
+        serde_json::to_writer(sink, &FailuresResponse::new(overview, query, url))
+    })
+    .await
 }
 
-/// What failed.
-pub(super) async fn history(
-    State(shared): State<AppState>,
-    client: ClientConnection,
-    query: RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    let url = format!("{}/api/v1/history", shared.layout.base);
-    let make = move |site: &Arc<dyn Backend>| {
-        query_backend(
-            site,
-            &query,
-            LIST_PARAMETERS,
-            |_| true,
-            move |sight, selection, _, sink| {
-                serde_json::to_writer(sink, &schema::HistoryResponse::of(sight, selection, &url))
-            },
-        )
-    };
-    respond_from_backend(shared, client, headers, make).await
+/// Lists ended failures.
+pub(super) async fn history(request: BackendRequest) -> Response {
+    list(request, "history", |overview, query, url, sink| {
+        serde_json::to_writer(sink, &HistoryResponse::new(overview, query, url))
+    })
+    .await
 }
 
-/// How much fails, and why.
-pub(super) async fn summary(
-    State(shared): State<AppState>,
-    client: ClientConnection,
-    query: RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    let make = move |site: &Arc<dyn Backend>| {
-        query_backend(
-            site,
-            &query,
-            SUMMARY_PARAMETERS,
-            |_| true,
-            |sight, selection, _, sink| serde_json::to_writer(sink, &schema::SummaryResponse::of(sight, selection)),
-        )
+/// Returns totals and failures by cause and registry.
+pub(super) async fn summary(request: BackendRequest) -> Response {
+    let write = |overview: &Overview, query: &FailureQuery, _: &dyn Backend, sink: &mut dyn Write| {
+        serde_json::to_writer(sink, &SummaryResponse::new(overview, query))
     };
-    respond_from_backend(shared, client, headers, make).await
+    respond(request, SUMMARY_PARAMETERS, |_| true, write).await
 }
 
-/// The whole story of one pod.
-pub(super) async fn pod(
-    State(shared): State<AppState>,
-    client: ClientConnection,
-    Path((namespace, name)): Path<(String, String)>,
-    query: RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    let make = move |site: &Arc<dyn Backend>| {
-        let is_there = |sight: &Overview| sight.has_failures_of_pod(&namespace, &name);
-        let (namespace, name) = (namespace.clone(), name.clone());
-        query_backend(site, &query, &[], is_there, move |sight, _, site, sink| {
-            serde_json::to_writer(sink, &schema::PodResponse::of(sight, &namespace, &name, site))
-        })
-    };
-    respond_from_backend(shared, client, headers, make).await
+/// Returns all failures of a pod.
+pub(super) async fn pod(Path((namespace, name)): Path<(String, String)>, request: BackendRequest) -> Response {
+    let (of_namespace, of_name) = (namespace.clone(), name.clone());
+    let exists = move |overview: &Overview| overview.has_failures_of_pod(&of_namespace, &of_name);
+    respond(request, &[], exists, move |overview, _, backend, sink| {
+        serde_json::to_writer(sink, &PodResponse::new(overview, &namespace, &name, backend))
+    })
+    .await
 }
 
-/// What all of this looks like.
+/// Returns the OpenAPI document.
 pub(super) async fn openapi(headers: HeaderMap) -> Response {
     static_file(headers, CONTENT_TYPE, include_bytes!("api/openapi.json")).await
 }
 
-/// Answers with what `write` writes of what the query selects.
-fn query_backend(
-    site: &Arc<dyn Backend>,
-    RawQuery(query): &RawQuery,
-    known: &'static [&'static str],
-    is_there: impl FnOnce(&Overview) -> bool,
+/// Responds with one page of a list. `write` receives the URL of the list for the link to the next page.
+async fn list(
+    request: BackendRequest,
+    name: &str,
+    write: fn(&Overview, &FailureQuery, &str, &mut dyn Write) -> serde_json::Result<()>,
+) -> Response {
+    let url = format!("{}/api/v1/{name}", request.state.layout.base);
+    respond(request, LIST_PARAMETERS, |_| true, move |overview, query, _, sink| write(overview, query, &url, sink))
+        .await
+}
+
+/// Responds with the JSON of `write`, or with 404 if `exists` is false.
+async fn respond(
+    request: BackendRequest,
+    parameters: &'static [&'static str],
+    exists: impl FnOnce(&Overview) -> bool + Send + 'static,
     write: impl Fn(&Overview, &FailureQuery, &dyn Backend, &mut dyn Write) -> serde_json::Result<()> + Send + 'static,
-) -> PendingResponse {
-    let selection = match FailureQuery::parse(query.as_deref().unwrap_or_default(), known) {
-        Ok(selection) => selection,
-        Err(error) => return problem_response(StatusCode::BAD_REQUEST, &error.to_string()),
+) -> Response {
+    let build = move |request: &BackendRequest| {
+        let query = match FailureQuery::parse(&request.query, parameters) {
+            Ok(query) => query,
+            Err(error) => return problem_response(StatusCode::BAD_REQUEST, &error.to_string()),
+        };
+        let backend = Arc::clone(&request.state.backend);
+        let overview = match backend.overview() {
+            Ok(overview) => overview,
+            Err(error) => {
+                return problem_response(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()).with_retry_after();
+            }
+        };
+        if !exists(&overview) {
+            return problem_response(StatusCode::NOT_FOUND, NO_FAILURES_OF_POD);
+        }
+        // The ETag must not depend on the time of the request.
+        let (timeless, mut hasher) =
+            (Overview { now: Timestamp::default(), ..overview.clone() }, EtagHasher::default());
+        let hashed = write(&timeless, &query, &*backend, &mut hasher);
+        drop(timeless);
+        let response = PendingResponse::streamed(CONTENT_TYPE, move |sink| {
+            write(&overview, &query, &*backend, sink).map_err(io::Error::from)
+        });
+        if hashed.is_ok() { response.with_etag(hasher.finish()) } else { response }
     };
-    let sight = match site.overview() {
-        Ok(sight) => sight,
-        Err(error) => return problem_response(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()).with_retry_after(),
-    };
-    if !is_there(&sight) {
-        return problem_response(StatusCode::NOT_FOUND, NO_FAILURES_OF_POD);
-    }
-    // The same at another time is no news.
-    let (timeless, mut tag) = (Overview { now: Timestamp::default(), ..sight.clone() }, EtagHasher::default());
-    let tagged = write(&timeless, &selection, &**site, &mut tag);
-    drop(timeless);
-    let site = Arc::clone(site);
-    let answer = PendingResponse::streamed(CONTENT_TYPE, move |sink| {
-        write(&sight, &selection, &*site, sink).map_err(std::io::Error::from)
-    });
-    if tagged.is_ok() { answer.with_etag(tag.finish()) } else { answer }
+    request.respond(build).await
 }

@@ -1,5 +1,5 @@
-//! Serves the files that come with the program: style, script, icon, and the runbooks, which are wanted most when
-//! nothing else can be reached.
+//! Files compiled into the program: style sheet, script, icon and runbooks. Runbooks are included because the exporter may
+//! be the only reachable server during an outage.
 
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode};
@@ -7,14 +7,14 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::response::static_file;
 
-/// Names a file and its content for each runbook.
+/// Returns the name and content of each runbook.
 macro_rules! runbooks {
     ($($name:literal),* $(,)?) => {
         &[$(($name, include_str!(concat!("../../docs/runbooks/", $name, ".md")))),*]
     };
 }
 
-/// Every runbook, as it is in the repository.
+/// The runbooks, by name.
 pub(super) const RUNBOOKS: &[(&str, &str)] = runbooks![
     "ImagePullCredentials",
     "ImagePullDebugContainer",
@@ -36,22 +36,22 @@ pub(super) const RUNBOOKS: &[(&str, &str)] = runbooks![
     "KubeContainerImagePullFailing",
 ];
 
-/// The style sheet, in a file of its own because the content security policy forbids styles in the page.
+/// Returns the style sheet. It is a separate file because the content security policy forbids inline styles.
 pub(super) async fn style(headers: HeaderMap) -> Response {
     static_file(headers, "text/css; charset=utf-8", include_bytes!("page/style.css")).await
 }
 
-/// The script, in a file of its own for the same reason.
+/// Returns the script. It is a separate file for the same reason.
 pub(super) async fn script(headers: HeaderMap) -> Response {
     static_file(headers, "text/javascript; charset=utf-8", include_bytes!("page/script.js")).await
 }
 
-/// The icon.
+/// Returns the icon.
 pub(super) async fn icon(headers: HeaderMap) -> Response {
     static_file(headers, "image/svg+xml", include_bytes!("page/favicon.svg")).await
 }
 
-/// A runbook. Browsers show plain text, and offer Markdown for download.
+/// Returns a runbook as plain text, because browsers download Markdown instead of displaying it.
 pub(super) async fn runbook(Path(name): Path<String>, headers: HeaderMap) -> Response {
     match RUNBOOKS.iter().find(|(known, _)| *known == name) {
         Some((_, text)) => static_file(headers, "text/plain; charset=utf-8", text.as_bytes()).await,

@@ -1,10 +1,12 @@
-//! Checks names and passwords against bcrypt hashes.
+//! Basic authentication: checks passwords against bcrypt hashes.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use lru::LruCache;
 use ring::error::Unspecified;
 use ring::hmac;
 use ring::rand::SystemRandom;
@@ -14,18 +16,18 @@ use tokio::time::Instant;
 use super::client_address::ClientAddress;
 use super::fair_queue::FairQueue;
 use super::fingerprint::Fingerprint;
-use super::recent_cache::RecentCache;
 
-/// The costs that bcrypt has. Each step doubles the time.
+/// Valid costs of bcrypt. Each step doubles the time of a check.
 const MIN_COST: u32 = 4;
 const MAX_COST: u32 = 31;
-/// From this cost on a check takes about a second or more. It then runs beside the quick ones, so that they do not wait.
+/// Minimum cost of a slow hash, whose check takes about a second or more. Slow checks have a separate queue, so that they do not delay fast
+/// ones.
 const SLOW_COST: u32 = 14;
-/// After a wrong password, the next check for the same address waits as long as the wrong one took, times this. So one
-/// address takes half a processor at most.
+/// Pause before the next check of a client address after a wrong password, as a multiple of the duration of that check. One
+/// address therefore uses at most half of a CPU.
 const PAUSE_FACTOR: u32 = 1;
-/// Pairs of name and password that are cached as right, and as wrong.
-const CACHE_CAPACITY: usize = 1024;
+/// Number of valid, and of invalid, credentials in the cache.
+const CACHE_CAPACITY: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
 /// A bcrypt hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +36,9 @@ pub(super) struct BcryptHash {
     cost: u32,
 }
 
-/// Why a hash is refused. The hash itself is a secret.
+/// An invalid hash. The message omits the hash, which is a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is no bcrypt hash: `htpasswd -nBC 10 \"\" | tr -d ':\\n'` makes one")]
+#[error("not a bcrypt hash; create one with `htpasswd -nBC 10 \"\" | tr -d ':\\n'`")]
 pub(super) struct InvalidHash;
 
 impl FromStr for BcryptHash {
@@ -58,57 +60,58 @@ impl BcryptHash {
     }
 }
 
-/// What comes of a check.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PasswordOutcome {
-    /// The password is the user's.
+    /// The user exists and the password matches.
     Valid,
-    /// There is no such user, or it is not the password.
+    /// The user does not exist or the password does not match.
     Invalid,
-    /// Too many requests wait for a check.
+    /// Too many requests are waiting for a check.
     QueueFull,
 }
 
-/// Results of earlier checks, and queues of checks to come. Outlives a configuration, so that a reload forgets nothing.
+/// Queues of checks, and a cache of their results. Shared by successive configurations, so that a reload keeps the cache.
 #[derive(Debug)]
 pub(super) struct PasswordVerifier {
     key: hmac::Key,
-    valid: Mutex<RecentCache<()>>,
-    invalid: Mutex<RecentCache<()>>,
-    quick: Arc<FairQueue>,
+    valid: Mutex<LruCache<Fingerprint, ()>>,
+    invalid: Mutex<LruCache<Fingerprint, ()>>,
+    fast: Arc<FairQueue>,
     slow: Arc<FairQueue>,
 }
 
 impl PasswordVerifier {
-    /// Creates empty queues, and a cache of results under a random key.
+    /// Creates empty queues, and an empty cache with a random key.
     ///
     /// # Errors
-    /// When the system has no randomness.
+    /// If the system provides no random numbers.
     pub(super) fn new() -> Result<Arc<Self>, Unspecified> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?;
-        let [right, wrong] = [(); 2].map(|()| Mutex::new(RecentCache::new(CACHE_CAPACITY)));
-        let [quick, slow] = [(); 2].map(|()| FairQueue::new(1));
-        Ok(Arc::new(Self { key, valid: right, invalid: wrong, quick, slow }))
+        let [valid, invalid] = [(); 2].map(|()| Mutex::new(LruCache::new(CACHE_CAPACITY)));
+        let [fast, slow] = [(); 2].map(|()| FairQueue::new(1));
+        Ok(Arc::new(Self { key, valid, invalid, fast, slow }))
     }
 
-    /// Lets requests that wait for a check hold a half of the connections at most, and another quarter for slow checks.
+    /// Limits waiting requests to half of the connections, and to another quarter for slow checks.
     pub(super) fn limit_waiting(&self, connections: usize) {
-        self.quick.limit_waiting_to_half_of(connections);
+        self.fast.limit_waiting_to_half_of(connections);
         self.slow.limit_waiting_to_half_of(connections / 2);
     }
 
-    fn cached_outcome(&self, pair: Fingerprint) -> Option<PasswordOutcome> {
-        let has =
-            |recent: &Mutex<RecentCache<()>>| recent.lock().unwrap_or_else(PoisonError::into_inner).get(pair).is_some();
-        if has(&self.valid) {
+    fn cached_outcome(&self, credentials: Fingerprint) -> Option<PasswordOutcome> {
+        let contains = |cache: &Mutex<LruCache<Fingerprint, ()>>| {
+            cache.lock().unwrap_or_else(PoisonError::into_inner).get(&credentials).is_some()
+        };
+        if contains(&self.valid) {
             return Some(PasswordOutcome::Valid);
         }
-        has(&self.invalid).then_some(PasswordOutcome::Invalid)
+        contains(&self.invalid).then_some(PasswordOutcome::Invalid)
     }
 
-    fn cache_outcome(&self, pair: Fingerprint, is_right: bool) {
-        let recent = if is_right { &self.valid } else { &self.invalid };
-        recent.lock().unwrap_or_else(PoisonError::into_inner).insert(pair, ());
+    fn cache_outcome(&self, credentials: Fingerprint, is_valid: bool) {
+        let cache = if is_valid { &self.valid } else { &self.invalid };
+        cache.lock().unwrap_or_else(PoisonError::into_inner).put(credentials, ());
     }
 }
 
@@ -116,48 +119,48 @@ impl PasswordVerifier {
 #[derive(Clone)]
 pub(super) struct Users {
     hashes: Arc<BTreeMap<String, BcryptHash>>,
-    checks: Arc<PasswordVerifier>,
+    verifier: Arc<PasswordVerifier>,
 }
 
 impl Users {
-    /// Users by their names; `None` if there are none.
-    pub(super) fn new(hashes: BTreeMap<String, BcryptHash>, checks: &Arc<PasswordVerifier>) -> Option<Self> {
-        (!hashes.is_empty()).then(|| Self { hashes: Arc::new(hashes), checks: Arc::clone(checks) })
+    /// Returns `None` if there are no users.
+    pub(super) fn new(hashes: BTreeMap<String, BcryptHash>, verifier: &Arc<PasswordVerifier>) -> Option<Self> {
+        (!hashes.is_empty()).then(|| Self { hashes: Arc::new(hashes), verifier: Arc::clone(verifier) })
     }
 
-    /// Checks a name and a password that came from an address.
+    /// Checks a user name and password, from the cache if possible.
     pub(super) async fn check(&self, client: ClientAddress, name: &str, password: &str) -> PasswordOutcome {
         let (Some(hash), is_user) = self.hash_for(name) else { return PasswordOutcome::Invalid };
-        // With the hash, since a password is right only as long as the user's hash stays the same.
+        // Includes the hash, so that a changed hash invalidates cached results.
         let parts = [&[u8::from(is_user)], name.as_bytes(), hash.text.as_bytes(), password.as_bytes()];
-        let pair = Fingerprint::keyed(&self.checks.key, &parts);
-        if let Some(checked) = self.checks.cached_outcome(pair) {
-            return checked;
+        let credentials = Fingerprint::keyed(&self.verifier.key, &parts);
+        if let Some(outcome) = self.verifier.cached_outcome(credentials) {
+            return outcome;
         }
-        let queue = if hash.is_slow() { &self.checks.slow } else { &self.checks.quick };
-        let Some(slot) = queue.acquire(client, pair).await else { return PasswordOutcome::QueueFull };
-        // Another request may have sent the same.
-        if let Some(checked) = self.checks.cached_outcome(pair) {
-            return checked;
+        let queue = if hash.is_slow() { &self.verifier.slow } else { &self.verifier.fast };
+        let Some(permit) = queue.acquire(client, credentials).await else { return PasswordOutcome::QueueFull };
+        // Another request with the same credentials may have been checked meanwhile.
+        if let Some(outcome) = self.verifier.cached_outcome(credentials) {
+            return outcome;
         }
-        let (checks, hash, password) = (Arc::clone(&self.checks), hash.clone(), password.to_owned());
-        // It does not end when the client goes away: the next request finds its result.
-        let is_right = spawn_blocking(move || {
-            let began = Instant::now();
-            let is_right = hash.matches(&password) && is_user;
-            checks.cache_outcome(pair, is_right);
-            if !is_right {
-                slot.finish_failed(began.elapsed().saturating_mul(PAUSE_FACTOR));
+        let (verifier, hash, password) = (Arc::clone(&self.verifier), hash.clone(), password.to_owned());
+        // The check continues if the client disconnects. The next request uses its result.
+        let is_valid = spawn_blocking(move || {
+            let start = Instant::now();
+            let is_valid = hash.matches(&password) && is_user;
+            verifier.cache_outcome(credentials, is_valid);
+            if !is_valid {
+                permit.finish_failed(start.elapsed().saturating_mul(PAUSE_FACTOR));
             }
-            is_right
+            is_valid
         });
-        if is_right.await.unwrap_or(false) { PasswordOutcome::Valid } else { PasswordOutcome::Invalid }
+        if is_valid.await.unwrap_or(false) { PasswordOutcome::Valid } else { PasswordOutcome::Invalid }
     }
 
-    /// Returns the hash to check for a name, and whether there is a user of that name.
+    /// Returns the hash to check for a name, and whether a user with this name exists.
     ///
-    /// For any other name it is the hash of some user, always the same one for as long as the file has it. So the time that
-    /// a check takes does not tell which users exist, whatever the costs of their hashes.
+    /// For an unknown name, returns the hash of a user that is chosen by the name. The duration of a check therefore does
+    /// not reveal which users exist, even if the costs of their hashes differ.
     fn hash_for(&self, name: &str) -> (Option<&BcryptHash>, bool) {
         let rank = |hash: &&BcryptHash| Fingerprint::unkeyed(&[hash.text.as_bytes(), name.as_bytes()]);
         let decoy = self.hashes.values().max_by_key(rank);
@@ -165,35 +168,30 @@ impl Users {
         (hash.or(decoy), hash.is_some())
     }
 
-    /// Returns a line for each user whose password takes long to check.
+    /// Returns a warning for each user with a slow hash.
     pub(super) fn warnings(&self) -> Vec<String> {
         let slow: Vec<_> = self.hashes.iter().filter(|(_, hash)| hash.is_slow()).collect();
         if slow.is_empty() {
             return Vec::new();
         }
         let time_of_cost_6 = time_of_cost_6();
-        let note = |(name, hash): (&String, &BcryptHash)| {
-            let time = time_of_cost_6.saturating_mul(1 << (hash.cost - 6));
-            format!(
-                "user {name:?}: checking a password takes about {} (bcrypt cost {})",
-                rounded_duration(time),
-                hash.cost
-            )
+        let warning = |(name, hash): (&String, &BcryptHash)| {
+            let time = rounded_duration(time_of_cost_6.saturating_mul(1 << (hash.cost - 6)));
+            format!("user {name:?}: checking a password takes about {time} (bcrypt cost {})", hash.cost)
         };
-        slow.into_iter().map(note).collect()
+        slow.into_iter().map(warning).collect()
     }
 }
 
-/// Measures how long this machine takes for a hash of cost 6.
+/// Measures the duration of a check with a cost of 6.
 fn time_of_cost_6() -> Duration {
     let hash = "$2y$06$DZ7pAw50zLjj1gkI93iKp.5QZwQh86mCQZQSYMvFWoXElgMFXPg.m";
-    let began = Instant::now();
-    // The result is of no interest.
+    let start = Instant::now();
     let _ = bcrypt::verify("", hash);
-    began.elapsed()
+    start.elapsed()
 }
 
-/// Writes a duration as one number with its unit.
+/// Formats a duration as a number with a single unit.
 fn rounded_duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     let units = [("days", 86400.0), ("h", 3600.0), ("min", 60.0)];

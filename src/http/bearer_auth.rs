@@ -1,10 +1,12 @@
-//! Asks who may come in with a bearer token, and caches the verdicts.
+//! Authorization of bearer tokens by the API server, with a cache of decisions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use lru::LruCache;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -12,242 +14,228 @@ use tokio::time::{Instant, timeout};
 use super::client_address::ClientAddress;
 use super::fair_queue::FairQueue;
 use super::fingerprint::Fingerprint;
-use super::recent_cache::RecentCache;
 
-/// Reviews that run at a time: of tokens that were never allowed, and of those that were.
+/// Maximum number of concurrent reviews of tokens that have never been allowed.
 const MAX_REVIEWS: usize = 4;
+/// Maximum number of concurrent reviews of tokens that have been allowed before.
 const MAX_RENEWALS: usize = 4;
-/// The longest that a review may take.
+/// Maximum duration of a review.
 const REVIEW_TIMEOUT: Duration = Duration::from_secs(5);
-/// After the review of a token that was not allowed, the next review for the same address waits this long.
+/// Pause before the next review for a client address after a token was rejected.
 const PAUSE_AFTER_REJECTION: Duration = Duration::from_millis(50);
-/// Verdicts of either kind that are cached, and for how long. What was refused is cached for less time, so that a right
-/// that was just granted is soon of use.
-const ALLOWED: (usize, Duration) = (256, Duration::from_mins(1));
-const REFUSED: (usize, Duration) = (1024, Duration::from_secs(10));
-/// The age from which a verdict is renewed in the background when it is used.
+/// Capacity and lifetime of cached decisions. Rejections expire earlier, so that a newly granted permission takes effect
+/// soon.
+const MAX_ALLOWED: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+const ALLOWED_LIFETIME: Duration = Duration::from_mins(1);
+const MAX_REJECTED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+const REJECTED_LIFETIME: Duration = Duration::from_secs(10);
+/// Minimum age of a decision that is renewed in the background when it is used.
 const RENEW_AFTER: Duration = Duration::from_secs(30);
-/// Tokens that were once allowed, which are reviewed apart from all others.
-const MAX_TRUSTED: usize = 1024;
+/// Number of tokens that are stored as allowed before.
+const MAX_TRUSTED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
-/// What a request asks for, in Kubernetes' words.
+/// The attributes of a request that a review authorizes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestAttributes {
-    /// The method in lower case.
+    /// HTTP method in lower case.
     pub verb: String,
-    /// The path.
+    /// Path of the URL.
     pub path: String,
 }
 
-/// What comes of a review.
+/// The result of a review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessDecision {
-    /// Whoever holds the token may.
+    /// The token is valid and grants access.
     Allowed,
-    /// The token is nobody's.
+    /// The token is invalid.
     Unauthenticated,
-    /// It is somebody's who may not.
+    /// The token is valid but does not grant access.
     Forbidden,
 }
 
-/// Whoever knows who may.
+/// Reviews bearer tokens.
 pub trait AccessReviewer: Send + Sync + 'static {
-    /// Decides. The error says why it cannot.
-    fn review(&self, token: String, asked: RequestAttributes) -> BoxFuture<'_, Result<AccessDecision, String>>;
+    /// Decides whether the token grants access. The error is the reason why no decision is possible.
+    fn review(&self, token: String, attributes: RequestAttributes) -> BoxFuture<'_, Result<AccessDecision, String>>;
 }
 
-/// Why there is no verdict.
+/// The reason why there is no decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ReviewError {
-    /// Too many requests wait for a review.
+    /// Too many requests are waiting for a review.
     QueueFull,
-    /// The reviewer cannot tell.
+    /// The review failed.
     Unavailable(String),
 }
 
-/// A reviewer with a cache.
+/// Authorizes bearer tokens and caches the decisions.
 ///
-/// Tokens that are not known cannot keep the known ones waiting: these are renewed before their verdict expires, and
-/// reviewed apart when it did.
+/// Unknown tokens do not delay known ones: known tokens are renewed before their decision expires, and are reviewed
+/// separately after it has expired.
 pub(super) struct TokenAuthorizer {
-    shared: Arc<ReviewCache>,
+    reviews: Arc<Reviews>,
     queue: Arc<FairQueue>,
-    /// Renewals that run in the background, and end with this.
+    /// Renewals in the background. Aborted when dropped.
     tasks: Mutex<JoinSet<()>>,
 }
 
-struct ReviewCache {
+struct Reviews {
     reviewer: Arc<dyn AccessReviewer>,
     cache: Mutex<DecisionCache>,
-    /// Bounds the reviews of tokens that were once allowed.
+    /// Limits reviews of tokens that have been allowed before.
     renewals: Semaphore,
 }
 
 struct DecisionCache {
-    allowed: HashMap<Fingerprint, CachedDecision>,
-    refused: HashMap<Fingerprint, CachedDecision>,
-    /// Tokens that were allowed, whatever they asked for.
-    trusted: RecentCache<()>,
+    allowed: LruCache<Fingerprint, CachedDecision>,
+    rejected: LruCache<Fingerprint, CachedDecision>,
+    /// Tokens that have been allowed for any request.
+    trusted: LruCache<Fingerprint, ()>,
     renewing: HashSet<Fingerprint>,
 }
 
 #[derive(Clone, Copy)]
 struct CachedDecision {
-    verdict: AccessDecision,
+    decision: AccessDecision,
     since: Instant,
 }
 
-/// One question, and the fingerprints under which its answer is cached.
+/// A token and a request to review, with their cache keys.
 #[derive(Clone)]
 struct PendingReview {
     token: String,
     attributes: RequestAttributes,
-    /// Of the token.
+    /// Fingerprint of the token.
     token_key: Fingerprint,
-    /// Of the token and what is asked for.
+    /// Fingerprint of the token and the request attributes.
     request_key: Fingerprint,
 }
 
 impl TokenAuthorizer {
-    /// A reviewer of a server that has so many connections at a time.
+    /// `connections` is the maximum number of connections of the server.
     pub(super) fn new(reviewer: Arc<dyn AccessReviewer>, connections: usize) -> Self {
         let cache = DecisionCache {
-            allowed: HashMap::new(),
-            refused: HashMap::new(),
-            trusted: RecentCache::new(MAX_TRUSTED),
+            allowed: LruCache::new(MAX_ALLOWED),
+            rejected: LruCache::new(MAX_REJECTED),
+            trusted: LruCache::new(MAX_TRUSTED),
             renewing: HashSet::new(),
         };
-        let shared = ReviewCache { reviewer, cache: Mutex::new(cache), renewals: Semaphore::new(MAX_RENEWALS) };
+        let reviews = Reviews { reviewer, cache: Mutex::new(cache), renewals: Semaphore::new(MAX_RENEWALS) };
         let queue = FairQueue::new(MAX_REVIEWS);
         queue.limit_waiting_to_half_of(connections);
-        Self { shared: Arc::new(shared), queue, tasks: Mutex::default() }
+        Self { reviews: Arc::new(reviews), queue, tasks: Mutex::default() }
     }
 
-    /// Decides on what the holder of `token` asks for from an address.
+    /// Decides whether a token grants access, from the cache if possible.
     pub(super) async fn review(
         &self,
         client: ClientAddress,
         token: &str,
-        asked: RequestAttributes,
+        attributes: RequestAttributes,
     ) -> Result<AccessDecision, ReviewError> {
-        let shared = &self.shared;
-        let question = PendingReview::new(token, asked);
-        let cached = shared.cache().get(&question);
-        if let Some(entry) = cached {
-            if entry.verdict == AccessDecision::Allowed && entry.since.elapsed() >= RENEW_AFTER {
-                self.renew_in_background(question);
+        let reviews = &self.reviews;
+        let review = PendingReview::new(token, attributes);
+        let cached = reviews.cache().get(&review);
+        if let Some(cached) = cached {
+            if cached.decision == AccessDecision::Allowed && cached.since.elapsed() >= RENEW_AFTER {
+                self.renew_in_background(review);
             }
-            return Ok(entry.verdict);
+            return Ok(cached.decision);
         }
-        if shared.cache().trusted.get(question.token_key).is_some() {
-            return shared.renew(&question).await;
+        let is_trusted = reviews.cache().trusted.get(&review.token_key).is_some();
+        if is_trusted {
+            return reviews.renew(&review).await;
         }
-        let slot = self.queue.acquire(client, question.request_key).await.ok_or(ReviewError::QueueFull)?;
-        // Another request may have asked the same.
-        let cached = shared.cache().get(&question);
-        if let Some(entry) = cached {
-            return Ok(entry.verdict);
+        let permit = self.queue.acquire(client, review.request_key).await.ok_or(ReviewError::QueueFull)?;
+        // Another request with the same token may have been reviewed meanwhile.
+        let cached = reviews.cache().get(&review);
+        if let Some(cached) = cached {
+            return Ok(cached.decision);
         }
-        let verdict = shared.review_now(&question).await?;
-        if verdict != AccessDecision::Allowed {
-            slot.finish_failed(PAUSE_AFTER_REJECTION);
+        let decision = reviews.review_now(&review).await?;
+        if decision != AccessDecision::Allowed {
+            permit.finish_failed(PAUSE_AFTER_REJECTION);
         }
-        Ok(verdict)
+        Ok(decision)
     }
 
-    /// Renews a verdict in the background, unless that is under way.
-    fn renew_in_background(&self, question: PendingReview) {
-        if !self.shared.cache().renewing.insert(question.request_key) {
+    /// Renews a decision in the background, unless a renewal is running.
+    fn renew_in_background(&self, review: PendingReview) {
+        if !self.reviews.cache().renewing.insert(review.request_key) {
             return;
         }
-        let shared = Arc::clone(&self.shared);
+        let reviews = Arc::clone(&self.reviews);
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
-            // Without an answer the verdict stays until it expires, and its next use tries again.
-            if let Err(ReviewError::Unavailable(error)) = shared.renew(&question).await {
-                tracing::warn!(%error, "cannot renew the review of a token");
+            // After an error, the decision stays valid until it expires. Its next use retries.
+            if let Err(ReviewError::Unavailable(error)) = reviews.renew(&review).await {
+                tracing::warn!(%error, "cannot renew the review of a bearer token");
             }
-            shared.cache().renewing.remove(&question.request_key);
+            reviews.cache().renewing.remove(&review.request_key);
         });
     }
 }
 
-impl ReviewCache {
+impl Reviews {
     fn cache(&self) -> MutexGuard<'_, DecisionCache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reviews a token that was once allowed.
-    async fn renew(&self, question: &PendingReview) -> Result<AccessDecision, ReviewError> {
-        let turn = self.renewals.acquire().await;
-        // Another request may have asked the same.
-        let fresh = self.cache().get(question).filter(|entry| entry.since.elapsed() < RENEW_AFTER);
-        let verdict = match fresh {
-            Some(entry) => Ok(entry.verdict),
-            None => self.review_now(question).await,
-        };
-        drop(turn);
-        verdict
+    /// Reviews a token that has been allowed before.
+    async fn renew(&self, review: &PendingReview) -> Result<AccessDecision, ReviewError> {
+        let _permit = self.renewals.acquire().await;
+        // Another request with the same token may have been reviewed meanwhile.
+        let fresh = self.cache().get(review).filter(|cached| cached.since.elapsed() < RENEW_AFTER);
+        match fresh {
+            Some(cached) => Ok(cached.decision),
+            None => self.review_now(review).await,
+        }
     }
 
-    async fn review_now(
-        &self,
-        PendingReview { token, attributes: asked, token_key: holder, request_key: key }: &PendingReview,
-    ) -> Result<AccessDecision, ReviewError> {
+    async fn review_now(&self, review: &PendingReview) -> Result<AccessDecision, ReviewError> {
         let since = Instant::now();
-        let review = timeout(REVIEW_TIMEOUT, self.reviewer.review(token.clone(), asked.clone())).await;
-        let verdict =
-            review.unwrap_or_else(|_| Err("no answer in time".to_owned())).map_err(ReviewError::Unavailable)?;
-        self.cache().insert(*holder, *key, CachedDecision { verdict, since });
-        Ok(verdict)
+        let reviewed = self.reviewer.review(review.token.clone(), review.attributes.clone());
+        let decision = timeout(REVIEW_TIMEOUT, reviewed).await.unwrap_or_else(|_| Err("review timed out".to_owned()));
+        let decision = decision.map_err(ReviewError::Unavailable)?;
+        self.cache().insert(review, CachedDecision { decision, since });
+        Ok(decision)
     }
 }
 
 impl DecisionCache {
-    fn get(&self, question: &PendingReview) -> Option<CachedDecision> {
-        let get = |entries: &HashMap<Fingerprint, CachedDecision>, time| {
-            entries.get(&question.request_key).copied().filter(|entry| entry.since.elapsed() < time)
-        };
-        get(&self.allowed, ALLOWED.1).or_else(|| get(&self.refused, REFUSED.1))
+    fn get(&mut self, review: &PendingReview) -> Option<CachedDecision> {
+        let key = &review.request_key;
+        let is_fresh = |cached: &CachedDecision, lifetime| cached.since.elapsed() < lifetime;
+        let allowed = self.allowed.get(key).copied().filter(|cached| is_fresh(cached, ALLOWED_LIFETIME));
+        allowed.or_else(|| self.rejected.get(key).copied().filter(|cached| is_fresh(cached, REJECTED_LIFETIME)))
     }
 
-    fn insert(&mut self, holder: Fingerprint, key: Fingerprint, entry: CachedDecision) {
-        self.allowed.remove(&key);
-        self.refused.remove(&key);
-        match entry.verdict {
+    fn insert(&mut self, review: &PendingReview, cached: CachedDecision) {
+        let key = review.request_key;
+        self.allowed.pop(&key);
+        self.rejected.pop(&key);
+        match cached.decision {
             AccessDecision::Allowed => {
-                self.trusted.insert(holder, ());
-                insert_bounded(&mut self.allowed, ALLOWED.0, key, entry);
+                self.trusted.put(review.token_key, ());
+                self.allowed.put(key, cached);
             }
             AccessDecision::Unauthenticated => {
-                self.trusted.remove(holder);
-                insert_bounded(&mut self.refused, REFUSED.0, key, entry);
+                self.trusted.pop(&review.token_key);
+                self.rejected.put(key, cached);
             }
-            AccessDecision::Forbidden => insert_bounded(&mut self.refused, REFUSED.0, key, entry),
+            AccessDecision::Forbidden => drop(self.rejected.put(key, cached)),
         }
     }
 }
 
-/// Inserts an entry; the oldest one makes room for it where there are too many.
-fn insert_bounded(
-    entries: &mut HashMap<Fingerprint, CachedDecision>,
-    most: usize,
-    key: Fingerprint,
-    entry: CachedDecision,
-) {
-    if entries.len() >= most {
-        let oldest = entries.iter().min_by_key(|(_, entry)| entry.since).map(|(key, _)| *key);
-        oldest.map(|oldest| entries.remove(&oldest));
-    }
-    entries.insert(key, entry);
-}
-
 impl PendingReview {
-    fn new(token: &str, asked: RequestAttributes) -> Self {
-        let holder = Fingerprint::unkeyed(&[token.as_bytes()]);
-        let key = Fingerprint::unkeyed(&[token.as_bytes(), asked.verb.as_bytes(), asked.path.as_bytes()]);
-        Self { token: token.to_owned(), attributes: asked, token_key: holder, request_key: key }
+    fn new(token: &str, attributes: RequestAttributes) -> Self {
+        let token_key = Fingerprint::unkeyed(&[token.as_bytes()]);
+        let parts = [token.as_bytes(), attributes.verb.as_bytes(), attributes.path.as_bytes()];
+        let request_key = Fingerprint::unkeyed(&parts);
+        Self { token: token.to_owned(), attributes, token_key, request_key }
     }
 }
 

@@ -1,22 +1,22 @@
-//! Identifies clients by address, for limits per client.
+//! Client addresses, for limits per client.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::extract::ConnectInfo;
 use axum::http::Extensions;
 
-/// The part of an address that identifies a client: all of an IPv4 address, the first 64 bits of an IPv6 address, since
-/// one host can use every address of a /64.
+/// The part of an address that identifies a client: an IPv4 address, or the first 64 bits of an IPv6 address. A single host
+/// can use all addresses of an IPv6 /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum ClientAddress {
     V4(Ipv4Addr),
     V6(u64),
-    /// A client without an address, such as one of a Unix socket.
+    /// A client of a Unix socket, which has no address.
     Unknown,
 }
 
 impl ClientAddress {
-    /// Returns the address in the extensions of a request.
+    /// Returns the client address of a request.
     pub(super) fn of(extensions: &Extensions) -> Self {
         extensions.get::<ConnectInfo<SocketAddr>>().map_or(Self::Unknown, |ConnectInfo(address)| address.ip().into())
     }
@@ -31,7 +31,7 @@ impl From<IpAddr> for ClientAddress {
     }
 }
 
-/// Returns the first 64 bits.
+/// Returns the first 64 bits of an address.
 fn prefix(address: Ipv6Addr) -> u64 {
     let [a, b, c, d, ..] = address.segments();
     [a, b, c, d].into_iter().fold(0, |bits, segment| bits << 16 | u64::from(segment))

@@ -1,6 +1,7 @@
-//! What one connection is doing: whether it is idle, and how fast its client reads responses.
+//! The state of a connection: requests in flight, idle time and the progress of its responses.
 //!
-//! Shared by the task that serves the connection, the limit on connections and the responses that are written to it.
+//! hyper has one timer for headers and idle connections, and none for slow readers. The timeouts are therefore kept here.
+//! The state is shared by the task of the connection, the connection limit and the responses.
 
 #[cfg(test)]
 mod tests;
@@ -15,50 +16,50 @@ use http_body_util::BodyExt as _;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::ServerLimits;
 use super::client_address::ClientAddress;
+use super::limits::ServerLimits;
 
-/// The state of one connection. Requests carry it as an extension.
+/// The state of a connection. Requests carry it as an extension.
 pub(super) struct Connection {
     peer: Option<SocketAddr>,
     state: Mutex<ConnectionState>,
-    /// Tells the task of the connection that a deadline may have changed.
+    /// Notified when a deadline may have changed.
     deadline_changed: Notify,
     close: Notify,
     abort: Notify,
-    /// Tells the limit on connections that this one has become idle.
+    /// Notified when the connection becomes idle. Shared by all connections.
     became_idle: Arc<Notify>,
 }
 
 struct ConnectionState {
-    /// Requests whose response is not yet sent.
+    /// Number of requests whose response has not been sent.
     in_flight: usize,
     phase: Phase,
     since: Instant,
-    /// The large responses that are being written.
+    /// Large responses in progress.
     responses: Vec<Weak<ResponseProgress>>,
 }
 
-/// What a connection without a request is waiting for.
+/// The phase of a connection without a request in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// The end of the first or of another request's header.
+    /// Waiting for the end of a request header.
     AwaitingHeader,
-    /// The begin of another request.
+    /// Waiting for the first byte of another request.
     Idle,
 }
 
-/// How a connection is to end.
+/// How to close a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum CloseMode {
-    /// Once what it sends is sent: it was idle, or in the middle of a header, for too long, or others need the room.
+    /// After pending data is sent: the connection timed out, or another one needs its place.
     Graceful,
-    /// At once: its client reads a response too slowly.
+    /// At once: the client reads a response too slowly.
     Abort,
 }
 
 impl Connection {
-    pub(super) fn new(peer: Option<SocketAddr>, freed: Arc<Notify>) -> Self {
+    pub(super) fn new(peer: Option<SocketAddr>, became_idle: Arc<Notify>) -> Self {
         let state = ConnectionState {
             in_flight: 0,
             phase: Phase::AwaitingHeader,
@@ -71,37 +72,37 @@ impl Connection {
             deadline_changed: Notify::new(),
             close: Notify::new(),
             abort: Notify::new(),
-            became_idle: freed,
+            became_idle,
         }
     }
 
-    /// Returns the address of the client; `None` on a Unix socket.
+    /// Returns the address of the client. `None` for a Unix socket.
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         self.peer
     }
 
-    /// Returns what clients are told apart by.
+    /// Returns the address that identifies the client.
     pub(super) fn client(&self) -> ClientAddress {
         self.peer.map_or(ClientAddress::Unknown, |peer| peer.ip().into())
     }
 
-    /// Returns since when there has been no request; `None` while there is one.
+    /// Returns the start of the idle time. `None` while a request is in flight.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let state = self.lock();
         (state.in_flight == 0).then_some(state.since)
     }
 
-    /// Asks the connection to end once what it sends is sent.
+    /// Closes the connection after pending data is sent.
     pub(super) fn request_close(&self) {
         self.close.notify_one();
     }
 
-    /// Ends the connection at once, whatever it sends.
+    /// Closes the connection at once.
     fn abort(&self) {
         self.abort.notify_one();
     }
 
-    /// Ready when the connection is asked to end.
+    /// Completes when [`Self::request_close`] is called.
     pub(super) async fn close_requested(&self) {
         self.close.notified().await;
     }
@@ -111,7 +112,7 @@ impl Connection {
         self.lock().since = Instant::now();
     }
 
-    /// Records that bytes have come: where no request is under way, they begin one, whose header has a time limit.
+    /// Records received bytes. On an idle connection, they start a request and its header timeout.
     pub(super) fn on_read(&self) {
         let mut state = self.lock();
         if state.in_flight == 0 && state.phase == Phase::Idle {
@@ -120,49 +121,49 @@ impl Connection {
         }
     }
 
-    /// Counts a request for as long as the guard is there.
+    /// Counts a request as in flight until the guard is dropped.
     pub(super) fn begin_request(self: &Arc<Self>) -> InFlight {
         self.lock().in_flight += 1;
         self.deadline_changed.notify_one();
         InFlight(Arc::clone(self))
     }
 
-    /// Ready when the connection is to end: it is asked to, or a time limit has passed.
+    /// Completes when the connection must be closed: on request or after a timeout.
     pub(super) async fn until_close(&self, limits: &ServerLimits) -> CloseMode {
         tokio::select! {
             () = self.abort.notified() => CloseMode::Abort,
             () = self.close_requested() => CloseMode::Graceful,
-            end = self.until_timeout(limits) => end,
+            mode = self.until_timeout(limits) => mode,
         }
     }
 
     async fn until_timeout(&self, limits: &ServerLimits) -> CloseMode {
         loop {
-            let next = self.deadline(limits);
-            let Some((deadline, end)) = next else {
+            let next = self.next_deadline(limits);
+            let Some((deadline, mode)) = next else {
                 self.deadline_changed.notified().await;
                 continue;
             };
             tokio::select! {
-                () = sleep_until(deadline) => if self.deadline(limits) == next { return end },
+                () = sleep_until(deadline) => if self.next_deadline(limits) == next { return mode },
                 () = self.deadline_changed.notified() => {}
             }
         }
     }
 
-    /// Returns the next time limit.
-    fn deadline(&self, limits: &ServerLimits) -> Option<(Instant, CloseMode)> {
+    /// Returns the time of the next timeout.
+    fn next_deadline(&self, limits: &ServerLimits) -> Option<(Instant, CloseMode)> {
         let mut state = self.lock();
         if state.in_flight == 0 {
-            let limit = match state.phase {
+            let timeout = match state.phase {
                 Phase::AwaitingHeader => limits.header_timeout,
                 Phase::Idle => limits.idle_timeout,
             };
-            return Some((state.since + limit, CloseMode::Graceful));
+            return Some((state.since + timeout, CloseMode::Graceful));
         }
-        state.responses.retain(|reading| reading.strong_count() > 0);
-        let readings = state.responses.iter().filter_map(Weak::upgrade);
-        readings.filter_map(|reading| reading.deadline(limits)).min().map(|deadline| (deadline, CloseMode::Abort))
+        state.responses.retain(|progress| progress.strong_count() > 0);
+        let responses = state.responses.iter().filter_map(Weak::upgrade);
+        responses.filter_map(|progress| progress.deadline(limits)).min().map(|deadline| (deadline, CloseMode::Abort))
     }
 
     fn lock(&self) -> MutexGuard<'_, ConnectionState> {
@@ -170,18 +171,18 @@ impl Connection {
     }
 }
 
-/// A request whose response is not yet sent.
+/// A request whose response has not been sent.
 pub(super) struct InFlight(Arc<Connection>);
 
 impl InFlight {
     /// Keeps the request in flight until its response is sent.
     pub(super) fn until_sent(self, response: Response<Body>) -> Response<Body> {
-        // The body owns the closure, and with it the guard, to its end.
-        let keep = move |error| {
+        // The closure holds the guard until the body is dropped.
+        let hold_guard = move |error| {
             let _in_flight = &self;
             error
         };
-        response.map(|body| Body::new(body.map_err(keep)))
+        response.map(|body| Body::new(body.map_err(hold_guard)))
     }
 }
 
@@ -197,70 +198,71 @@ impl Drop for InFlight {
     }
 }
 
-/// How fast a client reads one response.
+/// The progress of one response, which shows how fast its client reads.
 ///
-/// The client keeps the server waiting while a chunk is ready that the connection does not take, because the client has
-/// not read what came before. A server that is slow to write is not held against the client.
+/// A client stalls a response while a chunk is ready and the connection does not accept it, because the client has not read
+/// earlier ones. Time in which the server writes the response does not count.
 pub(super) struct ResponseProgress {
     connection: Option<Arc<Connection>>,
-    progress: Mutex<ProgressState>,
+    state: Mutex<ProgressState>,
 }
 
 #[derive(Default)]
 struct ProgressState {
-    /// Chunks that the connection has not taken.
+    /// Number of chunks that the connection has not accepted.
     pending_chunks: usize,
-    /// Since when the connection has taken none, though one was ready.
+    /// Start of the current stall.
     stalled_since: Option<Instant>,
-    /// The time of all such waits before.
+    /// Total duration of earlier stalls.
     total_stall: Duration,
 }
 
 impl ResponseProgress {
-    /// Begins to watch a response on a connection. Without one, which is so in tests of the routes alone, nothing can be
-    /// cut off.
+    /// Starts to track a response. Without a connection, as in tests of the router, it is never aborted.
     pub(super) fn start(connection: Option<Arc<Connection>>) -> Arc<Self> {
-        let reading = Arc::new(Self { connection, progress: Mutex::default() });
-        if let Some(connection) = &reading.connection {
-            connection.lock().responses.push(Arc::downgrade(&reading));
+        let progress = Arc::new(Self { connection, state: Mutex::default() });
+        if let Some(connection) = &progress.connection {
+            connection.lock().responses.push(Arc::downgrade(&progress));
         }
-        reading
+        progress
     }
 
-    /// Returns what clients are told apart by.
+    /// Returns the address that identifies the client.
     pub(super) fn client(&self) -> ClientAddress {
         self.connection.as_ref().map_or(ClientAddress::Unknown, |connection| connection.client())
     }
 
     /// Records that a chunk is ready to be sent.
     pub(super) fn on_chunk_ready(&self) {
-        let mut progress = self.lock();
-        progress.pending_chunks += 1;
-        if progress.stalled_since.is_none() {
-            progress.stalled_since = Some(Instant::now());
-            drop(progress);
-            self.notify();
+        let mut state = self.lock();
+        state.pending_chunks += 1;
+        if state.stalled_since.is_none() {
+            state.stalled_since = Some(Instant::now());
+            drop(state);
+            if let Some(connection) = &self.connection {
+                connection.deadline_changed.notify_one();
+            }
         }
     }
 
-    /// Records that the connection has taken a chunk.
+    /// Records that the connection has accepted a chunk.
     pub(super) fn on_chunk_sent(&self) {
-        let (mut progress, now) = (self.lock(), Instant::now());
-        progress.pending_chunks = progress.pending_chunks.saturating_sub(1);
-        let waiting = if progress.pending_chunks > 0 { Some(now) } else { None };
-        if let Some(since) = std::mem::replace(&mut progress.stalled_since, waiting) {
-            progress.total_stall += now - since;
+        let (mut state, now) = (self.lock(), Instant::now());
+        state.pending_chunks = state.pending_chunks.saturating_sub(1);
+        let stalled_since = (state.pending_chunks > 0).then_some(now);
+        if let Some(since) = std::mem::replace(&mut state.stalled_since, stalled_since) {
+            state.total_stall += now - since;
         }
     }
 
-    /// Returns for how long the connection has taken nothing, and for how long it has kept the server waiting altogether.
+    /// Returns the duration of the current stall, and the total duration of all stalls.
     pub(super) fn stall_durations(&self, now: Instant) -> (Duration, Duration) {
-        let progress = self.lock();
-        let stalled = progress.stalled_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-        (stalled, progress.total_stall + stalled)
+        let state = self.lock();
+        let stall = state.stalled_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        (stall, state.total_stall + stall)
     }
 
-    /// Cuts the response off, and with it the connection.
+    /// Aborts the response by closing its connection.
     pub(super) fn abort(&self) {
         if let Some(connection) = &self.connection {
             connection.abort();
@@ -268,18 +270,12 @@ impl ResponseProgress {
     }
 
     fn deadline(&self, limits: &ServerLimits) -> Option<Instant> {
-        let progress = self.lock();
-        let left = limits.stall_timeout.min(limits.total_stall_timeout.saturating_sub(progress.total_stall));
-        progress.stalled_since.map(|since| since + left)
-    }
-
-    fn notify(&self) {
-        if let Some(connection) = &self.connection {
-            connection.deadline_changed.notify_one();
-        }
+        let state = self.lock();
+        let remaining = limits.stall_timeout.min(limits.total_stall_timeout.saturating_sub(state.total_stall));
+        state.stalled_since.map(|since| since + remaining)
     }
 
     fn lock(&self) -> MutexGuard<'_, ProgressState> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

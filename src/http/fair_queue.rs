@@ -1,34 +1,38 @@
-//! A queue for checks of credentials that are not known yet, fair between client addresses.
+//! A queue for checks of new credentials, fair between client addresses.
+//!
+//! A semaphore serves requests in order of arrival, so a client that guesses passwords would delay all others and fill the
+//! queue. This queue guarantees that valid credentials are accepted during an attack (`docs/security.md`).
 
-use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use lru::LruCache;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::client_address::ClientAddress;
 use super::fingerprint::Fingerprint;
-use super::recent_cache::RecentCache;
 
-/// Requests that may wait for a check, unless the connections are fewer than twice as many.
+/// Maximum number of waiting requests. Lower if there are fewer than 256 connections.
 const MAX_WAITING: usize = 128;
-/// Addresses whose last failed check is remembered.
-const MAX_ADDRESSES: usize = 1024;
-/// Credentials that were turned away and keep their number in the queue.
-const MAX_REJECTED: usize = 4096;
+/// Number of client addresses whose last failed check is stored.
+const MAX_ADDRESSES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+/// Number of rejected credentials that keep their place in the queue.
+const MAX_REJECTED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
-/// Limits how many checks run at a time, and chooses the next one.
+/// Limits concurrent checks and chooses the next one.
 ///
-/// - Of one address, at most one check runs at a time, and after a failed one its next check waits for a pause.
-/// - An address without a failed check goes first, then the one whose pause ended first; within an address, first come,
-///   first served.
-/// - When the queue is full, the newest request of the address that has most of it is turned away. Its credentials keep
-///   their number: when they come again, they are before all who came later. So credentials that are sent again and again
-///   are checked in the end, however many others are sent from the same address.
+/// - A client address has at most one running check. After a failed check, its next one waits for a pause.
+/// - Addresses without a failed check precede others. Among the others, the one whose pause ends first is next. Within an
+///   address, the order is first in, first out.
+/// - A full queue rejects the newest request of the address with the most requests. The rejected credentials keep their
+///   place: when they are sent again, they precede all later requests. Credentials that are resent are therefore checked
+///   eventually, even if the same address sends many others.
 #[derive(Debug)]
 pub(super) struct FairQueue {
-    slots: usize,
+    /// Maximum number of concurrent checks.
+    permits: usize,
     state: Mutex<QueueState>,
 }
 
@@ -37,23 +41,24 @@ struct QueueState {
     running: Vec<ClientAddress>,
     waiting: Vec<QueuedCheck>,
     max_waiting: usize,
-    /// When the pause of an address ends or ended.
-    pauses: HashMap<ClientAddress, Instant>,
-    rejected: RecentCache<u64>,
+    /// End of the pause of each address, in the past or in the future.
+    pauses: LruCache<ClientAddress, Instant>,
+    /// Numbers of rejected requests.
+    rejected: LruCache<Fingerprint, u64>,
     next_number: u64,
 }
 
 #[derive(Clone, Debug)]
 struct QueuedCheck {
-    /// Order of arrival. No two are the same.
+    /// Order of arrival. Identifies the request.
     number: u64,
     client: ClientAddress,
     credentials: Fingerprint,
-    /// Notified when the request should look again whether it may start.
+    /// Notified when the check may be able to start.
     wake: Arc<Notify>,
 }
 
-/// What a waiting request does next.
+/// The next step of a waiting request.
 enum NextStep {
     Start,
     WaitUntil(Instant),
@@ -62,20 +67,20 @@ enum NextStep {
 }
 
 impl FairQueue {
-    /// Creates a queue of which so many checks may run at a time.
-    pub(super) fn new(slots: usize) -> Arc<Self> {
+    /// Creates a queue with a maximum number of concurrent checks.
+    pub(super) fn new(permits: usize) -> Arc<Self> {
         let state = QueueState {
             running: Vec::new(),
             waiting: Vec::new(),
             max_waiting: MAX_WAITING,
-            pauses: HashMap::new(),
-            rejected: RecentCache::new(MAX_REJECTED),
+            pauses: LruCache::new(MAX_ADDRESSES),
+            rejected: LruCache::new(MAX_REJECTED),
             next_number: 0,
         };
-        Arc::new(Self { slots, state: Mutex::new(state) })
+        Arc::new(Self { permits, state: Mutex::new(state) })
     }
 
-    /// Lets requests that wait hold half of the connections at most, so that there are others for requests that need not.
+    /// Limits waiting requests to half of the connections, which leaves the others to requests that need no check.
     pub(super) fn limit_waiting_to_half_of(&self, connections: usize) {
         self.lock().max_waiting = MAX_WAITING.min(connections / 2);
     }
@@ -87,10 +92,10 @@ impl FairQueue {
         credentials: Fingerprint,
     ) -> Option<CheckPermit> {
         let QueuedCheck { number, wake, .. } = self.lock().enqueue(client, credentials)?;
-        // Leaves the queue when the client goes away.
-        let _ticket = QueueEntryGuard { queue: self, number };
+        // Removes the request if the client disconnects.
+        let _guard = QueueEntryGuard { queue: self, number };
         loop {
-            let next = self.lock().next_step(number, self.slots, Instant::now());
+            let next = self.lock().next_step(number, self.permits, Instant::now());
             match next {
                 NextStep::Start => return Some(CheckPermit { queue: Arc::clone(self), client }),
                 NextStep::WaitUntil(instant) => tokio::select! {
@@ -109,109 +114,98 @@ impl FairQueue {
 }
 
 impl QueueState {
-    /// Adds a request, and returns it unless it is the one that is turned away.
+    /// Adds a request. Returns `None` if the queue is full and rejects it.
     fn enqueue(&mut self, client: ClientAddress, credentials: Fingerprint) -> Option<QueuedCheck> {
-        let number = self.rejected.remove(credentials).unwrap_or(self.next_number);
+        let number = self.rejected.pop(&credentials).unwrap_or(self.next_number);
         self.next_number += u64::from(number == self.next_number);
-        let waiting = QueuedCheck { number, client, credentials, wake: Arc::default() };
-        self.waiting.push(waiting.clone());
-        let Some(last) = self.request_over_limit(client) else { return Some(waiting) };
-        self.reject(last);
-        (last != number).then_some(waiting)
+        let check = QueuedCheck { number, client, credentials, wake: Arc::default() };
+        self.waiting.push(check.clone());
+        let Some(rejected) = self.request_over_limit(client) else { return Some(check) };
+        self.reject(rejected);
+        (rejected != number).then_some(check)
     }
 
-    /// Returns the number of the request to turn away, if there are too many.
+    /// Returns the number of the request to reject if the queue exceeds its limits.
     fn request_over_limit(&self, client: ClientAddress) -> Option<u64> {
-        // Three quarters for one address leave room for the first requests of others.
+        // One address may use three quarters, which leaves room for requests of others.
         if self.waiting_from(client) > (self.max_waiting * 3 / 4).max(1) {
-            return self.waiting.iter().filter(|waiting| waiting.client == client).map(|waiting| waiting.number).max();
+            return self.waiting.iter().filter(|check| check.client == client).map(|check| check.number).max();
         }
         if self.waiting.len() <= self.max_waiting {
             return None;
         }
-        let rank = |waiting: &&QueuedCheck| (self.waiting_from(waiting.client), self.pause_of(waiting), waiting.number);
-        self.waiting.iter().max_by_key(rank).map(|waiting| waiting.number)
+        let rank = |check: &&QueuedCheck| (self.waiting_from(check.client), self.pause_of(check), check.number);
+        self.waiting.iter().max_by_key(rank).map(|check| check.number)
     }
 
-    /// Returns how many requests of an address wait.
+    /// Returns the number of waiting requests of an address.
     fn waiting_from(&self, client: ClientAddress) -> usize {
-        self.waiting.iter().filter(|waiting| waiting.client == client).count()
+        self.waiting.iter().filter(|check| check.client == client).count()
     }
 
-    fn pause_of(&self, waiting: &QueuedCheck) -> Option<Instant> {
-        self.pauses.get(&waiting.client).copied()
+    fn pause_of(&self, check: &QueuedCheck) -> Option<Instant> {
+        self.pauses.peek(&check.client).copied()
     }
 
-    /// Removes a request, if it still waits, and keeps its number for the next time.
+    /// Removes a request if it is waiting. Its credentials keep their place.
     fn reject(&mut self, number: u64) {
-        if let Some(waiting) = self.remove(number) {
-            self.rejected.insert(waiting.credentials, number);
-            waiting.wake.notify_one();
+        if let Some(check) = self.remove(number) {
+            self.rejected.put(check.credentials, number);
+            check.wake.notify_one();
         }
     }
 
     fn remove(&mut self, number: u64) -> Option<QueuedCheck> {
-        let at = self.waiting.iter().position(|waiting| waiting.number == number)?;
-        Some(self.waiting.swap_remove(at))
+        let index = self.waiting.iter().position(|check| check.number == number)?;
+        Some(self.waiting.swap_remove(index))
     }
 
-    /// Returns the request that starts next, once its pause has ended.
+    /// Returns the request that starts next, as soon as its pause ends.
     fn next_to_start(&self, now: Instant) -> Option<&QueuedCheck> {
-        let candidates = self.waiting.iter().filter(|waiting| !self.running.contains(&waiting.client));
-        candidates.min_by_key(|waiting| {
-            let pause = self.pause_of(waiting);
-            (pause.filter(|end| *end > now), pause, waiting.number)
+        let candidates = self.waiting.iter().filter(|check| !self.running.contains(&check.client));
+        candidates.min_by_key(|check| {
+            let pause = self.pause_of(check);
+            (pause.filter(|end| *end > now), pause, check.number)
         })
     }
 
-    /// Has the request that starts next look whether it may.
     fn wake_next(&self, now: Instant) {
-        if let Some(first) = self.next_to_start(now) {
-            first.wake.notify_one();
+        if let Some(next) = self.next_to_start(now) {
+            next.wake.notify_one();
         }
     }
 
-    /// Returns what a request does next; when that is to start, it no longer waits.
-    fn next_step(&mut self, number: u64, slots: usize, now: Instant) -> NextStep {
-        if !self.waiting.iter().any(|waiting| waiting.number == number) {
+    /// Returns the next step of a request. If it starts, moves the request from waiting to running.
+    fn next_step(&mut self, number: u64, permits: usize, now: Instant) -> NextStep {
+        if !self.waiting.iter().any(|check| check.number == number) {
             return NextStep::Rejected;
         }
-        let Some(first) = self.next_to_start(now).filter(|_| self.running.len() < slots) else { return NextStep::Wait };
-        if first.number != number {
-            first.wake.notify_one();
+        let Some(next) = self.next_to_start(now).filter(|_| self.running.len() < permits) else {
+            return NextStep::Wait;
+        };
+        if next.number != number {
+            next.wake.notify_one();
             return NextStep::Wait;
         }
-        if let Some(end) = self.pause_of(first).filter(|end| *end > now) {
+        if let Some(end) = self.pause_of(next).filter(|end| *end > now) {
             return NextStep::WaitUntil(end);
         }
-        self.running.push(first.client);
+        self.running.push(next.client);
         self.remove(number);
         self.wake_next(now);
         NextStep::Start
     }
 
-    /// Ends a check.
+    /// Removes a running check.
     fn finish(&mut self, client: ClientAddress, now: Instant) {
-        if let Some(at) = self.running.iter().position(|running| *running == client) {
-            self.running.swap_remove(at);
+        if let Some(index) = self.running.iter().position(|running| *running == client) {
+            self.running.swap_remove(index);
         }
         self.wake_next(now);
     }
-
-    /// Makes the next check of an address wait.
-    fn pause(&mut self, client: ClientAddress, now: Instant, pause: Duration) {
-        if self.pauses.len() >= MAX_ADDRESSES {
-            self.pauses.retain(|_, end| *end > now);
-        }
-        if self.pauses.len() >= MAX_ADDRESSES {
-            let first = self.pauses.iter().min_by_key(|(_, end)| **end).map(|(client, _)| *client);
-            first.map(|first| self.pauses.remove(&first));
-        }
-        self.pauses.insert(client, now + pause);
-    }
 }
 
-/// The place of a waiting request.
+/// Removes a waiting request from the queue when dropped.
 struct QueueEntryGuard<'a> {
     queue: &'a FairQueue,
     number: u64,
@@ -225,7 +219,7 @@ impl Drop for QueueEntryGuard<'_> {
     }
 }
 
-/// The right to run one check.
+/// Permission to run one check, until dropped.
 #[derive(Debug)]
 pub(super) struct CheckPermit {
     queue: Arc<FairQueue>,
@@ -233,9 +227,9 @@ pub(super) struct CheckPermit {
 }
 
 impl CheckPermit {
-    /// Ends a check that failed: the next one of the same address waits for `pause`.
+    /// Ends a failed check. The next check of the same address waits for `pause`.
     pub(super) fn finish_failed(self, pause: Duration) {
-        self.queue.lock().pause(self.client, Instant::now(), pause);
+        self.queue.lock().pauses.put(self.client, Instant::now() + pause);
     }
 }
 

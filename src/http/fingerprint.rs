@@ -1,20 +1,20 @@
-//! Digests of credentials, so that nothing keeps the credentials themselves.
+//! Digests of credentials. Caches store them in place of the credentials.
 
 use ring::{digest, hmac};
 
-/// The first 128 bits of a digest of credentials.
+/// The first 128 bits of a SHA-256 or HMAC-SHA-256 digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Fingerprint(u128);
 
 impl Fingerprint {
-    /// Returns the fingerprint of the parts, which are of any length, under a key.
+    /// Returns the HMAC of the parts. Short secrets require a key, because their plain digests could be guessed.
     pub(super) fn keyed(key: &hmac::Key, parts: &[&[u8]]) -> Self {
         let mut context = hmac::Context::with_key(key);
         update_length_prefixed(parts, |bytes| context.update(bytes));
         Self::truncate(context.sign().as_ref())
     }
 
-    /// Returns the fingerprint of parts of which one is long and random, which need no key.
+    /// Returns the digest of the parts. At least one part must be long and random, or public.
     pub(super) fn unkeyed(parts: &[&[u8]]) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
         update_length_prefixed(parts, |bytes| context.update(bytes));
@@ -26,7 +26,7 @@ impl Fingerprint {
     }
 }
 
-/// Precedes each part with its length, so that no two lists of parts are the same bytes.
+/// Hashes each part after its length, so that different lists of parts have different digests.
 fn update_length_prefixed(parts: &[&[u8]], mut update: impl FnMut(&[u8])) {
     for part in parts {
         update(&(part.len() as u64).to_be_bytes());
@@ -41,7 +41,7 @@ mod tests {
     use super::Fingerprint;
 
     #[test]
-    fn fingerprints_differ_by_key_by_text_and_by_where_parts_end() {
+    fn fingerprints_depend_on_key_text_and_part_boundaries() {
         let key = |bytes: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, bytes);
         let of = |parts: &[&[u8]]| Fingerprint::keyed(&key(b"1"), parts);
         assert_eq!(of(&[b"ab", b"c"]), of(&[b"ab", b"c"]));

@@ -1,23 +1,22 @@
-//! Answers the health checks of the kubelet.
+//! Handlers of the health checks.
 
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::router::AppState;
+use super::state::AppState;
 
-/// Answers whether the process should be restarted; `/healthz` is its older name.
-pub(super) async fn live(State(shared): State<AppState>) -> (StatusCode, String) {
-    health_response(shared.backend.live().map(|()| String::new()))
+/// Returns 200, or 503 if the process must be restarted. `/healthz` is an alias.
+pub(super) async fn live(State(state): State<AppState>) -> (StatusCode, String) {
+    health_response(state.backend.live().map(|()| String::new()))
 }
 
-/// Answers whether the process should be scraped. A part that is missing is said and no reason against it.
-pub(super) async fn ready(State(shared): State<AppState>) -> (StatusCode, String) {
-    let missing = shared.backend.ready();
-    health_response(missing.map(|missing| missing.concat()))
+/// Returns 200, or 503 if the process cannot be scraped. Missing parts are listed with status 200.
+pub(super) async fn ready(State(state): State<AppState>) -> (StatusCode, String) {
+    health_response(state.backend.ready().map(|missing| missing.concat()))
 }
 
-fn health_response(state: Result<String, String>) -> (StatusCode, String) {
-    match state {
+fn health_response(health: Result<String, String>) -> (StatusCode, String) {
+    match health {
         Ok(details) => (StatusCode::OK, format!("ok\n{details}")),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }

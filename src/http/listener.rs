@@ -1,4 +1,4 @@
-//! Binds the sockets to serve on and accepts connections from all of them.
+//! Binds the listening sockets and accepts connections from all of them.
 
 #[cfg(test)]
 mod tests;
@@ -19,38 +19,38 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
-/// The most connections that wait in the kernel to be accepted.
+/// Maximum number of connections in the accept queue of the kernel.
 const BACKLOG: i32 = 1024;
-/// The kernel's send buffer of a connection, which it doubles. Unlimited, a client that does not read its response could
-/// keep 4 MiB of it there, which counts towards the memory limit of the container.
+/// Size of the send buffer of a connection in the kernel, which doubles it. By default, the buffer of a slow client may grow
+/// to 4 MiB, which counts toward the memory limit of the container.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
-/// The mode of a Unix socket: its owner and group may connect.
+/// File mode of a Unix socket: owner and group may connect.
 const UNIX_MODE: u32 = 0o660;
 
 /// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenAddress {
-    /// A port of one address. `[::]` stands for every address of both families.
+    /// A port of one address. `[::]` accepts IPv6 and IPv4.
     Tcp(SocketAddr),
-    /// A port of every address, `:PORT`: of both families, or of IPv4 alone where the system has no IPv6.
+    /// `:PORT`, a port of all addresses: IPv6 and IPv4, or only IPv4 if the system has no IPv6.
     AnyTcp(u16),
     /// A Unix socket, `unix:///PATH`.
     Unix(PathBuf),
 }
 
-/// Why a text is not an address.
+/// An invalid listen address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidListenAddress {
-    /// It has no port.
-    #[error("an address is HOST:PORT, :PORT or unix:///PATH")]
+    /// The address has no port.
+    #[error("expected HOST:PORT, :PORT or unix:///PATH")]
     Format,
-    /// Its port is not a number from 0 to 65535.
-    #[error("\"{0}\" is no port")]
+    /// The port is not a number from 0 to 65535.
+    #[error("invalid port \"{0}\"")]
     Port(String),
-    /// Its host is not an IP address.
-    #[error("\"{0}\" is no IP address (IPv6 in brackets)")]
+    /// The host is not an IP address.
+    #[error("invalid IP address \"{0}\" (write IPv6 in brackets)")]
     Host(String),
-    /// Its path is not absolute.
+    /// The path is not absolute.
     #[error("the path of a Unix socket must be absolute: unix:///PATH")]
     Path,
 }
@@ -92,14 +92,14 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 /// An accepted connection.
 pub(super) struct AcceptedConnection {
     pub(super) stream: Box<dyn ByteStream>,
-    /// The client's address; `None` on a Unix socket.
+    /// Address of the client. `None` for a Unix socket.
     pub(super) peer: Option<SocketAddr>,
 }
 
-/// The sockets to serve on.
+/// The listening sockets.
 pub struct Listeners {
     listeners: Vec<Listener>,
-    /// The listener that is asked first, so that a flood on one does not starve the others.
+    /// Index of the listener to poll first. It rotates, so that a busy listener does not starve the others.
     next_index: usize,
 }
 
@@ -108,7 +108,7 @@ enum Listener {
     Unix(UnixListener, SocketFile),
 }
 
-/// The file of a Unix socket, which is removed when the socket is closed. A socket of systemd's is systemd's to remove.
+/// The file of a Unix socket. Removed when the socket is closed, unless systemd owns it.
 struct SocketFile {
     path: PathBuf,
     is_owned: bool,
@@ -119,7 +119,7 @@ impl Drop for SocketFile {
         if self.is_owned
             && let Err(error) = fs::remove_file(&self.path)
         {
-            tracing::debug!(%error, path = %self.path.display(), "cannot remove the socket");
+            tracing::debug!(%error, path = %self.path.display(), "cannot remove the socket file");
         }
     }
 }
@@ -128,7 +128,7 @@ impl Listeners {
     /// Binds all addresses.
     ///
     /// # Errors
-    /// When one is taken or not ours, with the address.
+    /// If an address cannot be bound. The error contains the address.
     pub fn bind(addresses: &[ListenAddress]) -> Result<Self, String> {
         let bind = |address: &ListenAddress| {
             let bound = match address {
@@ -138,27 +138,28 @@ impl Listeners {
             };
             bound.map_err(|error| format!("cannot listen on {address}: {error}"))
         };
-        let all = addresses.iter().map(bind).collect::<Result<_, _>>()?;
-        Ok(Self { listeners: all, next_index: 0 })
+        let listeners = addresses.iter().map(bind).collect::<Result<_, _>>()?;
+        Ok(Self { listeners, next_index: 0 })
     }
 
-    /// Takes the sockets that systemd passes in `LISTEN_FDS`. Call it before the process has a second thread: it removes
-    /// the variables from the environment.
+    /// Returns the sockets that systemd passed in `LISTEN_FDS`. Must be called before the process starts a second thread,
+    /// because it removes the variables from the environment.
     ///
     /// # Errors
-    /// When there is none, or one is not a stream socket.
+    /// If systemd passed no socket, or one that is not a stream socket.
     pub fn from_systemd() -> Result<Self, String> {
         let mut passed = ListenFd::from_env();
-        let all: Result<Vec<Listener>, String> =
-            (0..passed.len()).map(|index| take_systemd_socket(&mut passed, index)).collect();
-        match all {
-            Ok(all) if all.is_empty() => Err("systemd passed no socket (LISTEN_FDS, LISTEN_PID)".to_owned()),
-            Ok(all) => Ok(Self { listeners: all, next_index: 0 }),
+        let sockets = (0..passed.len()).map(|index| take_systemd_socket(&mut passed, index));
+        match sockets.collect::<Result<Vec<Listener>, String>>() {
+            Ok(listeners) if listeners.is_empty() => {
+                Err("systemd passed no socket (LISTEN_FDS, LISTEN_PID)".to_owned())
+            }
+            Ok(listeners) => Ok(Self { listeners, next_index: 0 }),
             Err(error) => Err(format!("cannot use a socket of systemd: {error}")),
         }
     }
 
-    /// Returns what each socket listens on, for the log.
+    /// Returns the address of each socket, for the log.
     pub fn addresses(&self) -> Vec<String> {
         let address = |listener: &Listener| match listener {
             Listener::Tcp(listener) => {
@@ -201,23 +202,23 @@ impl From<TcpListener> for Listeners {
     }
 }
 
-/// Binds a port of every address, of IPv4 alone where the system has no IPv6.
+/// Binds a port of all addresses. Falls back to IPv4 if the system has no IPv6.
 fn bind_any(port: u16, bind: impl Fn(SocketAddr) -> io::Result<Listener>) -> io::Result<Listener> {
     match bind((Ipv6Addr::UNSPECIFIED, port).into()) {
-        // EAFNOSUPPORT has no kind of its own in std.
+        // std has no error kind for EAFNOSUPPORT.
         Err(error)
             if error.kind() == ErrorKind::AddrNotAvailable
                 || error.kind() == ErrorKind::Unsupported
                 || is_address_family_unsupported(&error) =>
         {
-            tracing::info!(%error, "no IPv6: listening on IPv4 alone");
+            tracing::info!(%error, "IPv6 is unavailable, listening on IPv4 only");
             bind((Ipv4Addr::UNSPECIFIED, port).into())
         }
         bound => bound,
     }
 }
 
-/// Returns whether the system does not have the address family of a socket: EAFNOSUPPORT, 97 on every Linux.
+/// Returns whether the error is EAFNOSUPPORT, which is 97 on Linux.
 fn is_address_family_unsupported(error: &io::Error) -> bool {
     error.raw_os_error() == Some(97)
 }
@@ -225,10 +226,10 @@ fn is_address_family_unsupported(error: &io::Error) -> bool {
 fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED) {
-        // Otherwise /proc/sys/net/ipv6/bindv6only decides.
+        // The default depends on /proc/sys/net/ipv6/bindv6only.
         socket.set_only_v6(false)?;
     }
-    // A restart must not wait for the connections of the process before it.
+    // After a restart, connections of the previous process must not block the port.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -240,7 +241,7 @@ fn tcp(listener: net::TcpListener) -> io::Result<Listener> {
     TcpListener::from_std(listener).map(Listener::Tcp)
 }
 
-/// Binds a Unix socket in place of one that nobody listens on any more.
+/// Binds a Unix socket. Replaces a socket file without a listener.
 fn bind_unix(path: &Path) -> io::Result<Listener> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     if is_socket {
@@ -250,7 +251,7 @@ fn bind_unix(path: &Path) -> io::Result<Listener> {
         }
     }
     let listener = unix::UnixListener::bind(path)?;
-    // Until then, the umask lets no more than the owner connect.
+    // Until then, the umask restricts access to the owner.
     fs::set_permissions(path, fs::Permissions::from_mode(UNIX_MODE))?;
     unix_listener(listener, SocketFile { path: path.to_owned(), is_owned: true })
 }
@@ -260,13 +261,13 @@ fn unix_listener(listener: unix::UnixListener, file: SocketFile) -> io::Result<L
     Ok(Listener::Unix(UnixListener::from_std(listener)?, file))
 }
 
-/// Takes one socket of systemd's.
+/// Returns one of the sockets that systemd passed.
 fn take_systemd_socket(passed: &mut ListenFd, index: usize) -> Result<Listener, String> {
     let taken = match passed.take_tcp_listener(index) {
         Ok(listener) => listener.map(tcp),
         Err(no_tcp) => passed
             .take_unix_listener(index)
-            // The first error names the file descriptor, too.
+            // The first error names the file descriptor.
             .map_err(|_| no_tcp.to_string().replace("tcp socket", "TCP or Unix stream socket"))?
             .map(|listener| {
                 let address = listener.local_addr()?;
@@ -274,19 +275,19 @@ fn take_systemd_socket(passed: &mut ListenFd, index: usize) -> Result<Listener, 
                 unix_listener(listener, SocketFile { path, is_owned: false })
             }),
     };
-    taken.ok_or_else(|| "taken twice".to_owned())?.map_err(|error| error.to_string())
+    taken.ok_or_else(|| "socket is already in use".to_owned())?.map_err(|error| error.to_string())
 }
 
-/// Sets the options of a connection.
+/// Sets the options of an accepted socket.
 fn set_socket_options(stream: &tokio::net::TcpStream) {
-    // Otherwise the end of a response may wait for the peer to acknowledge its beginning.
+    // Nagle's algorithm would delay the end of a response until the client acknowledges the start.
     let no_delay = stream.set_nodelay(true);
     if let Err(error) = no_delay.and_then(|()| SockRef::from(stream).set_send_buffer_size(SEND_BUFFER_BYTES)) {
-        tracing::debug!(%error, "cannot set the options of a connection");
+        tracing::debug!(%error, "cannot set socket options");
     }
 }
 
-/// Returns the IPv4 address of a client that a socket for both families shows as IPv6: `::ffff:10.0.0.1`.
+/// Converts IPv4-mapped IPv6 addresses (`::ffff:10.0.0.1`), which dual-stack sockets return, to IPv4.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

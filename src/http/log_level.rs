@@ -1,19 +1,19 @@
-//! Changes the running program on request: how much it logs.
+//! Handler of `PUT /-/log-level`.
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::put;
 
-use super::SetLogLevel;
+use super::config::SetLogLevel;
 
-/// More than the name of any level takes.
-const BODY_BYTES: usize = 64;
+/// Maximum size of the body. The name of a level is shorter.
+const MAX_BODY_BYTES: usize = 64;
 
 pub(super) fn routes(set_log_level: SetLogLevel) -> Router {
     Router::new()
         .route("/-/log-level", put(log_level))
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(set_log_level)
 }
 

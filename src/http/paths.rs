@@ -1,43 +1,45 @@
-//! Checks the paths that a user may choose: those of the exposition, of everything here, and of links to it.
+//! Configurable paths: the metrics path, the route prefix and the external URL.
+//!
+//! `http::Uri` accepts more characters than are safe in routes, links and HTML.
 
 use std::str::FromStr;
 
-/// Paths that mean something else.
+/// Paths of other routes.
 const RESERVED_PATHS: [&str; 7] = ["/", "/style.css", "/script.js", "/favicon.svg", "/livez", "/readyz", "/healthz"];
-/// What no other path may begin with.
+/// Prefixes of other routes.
 const RESERVED_PREFIXES: [&str; 4] = ["/api/", "/failures/", "/runbooks/", "/-/"];
 
-/// A path that names nothing else here and means itself in a route, in HTML and in a URL.
+/// Path under which to expose metrics. It is not used by another route, and needs no escaping in routes, HTML and URLs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TelemetryPath(String);
 
-/// What paths begin with: nothing, or a path without a slash at its end.
+/// A path prefix: empty, or a path without a trailing slash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathPrefix(String);
 
-/// The URL under which others see this server; its path is all that links need.
+/// The external URL of the server. Links use only its path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExternalUrl {
-    /// Its path.
+    /// Path of the URL.
     pub path: PathPrefix,
 }
 
-/// Why a path cannot be used.
+/// An invalid path or URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPath {
-    /// It holds what a path should not.
+    /// The path contains invalid characters.
     #[error("path \"{0}\" must begin with \"/\" and contain only letters, digits and -._~/")]
     Characters(String),
-    /// Something else is there.
-    #[error("path \"{0}\" is taken")]
+    /// The path belongs to another route.
+    #[error("path \"{0}\" is reserved")]
     Reserved(String),
-    /// It is no URL of a web server.
-    #[error("\"{0}\" is neither http://HOST/PATH nor https://HOST/PATH")]
+    /// The URL is not an HTTP or HTTPS URL.
+    #[error("invalid URL \"{0}\": expected http://HOST/PATH or https://HOST/PATH")]
     Url(String),
 }
 
 impl TelemetryPath {
-    /// Returns the path with its leading slash.
+    /// Returns the path, with a leading slash.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -54,7 +56,7 @@ impl FromStr for TelemetryPath {
 
     fn from_str(path: &str) -> Result<Self, InvalidPath> {
         check_characters(path)?;
-        if RESERVED_PATHS.contains(&path) || RESERVED_PREFIXES.iter().any(|folder| path.starts_with(folder)) {
+        if RESERVED_PATHS.contains(&path) || RESERVED_PREFIXES.iter().any(|prefix| path.starts_with(prefix)) {
             return Err(InvalidPath::Reserved(path.to_owned()));
         }
         Ok(Self(path.to_owned()))
@@ -62,7 +64,7 @@ impl FromStr for TelemetryPath {
 }
 
 impl PathPrefix {
-    /// Returns the prefix; empty, or with its leading slash and without one at its end.
+    /// Returns the prefix: empty, or with a leading and without a trailing slash.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -73,7 +75,7 @@ impl FromStr for PathPrefix {
 
     fn from_str(path: &str) -> Result<Self, InvalidPath> {
         check_characters(path)?;
-        // In a link, // begins a host.
+        // In a link, `//` is followed by a host.
         if path.starts_with("//") {
             return Err(InvalidPath::Characters(path.to_owned()));
         }
@@ -85,16 +87,16 @@ impl FromStr for ExternalUrl {
     type Err = InvalidPath;
 
     fn from_str(url: &str) -> Result<Self, InvalidPath> {
-        let bad = || InvalidPath::Url(url.to_owned());
-        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).ok_or_else(bad)?;
+        let invalid = || InvalidPath::Url(url.to_owned());
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).ok_or_else(invalid)?;
         let (host, path) = rest.find('/').and_then(|slash| rest.split_at_checked(slash)).unwrap_or((rest, "/"));
-        if host.is_empty() { Err(bad()) } else { Ok(Self { path: path.parse()? }) }
+        if host.is_empty() { Err(invalid()) } else { Ok(Self { path: path.parse()? }) }
     }
 }
 
 fn check_characters(path: &str) -> Result<(), InvalidPath> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    if path.starts_with('/') && path.bytes().all(plain) {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    if path.starts_with('/') && path.bytes().all(is_allowed) {
         Ok(())
     } else {
         Err(InvalidPath::Characters(path.to_owned()))

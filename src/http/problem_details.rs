@@ -1,27 +1,27 @@
-//! Says what is wrong with a request in the form that RFC 9457 gives such answers.
+//! Error responses of the JSON API, as problem details (RFC 9457).
 
 use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::response::PendingResponse;
 
+pub(super) const CONTENT_TYPE: &str = "application/problem+json";
+
 #[derive(Serialize)]
 struct ProblemDetails<'a> {
-    /// The status says all there is to say.
+    /// Always `about:blank`: the status code identifies the problem.
     r#type: &'static str,
     title: &'a str,
     status: u16,
     detail: &'a str,
 }
 
-pub(super) const CONTENT_TYPE: &str = "application/problem+json";
-
-/// An answer that says what is wrong.
+/// Returns an error response.
 pub(super) fn problem_response(status: StatusCode, detail: &str) -> PendingResponse {
     PendingResponse::new(status, CONTENT_TYPE, problem_body(status, detail))
 }
 
-/// Its body.
+/// Returns the body of an error response.
 pub(super) fn problem_body(status: StatusCode, detail: &str) -> Vec<u8> {
     let title = status.canonical_reason().unwrap_or_default();
     let problem = ProblemDetails { r#type: "about:blank", title, status: status.as_u16(), detail };

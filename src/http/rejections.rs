@@ -1,42 +1,42 @@
-//! Counts who was not answered, by why.
+//! Counters of rejected requests and connections.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Why a request was refused.
+/// The reason why a request is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rejection {
-    /// Without credentials of this scheme, or with wrong ones.
+    /// Missing or invalid credentials of this authentication scheme.
     Unauthenticated(&'static str),
-    /// With credentials that do not suffice.
+    /// Valid credentials without permission.
     Forbidden,
-    /// The rate limit is reached.
+    /// The rate limit is exceeded.
     RateLimited,
-    /// Too many credentials are being checked.
+    /// Too many requests are waiting for a check of their credentials.
     QueueFull,
-    /// Credentials cannot be checked.
+    /// The credentials cannot be checked.
     Unavailable,
 }
 
-/// How many were refused, shared by those who refuse and those who tell.
+/// Counters by reason, written by the server and read by the metrics.
 #[derive(Debug, Default)]
 pub struct RejectionCounters {
     unauthenticated: AtomicU64,
     forbidden: AtomicU64,
     rate_limited: AtomicU64,
-    busy: AtomicU64,
+    queue_full: AtomicU64,
     unavailable: AtomicU64,
     tls_handshake: AtomicU64,
     slow_reader: AtomicU64,
 }
 
 impl RejectionCounters {
-    /// Returns the numbers, with the values of the label `reason`.
+    /// Returns the counts by the value of the label `reason`.
     pub fn counts(&self) -> [(&'static str, u64); 7] {
         [
             ("unauthenticated", &self.unauthenticated),
             ("forbidden", &self.forbidden),
             ("rate_limited", &self.rate_limited),
-            ("busy", &self.busy),
+            ("busy", &self.queue_full),
             ("unavailable", &self.unavailable),
             ("tls_handshake", &self.tls_handshake),
             ("slow_reader", &self.slow_reader),
@@ -44,23 +44,23 @@ impl RejectionCounters {
         .map(|(reason, count)| (reason, count.load(Ordering::Relaxed)))
     }
 
-    pub(super) fn count(&self, refusal: Rejection) {
-        let count = match refusal {
+    pub(super) fn count(&self, rejection: Rejection) {
+        let count = match rejection {
             Rejection::Unauthenticated(_) => &self.unauthenticated,
             Rejection::Forbidden => &self.forbidden,
             Rejection::RateLimited => &self.rate_limited,
-            Rejection::QueueFull => &self.busy,
+            Rejection::QueueFull => &self.queue_full,
             Rejection::Unavailable => &self.unavailable,
         };
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a response that was cut off because its client read it too slowly.
+    /// Counts a response that was aborted because its client read too slowly.
     pub(super) fn count_slow_reader(&self) {
         self.slow_reader.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a connection whose TLS handshake failed or took too long.
+    /// Counts a TLS handshake that failed or timed out.
     pub(super) fn count_tls_handshake(&self) {
         self.tls_handshake.fetch_add(1, Ordering::Relaxed);
     }

@@ -1,61 +1,42 @@
-//! Makes responses from what the site shows: compressed, and only where they are news.
+//! Responses with compression and conditional requests (ETag).
 
-use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{self, Write};
-use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use tokio::task::spawn_blocking;
 
-use super::body::{StreamingResponse, stream_response};
+use super::backend::BodyWriter;
+use super::body::StreamingResponse;
 use super::compression::{accepts_gzip, gzip_bytes};
-use super::connection::Connection;
-use super::router::AppState;
-use super::{Backend, BodyWriter};
 
-/// What a client waits before it asks again, while there is nothing to see.
+/// Delay before a client should retry while no data is available.
 const RETRY_AFTER_SECONDS: &str = "5";
 
-/// The connection that a request came on; `None` where the routes are called without a server.
-pub(super) struct ClientConnection(pub(super) Option<Arc<Connection>>);
-
-impl<S: Sync> FromRequestParts<S> for ClientConnection {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(parts.extensions.get().cloned()))
-    }
-}
-
-/// An answer before it is sent.
+/// A response, before the headers of the request are applied to it.
 pub(super) struct PendingResponse {
-    pub(super) status: StatusCode,
-    pub(super) content_type: &'static str,
-    pub(super) content: ResponseContent,
-    /// Tells one version of a resource from another.
-    pub(super) etag: Option<String>,
-    /// Further headers.
-    pub(super) headers: Vec<(HeaderName, &'static str)>,
+    status: StatusCode,
+    content_type: &'static str,
+    content: ResponseContent,
+    etag: Option<String>,
+    headers: Vec<(HeaderName, &'static str)>,
 }
 
-/// What a body holds.
-pub(super) enum ResponseContent {
-    /// It is small, and there.
+enum ResponseContent {
+    /// A small body in memory.
     Bytes(Vec<u8>),
-    /// It is written while it is sent.
+    /// A body that is written while it is sent.
     Streamed(BodyWriter),
 }
 
 impl PendingResponse {
+    /// Creates a response with a small body.
     pub(super) fn new(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Self {
         Self { status, content_type, content: ResponseContent::Bytes(body), etag: None, headers: Vec::new() }
     }
 
-    /// An answer that `write` writes while it is sent. An error that it returns breaks the body off.
+    /// Creates a response whose body is written while it is sent. An error of `write` aborts the response.
     pub(super) fn streamed(
         content_type: &'static str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
@@ -64,25 +45,30 @@ impl PendingResponse {
         Self { status: StatusCode::OK, content_type, content, etag: None, headers: Vec::new() }
     }
 
-    /// The same, with the tag of its content.
-    pub(super) fn with_etag(mut self, etag: String) -> Self {
-        self.etag = Some(etag);
+    /// Sets the ETag.
+    pub(super) fn with_etag(self, etag: String) -> Self {
+        Self { etag: Some(etag), ..self }
+    }
+
+    /// Adds a header.
+    pub(super) fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.headers.push((name, value));
         self
     }
 
-    /// The same, asking to be asked again soon.
-    pub(super) fn with_retry_after(mut self) -> Self {
-        self.headers.push((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
-        self
+    /// Adds a Retry-After header.
+    pub(super) fn with_retry_after(self) -> Self {
+        self.with_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS)
     }
 
-    /// Returns the response to a client with these headers.
-    fn into_streaming(self, headers: &HeaderMap) -> StreamingResponse {
-        let is_known =
-            self.etag.as_ref().is_some_and(|etag| matches_etag(&joined_header(headers, header::IF_NONE_MATCH), etag));
-        let etag = self.etag.as_ref().and_then(|etag| HeaderValue::try_from(etag).ok());
+    /// Returns the response to a request with these headers: status 304 if the client has the current version, compressed
+    /// if the client accepts gzip.
+    pub(super) fn into_streaming(self, request: &HeaderMap) -> StreamingResponse {
+        let etag = self.etag.as_deref().and_then(|etag| HeaderValue::try_from(etag).ok());
+        let if_none_match = joined_header(request, header::IF_NONE_MATCH);
+        let is_current = self.etag.as_ref().is_some_and(|etag| matches_etag(&if_none_match, etag));
         let mut response =
-            if is_known { StatusCode::NOT_MODIFIED.into_response().into() } else { self.full_response(headers) };
+            if is_current { StatusCode::NOT_MODIFIED.into_response().into() } else { self.full_response(request) };
         let headers = response.head.headers_mut();
         headers.extend(etag.map(|etag| (header::ETAG, etag)));
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
@@ -90,14 +76,14 @@ impl PendingResponse {
         response
     }
 
-    fn full_response(self, headers: &HeaderMap) -> StreamingResponse {
-        let accepts = accepts_gzip(&joined_header(headers, header::ACCEPT_ENCODING));
+    fn full_response(self, request: &HeaderMap) -> StreamingResponse {
+        let gzip = accepts_gzip(&joined_header(request, header::ACCEPT_ENCODING));
         let mut response = match self.content {
             ResponseContent::Streamed(write) => {
-                StreamingResponse { head: ().into_response(), write: Some(write), gzip: accepts }
+                StreamingResponse { head: ().into_response(), write: Some(write), gzip }
             }
-            ResponseContent::Bytes(bytes) => match if accepts { gzip_bytes(&bytes).ok() } else { None } {
-                Some(zipped) => ([(header::CONTENT_ENCODING, "gzip")], zipped).into_response().into(),
+            ResponseContent::Bytes(bytes) => match if gzip { gzip_bytes(&bytes).ok() } else { None } {
+                Some(compressed) => ([(header::CONTENT_ENCODING, "gzip")], compressed).into_response().into(),
                 None => bytes.into_response().into(),
             },
         };
@@ -109,19 +95,12 @@ impl PendingResponse {
     }
 }
 
-/// Computes the weak tag of what is written: answers with the same tag differ in the time at most.
+/// Computes a weak ETag of the bytes written to it.
 #[derive(Default)]
 pub(super) struct EtagHasher(DefaultHasher);
 
 impl EtagHasher {
-    /// Returns the tag of some content.
-    pub(super) fn etag_of(content: &[u8]) -> String {
-        let mut tag = Self::default();
-        tag.0.write(content);
-        tag.finish()
-    }
-
-    /// Returns the tag.
+    /// Returns the ETag.
     pub(super) fn finish(self) -> String {
         format!("W/\"{:016x}\"", self.0.finish())
     }
@@ -138,36 +117,26 @@ impl Write for EtagHasher {
     }
 }
 
-/// Answers with what `make` makes of the site, however large.
-pub(super) async fn respond_from_backend(
-    shared: AppState,
-    client: ClientConnection,
-    headers: HeaderMap,
-    make: impl FnOnce(&Arc<dyn Backend>) -> PendingResponse + Send + 'static,
-) -> Response {
-    let site = shared.backend;
-    stream_response(&shared.page_slots, client.0, move || make(&site).into_streaming(&headers)).await
-}
-
-/// Answers with a file that comes with the program.
+/// Responds with a file that is compiled into the program.
 pub(super) async fn static_file(headers: HeaderMap, content_type: &'static str, content: &'static [u8]) -> Response {
-    let answer =
-        PendingResponse::new(StatusCode::OK, content_type, content.to_vec()).with_etag(EtagHasher::etag_of(content));
-    let work = spawn_blocking(move || answer.into_streaming(&headers).head);
-    work.await.unwrap_or_else(|error| {
+    let mut hasher = EtagHasher::default();
+    hasher.0.write(content);
+    let response = PendingResponse::new(StatusCode::OK, content_type, content.to_vec()).with_etag(hasher.finish());
+    let compressed = spawn_blocking(move || response.into_streaming(&headers).head);
+    compressed.await.unwrap_or_else(|error| {
         tracing::error!(%error, "response failed");
         (StatusCode::INTERNAL_SERVER_ERROR, "response failed\n").into_response()
     })
 }
 
-/// Whether an `If-None-Match` header names this tag (RFC 9110, section 13.1.2: weak comparison).
+/// Returns whether an `If-None-Match` header contains an ETag, by weak comparison (RFC 9110, section 13.1.2).
 fn matches_etag(if_none_match: &str, etag: &str) -> bool {
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     if_none_match.split(',').any(|tag| tag.trim() == "*" || opaque(tag) == opaque(etag))
 }
 
-/// Returns the list that all headers of one name make together.
+/// Returns the values of all headers with this name, joined to one list.
 pub(super) fn joined_header(headers: &HeaderMap, name: HeaderName) -> String {
-    let lists: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-    lists.join(",")
+    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    values.join(",")
 }

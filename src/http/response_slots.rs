@@ -1,4 +1,6 @@
-//! Limits how many large responses are written at a time. When a request waits, ends a response whose client reads slowly.
+//! Limits concurrent large responses. Aborts a slow response while another request waits.
+//!
+//! A semaphore would let slow clients hold all permits and delay scrapes (`docs/security.md`).
 
 #[cfg(test)]
 mod tests;
@@ -13,13 +15,13 @@ use tokio::time::{Instant, sleep};
 use super::client_address::ClientAddress;
 use super::connection::{Connection, ResponseProgress};
 
-/// How long a client may keep others waiting: a response is ended for another when its client has taken nothing for so
-/// long, or has kept the server waiting for so long altogether and has more slots than others.
-const MAX_STALL_WHILE_OTHERS_WAIT: Duration = Duration::from_secs(1);
-/// How many more slots than the next client a client may hold before its responses are ended for that one.
-const FAIR_LEAD: usize = 2;
+/// Maximum time that a client may stall a response while another request waits. For a client that holds more slots than
+/// others, the limit applies to the total stall time.
+const CONTENDED_STALL_TIMEOUT: Duration = Duration::from_secs(1);
+/// Number of slots that a client may hold in addition to those of a waiting client, before its responses are aborted.
+const MAX_EXTRA_SLOTS: usize = 2;
 
-/// A number of slots, and the requests that wait for one.
+/// The slots, and the requests that wait for one.
 pub(super) struct ResponseSlots {
     slots: usize,
     state: Mutex<SlotState>,
@@ -32,19 +34,19 @@ struct SlotState {
 }
 
 struct HeldSlot {
-    reading: Arc<ResponseProgress>,
+    progress: Arc<ResponseProgress>,
     is_aborted: bool,
 }
 
 struct QueuedResponse {
-    reading: Arc<ResponseProgress>,
+    progress: Arc<ResponseProgress>,
     grant: oneshot::Sender<ResponseSlot>,
 }
 
-/// The right to write one response, until it is dropped.
+/// Permission to write one response, until dropped.
 pub(super) struct ResponseSlot {
     slots: Arc<ResponseSlots>,
-    reading: Arc<ResponseProgress>,
+    progress: Arc<ResponseProgress>,
 }
 
 impl ResponseSlots {
@@ -52,69 +54,69 @@ impl ResponseSlots {
         Arc::new(Self { slots, state: Mutex::default() })
     }
 
-    /// Waits for a slot. Among those who wait, the client that holds the fewest is served first.
+    /// Waits for a slot. Requests of the client with the fewest slots are served first.
     pub(super) async fn acquire(self: &Arc<Self>, connection: Option<Arc<Connection>>) -> ResponseSlot {
-        let reading = ResponseProgress::start(connection);
+        let progress = ResponseProgress::start(connection);
         let mut granted = {
             let mut state = self.lock();
             if state.held.len() < self.slots {
-                return self.hold(&mut state, reading);
+                return self.hold(&mut state, progress);
             }
             let (grant, granted) = oneshot::channel();
-            state.waiting.push_back(QueuedResponse { reading, grant });
+            state.waiting.push_back(QueuedResponse { progress, grant });
             granted
         };
         loop {
             self.abort_slow(Instant::now());
             tokio::select! {
                 slot = &mut granted => if let Ok(slot) = slot { return slot },
-                () = sleep(MAX_STALL_WHILE_OTHERS_WAIT / 4) => {}
+                () = sleep(CONTENDED_STALL_TIMEOUT / 4) => {}
             }
         }
     }
 
-    fn hold(self: &Arc<Self>, state: &mut SlotState, reading: Arc<ResponseProgress>) -> ResponseSlot {
-        state.held.push(HeldSlot { reading: Arc::clone(&reading), is_aborted: false });
-        ResponseSlot { slots: Arc::clone(self), reading }
+    fn hold(self: &Arc<Self>, state: &mut SlotState, progress: Arc<ResponseProgress>) -> ResponseSlot {
+        state.held.push(HeldSlot { progress: Arc::clone(&progress), is_aborted: false });
+        ResponseSlot { slots: Arc::clone(self), progress }
     }
 
-    /// Ends the slowest response for each request that waits, as far as there are slow ones.
+    /// Aborts the slowest stalled response for each waiting request.
     fn abort_slow(&self, now: Instant) {
         let mut state = self.lock();
         state.waiting.retain(|waiting| !waiting.grant.is_closed());
         let SlotState { held, waiting } = &mut *state;
-        let leaving = held.iter().filter(|held| held.is_aborted).count();
-        for QueuedResponse { reading: waits, .. } in waiting.iter().skip(leaving) {
-            let fair = slots_of_client(held, waits.client()) + FAIR_LEAD;
+        let aborting = held.iter().filter(|held| held.is_aborted).count();
+        for QueuedResponse { progress: waiting_progress, .. } in waiting.iter().skip(aborting) {
+            let max_slots = slots_of_client(held, waiting_progress.client()) + MAX_EXTRA_SLOTS;
             let victim = (0..held.len()).filter_map(|index| {
-                let HeldSlot { reading, is_aborted: is_ended } = held.get(index)?;
-                let (stalled, waited) = reading.stall_durations(now);
+                let HeldSlot { progress, is_aborted } = held.get(index)?;
+                let (stall, total_stall) = progress.stall_durations(now);
                 let is_unfair =
-                    waited >= MAX_STALL_WHILE_OTHERS_WAIT && slots_of_client(held, reading.client()) >= fair;
-                (!is_ended && (stalled >= MAX_STALL_WHILE_OTHERS_WAIT || is_unfair)).then_some((stalled, waited, index))
+                    total_stall >= CONTENDED_STALL_TIMEOUT && slots_of_client(held, progress.client()) >= max_slots;
+                (!is_aborted && (stall >= CONTENDED_STALL_TIMEOUT || is_unfair)).then_some((stall, total_stall, index))
             });
             let Some(victim) = victim.max().and_then(|(_, _, index)| held.get_mut(index)) else { return };
             victim.is_aborted = true;
-            victim.reading.abort();
+            victim.progress.abort();
         }
     }
 
-    /// Gives a slot up, to the next request if one waits.
-    fn release(self: &Arc<Self>, reading: &Arc<ResponseProgress>) {
+    /// Releases a slot to the next waiting request.
+    fn release(self: &Arc<Self>, progress: &Arc<ResponseProgress>) {
         let mut state = self.lock();
-        state.held.retain(|held| !Arc::ptr_eq(&held.reading, reading));
+        state.held.retain(|held| !Arc::ptr_eq(&held.progress, progress));
         state.waiting.retain(|waiting| !waiting.grant.is_closed());
         let SlotState { held, waiting } = &*state;
         let next = (0..waiting.len()).min_by_key(|index| {
-            let client = waiting.get(*index).map_or(ClientAddress::Unknown, |waiting| waiting.reading.client());
+            let client = waiting.get(*index).map_or(ClientAddress::Unknown, |waiting| waiting.progress.client());
             (slots_of_client(held, client), *index)
         });
-        let Some(QueuedResponse { reading, grant }) = next.and_then(|index| state.waiting.remove(index)) else {
+        let Some(QueuedResponse { progress, grant }) = next.and_then(|index| state.waiting.remove(index)) else {
             return;
         };
-        let slot = self.hold(&mut state, reading);
+        let slot = self.hold(&mut state, progress);
         drop(state);
-        // Who has stopped waiting gives it up again.
+        // If the request is gone, this drops the slot and releases it again.
         drop(grant.send(slot));
     }
 
@@ -123,20 +125,20 @@ impl ResponseSlots {
     }
 }
 
-/// Returns how many slots a client holds whose response is not being ended.
+/// Returns the number of slots that a client holds, without aborted responses.
 fn slots_of_client(held: &[HeldSlot], client: ClientAddress) -> usize {
-    held.iter().filter(|held| !held.is_aborted && held.reading.client() == client).count()
+    held.iter().filter(|held| !held.is_aborted && held.progress.client() == client).count()
 }
 
 impl ResponseSlot {
-    /// Returns how the response of this slot is read.
+    /// Returns the progress of the response.
     pub(super) fn progress(&self) -> &Arc<ResponseProgress> {
-        &self.reading
+        &self.progress
     }
 }
 
 impl Drop for ResponseSlot {
     fn drop(&mut self) {
-        self.slots.release(&self.reading);
+        self.slots.release(&self.progress);
     }
 }

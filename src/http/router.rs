@@ -1,32 +1,23 @@
-//! Says which path and method is answered by what.
+//! The routes and the middleware of all responses.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::{IntoResponse as _, Redirect};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{MethodRouter, get};
 
-use super::access_control::{self, AccessControl};
+use super::access_control::{AccessControl, enforce};
+use super::backend::Backend;
 use super::bearer_auth::TokenAuthorizer;
-use super::page::Layout;
+use super::config::HttpConfig;
+use super::page::layout::Layout;
 use super::response_slots::ResponseSlots;
-use super::{Backend, HttpConfig, api, assets, health, log_level, page, problem_details, scrape};
+use super::state::AppState;
+use super::{api, assets, health, log_level, page, problem_details, scrape};
 
-/// What the handlers share.
-#[derive(Clone)]
-pub(super) struct AppState {
-    pub(super) backend: Arc<dyn Backend>,
-    /// Limits how many scrapes are written at a time.
-    pub(super) scrape_slots: Arc<ResponseSlots>,
-    /// The same of pages and JSON.
-    pub(super) page_slots: Arc<ResponseSlots>,
-    /// What every page has.
-    pub(super) layout: Arc<Layout>,
-}
-
-/// Every route but that of the metrics.
+/// All routes except the metrics path.
 fn routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
     vec![
         ("/", get(page::index)),
@@ -46,37 +37,36 @@ fn routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
     ]
 }
 
-/// Returns the routes of a site. `get` answers HEAD too, and refuses every other method with `Allow`.
-pub fn router(site: Arc<dyn Backend>, config: &HttpConfig) -> Router {
+/// Returns the router. axum's `get` also serves HEAD, and rejects other methods with an Allow header.
+pub fn router(backend: Arc<dyn Backend>, config: &HttpConfig) -> Router {
     let HttpConfig { telemetry_path, route_prefix, link_prefix, limits, .. } = config;
     let prefix = route_prefix.as_str();
-    let frame = Layout {
+    let layout = Layout {
         base: link_prefix.as_str().to_owned(),
         telemetry_path: telemetry_path.as_str().to_owned(),
         version: crate::build::VERSION,
     };
-    let shared = AppState {
-        backend: site,
+    let state = AppState {
+        backend,
         scrape_slots: ResponseSlots::new(limits.max_scrapes),
         page_slots: ResponseSlots::new(limits.max_pages),
-        layout: Arc::new(frame),
+        layout: Arc::new(layout),
     };
-    let bearers =
-        config.access_reviewer.clone().map(|reviewer| Arc::new(TokenAuthorizer::new(reviewer, limits.max_connections)));
-    let access = AccessControl {
+    let authorizer = |reviewer| Arc::new(TokenAuthorizer::new(reviewer, limits.max_connections));
+    let access_control = AccessControl {
         web_config: config.web_config.clone(),
         route_prefix: route_prefix.clone(),
-        token_authorizer: bearers,
+        token_authorizer: config.access_reviewer.clone().map(authorizer),
         rejections: Arc::clone(&config.rejections),
     };
-    let lifecycle = config.set_log_level.clone().map(log_level::routes).unwrap_or_default();
+    let log_level_routes = config.set_log_level.clone().map(log_level::routes).unwrap_or_default();
     let mut router = Router::new().route(&format!("{prefix}{}", telemetry_path.as_str()), get(scrape::scrape));
-    for (path, answer) in routes() {
-        router = router.route(&format!("{prefix}{path}"), answer);
+    for (path, handler) in routes() {
+        router = router.route(&format!("{prefix}{path}"), handler);
     }
     if !prefix.is_empty() {
-        let home = format!("{}/", link_prefix.as_str());
-        let redirect = get(async move || Redirect::temporary(&home));
+        let index = format!("{}/", link_prefix.as_str());
+        let redirect = get(async move || Redirect::temporary(&index));
         router = router.route("/", redirect.clone()).route(prefix, redirect);
     }
     router
@@ -84,27 +74,23 @@ pub fn router(site: Arc<dyn Backend>, config: &HttpConfig) -> Router {
         .method_not_allowed_fallback(async |uri: Uri| {
             error_response(&uri, StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
         })
-        .with_state(shared)
-        .merge(lifecycle)
+        .with_state(state)
+        .merge(log_level_routes)
         .layer(map_response(add_security_headers))
-        .layer(from_fn_with_state(access, access_control::enforce))
+        .layer(from_fn_with_state(access_control, enforce))
 }
 
-/// Refuses a request, in words for a script where a script asks.
-fn error_response(uri: &Uri, status: StatusCode, why: &str) -> axum::response::Response {
+/// Returns an error as problem details for paths of the JSON API, and as plain text for others.
+fn error_response(uri: &Uri, status: StatusCode, detail: &str) -> Response {
     if uri.path().contains("/api/") {
-        return (
-            status,
-            [(header::CONTENT_TYPE, problem_details::CONTENT_TYPE)],
-            problem_details::problem_body(status, why),
-        )
-            .into_response();
+        let body = problem_details::problem_body(status, detail);
+        return (status, [(header::CONTENT_TYPE, problem_details::CONTENT_TYPE)], body).into_response();
     }
-    (status, format!("{why}\n")).into_response()
+    (status, format!("{detail}\n")).into_response()
 }
 
-/// Adds the headers that keep a browser from doing more than show the page.
-async fn add_security_headers<B>(mut response: Response<B>) -> Response<B> {
+/// Adds headers that restrict what a browser may load and run.
+async fn add_security_headers(mut response: Response) -> Response {
     let policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                   form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     let headers = response.headers_mut();

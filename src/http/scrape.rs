@@ -1,28 +1,30 @@
-//! Answers a scrape.
+//! Handler of the metrics path.
 
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::sync::Arc;
+
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
+use super::backend::NotReady;
 use super::body::{StreamingResponse, stream_response};
 use super::compression::accepts_gzip;
-use super::response::{ClientConnection, joined_header};
-use super::router::AppState;
+use super::request::BackendRequest;
+use super::response::joined_header;
 use crate::metrics::exposition::ExpositionFormat;
 
-/// Answers in the format, and compressed in the way, that the client asks for.
-pub(super) async fn scrape(State(shared): State<AppState>, client: ClientConnection, headers: HeaderMap) -> Response {
+/// Returns the metrics in the format and encoding that the client accepts.
+pub(super) async fn scrape(BackendRequest { state, connection, headers, .. }: BackendRequest) -> Response {
     let format = ExpositionFormat::negotiate(&joined_header(&headers, header::ACCEPT));
     let gzip = accepts_gzip(&joined_header(&headers, header::ACCEPT_ENCODING));
-    let site = shared.backend;
-    let make = move || match site.scrape(format) {
+    let backend = Arc::clone(&state.backend);
+    let build = move || match backend.scrape(format) {
         Ok(write) => {
             let head = ([(header::CONTENT_TYPE, format.content_type())], ()).into_response();
             StreamingResponse { head, write: Some(write), gzip }
         }
-        Err(super::NotReady(reason)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response().into(),
+        Err(NotReady(reason)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response().into(),
     };
-    let mut response = stream_response(&shared.scrape_slots, client.0, make).await;
+    let mut response = stream_response(&state.scrape_slots, connection, build).await;
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
     response
 }

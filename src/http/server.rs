@@ -1,4 +1,6 @@
-//! Accepts connections, serves each in a task of its own, and ends them all.
+//! Accepts connections and serves each in its own task. Closes all of them at shutdown.
+//!
+//! `axum::serve` has no timeouts and no connection limit, so this module uses hyper directly.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,29 +22,41 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use super::HttpConfig;
+use super::backend::Backend;
+use super::config::HttpConfig;
 use super::connection::{CloseMode, Connection};
 use super::connection_limit::ConnectionLimit;
 use super::listener::{AcceptedConnection, ByteStream, Listeners};
+use super::router::router;
 use super::write_timeout::WriteTimeoutStream;
 
-/// The most bytes of a request's header, which no known client comes near.
+/// Maximum size of a request header.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
 
-/// The most requests at a time on one connection of HTTP/2. A browser sends four for the page.
+/// Maximum number of concurrent requests on an HTTP/2 connection. A browser sends four for a page.
 const MAX_STREAMS: u32 = 32;
 
-/// The most streams that a client of HTTP/2 may reset before they are served.
+/// Maximum number of HTTP/2 streams that a client may reset before they are served.
 const MAX_RESET_STREAMS: usize = 32;
 
-/// The first and the longest pause after a connection could not be accepted.
+/// First and maximum pause after a connection could not be accepted.
 const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
-/// How long a connection that makes room for another has to hand over what is left of a response.
+/// Maximum time to send pending data when a connection is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves a router until `shutdown` is ready, then lets requests in flight finish. Every task it starts has ended when it
-/// returns.
+/// Serves a backend until `shutdown` completes. See [`serve_router`].
+pub async fn serve(
+    listeners: Listeners,
+    backend: Arc<dyn Backend>,
+    config: HttpConfig,
+    shutdown: impl Future<Output = ()>,
+) {
+    let router = router(backend, &config);
+    serve_router(listeners, router, config, shutdown).await;
+}
+
+/// Serves a router until `shutdown` completes, then drains requests in flight. All tasks have ended when it returns.
 pub async fn serve_router(
     mut listeners: Listeners,
     router: Router,
@@ -55,9 +69,9 @@ pub async fn serve_router(
     let mut limit = ConnectionLimit::new(limits.max_connections);
     let mut pause = Duration::ZERO;
     let mut shutdown = pin!(shutdown);
-    let mut newcomer = None;
+    let mut pending = None;
     loop {
-        if let Some(AcceptedConnection { stream, peer }) = newcomer.take_if(|_| limit.has_room(connections.len())) {
+        if let Some(AcceptedConnection { stream, peer }) = pending.take_if(|_| limit.has_room(connections.len())) {
             let server =
                 ConnectionServer { router: router.clone(), config: config.clone(), connection: limit.register(peer) };
             connections.spawn(server.serve(stream, stopping.clone()));
@@ -65,11 +79,11 @@ pub async fn serve_router(
         tokio::select! {
             () = &mut shutdown => break,
             Some(ended) = connections.join_next() => log_panic(ended),
-            () = limit.became_idle(), if newcomer.is_some() => {}
-            accepted = accept(&mut listeners, pause), if newcomer.is_none() => match accepted {
+            () = limit.became_idle(), if pending.is_some() => {}
+            accepted = accept(&mut listeners, pause), if pending.is_none() => match accepted {
                 Ok(accepted) => {
                     pause = Duration::ZERO;
-                    newcomer = Some(accepted);
+                    pending = Some(accepted);
                 }
                 Err(error) if is_peer_error(&error) => {}
                 Err(error) => {
@@ -77,7 +91,7 @@ pub async fn serve_router(
                         tracing::warn!(%error, "cannot accept connections");
                     }
                     pause = (pause * 2).clamp(ACCEPT_BACKOFF.0, ACCEPT_BACKOFF.1);
-                    // One that ends leaves a file descriptor.
+                    // Releases a file descriptor.
                     limit.close_idle();
                 }
             },
@@ -91,15 +105,15 @@ pub async fn serve_router(
         }
     });
     if drained.await.is_err() {
-        tracing::warn!(connections = connections.len(), "cutting connections that did not finish in time");
+        tracing::warn!(connections = connections.len(), "drain timeout reached, aborting connections");
         connections.shutdown().await;
     }
 }
 
-/// Returns the next connection, after a pause.
+/// Accepts the next connection, after a pause.
 ///
-/// When the process has no file descriptor left, `accept` fails at once and again. The caller may drop this future because
-/// a connection has ended; trying again right then is what is wanted.
+/// Without free file descriptors, `accept` fails repeatedly at once. The caller drops this future when a connection ends,
+/// and retries without the rest of the pause.
 async fn accept(listeners: &mut Listeners, pause: Duration) -> io::Result<AcceptedConnection> {
     if !pause.is_zero() {
         sleep(pause).await;
@@ -107,13 +121,13 @@ async fn accept(listeners: &mut Listeners, pause: Duration) -> io::Result<Accept
     listeners.accept().await
 }
 
-/// Returns whether a connection was gone before it was accepted, which says nothing about the next.
+/// Returns whether the error concerns a single connection, which the client closed before it was accepted.
 fn is_peer_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// What it takes to serve one connection.
+/// Serves one connection.
 pub(super) struct ConnectionServer {
     pub(super) router: Router,
     pub(super) config: HttpConfig,
@@ -121,38 +135,34 @@ pub(super) struct ConnectionServer {
 }
 
 impl ConnectionServer {
-    /// Serves a connection until one side has enough.
+    /// Serves a connection until it is closed.
     async fn serve(self, stream: Box<dyn ByteStream>, mut stopping: watch::Receiver<()>) {
-        // What holds now holds for this connection to its end.
-        let web = self.config.web_config.borrow().clone();
-        let Some(tls) = &web.tls else { return self.http1(stream, stopping).await };
+        // A reload does not affect open connections.
+        let web_config = self.config.web_config.borrow().clone();
+        let Some(tls) = &web_config.tls else { return self.http1(stream, stopping).await };
         let handshake = tokio::select! {
             handshake = timeout(self.config.limits.header_timeout, tls.accept(stream)) => handshake,
             () = self.connection.close_requested() => return,
             _ = stopping.changed() => return,
         };
-        match handshake {
+        let error = match handshake {
             Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                Arc::new(self).http2(Box::new(stream), stopping).await;
+                return Arc::new(self).http2(Box::new(stream), stopping).await;
             }
-            Ok(Ok(stream)) => self.http1(Box::new(stream), stopping).await,
-            failed => {
-                self.config.rejections.count_tls_handshake();
-                let why = failed.map_or_else(
-                    |_| "it takes too long".to_owned(),
-                    |failed| failed.err().map_or_else(String::new, |error| error.to_string()),
-                );
-                tracing::debug!(why, "TLS handshake failed");
-            }
-        }
+            Ok(Ok(stream)) => return self.http1(Box::new(stream), stopping).await,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "timed out".to_owned(),
+        };
+        self.config.rejections.count_tls_handshake();
+        tracing::debug!(error, "TLS handshake failed");
     }
 
-    /// Serves requests of HTTP/1.1.
+    /// Serves HTTP/1.1 requests.
     async fn http1(&self, stream: Box<dyn ByteStream>, stopping: watch::Receiver<()>) {
-        let begins_request = Some(Arc::clone(&self.connection));
-        let stream = WriteTimeoutStream::new(stream, self.config.limits.total_stall_timeout, begins_request);
+        let connection = Some(Arc::clone(&self.connection));
+        let stream = WriteTimeoutStream::new(stream, self.config.limits.total_stall_timeout, connection);
         let connection = http1::Builder::new()
-            // It limits the time between two requests as well. `Connection::ends` tells the two apart.
+            // This timeout would apply to idle connections, too. `Connection::until_close` has separate ones.
             .header_read_timeout(None)
             .max_header_size(MAX_HEADER_BYTES as usize)
             .max_buf_size(2 * MAX_HEADER_BYTES as usize)
@@ -160,7 +170,7 @@ impl ConnectionServer {
         self.drive(connection, http1::Connection::graceful_shutdown, stopping).await;
     }
 
-    /// Serves requests of HTTP/2, with the limits of HTTP/1.1.
+    /// Serves HTTP/2 requests, with the limits of HTTP/1.1.
     pub(super) async fn http2(self: Arc<Self>, stream: Box<dyn ByteStream>, stopping: watch::Receiver<()>) {
         let stream = WriteTimeoutStream::new(stream, self.config.limits.total_stall_timeout, None);
         let server = Arc::clone(&self);
@@ -172,17 +182,17 @@ impl ConnectionServer {
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(MAX_HEADER_BYTES)
             .max_send_buf_size(2 * MAX_HEADER_BYTES as usize)
-            // No request has a body of more than some bytes.
+            // Request bodies are at most a few bytes long.
             .initial_stream_window_size(MAX_HEADER_BYTES)
             .initial_connection_window_size(4 * MAX_HEADER_BYTES)
-            // Streams that the client resets before they are served, and those that broke its limits: more end the connection.
+            // Beyond these numbers of resets by the client or by the server, the connection is closed.
             .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
             .max_local_error_reset_streams(MAX_RESET_STREAMS)
             .serve_connection(TokioIo::new(stream), service);
         self.drive(connection, http2::Connection::graceful_shutdown, stopping).await;
     }
 
-    /// Drives a connection to its end.
+    /// Drives a connection until it is closed by the client, a timeout, the connection limit or the shutdown.
     async fn drive<C: Future<Output = hyper::Result<()>>>(
         &self,
         connection: C,
@@ -195,19 +205,19 @@ impl ConnectionServer {
         let ended = tokio::select! {
             ended = &mut connection => ended,
             _ = stopping.changed() => {
-                // Ends an idle connection at once, any other after its responses.
+                // Closes an idle connection at once, and others after their responses.
                 shut_down(connection.as_mut());
                 connection.await
             }
-            end = state.until_close(&config.limits) => match end {
+            mode = state.until_close(&config.limits) => match mode {
                 CloseMode::Graceful => {
                     shut_down(connection.as_mut());
-                    // A client that has sent half a header is idle too.
+                    // A connection with an incomplete header would not end by itself.
                     timeout(CLOSE_TIMEOUT, connection).await.unwrap_or(Ok(()))
                 }
                 CloseMode::Abort => {
                     config.rejections.count_slow_reader();
-                    tracing::debug!(peer = ?state.peer(), "response cut off: the client reads too slowly");
+                    tracing::debug!(peer = ?state.peer(), "response aborted: client reads too slowly");
                     return;
                 }
             }
@@ -223,16 +233,16 @@ impl ConnectionServer {
             request.extensions_mut().insert(ConnectInfo(address));
         }
         request.extensions_mut().insert(Arc::clone(&self.connection));
-        let answer = TowerToHyperService::new(self.router.clone()).call(request);
-        let answered = match timeout(self.config.limits.request_timeout, answer).await {
+        let response = TowerToHyperService::new(self.router.clone()).call(request);
+        let response = match timeout(self.config.limits.request_timeout, response).await {
             Ok(response) => response,
             Err(_) => Ok((StatusCode::SERVICE_UNAVAILABLE, "request timed out\n").into_response()),
         };
-        answered.map(|response| in_flight.until_sent(response))
+        response.map(|response| in_flight.until_sent(response))
     }
 }
 
-/// Runs the streams of an HTTP/2 connection, and ends those that are left when the connection ends.
+/// Runs the streams of an HTTP/2 connection. Aborts the remaining ones when the connection ends.
 #[derive(Clone, Default)]
 struct StreamExecutor(Arc<Mutex<JoinSet<()>>>);
 

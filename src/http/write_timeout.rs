@@ -1,4 +1,7 @@
-//! Gives up on a client that does not read, and notices when one begins a request.
+//! A stream with a write timeout.
+//!
+//! hyper has none: a client that stops reading would keep the rest of its response in memory. `tokio-io-timeout` restarts
+//! its timeout with each partial write, so a client that reads one byte at a time would never reach it.
 
 use std::io;
 use std::pin::Pin;
@@ -11,36 +14,35 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::connection::Connection;
 
-/// A stream whose writes fail once the peer has kept us waiting for too long.
+/// A stream whose writes fail after a timeout.
 ///
-/// The time runs from the first write that has to wait until everything is flushed, whatever trickles out meanwhile:
-/// hyper flushes when its buffer is empty, that is when the kernel has all of the response. hyper itself has no such
-/// limit, and a peer that never reads would keep what is left of a response in memory for ever.
+/// The timeout starts with the first write that has to wait, and ends when everything is flushed. hyper flushes when the
+/// kernel has accepted the whole response.
 pub(super) struct WriteTimeoutStream<S> {
     stream: S,
-    limit: Duration,
+    timeout: Duration,
     timer: Pin<Box<Sleep>>,
-    waiting: bool,
-    /// Told of what comes, where bytes between two requests begin the next one. In HTTP/2 they need not.
+    is_waiting: bool,
+    /// Notified of received bytes, which start the next request in HTTP/1.1. `None` in HTTP/2.
     connection: Option<Arc<Connection>>,
 }
 
 impl<S> WriteTimeoutStream<S> {
-    pub(super) fn new(stream: S, limit: Duration, connection: Option<Arc<Connection>>) -> Self {
-        Self { stream, limit, timer: Box::pin(sleep(limit)), waiting: false, connection }
+    pub(super) fn new(stream: S, timeout: Duration, connection: Option<Arc<Connection>>) -> Self {
+        Self { stream, timeout, timer: Box::pin(sleep(timeout)), is_waiting: false, connection }
     }
 
-    /// Turns a wait into an error if it has lasted too long.
+    /// Returns an error if the operation is pending and the timeout has passed.
     fn check_timeout<T>(&mut self, context: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_ready() {
             return result;
         }
-        if !self.waiting {
-            self.waiting = true;
-            self.timer.as_mut().reset(Instant::now() + self.limit);
+        if !self.is_waiting {
+            self.is_waiting = true;
+            self.timer.as_mut().reset(Instant::now() + self.timeout);
         }
         ready!(self.timer.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its response")))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "client does not read the response")))
     }
 }
 
@@ -66,7 +68,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeoutStream<S> {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.stream).poll_flush(context);
         if result.is_ready() {
-            self.waiting = false;
+            self.is_waiting = false;
         }
         self.check_timeout(context, result)
     }

@@ -1,9 +1,9 @@
-//! Defines what the JSON looks like. Fields may be added; none is renamed, taken away or given another meaning.
+//! The JSON documents of the API. Fields may be added but are never renamed, removed or redefined.
 
 use serde::{Serialize, Serializer};
 
-use super::super::failure_query::FailureQuery;
-use super::super::{Backend, Overview};
+use crate::http::backend::{Backend, Overview};
+use crate::http::failure_query::FailureQuery;
 use crate::present::history::{DayBucketReport, EndedFailureReport, StatusChange};
 use crate::present::outage::{Impact, Outage, outages};
 use crate::present::{FailureReport, rfc3339, rfc3339_option};
@@ -13,7 +13,7 @@ use image_pull_model::history::PastFailure;
 use image_pull_model::snapshot::FailureRef;
 use image_pull_model::time::Timestamp;
 
-/// What fails: in the shape of `list -o json`, a part at a time.
+/// One page of open failures, in the format of `list -o json`.
 #[derive(Serialize)]
 pub(super) struct FailuresResponse<'a> {
     #[serde(serialize_with = "rfc3339")]
@@ -25,10 +25,10 @@ pub(super) struct FailuresResponse<'a> {
     failing: LazySeq<Vec<FailureRef<'a>>, &'a Overview>,
 }
 
-/// A list whose items are made one at a time, when they are written.
+/// A list whose entries are built one at a time while they are written, to bound memory.
 struct LazySeq<I, C> {
     items: I,
-    /// What else it takes to make one.
+    /// Data to build the entries.
     context: C,
 }
 
@@ -49,20 +49,20 @@ impl Serialize for LazySeq<Vec<&PastFailure>, ()> {
 }
 
 impl<'a> FailuresResponse<'a> {
-    pub(super) fn of(sight: &'a Overview, selection: &FailureQuery, url: &str) -> Self {
-        let all = selection.filter(sight.snapshot.failures());
+    pub(super) fn new(overview: &'a Overview, query: &FailureQuery, url: &str) -> Self {
+        let all = query.filter(overview.snapshot.failures());
         Self {
-            time: sight.now,
-            synced: sight.watch_status.is_synced,
-            pods: sight.watch_status.listed_pods,
+            time: overview.now,
+            synced: overview.watch_status.is_synced,
+            pods: overview.watch_status.listed_pods,
             total: all.len(),
-            next: next_url(selection, all.len(), url),
-            failing: LazySeq { items: selection.page(&all).to_vec(), context: sight },
+            next: next_url(query, all.len(), url),
+            failing: LazySeq { items: query.page(&all).to_vec(), context: overview },
         }
     }
 }
 
-/// What failed, the newest end first.
+/// One page of ended failures, most recent first.
 #[derive(Serialize)]
 pub(super) struct HistoryResponse<'a> {
     #[serde(serialize_with = "rfc3339")]
@@ -73,29 +73,29 @@ pub(super) struct HistoryResponse<'a> {
 }
 
 impl<'a> HistoryResponse<'a> {
-    pub(super) fn of(sight: &'a Overview, selection: &FailureQuery, url: &str) -> Self {
-        let is_wanted = |failing: FailureRef<'_>| !selection.filter(std::iter::once(failing)).is_empty();
-        let ended = sight
+    pub(super) fn new(overview: &'a Overview, query: &FailureQuery, url: &str) -> Self {
+        let matches = |failing: FailureRef<'_>| !query.filter(std::iter::once(failing)).is_empty();
+        let ended = overview
             .history
             .ended
             .iter()
             .map(AsRef::as_ref)
-            .filter(|ended: &&PastFailure| ended.failure_ref().is_some_and(is_wanted));
+            .filter(|ended: &&PastFailure| ended.failure_ref().is_some_and(matches));
         let all: Vec<_> = ended.collect();
         Self {
-            time: sight.now,
+            time: overview.now,
             total: all.len(),
-            next: next_url(selection, all.len(), url),
-            ended: LazySeq { items: selection.page(&all).to_vec(), context: () },
+            next: next_url(query, all.len(), url),
+            ended: LazySeq { items: query.page(&all).to_vec(), context: () },
         }
     }
 }
 
-fn next_url(selection: &FailureQuery, total: usize, url: &str) -> Option<String> {
-    selection.next_offset(total).map(|offset| format!("{url}?{}", selection.query_string_from(offset)))
+fn next_url(query: &FailureQuery, total: usize, url: &str) -> Option<String> {
+    query.next_offset(total).map(|offset| format!("{url}?{}", query.query_string_from(offset)))
 }
 
-/// How much fails, and why.
+/// Totals, and failures by cause and registry.
 #[derive(Serialize)]
 pub(super) struct SummaryResponse {
     #[serde(serialize_with = "rfc3339")]
@@ -105,7 +105,7 @@ pub(super) struct SummaryResponse {
     last_event: Option<Timestamp>,
     pods_watched: u64,
     #[serde(flatten)]
-    reach: ReachJson,
+    impact: ImpactJson,
     outages: Vec<OutageJson>,
     last_day: Vec<DayBucketReport>,
 }
@@ -120,11 +120,11 @@ struct OutageJson {
     cause_since: Option<Timestamp>,
     cause_since_basis: Option<&'static str>,
     #[serde(flatten)]
-    reach: ReachJson,
+    impact: ImpactJson,
 }
 
 #[derive(Serialize)]
-struct ReachJson {
+struct ImpactJson {
     containers: usize,
     pods: usize,
     workloads: usize,
@@ -137,16 +137,16 @@ struct ReachJson {
     next_attempt: Option<Timestamp>,
 }
 
-impl From<Impact> for ReachJson {
-    fn from(reach: Impact) -> Self {
-        let Impact { containers, pods, workloads, namespaces, nodes, registries, since, next_attempt, .. } = reach;
+impl From<Impact> for ImpactJson {
+    fn from(impact: Impact) -> Self {
+        let Impact { containers, pods, workloads, namespaces, nodes, registries, since, next_attempt, .. } = impact;
         Self { containers, pods, workloads, namespaces, nodes, registries, since, next_attempt }
     }
 }
 
 impl SummaryResponse {
-    pub(super) fn of(sight: &Overview, selection: &FailureQuery) -> Self {
-        let all = selection.filter(sight.snapshot.failures());
+    pub(super) fn new(overview: &Overview, query: &FailureQuery) -> Self {
+        let all = query.filter(overview.snapshot.failures());
         let outage = |outage: Outage<'_>| OutageJson {
             cause: outage.cause.as_str(),
             cause_group: outage.cause.group().as_str(),
@@ -154,21 +154,21 @@ impl SummaryResponse {
             summary: default_summary(outage.cause),
             cause_since: outage.reach.cause_since.map(|since| since.at),
             cause_since_basis: outage.reach.cause_since.map(CauseStart::basis),
-            reach: outage.reach.into(),
+            impact: outage.reach.into(),
         };
         Self {
-            time: sight.now,
-            synced: sight.watch_status.is_synced,
-            last_event: sight.watch_status.last_event,
-            pods_watched: sight.watch_status.listed_pods,
-            reach: Impact::of(&all).into(),
+            time: overview.now,
+            synced: overview.watch_status.is_synced,
+            last_event: overview.watch_status.last_event,
+            pods_watched: overview.watch_status.listed_pods,
+            impact: Impact::of(&all).into(),
             outages: outages(all).into_iter().map(outage).collect(),
-            last_day: sight.history.buckets.iter().map(DayBucketReport::from).collect(),
+            last_day: overview.history.buckets.iter().map(DayBucketReport::from).collect(),
         }
     }
 }
 
-/// The story of one pod, or of several that had its name.
+/// All failures of the pods with one name.
 #[derive(Serialize)]
 pub(super) struct PodResponse<'a> {
     #[serde(serialize_with = "rfc3339")]
@@ -189,28 +189,30 @@ struct OpenFailureJson {
 
 impl Serialize for LazySeq<Vec<FailureRef<'_>>, (&dyn Backend, &Overview)> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (site, sight) = self.context;
+        let (backend, overview) = self.context;
         serializer.collect_seq(self.items.iter().map(|failing| {
             let (pod, container, _) = *failing;
-            let timelines = site.timelines(&pod.id);
+            let timelines = backend.timelines(&pod.id);
             let of_container = timelines.iter().find(|(of, _)| **of == *container.name);
             let statuses = of_container.map(|(_, points)| points.iter().map(StatusChange::of).collect());
-            let failure = FailureReport::of(*failing, sight.now, sight.last_event(), &sight.registry_pods);
+            let failure = FailureReport::of(*failing, overview.now, overview.last_event(), &overview.registry_pods);
             OpenFailureJson { failure, statuses: statuses.unwrap_or_default() }
         }))
     }
 }
 
 impl<'a> PodResponse<'a> {
-    /// The story as it stands.
-    pub(super) fn of(sight: &'a Overview, namespace: &'a str, name: &'a str, site: &'a dyn Backend) -> Self {
+    pub(super) fn new(overview: &'a Overview, namespace: &'a str, name: &'a str, backend: &'a dyn Backend) -> Self {
         Self {
-            time: sight.now,
-            synced: sight.watch_status.is_synced,
+            time: overview.now,
+            synced: overview.watch_status.is_synced,
             namespace,
             pod: name,
-            failing: LazySeq { items: sight.open_failures_of_pod(namespace, name).collect(), context: (site, sight) },
-            ended: LazySeq { items: sight.ended_failures_of_pod(namespace, name).collect(), context: () },
+            failing: LazySeq {
+                items: overview.open_failures_of_pod(namespace, name).collect(),
+                context: (backend, overview),
+            },
+            ended: LazySeq { items: overview.ended_failures_of_pod(namespace, name).collect(), context: () },
         }
     }
 }

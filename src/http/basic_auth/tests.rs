@@ -18,9 +18,9 @@ fn hash(password: &str, cost: u32) -> BcryptHash {
     bcrypt::hash(password, cost).unwrap().parse().unwrap()
 }
 
-fn users_of<const N: usize>(hashes: [(&str, BcryptHash); N], checks: &Arc<PasswordVerifier>) -> Users {
+fn users_of<const N: usize>(hashes: [(&str, BcryptHash); N], verifier: &Arc<PasswordVerifier>) -> Users {
     let hashes: BTreeMap<_, _> = hashes.into_iter().map(|(name, hash)| (name.to_owned(), hash)).collect();
-    Users::new(hashes, checks).unwrap()
+    Users::new(hashes, verifier).unwrap()
 }
 
 fn users<const N: usize>(names: [(&str, &str); N]) -> Users {
@@ -83,7 +83,7 @@ async fn a_valid_password_is_accepted_during_guessing() {
 async fn a_known_password_does_not_wait_for_guesses() {
     let users = users([("alice", "right")]);
     assert_eq!(users.check(HERE, "alice", "right").await, PasswordOutcome::Valid);
-    let slot = users.checks.quick.acquire(HERE, Fingerprint::unkeyed(&[])).await;
+    let slot = users.verifier.fast.acquire(HERE, Fingerprint::unkeyed(&[])).await;
     for _ in 0..100 {
         // It is ready at once, while the only slot is taken.
         let checked = users.check(HERE, "alice", "right").now_or_never();
@@ -94,16 +94,16 @@ async fn a_known_password_does_not_wait_for_guesses() {
 
 #[tokio::test]
 async fn a_reload_keeps_cached_passwords_of_unchanged_hashes() {
-    let checks = PasswordVerifier::new().unwrap();
+    let verifier = PasswordVerifier::new().unwrap();
     let (alice, bob) = (hash("right", 4), hash("right", 4));
-    let before = users_of([("alice", alice.clone()), ("bob", bob)], &checks);
+    let before = users_of([("alice", alice.clone()), ("bob", bob)], &verifier);
     for name in ["alice", "bob"] {
         assert_eq!(before.check(HERE, name, "right").await, PasswordOutcome::Valid);
     }
     assert_eq!(before.check(HERE, "carol", "right").await, PasswordOutcome::Invalid);
-    let after = users_of([("alice", alice.clone()), ("bob", hash("other", 4)), ("carol", hash("right", 4))], &checks);
+    let after = users_of([("alice", alice.clone()), ("bob", hash("other", 4)), ("carol", hash("right", 4))], &verifier);
     // Nothing can be checked anew.
-    let slot = checks.quick.acquire(HERE, Fingerprint::unkeyed(&[])).await.unwrap();
+    let slot = verifier.fast.acquire(HERE, Fingerprint::unkeyed(&[])).await.unwrap();
     let now = |name| after.check(HERE, name, "right").now_or_never();
     assert_eq!(now("alice"), Some(PasswordOutcome::Valid));
     assert_eq!((now("bob"), now("carol")), (None, None));
@@ -111,7 +111,7 @@ async fn a_reload_keeps_cached_passwords_of_unchanged_hashes() {
     assert_eq!(after.check(HERE, "bob", "right").await, PasswordOutcome::Invalid);
     assert_eq!(after.check(HERE, "bob", "other").await, PasswordOutcome::Valid);
     assert_eq!(after.check(HERE, "carol", "right").await, PasswordOutcome::Valid);
-    let without = users_of([("bob", alice)], &checks);
+    let without = users_of([("bob", alice)], &verifier);
     assert_eq!(without.check(HERE, "alice", "right").await, PasswordOutcome::Invalid);
 }
 
@@ -120,7 +120,7 @@ async fn a_repeated_wrong_password_is_answered_from_the_cache() {
     let users = users([("alice", "right")]);
     assert_eq!(users.check(HERE, "alice", "wrong").await, PasswordOutcome::Invalid);
     assert_eq!(users.check(HERE, "mallory", "wrong").await, PasswordOutcome::Invalid);
-    let slot = users.checks.quick.acquire(HERE, Fingerprint::unkeyed(&[])).await;
+    let slot = users.verifier.fast.acquire(HERE, Fingerprint::unkeyed(&[])).await;
     for name in ["alice", "mallory"] {
         let checked = users.check(HERE, name, "wrong").now_or_never();
         assert_eq!(checked, Some(PasswordOutcome::Invalid), "{name}");
@@ -134,7 +134,7 @@ async fn a_check_goes_on_when_its_client_goes_away() {
     // Begins the check.
     let _ = users.check(HERE, "alice", "right").now_or_never();
     // Its end makes room for the next check.
-    let slot = users.checks.quick.acquire(HERE, Fingerprint::unkeyed(&[])).await;
+    let slot = users.verifier.fast.acquire(HERE, Fingerprint::unkeyed(&[])).await;
     assert_eq!(users.check(HERE, "alice", "right").now_or_never(), Some(PasswordOutcome::Valid));
     drop(slot);
 }
@@ -144,7 +144,7 @@ async fn quick_checks_do_not_wait_for_slow_ones() {
     let slow = "$2y$18$Hyzz4NMdcPm4KcSpxh8kgO1I8hCPQM5CFHyClxeyUQN5FQaPnR2Oe".parse().unwrap();
     let users = users_of([("alice", hash("right", 4)), ("bob", slow)], &PasswordVerifier::new().unwrap());
     let mut guess = Box::pin(users.check(HERE, "bob", "guess"));
-    let slot = users.checks.slow.acquire(HERE, Fingerprint::unkeyed(&[])).await;
+    let slot = users.verifier.slow.acquire(HERE, Fingerprint::unkeyed(&[])).await;
     assert!((&mut guess).now_or_never().is_none());
     assert_eq!(users.check(HERE, "alice", "right").await, PasswordOutcome::Valid);
     drop((guess, slot));

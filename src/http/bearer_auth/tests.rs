@@ -8,8 +8,8 @@ use futures::future::{BoxFuture, join_all};
 use tokio::time::{advance, sleep};
 
 use super::{
-    ALLOWED, AccessDecision, AccessReviewer, ClientAddress, PAUSE_AFTER_REJECTION, REFUSED, RENEW_AFTER,
-    REVIEW_TIMEOUT, RequestAttributes, ReviewError, TokenAuthorizer,
+    ALLOWED_LIFETIME, AccessDecision, AccessReviewer, ClientAddress, MAX_REJECTED, PAUSE_AFTER_REJECTION,
+    REJECTED_LIFETIME, RENEW_AFTER, REVIEW_TIMEOUT, RequestAttributes, ReviewError, TokenAuthorizer,
 };
 
 const HERE: ClientAddress = ClientAddress::V4(Ipv4Addr::LOCALHOST);
@@ -66,11 +66,11 @@ async fn a_decision_is_cached_per_token_and_path() {
         assert_eq!(ask(&bearers, "bad").await, Ok(AccessDecision::Unauthenticated));
     }
     assert_eq!(doorman.count(), 3);
-    advance(REFUSED.1).await;
+    advance(REJECTED_LIFETIME).await;
     assert_eq!(ask(&bearers, "bad").await, Ok(AccessDecision::Unauthenticated));
     assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
     assert_eq!(doorman.count(), 4);
-    advance(ALLOWED.1).await;
+    advance(ALLOWED_LIFETIME).await;
     assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
     assert_eq!(doorman.count(), 5);
 }
@@ -126,7 +126,7 @@ async fn a_failed_or_hanging_review_rejects_the_request_and_is_retried() {
     }
     assert_eq!(doorman.count(), 2);
     let (_, slow) = bearers(FakeReviewer { takes: REVIEW_TIMEOUT * 2, ..FakeReviewer::default() });
-    assert_eq!(ask(&slow, "good").await, Err(ReviewError::Unavailable("no answer in time".to_owned())));
+    assert_eq!(ask(&slow, "good").await, Err(ReviewError::Unavailable("review timed out".to_owned())));
 }
 
 /// Sends random tokens on 64 connections from one address, each as soon as the last one is answered.
@@ -171,9 +171,9 @@ async fn random_tokens_never_make_a_valid_one_fail() {
 async fn the_cache_is_bounded() {
     let (_, bearers) = bearers(FakeReviewer::default());
     assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
-    for number in 0..2 * REFUSED.0 {
+    for number in 0..2 * MAX_REJECTED.get() {
         assert_eq!(ask(&bearers, &format!("bad-{number}")).await, Ok(AccessDecision::Unauthenticated));
-        assert!(bearers.shared.cache().refused.len() <= REFUSED.0);
+        assert!(bearers.reviews.cache().rejected.len() <= MAX_REJECTED.get());
     }
-    assert_eq!(bearers.shared.cache().allowed.len(), 1);
+    assert_eq!(bearers.reviews.cache().allowed.len(), 1);
 }

@@ -15,7 +15,7 @@ fn query_parameters_are_parsed() {
         (&["a:5000".to_owned()][..], "x y", SortOrder::Oldest)
     );
     assert_eq!((selection.offset, selection.limit), (7, 9));
-    assert_eq!(parse(&selection.query_string()).unwrap(), selection, "the query of a selection asks for it");
+    assert_eq!(parse(&selection.query_string()).unwrap(), selection, "the query string round-trips");
     assert!(parse("").unwrap().is_unfiltered() && !selection.is_unfiltered());
     assert_eq!(parse("").unwrap().query_string(), "");
 }
@@ -23,21 +23,21 @@ fn query_parameters_are_parsed() {
 #[test]
 fn invalid_parameters_are_rejected() {
     for (query, expected) in [
-        ("nonsense=1", "there is no parameter \"nonsense\""),
-        ("cause=bad", "cause cannot be \"bad\" (image_not_found, "),
-        ("cause_group=x", "cause_group cannot be \"x\" (image, "),
-        ("sort=age", "sort cannot be \"age\" (size, oldest, newest)"),
-        ("limit=0", "limit cannot be \"0\""),
-        ("limit=1001", "limit cannot be \"1001\""),
-        ("limit=99999999999999999999", "limit cannot be"),
-        ("offset=-1", "offset cannot be \"-1\""),
-        ("a%E2%80%AEb=1", "there is no parameter \"a\\u{202e}b\""),
+        ("nonsense=1", "unknown parameter \"nonsense\""),
+        ("cause=bad", "invalid cause \"bad\" (expected one of image_not_found, "),
+        ("cause_group=x", "invalid cause_group \"x\" (expected one of image, "),
+        ("sort=age", "invalid sort \"age\" (expected one of size, oldest, newest)"),
+        ("limit=0", "invalid limit \"0\""),
+        ("limit=1001", "invalid limit \"1001\""),
+        ("limit=99999999999999999999", "invalid limit"),
+        ("offset=-1", "invalid offset \"-1\""),
+        ("a%E2%80%AEb=1", "unknown parameter \"a\\u{202e}b\""),
     ] {
         let error = parse(query).unwrap_err();
         assert!(error.starts_with(expected), "{query}: {error}");
     }
     let long = parse(&format!("{}=1", "x".repeat(9999))).unwrap_err();
-    assert!(long.len() < 300, "an answer does not repeat everything");
+    assert!(long.len() < 300, "error messages truncate parameters");
     assert!(
         FailureQuery::parse("limit=1", SUMMARY_PARAMETERS).is_err()
             && FailureQuery::parse("sort=size", LIST_PARAMETERS).is_err()

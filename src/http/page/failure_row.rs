@@ -1,129 +1,80 @@
-//! Says of one failing container what a line of the page shows, and what it opens to.
+//! A failing container: its row in an outage, and the details that the row expands to.
 
-use std::time::Duration;
-
-use super::super::{Backend, Overview};
-use super::timeline_svg::TimelineSvg;
-use super::words;
-use crate::present::{FailureReport, format_age};
-use image_pull_model::cause::Cause;
+use super::image::HighlightedImage;
+use super::labels::{age_since, cause_age_text, format_time, pluralize, pod_path, pull_policy_text};
+use super::next_attempt::NextAttempt;
+use super::timeline::Timeline;
+use crate::http::backend::{Backend, Overview};
+use crate::present::FailureReport;
 use image_pull_model::failure_start::StartBasis;
 use image_pull_model::history::TimelinePoint;
-use image_pull_model::image::ImageReference;
-use image_pull_model::image::suspect::suspect_part;
 use image_pull_model::snapshot::FailureRef;
-use image_pull_model::time::Timestamp;
 
-/// One failing container.
+/// A failing container.
 pub(super) struct FailureRow {
     pub(super) failure: FailureReport,
-    /// Names the line for links and for the script.
+    /// Element id, for links and the script.
     pub(super) id: String,
     pub(super) image: HighlightedImage,
     pub(super) since: String,
     pub(super) since_millis: i64,
     pub(super) age: String,
-    /// How long the present cause has lasted.
-    pub(super) cause_since: String,
+    pub(super) cause_age: String,
+    /// Number of attempts, with a plus sign if it is a lower bound.
     pub(super) attempts: String,
-    pub(super) wait: Option<RetryCountdown>,
-    pub(super) timeline: Option<TimelineSvg>,
+    pub(super) next_attempt: Option<NextAttempt>,
+    pub(super) timeline: Option<Timeline>,
     pub(super) timeline_label: String,
+    /// Path of the pod page, relative to the link prefix.
     pub(super) path: String,
     pub(super) check_first: String,
     pub(super) commands: Vec<String>,
-    /// When the kubelet asks the registry, and why.
-    pub(super) policy: &'static str,
-    /// How long the status has not changed, where it should have.
+    pub(super) pull_policy_text: &'static str,
+    /// Time since the last status update, if the next one is overdue.
     pub(super) stale_for: Option<String>,
-    /// How it went.
+    /// Status history, oldest first.
     pub(super) points: Vec<TimelinePoint>,
 }
 
-/// An image with its wrong part apart.
-pub(super) struct HighlightedImage {
-    pub(super) before: String,
-    pub(super) wrong: String,
-    pub(super) after: String,
-}
-
-/// A wait for the next attempt.
-pub(super) struct RetryCountdown {
-    pub(super) from_millis: i64,
-    pub(super) until_millis: i64,
-    pub(super) percent: u64,
-    pub(super) text: String,
-}
-
 impl FailureRow {
-    pub(super) fn of(failing: FailureRef<'_>, sight: &Overview, site: &dyn Backend) -> Self {
+    pub(super) fn new(failing: FailureRef<'_>, overview: &Overview, backend: &dyn Backend) -> Self {
         let (pod, container, failure) = failing;
-        let now = sight.now;
-        let timelines = site.timelines(&pod.id).into_iter();
+        let now = overview.now;
+        let timelines = backend.timelines(&pod.id).into_iter();
         let points = timelines.filter(|(name, _)| **name == *container.name).map(|(_, points)| points).next();
         let points = points.unwrap_or_default();
-        let mut told = FailureReport::of(failing, now, sight.last_event(), &sight.registry_pods);
+        let mut report = FailureReport::of(failing, now, overview.last_event(), &overview.registry_pods);
         let (check_first, commands) =
-            told.advice.split_first().map(|(first, rest)| (first.clone(), rest.to_vec())).unwrap_or_default();
-        told.advice.clear();
-        let timeline = TimelineSvg::of(&points, now);
+            report.advice.split_first().map(|(first, rest)| (first.clone(), rest.to_vec())).unwrap_or_default();
+        report.advice.clear();
+        let timeline = Timeline::new(&points, now);
         let attempts = match failure.start.basis {
             StartBasis::Observed => failure.attempts.to_string(),
             StartBasis::PodCondition | StartBasis::PreviousTermination | StartBasis::Event | StartBasis::PodStart => {
                 format!("{}+", failure.attempts)
             }
         };
+        let timeline_label = timeline.as_ref().map(|timeline| {
+            format!("{} in the last {}", pluralize(timeline.count, "failed attempt"), age_since(timeline.begin, now))
+        });
         Self {
             id: format!("{}/{}", pod.id.uid, container.name),
-            image: HighlightedImage::of(&told.image, failure.cause(), &failure.image),
-            since: words::format_time(failure.start.at),
+            image: HighlightedImage::new(&report.image, failure.cause(), &failure.image),
+            since: format_time(failure.start.at),
             since_millis: failure.start.at.unix_millis(),
-            age: words::age_since(failure.start.at, now),
-            cause_since: words::cause_age_text(failure.cause_start(), now),
+            age: age_since(failure.start.at, now),
+            cause_age: cause_age_text(failure.cause_start(), now),
             attempts,
-            wait: RetryCountdown::of(failure.last_attempt(), failure.next_attempt(), now),
-            timeline_label: timeline.as_ref().map(|timeline| timeline_label(timeline, now)).unwrap_or_default(),
+            next_attempt: NextAttempt::new(failure.last_attempt(), failure.next_attempt(), now),
             timeline,
-            path: words::pod_path(&pod.id.namespace, &pod.id.name),
+            timeline_label: timeline_label.unwrap_or_default(),
+            path: pod_path(&pod.id.namespace, &pod.id.name),
             check_first,
             commands,
-            stale_for: told.stale_since.map(|since| words::age_since(since, now)),
-            policy: words::pull_policy_text(failure.policy, &failure.image),
+            pull_policy_text: pull_policy_text(failure.policy, &failure.image),
+            stale_for: report.stale_since.map(|since| age_since(since, now)),
             points,
-            failure: told,
+            failure: report,
         }
-    }
-}
-
-fn timeline_label(timeline: &TimelineSvg, now: Timestamp) -> String {
-    let attempts = words::pluralize(timeline.count, "failed attempt");
-    format!("{attempts} in the last {}", words::age_since(timeline.begin, now))
-}
-
-impl HighlightedImage {
-    pub(super) fn of(shown: &str, cause: Cause, image: &ImageReference) -> Self {
-        let range = suspect_part(cause, image).and_then(|part| part.range_in(shown)).unwrap_or(0..0);
-        let piece = |range: std::ops::Range<usize>| shown.get(range).unwrap_or_default().to_owned();
-        if range.is_empty() {
-            return Self { before: shown.to_owned(), wrong: String::new(), after: String::new() };
-        }
-        Self { before: piece(0..range.start), wrong: piece(range.clone()), after: piece(range.end..shown.len()) }
-    }
-}
-
-impl RetryCountdown {
-    fn of(from: Option<Timestamp>, until: Option<Timestamp>, now: Timestamp) -> Option<Self> {
-        let (from, until) = (from?, until?);
-        let (passed, whole) =
-            (now.saturating_duration_since(from), until.saturating_duration_since(from).max(Duration::from_millis(1)));
-        let percent = (passed.as_millis() * 100 / whole.as_millis()).min(100);
-        let left = until.saturating_duration_since(now);
-        let text = if left.is_zero() { "any moment".to_owned() } else { format!("in {}", format_age(left)) };
-        Some(Self {
-            from_millis: from.unix_millis(),
-            until_millis: until.unix_millis(),
-            percent: u64::try_from(percent).unwrap_or(100),
-            text,
-        })
     }
 }

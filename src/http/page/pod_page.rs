@@ -1,33 +1,32 @@
-//! Says what the page of one pod shows.
+//! The page of one pod.
 
 use askama::Template;
 
-use super::super::{Backend, Overview};
-use super::Layout;
+use super::ended_failures::EndedFailureRow;
 use super::failure_row::FailureRow;
-use super::index_page::EndedFailureRow;
-use super::words;
+use super::labels::{self, cause_title, format_time, group_owner, runbook_for};
+use super::layout::Layout;
+use crate::http::backend::{Backend, Overview};
 use crate::present::history::status_name;
 use crate::present::{self, format_age, lacks_error_text};
 use image_pull_model::advice::{self, NO_ERROR_TEXT};
-use image_pull_model::cause::Cause;
 use image_pull_model::history::TimelinePoint;
 use image_pull_model::redact::redact;
 use image_pull_model::snapshot::FailureRef;
 use image_pull_model::time::Timestamp;
 
-/// The whole story of one pod, or of several that had its name.
+/// The failures of all pods with one name.
 #[derive(Template)]
-#[template(path = "pod.html")]
+#[template(path = "pod_page.html")]
 pub(super) struct PodPage<'a> {
-    frame: &'a Layout,
+    layout: &'a Layout,
     now_millis: i64,
     now: String,
     namespace: &'a str,
     name: &'a str,
     open: Vec<FailureRef<'a>>,
-    sight: &'a Overview,
-    site: &'a dyn Backend,
+    overview: &'a Overview,
+    backend: &'a dyn Backend,
     ended: Vec<EndedFailureRow>,
 }
 
@@ -35,84 +34,82 @@ pub(super) struct PodPage<'a> {
 struct OpenFailure {
     row: FailureRow,
     title: String,
-    mover: &'static str,
-    problem: String,
+    owner: &'static str,
+    /// Empty if the image reference is valid.
+    reference_problem: String,
     summary: &'static str,
     runbook: &'static str,
+    /// Newest first.
     statuses: Vec<StatusRow>,
 }
 
-/// A status that showed.
+/// A status in the history of a failure.
 struct StatusRow {
-    at: String,
-    lasted: String,
-    word: &'static str,
+    from: String,
+    duration: String,
+    name: &'static str,
     is_attempt: bool,
-    /// The error text, where it is another than at the attempt before.
+    /// Error text, if it differs from the previous one.
     text: Option<String>,
 }
 
 impl<'a> PodPage<'a> {
-    /// The story as it stands.
-    pub(super) fn of(
-        frame: &'a Layout,
-        sight: &'a Overview,
+    pub(super) fn new(
+        layout: &'a Layout,
+        overview: &'a Overview,
         (namespace, name): (&'a str, &'a str),
-        site: &'a dyn Backend,
+        backend: &'a dyn Backend,
     ) -> Self {
-        let now = sight.now;
+        let now = overview.now;
+        let ended = overview.ended_failures_of_pod(namespace, name);
         Self {
-            frame,
+            layout,
             now_millis: now.unix_millis(),
-            now: words::format_time(now),
+            now: format_time(now),
             namespace,
             name,
-            open: sight.open_failures_of_pod(namespace, name).collect(),
-            sight,
-            site,
-            ended: sight
-                .ended_failures_of_pod(namespace, name)
-                .filter_map(|ended| EndedFailureRow::of(ended, now))
-                .collect(),
+            open: overview.open_failures_of_pod(namespace, name).collect(),
+            overview,
+            backend,
+            ended: ended.filter_map(|ended| EndedFailureRow::new(ended, now)).collect(),
         }
     }
 
-    /// The open failures, each made when the page comes to it.
-    fn stories(&self) -> impl Iterator<Item = OpenFailure> {
-        let now = self.sight.now;
-        self.open.iter().map(move |failing| {
+    /// Returns the open failures. They are built one at a time while the page is written, to bound memory.
+    fn open_failures(&self) -> impl Iterator<Item = OpenFailure> {
+        self.open.iter().map(|failing| {
             let (_, _, failure) = *failing;
-            let row = FailureRow::of(*failing, self.sight, self.site);
-            let cause: Cause = failure.cause();
+            let row = FailureRow::new(*failing, self.overview, self.backend);
+            let cause = failure.cause();
             OpenFailure {
-                title: words::cause_title(cause),
-                mover: words::group_owner(cause.group()),
-                problem: failure.image.problem().map(|problem| problem.to_string()).unwrap_or_default(),
+                title: cause_title(cause),
+                owner: group_owner(cause.group()),
+                reference_problem: failure.image.problem().map(|problem| problem.to_string()).unwrap_or_default(),
                 summary: if lacks_error_text(failure) { NO_ERROR_TEXT.0 } else { advice::default_summary(cause) },
-                runbook: words::runbook_for(cause, cause.group()),
-                statuses: status_rows(&row.points, now),
+                runbook: runbook_for(cause, cause.group()),
+                statuses: status_rows(&row.points, self.overview.now),
                 row,
             }
         })
     }
 }
 
-/// The statuses, the newest first.
+/// Returns the statuses, newest first.
 fn status_rows(points: &[TimelinePoint], now: Timestamp) -> Vec<StatusRow> {
-    let mut said = None;
+    let mut previous = None;
     let ends = points.iter().skip(1).map(|point| point.at).chain([now]);
-    let told = points.iter().zip(ends).map(|(point, end)| {
-        let news = point.text.as_ref().filter(|text| said != Some(*text));
-        said = point.text.as_ref().or(said);
+    let rows = points.iter().zip(ends).map(|(point, end)| {
+        let text = point.text.as_ref().filter(|text| previous != Some(*text));
+        previous = point.text.as_ref().or(previous);
         StatusRow {
-            at: words::format_time(point.at),
-            lasted: format_age(end.saturating_duration_since(point.at)),
-            word: status_name(point.image_state),
+            from: format_time(point.at),
+            duration: format_age(end.saturating_duration_since(point.at)),
+            name: status_name(point.image_state),
             is_attempt: point.image_state.is_failed_attempt(),
-            text: news.map(|text| redact(text).into_owned()),
+            text: text.map(|text| redact(text).into_owned()),
         }
     });
-    let mut told: Vec<StatusRow> = told.collect();
-    told.reverse();
-    told
+    let mut rows: Vec<StatusRow> = rows.collect();
+    rows.reverse();
+    rows
 }

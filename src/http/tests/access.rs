@@ -96,9 +96,9 @@ fn bearer_tokens_are_authorized_per_path() {
     assert_eq!((without.status, without.header("www-authenticate")), (401, Some("Bearer")));
     assert_eq!(ask("/metrics", "stolen").status, 401);
     let forbidden = ask("/", "prometheus");
-    assert_eq!((forbidden.status, forbidden.text()), (403, "the holder of this token may not get /\n"));
+    assert_eq!((forbidden.status, forbidden.text()), (403, "forbidden: token lacks get on /\n"));
     let away = ask("/metrics", "cursed");
-    assert_eq!((away.status, away.text()), (503, "the API server cannot be asked about this token\n"));
+    assert_eq!((away.status, away.text()), (503, "cannot review the bearer token: the API server is unavailable\n"));
     let counts: Vec<u64> = refusals.counts().into_iter().map(|(_, count)| count).collect();
     assert_eq!(counts, [2, 1, 0, 0, 1, 0, 0]);
     server.join();
@@ -120,8 +120,8 @@ fn configured_headers_override_the_defaults() {
 
 #[test]
 fn requests_over_the_rate_limit_get_retry_after() {
-    let rate = RateLimiter::new(std::time::Duration::from_hours(1), 2);
-    let (server, refusals) = start_server(WebConfig { rate_limiter: rate, ..WebConfig::default() }, None);
+    let rate_limiter = RateLimiter::new(std::time::Duration::from_hours(1), 2);
+    let (server, refusals) = start_server(WebConfig { rate_limiter, ..WebConfig::default() }, None);
     let codes: Vec<u16> = (0..4).map(|_| server.get("/metrics", "").status).collect();
     assert_eq!(codes, [200, 200, 429, 429]);
     assert_eq!(server.get("/metrics", "").header("retry-after"), Some("5"));
@@ -132,8 +132,8 @@ fn requests_over_the_rate_limit_get_retry_after() {
 
 #[test]
 fn rejected_credentials_do_not_count_toward_the_rate_limit() {
-    let rate = RateLimiter::new(std::time::Duration::from_hours(1), 1);
-    let web = WebConfig { rate_limiter: rate, users: users("alice", "right"), ..WebConfig::default() };
+    let rate_limiter = RateLimiter::new(std::time::Duration::from_hours(1), 1);
+    let web = WebConfig { rate_limiter, users: users("alice", "right"), ..WebConfig::default() };
     let (server, _) = start_server(web, None);
     for _ in 0..3 {
         assert_eq!(server.get("/metrics", "").status, 401);

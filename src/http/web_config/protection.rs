@@ -1,46 +1,44 @@
-//! Compares how well two configurations protect the server, so that no reload takes protection away.
+//! The protections of a configuration. A reload may strengthen but not weaken them.
 
-/// What keeps strangers out. Each part may become stronger in a reload, never weaker.
+/// The protections of a configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::http) struct Protection {
-    /// Whether connections are encrypted.
-    pub(in crate::http) tls: bool,
-    /// Whether a name and a password are needed.
-    pub(in crate::http) users: bool,
-    pub(in crate::http) clients: ClientRequirement,
+    pub(super) tls: bool,
+    pub(super) basic_auth: bool,
+    pub(super) client: ClientRequirement,
     /// Whether the names in client certificates are checked.
-    pub(in crate::http) client_sans: bool,
+    pub(super) client_sans: bool,
 }
 
-/// Which clients complete a TLS handshake, the more the weaker.
+/// The requirement for a TLS handshake, weakest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::http) enum ClientRequirement {
-    /// Every client. A certificate that nobody has to send protects nothing.
+pub(super) enum ClientRequirement {
+    /// No certificate is required.
     #[default]
-    Any,
-    /// Those with a certificate, whoever signed it.
-    WithCertificate,
-    /// Those with a certificate that one of the system's root certificates vouches for.
+    None,
+    /// A certificate of any issuer.
+    AnyCertificate,
+    /// A certificate signed by a system root.
     SignedBySystemRoots,
-    /// Those with a certificate of the configured CA.
+    /// A certificate signed by the configured CA.
     SignedByConfiguredCa,
 }
 
 impl Protection {
-    /// Returns what another configuration would take away.
+    /// Returns a protection that another configuration would disable.
     pub(super) fn lost_in(self, other: Self) -> Option<&'static str> {
         [
             (self.tls && !other.tls, "TLS"),
-            (self.users && !other.users, "basic authentication"),
+            (self.basic_auth && !other.basic_auth, "basic authentication"),
             (
-                self.clients > ClientRequirement::Any && other.clients == ClientRequirement::Any,
-                "the demand for client certificates",
+                self.client > ClientRequirement::None && other.client == ClientRequirement::None,
+                "required client certificates",
             ),
             (
-                self.clients > other.clients && other.clients == ClientRequirement::WithCertificate,
-                "the check of client certificates",
+                self.client > other.client && other.client == ClientRequirement::AnyCertificate,
+                "client certificate verification",
             ),
-            (self.clients > other.clients, "the client CA"),
+            (self.client > other.client, "the configured client CA"),
             (self.client_sans && !other.client_sans, "client_allowed_sans"),
         ]
         .into_iter()
@@ -50,32 +48,32 @@ impl Protection {
 
 #[cfg(test)]
 mod tests {
-    use super::ClientRequirement::{Any, SignedByConfiguredCa, SignedBySystemRoots, WithCertificate};
+    use super::ClientRequirement::{AnyCertificate, None, SignedByConfiguredCa, SignedBySystemRoots};
     use super::Protection;
 
     #[test]
-    fn every_step_down_is_a_loss_and_no_step_up() {
-        let all: Vec<Protection> = [Any, WithCertificate, SignedBySystemRoots, SignedByConfiguredCa]
+    fn only_weaker_configurations_lose_a_protection() {
+        let all: Vec<Protection> = [None, AnyCertificate, SignedBySystemRoots, SignedByConfiguredCa]
             .into_iter()
-            .flat_map(|clients| (0..8).map(move |bits| (clients, bits)))
-            .map(|(clients, bits)| Protection {
+            .flat_map(|client| (0..8).map(move |bits| (client, bits)))
+            .map(|(client, bits)| Protection {
                 tls: bits & 1 > 0,
-                users: bits & 2 > 0,
-                clients,
+                basic_auth: bits & 2 > 0,
+                client,
                 client_sans: bits & 4 > 0,
             })
             .collect();
         for (before, after) in all.iter().flat_map(|before| all.iter().map(move |after| (*before, *after))) {
             let is_weaker = (before.tls && !after.tls)
-                || (before.users && !after.users)
-                || before.clients > after.clients
+                || (before.basic_auth && !after.basic_auth)
+                || before.client > after.client
                 || (before.client_sans && !after.client_sans);
             assert_eq!(before.lost_in(after).is_some(), is_weaker, "{before:?} {after:?}");
         }
-        let verifying = Protection { tls: true, clients: SignedByConfiguredCa, ..Protection::default() };
-        let lost = |clients| verifying.lost_in(Protection { clients, ..verifying });
-        assert_eq!(lost(Any), Some("the demand for client certificates"));
-        assert_eq!(lost(WithCertificate), Some("the check of client certificates"));
-        assert_eq!(lost(SignedBySystemRoots), Some("the client CA"));
+        let verifying = Protection { tls: true, client: SignedByConfiguredCa, ..Protection::default() };
+        let lost = |client| verifying.lost_in(Protection { client, ..verifying });
+        assert_eq!(lost(None), Some("required client certificates"));
+        assert_eq!(lost(AnyCertificate), Some("client certificate verification"));
+        assert_eq!(lost(SignedBySystemRoots), Some("the configured client CA"));
     }
 }

@@ -1,4 +1,6 @@
-//! Reads the file again when it, or a file it names, has changed.
+//! Reloads the file when it or a file that it names changes.
+//!
+//! Polls the files, because inotify misses changes on some file systems and replaced symbolic links.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,46 +10,47 @@ use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::file::LoadedFiles;
-use super::{ConfigProblem, InvalidWebConfig, WebConfig};
+use super::file::{LoadedFiles, password_verifier};
+use super::problems::{ConfigProblem, InvalidWebConfig};
+use super::settings::WebConfig;
 use crate::http::basic_auth::PasswordVerifier;
 use image_pull_model::time::Timestamp;
 
-/// How often the files are read. A change is acted on once two reads in a row have found it, since not everybody writes
-/// a certificate and its key in one step.
+/// Interval between reads of the files. A change is applied after two identical reads, because a certificate and its key may
+/// be written one after the other.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The configuration as it is at the moment.
+/// The current configuration.
 pub type CurrentWebConfig = watch::Receiver<Arc<WebConfig>>;
 
-/// Keeps a configuration up with its file.
+/// Reloads a configuration from its file.
 pub struct WebConfigReloader {
     path: PathBuf,
-    /// The latest read that was acted on.
+    /// The latest content that was applied or rejected.
     applied: Arc<LoadedFiles>,
     current: watch::Sender<Arc<WebConfig>>,
-    reloads: SharedReloadStatus,
-    checks: Arc<PasswordVerifier>,
-    /// Whether bearer tokens are reviewed, which passwords would replace.
+    status: SharedReloadStatus,
+    verifier: Arc<PasswordVerifier>,
+    /// Whether basic authentication is an error, because bearer tokens are reviewed.
     rejects_basic_auth: bool,
     reload_requested: Arc<Notify>,
 }
 
-/// How the latest reload went, shared with whoever tells.
+/// The result of the latest reload, shared with the metrics.
 #[derive(Clone, Debug)]
 pub struct SharedReloadStatus(Arc<Mutex<ReloadStatus>>);
 
-/// How the latest reload went.
+/// The result of the latest reload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReloadStatus {
-    /// Whether what the file says is what holds.
+    /// Whether the file was applied.
     pub is_successful: bool,
-    /// When what holds was read.
+    /// Time when the current configuration was loaded.
     pub loaded_at: Timestamp,
 }
 
 impl SharedReloadStatus {
-    /// Returns how it went.
+    /// Returns the result of the latest reload.
     pub fn latest(&self) -> ReloadStatus {
         *self.lock()
     }
@@ -61,91 +64,92 @@ impl WebConfigReloader {
     /// Loads the file for the first time.
     ///
     /// # Errors
-    /// With everything that is wrong with it.
+    /// With all problems of the file.
     pub fn load(path: &Path, now: Timestamp) -> Result<Self, InvalidWebConfig> {
-        let checks = super::password_verifier(path, PasswordVerifier::new())?;
-        let acted = Arc::new(LoadedFiles::load(path));
-        let current = watch::Sender::new(Arc::new(acted.check(&checks)?));
-        let reloads = SharedReloadStatus(Arc::new(Mutex::new(ReloadStatus { is_successful: true, loaded_at: now })));
+        let verifier = password_verifier(path, PasswordVerifier::new())?;
+        let applied = Arc::new(LoadedFiles::load(path));
+        let current = watch::Sender::new(Arc::new(applied.check(&verifier)?));
+        let status = SharedReloadStatus(Arc::new(Mutex::new(ReloadStatus { is_successful: true, loaded_at: now })));
         Ok(Self {
             path: path.to_owned(),
-            applied: acted,
+            applied,
             current,
-            reloads,
-            checks,
+            status,
+            verifier,
             rejects_basic_auth: false,
             reload_requested: Arc::default(),
         })
     }
 
-    /// Lets requests that wait for the check of a password hold a part of the connections only.
+    /// Limits requests that wait for a password check, relative to the maximum number of connections.
     pub fn limit_waiting_checks(&self, connections: usize) {
-        self.checks.limit_waiting(connections);
+        self.verifier.limit_waiting(connections);
     }
 
-    /// Refuses passwords in a reload, since bearer tokens are reviewed and both want the Authorization header.
+    /// Makes reloads fail that configure basic authentication. Called if bearer tokens are reviewed, because both use the
+    /// Authorization header.
     pub fn reject_basic_auth(&mut self) {
         self.rejects_basic_auth = true;
     }
 
-    /// Returns what always shows the configuration of the moment.
+    /// Returns a receiver of the current configuration.
     pub fn current(&self) -> CurrentWebConfig {
         self.current.subscribe()
     }
 
-    /// Returns what always shows how the latest reload went.
+    /// Returns a handle to the result of the latest reload.
     pub fn status(&self) -> SharedReloadStatus {
-        self.reloads.clone()
+        self.status.clone()
     }
 
-    /// Returns what makes it read the file at once when it is notified, and act on it, changed or not.
+    /// Returns a trigger. When notified, the reloader reads and applies the files at once, even if they have not changed.
     pub fn reload_trigger(&self) -> Arc<Notify> {
         Arc::clone(&self.reload_requested)
     }
 
-    /// Reloads, for ever.
+    /// Reloads the file on changes. Never returns.
     pub async fn run(mut self, now: impl Fn() -> Timestamp) {
-        let mut found = Arc::clone(&self.applied);
+        let mut previous = Arc::clone(&self.applied);
         loop {
-            let is_asked = timeout(POLL_INTERVAL, self.reload_requested.notified()).await.is_ok();
+            let is_requested = timeout(POLL_INTERVAL, self.reload_requested.notified()).await.is_ok();
             let path = self.path.clone();
-            // A file system may hang.
-            let Ok(read) = spawn_blocking(move || Arc::new(LoadedFiles::load(&path))).await else { continue };
-            let is_settled = read.has_same_content(&found);
-            found = read;
-            if is_asked || (is_settled && !found.has_same_content(&self.applied)) {
-                self.applied = Arc::clone(&found);
+            // Reading from a network file system may block for a long time.
+            let Ok(files) = spawn_blocking(move || Arc::new(LoadedFiles::load(&path))).await else { continue };
+            let is_stable = files.has_same_content(&previous);
+            previous = files;
+            if is_requested || (is_stable && !previous.has_same_content(&self.applied)) {
+                self.applied = Arc::clone(&previous);
                 self.apply(now());
             }
         }
     }
 
     fn apply(&mut self, now: Timestamp) {
-        match self.applied.check(&self.checks).and_then(|config| self.check_protection(config)) {
+        match self.applied.check(&self.verifier).and_then(|config| self.check_protection(config)) {
             Ok(config) => {
-                for note in config.warnings() {
-                    tracing::warn!(file = %self.path.display(), "{note}");
+                for warning in config.warnings() {
+                    tracing::warn!(file = %self.path.display(), "{warning}");
                 }
                 self.current.send_replace(Arc::new(config));
-                *self.reloads.lock() = ReloadStatus { is_successful: true, loaded_at: now };
+                *self.status.lock() = ReloadStatus { is_successful: true, loaded_at: now };
                 tracing::info!(file = %self.path.display(), "web configuration reloaded");
             }
             Err(error) => {
-                self.reloads.lock().is_successful = false;
-                tracing::error!(%error, "web configuration not reloaded; the one before stays in force");
+                self.status.lock().is_successful = false;
+                tracing::error!(%error, "cannot reload web configuration, keeping the previous one");
             }
         }
     }
 
-    /// Refuses a configuration that takes protection away: an empty file is rather a mistake than a wish.
+    /// Rejects a configuration that disables a protection. An empty file is more likely an error than intended.
     fn check_protection(&self, config: WebConfig) -> Result<WebConfig, InvalidWebConfig> {
         let text = if self.rejects_basic_auth && config.has_basic_auth() {
-            "basic_auth_users would replace --auth-filter: leave one of them out".to_owned()
+            "basic_auth_users cannot be combined with --auth-filter".to_owned()
         } else if let Some(lost) = self.current.borrow().protection.lost_in(config.protection) {
-            format!("{lost} would be switched off: restart the exporter if that is wanted")
+            format!("reload would disable {lost}; restart the exporter to apply it")
         } else {
             return Ok(config);
         };
-        Err(InvalidWebConfig { path: self.path.clone(), problems: vec![ConfigProblem { position: None, text }] })
+        Err(InvalidWebConfig { path: self.path.clone(), problems: vec![ConfigProblem::of_file(text)] })
     }
 }

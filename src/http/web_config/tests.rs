@@ -6,7 +6,7 @@ use ring::error::Unspecified;
 
 use super::{WebConfig, load};
 
-/// A folder with a certificate and its key, gone when it is dropped.
+/// A folder with a certificate and its key, removed when dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -43,7 +43,7 @@ impl Drop for Folder {
     }
 }
 
-/// A certificate and its key with the curve P-521, made for this test.
+/// A certificate and its key on the curve P-521, generated for this test.
 const P521_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----
 MIICBzCCAWigAwIBAgIUUQSjVQdeaL805Z5aNuI5zqNEETYwCgYIKoZIzj0EAwIw
 FDESMBAGA1UEAwwJcDUyMSB0ZXN0MCAXDTI2MTEyNTA4NDk0N1oYDzIxMjYxMTAx
@@ -117,44 +117,50 @@ fn problems_are_reported_with_their_position() {
         ("tls_server_confg: {}", "web.yml:1:1: unknown field"),
         ("\n\nbasic_auth_users: [a]", "web.yml:3:"),
         ("a: b: c", "web.yml:1:"),
-        ("tls_server_config: {cert_file: tls.crt}", "web.yml:1:20: one of key and key_file is needed for TLS"),
-        ("tls_server_config: {key_file: tls.key}", "one of cert and cert_file is needed"),
+        ("tls_server_config: {cert_file: tls.crt}", "web.yml:1:20: TLS requires key or key_file"),
+        ("tls_server_config: {key_file: tls.key}", "TLS requires cert or cert_file"),
         ("tls_server_config: {cert_file: none.crt, key_file: tls.key}", "cannot read none.crt: No such file"),
-        ("tls_server_config: {cert_file: tls.key, key_file: tls.key}", "tls.key holds no certificate in PEM"),
-        ("tls_server_config: {cert_file: tls.crt, key_file: tls.crt}", "tls.crt holds no private key"),
-        ("tls_server_config: {cert_file: tls.crt, key_file: other.key}", "the certificate or its key cannot be used"),
-        ("tls_server_config: {cert: x, cert_file: tls.crt, key_file: tls.key}", "both cert and cert_file are given"),
+        ("tls_server_config: {cert_file: tls.key, key_file: tls.key}", "tls.key: no PEM certificate found"),
+        ("tls_server_config: {cert_file: tls.crt, key_file: tls.crt}", "tls.crt: no unencrypted PEM private key found"),
+        ("tls_server_config: {cert_file: tls.crt, key_file: other.key}", "cannot use certificate and key"),
+        (
+            "tls_server_config: {cert: x, cert_file: tls.crt, key_file: tls.key}",
+            "cert and cert_file are mutually exclusive",
+        ),
         (&format!("{TLS}, min_version: TLS10}}"), "unknown variant"),
-        (&format!("{TLS}, min_version: TLS13, max_version: TLS12}}"), "min_version is above max_version"),
-        (&format!("{TLS}, cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]}}"), "is not one of TLS_AES_256_GCM_SHA384"),
-        (&format!("{TLS}, cipher_suites: [TLS_AES_128_GCM_SHA256], max_version: TLS12}}"), "no cipher suite is left"),
+        (&format!("{TLS}, min_version: TLS13, max_version: TLS12}}"), "min_version is higher than max_version"),
+        (&format!("{TLS}, cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]}}"), "supported: TLS_AES_256_GCM_SHA384"),
+        (
+            &format!("{TLS}, cipher_suites: [TLS_AES_128_GCM_SHA256], max_version: TLS12}}"),
+            "no supported cipher suite for TLS 1.2",
+        ),
         (
             &format!("{TLS}, cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA], max_version: TLS12}}"),
-            "no cipher suite is",
+            "no supported cipher suite for TLS 1.2",
         ),
-        (&format!("{TLS}, curve_preferences: [CurveP224]}}"), "curve \"CurveP224\" is not one of X25519"),
-        (&format!("{TLS}, curve_preferences: [CurveP521]}}"), "no curve is left: CurveP521 is not supported"),
+        (&format!("{TLS}, curve_preferences: [CurveP224]}}"), "unknown curve \"CurveP224\"; supported: X25519"),
+        (&format!("{TLS}, curve_preferences: [CurveP521]}}"), "no supported curve: CurveP521 is not supported"),
         (&format!("{TLS}, client_auth_type: Sometimes}}"), "unknown variant"),
-        (&format!("{TLS}, client_ca_file: tls.crt}}"), "checks nobody without client_auth_type"),
-        (&format!("{TLS}, client_allowed_sans: [a]}}"), "client_allowed_sans proves nothing"),
-        (
-            "http_server_config: {headers: {X-Frame-Options: maybe}}",
-            ":1:49: this header may only be deny or sameorigin",
-        ),
+        (&format!("{TLS}, client_ca_file: tls.crt}}"), "client_ca has no effect without client_auth_type"),
+        (&format!("{TLS}, client_allowed_sans: [a]}}"), "client_allowed_sans requires verified certificates"),
+        ("http_server_config: {headers: {X-Frame-Options: maybe}}", ":1:49: value must be deny or sameorigin"),
         ("http_server_config: {headers: {Server: x}}", "unknown field `Server`"),
-        ("http_server_config: {headers: {X-XSS-Protection: \"a\\nb\"}}", "may not hold control characters"),
-        ("basic_auth_users: {alice: secret}", ":1:27: user \"alice\": this is no bcrypt hash"),
-        ("basic_auth_users: {alice: $2y$32$DZ7pAw50zLjj1gkI93iKp.5QZwQh86mCQZQSYMvFWoXElgMFXPg.m}", "no bcrypt hash"),
+        ("http_server_config: {headers: {X-XSS-Protection: \"a\\nb\"}}", "must not contain control characters"),
+        ("basic_auth_users: {alice: secret}", ":1:27: user \"alice\": not a bcrypt hash"),
+        (
+            "basic_auth_users: {alice: $2y$32$DZ7pAw50zLjj1gkI93iKp.5QZwQh86mCQZQSYMvFWoXElgMFXPg.m}",
+            "not a bcrypt hash",
+        ),
         (&format!("basic_auth_users: {{a: {HASH}, a: {HASH}}}"), "web.yml:1:"),
-        (&format!("basic_auth_users: {{'a:b': {HASH}}}"), "a name with a colon cannot be sent"),
-        ("rate_limit: {interval: often, burst: 1}", "an interval is a number with its unit"),
-        ("rate_limit: {interval: -1s, burst: 1}", "an interval is a number with its unit"),
-        ("rate_limit: {interval: 99999999999999999999h, burst: 1}", "an interval is a number with its unit"),
-        ("rate_limit: {interval: 9223372036854775807s, burst: 1}", ":1:24: the interval is longer than 2562047h"),
-        ("rate_limit: {interval: 2562048h, burst: 1}", "the interval is longer than 2562047h"),
-        ("rate_limit: {interval: 18446744073709551615, burst: 1}", "the interval is longer than 2562047h"),
+        (&format!("basic_auth_users: {{'a:b': {HASH}}}"), "names must not contain a colon"),
+        ("rate_limit: {interval: often, burst: 1}", "interval must be a duration"),
+        ("rate_limit: {interval: -1s, burst: 1}", "interval must be a duration"),
+        ("rate_limit: {interval: 99999999999999999999h, burst: 1}", "interval must be a duration"),
+        ("rate_limit: {interval: 9223372036854775807s, burst: 1}", ":1:24: interval must be at most 2562047h"),
+        ("rate_limit: {interval: 2562048h, burst: 1}", "interval must be at most 2562047h"),
+        ("rate_limit: {interval: 18446744073709551615, burst: 1}", "interval must be at most 2562047h"),
         ("rate_limit: {interval: 1s, burst: 99999999999}", "web.yml:1:"),
-        ("rate_limit: {interval: 1s}", "with a burst of 0 every request is refused"),
+        ("rate_limit: {interval: 1s}", "a burst of 0 rejects every request"),
     ] {
         folder.rejects(text, expected);
     }
@@ -170,29 +176,29 @@ fn options_unsupported_by_rustls_are_ignored_with_a_warning() {
     let config = folder.load(&text).unwrap();
     assert!(config.has_tls());
     let notes = config.warnings();
-    assert!(notes.len() == 2 && notes.iter().all(|note| note.ends_with("is not supported and left out")), "{notes:?}");
+    assert!(notes.len() == 2 && notes.iter().all(|note| note.starts_with("ignoring unsupported c")), "{notes:?}");
 }
 
 #[test]
 fn unsupported_keys_are_reported() {
     let folder = Folder::new("p521");
     fs::write(folder.0.join("p521.crt"), P521_CERTIFICATE).unwrap();
-    // The marks are not in the source, which is searched for keys that somebody left there.
+    // Split, so that scanners for committed keys do not report this file.
     let kind = "PRIVATE KEY";
     fs::write(folder.0.join("p521.key"), format!("-----BEGIN {kind}-----{P521_KEY}-----END {kind}-----\n")).unwrap();
     folder.rejects(
         "tls_server_config: {cert_file: p521.crt, key_file: p521.key}",
-        "the private key is not of a supported kind, which are ECDSA with P-256 or P-384, Ed25519, or RSA with 2048 to",
+        "unsupported private key (supported: ECDSA with P-256 or P-384, Ed25519, RSA with 2048 to",
     );
     let verifying = "client_auth_type: RequireAndVerifyClientCert, client_ca_file";
     folder.rejects(
         &format!("{TLS}, {verifying}: p521.crt}}"),
-        "the client CA cannot be used: only RSA, ECDSA with P-256 or P-384, and Ed25519 are supported",
+        "cannot use client CA: only RSA, ECDSA with P-256 or P-384, and Ed25519 keys are supported",
     );
     let both = fs::read_to_string(folder.0.join("tls.crt")).unwrap() + P521_CERTIFICATE;
     fs::write(folder.0.join("both.crt"), both).unwrap();
     let config = folder.load(&format!("{TLS}, {verifying}: both.crt}}")).unwrap();
-    assert_eq!(config.warnings(), ["1 client CAs have keys that are not supported and are left out"]);
+    assert_eq!(config.warnings(), ["ignoring 1 client CAs with unsupported keys"]);
     assert!(folder.load(&format!("{TLS}, {verifying}: tls.crt}}")).unwrap().warnings().is_empty());
 }
 
@@ -212,12 +218,12 @@ fn the_longest_intervals_limit_and_none_ends_the_process() {
 
 #[test]
 fn without_randomness_loading_fails() {
-    let error = super::password_verifier("web.yml".as_ref(), Err(Unspecified)).unwrap_err();
-    assert_eq!(error.to_string(), "web.yml: the system has no randomness");
-    // Whatever happens, users in the file are users of the configuration.
+    let error = super::file::password_verifier("web.yml".as_ref(), Err(Unspecified)).unwrap_err();
+    assert_eq!(error.to_string(), "web.yml: cannot generate a random key: the system provides no random numbers");
+    // Users in the file are always users of the configuration.
     let folder = Folder::new("randomness");
     let config = folder.load(&format!("basic_auth_users: {{alice: {HASH}}}")).unwrap();
-    assert!(config.has_basic_auth() && config.protection.users);
+    assert!(config.has_basic_auth() && config.protection.basic_auth);
 }
 
 #[test]
@@ -237,7 +243,7 @@ fn all_problems_are_reported_without_secrets() {
 fn an_unreadable_file_is_reported() {
     let folder = Folder::new("unreadable");
     let problems = load(&folder.0.join("none.yml")).err().unwrap().to_string();
-    assert!(problems.contains("none.yml: cannot be read: No such file"), "{problems}");
+    assert!(problems.contains("none.yml: cannot read file: No such file"), "{problems}");
     fs::write(folder.0.join("web.yml"), b"\xff\xfe").unwrap();
-    assert!(load(&folder.0.join("web.yml")).err().unwrap().to_string().contains("cannot be read"));
+    assert!(load(&folder.0.join("web.yml")).err().unwrap().to_string().contains("cannot read file"));
 }

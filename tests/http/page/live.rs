@@ -48,10 +48,10 @@ fn an_outage_expands_to_its_failures() {
     let browser = Browser::start("groups");
     browser.go(&url);
     // A first look at a slow machine may come before all of them fail.
-    wait_for(&browser, "return document.title.includes('containers cannot get their image');");
+    wait_for(&browser, "return document.title.includes('containers cannot pull their image');");
     let outages = number(&browser, "return document.querySelectorAll('.outage').length;");
     let rows = number(&browser, "return document.querySelectorAll('.row').length;");
-    let told = number(&browser, "return Number(document.querySelector('.reach dd').textContent);");
+    let told = number(&browser, "return Number(document.querySelector('.totals dd').textContent);");
     assert!(
         outages > 1.0 && rows >= outages && (rows - told).abs() < 0.5,
         "{outages} outages, {rows} rows, {told} told"
@@ -171,7 +171,7 @@ fn refreshes_keep_the_scroll_position() {
 
     // Once the exporter is away, the page says so and keeps what it has.
     drop(site);
-    wait_for(&browser, "return !document.getElementById('lost').hidden;");
+    wait_for(&browser, "return !document.getElementById('offline').hidden;");
     assert_eq!(browser.run("return document.querySelectorAll('.outage').length;"), 2);
 }
 
@@ -231,7 +231,7 @@ fn the_page_without_failures() {
     let browser = Browser::start("empty");
     browser.go(&site.url("/"));
     assert_eq!(browser.title(), "No image pull failures · image-pull-exporter");
-    assert_eq!(browser.run("return document.querySelectorAll('.verdict.good').length;"), 1);
+    assert_eq!(browser.run("return document.querySelectorAll('.headline.good').length;"), 1);
     browser.size(1280, 700);
     browser.picture("empty");
     check_no_external_requests(&browser, &site.url("/"));

@@ -106,10 +106,10 @@ fn the_document_has_every_route_and_every_parameter() {
             (parameter["in"] == "query").then(|| parameter["name"].as_str().expect("it has a name").to_owned())
         };
         let documented: Vec<String> = parameters.iter().filter_map(name).collect();
-        // Who asks for a parameter that does not exist is told which do.
+        // The error for an unknown parameter lists the supported ones.
         let refused = site.json(&format!("{path}?nonsense=1"));
         let detail = refused["detail"].as_str().expect("it says why");
-        let known = detail.split("there are ").nth(1).unwrap_or_default().trim_end_matches(')');
+        let known = detail.split("supported: ").nth(1).unwrap_or_default().trim_end_matches(')');
         assert_eq!(documented.join(", "), known.trim_start_matches("none"), "{route}");
     }
 }

@@ -65,7 +65,7 @@ fn filters_narrow_what_is_listed() {
         }
     }
     let nothing = site.get("/?namespace=nowhere").text();
-    assert!(nothing.contains("0 of 4 failing containers match") && nothing.contains("Nothing that fails matches"));
+    assert!(nothing.contains("0 of 4 failing containers match") && nothing.contains("No failures match the filter"));
 }
 
 #[test]
@@ -110,8 +110,8 @@ fn an_outage_is_as_old_as_its_cause_and_not_as_the_failures_that_it_hits() {
     assert!(age_of(outage).starts_with("5m"), "{}", age_of(outage));
     let row = outage.split("class=\"row\"").nth(1).expect("it has the container");
     assert_eq!(age_of(row), "60m");
-    assert!(row.contains("for this cause for 5m"), "{row}");
-    assert!(!outage.contains("at least"), "it was seen to begin");
+    assert!(row.contains("current cause for 5m"), "{row}");
+    assert!(!outage.contains("at least"), "the start was observed");
 }
 
 #[test]
@@ -121,8 +121,11 @@ fn an_unobserved_start_is_shown_as_a_lower_bound() {
     assert_eq!(site.json("/api/v1/failures")["failing"][0]["cause_since_basis"], "found");
     assert_eq!(site.json("/api/v1/summary")["outages"][0]["cause_since_basis"], "found");
     let page = site.get("/").text();
-    assert!(page.contains("</time><abbr title=\"at least: the cause was not seen to begin\">+</abbr>"), "{page}");
-    assert!(page.contains("for this cause for at least 5m"));
+    assert!(
+        page.contains("</time><abbr title=\"at least: the start of the cause was not observed\">+</abbr>"),
+        "{page}"
+    );
+    assert!(page.contains("current cause for at least 5m"));
 }
 
 #[test]
@@ -205,7 +208,7 @@ fn a_thousand_failures_make_a_small_page_and_five_thousand_come_in_parts() {
     }
     let page = site.get("/").text();
     assert_eq!(page.matches("class=\"row\"").count(), 200);
-    assert!(page.contains("5000 containers cannot get their image") && page.contains("1 to 200 of 5000"));
+    assert!(page.contains("5000 containers cannot pull their image") && page.contains("1 to 200 of 5000"));
 }
 
 #[test]
@@ -231,7 +234,7 @@ fn ended_failures_are_listed_with_their_outcome() {
         (Some(0), Some(1))
     );
     let page = site.get("/failures/shop/cart").text();
-    assert!(page.contains("Nothing of it fails to get its image any more") && page.contains("recovered"));
+    assert!(page.contains("No open failures") && page.contains("recovered"));
 
     let day = site.json("/api/v1/summary")["last_day"].as_array().cloned().expect("it is a list");
     let sum = |field: &str| day.iter().filter_map(|five| five[field].as_u64()).sum::<u64>();
@@ -261,7 +264,7 @@ fn the_pod_page_shows_all_details() {
         "shop/web",
         "<mark>registry.exmaple.com</mark>",
         "IfNotPresent",
-        "it was seen to begin",
+        "(observed)",
         "no such host",
         "nslookup registry.exmaple.com",
     ] {
@@ -278,10 +281,10 @@ fn the_pod_page_shows_all_details() {
 fn an_interrupted_watch_is_reported() {
     let site = TestSite::with(&some_pods());
     assert_eq!(site.json("/api/v1/failures")["synced"], true);
-    assert!(site.get("/").text().contains("Nothing was heard of the cluster since"), "an hour of silence");
+    assert!(site.get("/").text().contains("No watch event since"), "an hour of silence");
     site.break_watch(3700);
     assert_eq!(site.json("/api/v1/failures")["synced"], false);
-    assert!(site.get("/").text().contains("The watch of the cluster is interrupted. This is what was known at"));
+    assert!(site.get("/").text().contains("The watch is interrupted. This page shows the state at"));
 }
 
 #[test]
@@ -304,7 +307,7 @@ fn errors_match_the_requested_content_type() {
     let site = TestSite::with(&[]);
     let page = site.get("/?cause=%3Cscript%3E");
     assert_eq!(page.status, 400);
-    assert!(page.text().contains("cause cannot be &quot;&lt;script&gt;&quot;") && page.head.contains("text/html"));
+    assert!(page.text().contains("invalid cause &quot;&lt;script&gt;&quot;") && page.head.contains("text/html"));
     let json = site.get("/api/v1/failures?limit=many");
     let problem: Value = serde_json::from_str(&json.text()).expect("it is JSON");
     assert_eq!((json.status, &problem["status"], &problem["title"]), (400, &json!(400), &json!("Bad Request")));

@@ -1,4 +1,4 @@
-//! Says which client certificates are asked for and accepted.
+//! Verification of client certificates.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,11 +15,10 @@ use tokio_rustls::rustls::{
 };
 use webpki::EndEntityCert;
 
-use super::ConfigProblem;
-use super::file::problem_at;
+use super::problems::ConfigProblem;
 use super::protection::ClientRequirement;
 
-/// Whether a client has to have a certificate, and whether it is checked: Go's names, in the toolkit's spelling.
+/// Whether clients must send a certificate and whether it is verified. Named as in exporter-toolkit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) enum ClientAuth {
     #[default]
@@ -33,46 +32,46 @@ pub(super) enum ClientAuth {
 }
 
 impl ClientAuth {
-    /// Returns which clients it lets in.
-    pub(super) fn clients(self, has_ca: bool) -> ClientRequirement {
+    /// Returns the requirement that clients must meet.
+    pub(super) fn requirement(self, has_ca: bool) -> ClientRequirement {
         match self {
-            Self::NoClientCert | Self::RequestClientCert | Self::VerifyClientCertIfGiven => ClientRequirement::Any,
-            Self::RequireAnyClientCert => ClientRequirement::WithCertificate,
+            Self::NoClientCert | Self::RequestClientCert | Self::VerifyClientCertIfGiven => ClientRequirement::None,
+            Self::RequireAnyClientCert => ClientRequirement::AnyCertificate,
             Self::RequireAndVerifyClientCert if has_ca => ClientRequirement::SignedByConfiguredCa,
             Self::RequireAndVerifyClientCert => ClientRequirement::SignedBySystemRoots,
         }
     }
 }
 
-/// Returns what judges the clients' certificates. Without a CA, those that are verified are with the system's roots.
+/// Returns the verifier of client certificates. Without a CA, it uses the system root certificates.
 pub(super) fn verifier(
     auth: ClientAuth,
     ca: Option<Vec<CertificateDer<'static>>>,
     sans: &[Spanned<String>],
-    place: Location,
+    location: Location,
     provider: &Arc<CryptoProvider>,
-    notes: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Result<Arc<dyn ClientCertVerifier>, ConfigProblem> {
     use ClientAuth::{
         NoClientCert, RequestClientCert, RequireAndVerifyClientCert, RequireAnyClientCert, VerifyClientCertIfGiven,
     };
-    let is_verifying = matches!(auth, VerifyClientCertIfGiven | RequireAndVerifyClientCert);
+    let verifies = matches!(auth, VerifyClientCertIfGiven | RequireAndVerifyClientCert);
     if auth == NoClientCert && ca.is_some() {
-        let text = "a client CA checks nobody without client_auth_type: set it to RequireAndVerifyClientCert";
-        return Err(problem_at(place, text));
+        let text = "client_ca has no effect without client_auth_type: set it to RequireAndVerifyClientCert";
+        return Err(ConfigProblem::at(location, text));
     }
-    if let Some(san) = sans.first().filter(|_| !is_verifying) {
-        let text = "client_allowed_sans proves nothing of certificates that nobody has verified: set client_auth_type \
-                    to RequireAndVerifyClientCert";
-        return Err(problem_at(san.referenced, text));
+    if let Some(san) = sans.first().filter(|_| !verifies) {
+        let text =
+            "client_allowed_sans requires verified certificates: set client_auth_type to RequireAndVerifyClientCert";
+        return Err(ConfigProblem::at(san.referenced, text));
     }
     if let Some(san) = sans.iter().find(|san| san.value.contains('@')) {
-        return Err(problem_at(
+        return Err(ConfigProblem::at(
             san.referenced,
-            "e-mail addresses are not supported: name a DNS name, an IP address or a URI",
+            "e-mail addresses are not supported; use a DNS name, an IP address or a URI",
         ));
     }
-    if !is_verifying {
+    if !verifies {
         let is_required = auth == RequireAnyClientCert;
         return Ok(match auth {
             NoClientCert => WebPkiClientVerifier::no_client_auth(),
@@ -81,30 +80,31 @@ pub(super) fn verifier(
             }
         });
     }
-    let is_of_system = ca.is_none();
+    let uses_system_roots = ca.is_none();
     let roots = match ca {
-        Some(ca) => configured_roots(ca, place, provider, notes)?,
-        None => system_roots(auth, place, notes)?,
+        Some(ca) => configured_roots(ca, location, provider, warnings)?,
+        None => system_roots(auth, location, warnings)?,
     };
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
     let builder = if auth == VerifyClientCertIfGiven { builder.allow_unauthenticated() } else { builder };
-    // A hundred names would make every handshake long; Go leaves them out, too.
-    let builder = if is_of_system { builder.clear_root_hint_subjects() } else { builder };
-    let chain = builder.build().map_err(|error| problem_at(place, format!("the client CA cannot be used: {error}")))?;
+    // Go also omits the names of system roots. More than a hundred of them would enlarge each handshake.
+    let builder = if uses_system_roots { builder.clear_root_hint_subjects() } else { builder };
+    let inner =
+        builder.build().map_err(|error| ConfigProblem::at(location, format!("cannot use client CA: {error}")))?;
     if sans.is_empty() {
-        return Ok(chain);
+        return Ok(inner);
     }
-    let names = sans.iter().map(|san| san.value.clone()).collect();
-    Ok(Arc::new(SanVerifier { chain, names }))
+    let sans = sans.iter().map(|san| san.value.clone()).collect();
+    Ok(Arc::new(SanVerifier { inner, sans }))
 }
 
 fn configured_roots(
     ca: Vec<CertificateDer<'static>>,
-    place: Location,
+    location: Location,
     provider: &CryptoProvider,
-    notes: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Result<RootCertStore, ConfigProblem> {
-    let unusable = |why: &str| problem_at(place, format!("the client CA cannot be used: {why}"));
+    let unusable = |reason: &str| ConfigProblem::at(location, format!("cannot use client CA: {reason}"));
     let mut roots = RootCertStore::empty();
     for certificate in ca {
         roots.add(certificate).map_err(|error| unusable(&error.to_string()))?;
@@ -112,34 +112,38 @@ fn configured_roots(
     let count = roots.len();
     roots.roots.retain(|root| is_supported(root, provider));
     if roots.is_empty() {
-        return Err(unusable("only RSA, ECDSA with P-256 or P-384, and Ed25519 are supported"));
+        return Err(unusable("only RSA, ECDSA with P-256 or P-384, and Ed25519 keys are supported"));
     }
     if roots.len() < count {
-        notes.push(format!("{} client CAs have keys that are not supported and are left out", count - roots.len()));
+        warnings.push(format!("ignoring {} client CAs with unsupported keys", count - roots.len()));
     }
     Ok(roots)
 }
 
-/// Returns whether signatures by the key of a root certificate can be verified.
+/// Returns whether the key type of a root certificate is supported.
 fn is_supported(root: &TrustAnchor<'_>, provider: &CryptoProvider) -> bool {
-    // Behind the tag and the length, which is one byte for every algorithm there is.
+    // Skips the tag and the length, which is one byte for all known algorithms.
     let algorithm = root.subject_public_key_info.get(2..).unwrap_or_default();
     let known = provider.signature_verification_algorithms.all.iter();
     known.map(|known| known.public_key_alg_id()).any(|known| algorithm.starts_with(known.as_ref()))
 }
 
-fn system_roots(auth: ClientAuth, place: Location, notes: &mut Vec<String>) -> Result<RootCertStore, ConfigProblem> {
+fn system_roots(
+    auth: ClientAuth,
+    location: Location,
+    warnings: &mut Vec<String>,
+) -> Result<RootCertStore, ConfigProblem> {
     let mut roots = RootCertStore::empty();
     let (count, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if count == 0 {
-        let text = format!("{auth:?} needs client_ca_file or client_ca: the system has no root certificates");
-        return Err(problem_at(place, text));
+        let text = format!("{auth:?} requires client_ca_file or client_ca: no system root certificates found");
+        return Err(ConfigProblem::at(location, text));
     }
-    notes.push(format!("{auth:?} without a client CA trusts all {count} root certificates of the system"));
+    warnings.push(format!("{auth:?} without a client CA trusts all {count} system root certificates"));
     Ok(roots)
 }
 
-/// Asks for a certificate and takes any: the client has its key, and that is all that is known.
+/// Requests a certificate and accepts any. Proves only that the client has its private key.
 #[derive(Debug)]
 struct AnyCertificateVerifier {
     is_required: bool,
@@ -187,31 +191,31 @@ impl ClientCertVerifier for AnyCertificateVerifier {
     }
 }
 
-/// Takes certificates that the CA has signed for one of these names.
+/// Accepts certificates that `inner` accepts and that are issued for one of these names.
 #[derive(Debug)]
 struct SanVerifier {
-    chain: Arc<dyn ClientCertVerifier>,
-    names: Vec<String>,
+    inner: Arc<dyn ClientCertVerifier>,
+    sans: Vec<String>,
 }
 
 impl SanVerifier {
     fn is_allowed(&self, certificate: &EndEntityCert<'_>) -> bool {
-        let is_listed = |name: &str| self.names.iter().any(|allowed| allowed == name);
-        let is_for = |address: IpAddr| {
+        let is_listed = |name: &str| self.sans.iter().any(|allowed| allowed == name);
+        let matches_address = |address: IpAddr| {
             certificate.verify_is_valid_for_subject_name(&ServerName::IpAddress(address.into())).is_ok()
         };
         certificate.valid_dns_names().chain(certificate.valid_uri_names()).any(is_listed)
-            || self.names.iter().filter_map(|name| name.parse().ok()).any(is_for)
+            || self.sans.iter().filter_map(|name| name.parse().ok()).any(matches_address)
     }
 }
 
 impl ClientCertVerifier for SanVerifier {
     fn client_auth_mandatory(&self) -> bool {
-        self.chain.client_auth_mandatory()
+        self.inner.client_auth_mandatory()
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.chain.root_hint_subjects()
+        self.inner.root_hint_subjects()
     }
 
     fn verify_client_cert(
@@ -220,7 +224,7 @@ impl ClientCertVerifier for SanVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self.chain.verify_client_cert(certificate, intermediates, now)?;
+        let verified = self.inner.verify_client_cert(certificate, intermediates, now)?;
         let parsed = EndEntityCert::try_from(certificate).map_err(|_| CertificateError::BadEncoding)?;
         if self.is_allowed(&parsed) { Ok(verified) } else { Err(CertificateError::NotValidForName.into()) }
     }
@@ -231,7 +235,7 @@ impl ClientCertVerifier for SanVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls12_signature(message, certificate, signature)
+        self.inner.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -240,10 +244,10 @@ impl ClientCertVerifier for SanVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, certificate, signature)
+        self.inner.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
+        self.inner.supported_verify_schemes()
     }
 }
