@@ -21,7 +21,7 @@ use crate::signals::Signals;
 use crate::web_server::{self, WebServer};
 use image_pull_model::facts::WatchScope;
 use image_pull_model::time::Timestamp;
-use image_pull_sim::api::{self, ApiServer, BOOKMARK_EVERY, SharedStore};
+use image_pull_sim::api::{self, ApiServer, BOOKMARK_INTERVAL, SharedStore};
 use image_pull_sim::cluster::Cluster;
 use image_pull_sim::script::Script;
 use image_pull_sim::{DEMO, SimTime};
@@ -51,11 +51,11 @@ pub async fn run(args: &DemoArgs, log_level: log::LevelHandle) -> Result<()> {
     let jiff_epoch = jiff::Timestamp::from_millisecond(epoch.unix_millis()).context("the clock shows no date")?;
     let mut cluster = Cluster::new(script, *seed, jiff_epoch);
     let store = SharedStore::default();
-    api::advance(&mut cluster, &store, SimTime::ZERO);
+    api::advance_cluster(&mut cluster, &store, SimTime::ZERO);
 
     let loopback =
         TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.context("no loopback address")?;
-    let server = ApiServer::start(loopback, store.clone(), BOOKMARK_EVERY).context("cannot start the API server")?;
+    let server = ApiServer::start(loopback, store.clone(), BOOKMARK_INTERVAL).context("cannot start the API server")?;
     let url = format!("http://{}", server.address());
     let client = client::new_client(Config::new(url.parse()?))?;
     info!(api_server = url, speed, "simulating a cluster");
@@ -63,7 +63,7 @@ pub async fn run(args: &DemoArgs, log_level: log::LevelHandle) -> Result<()> {
     let mut tasks = JoinSet::new();
     let (sim_clock, speed) = (move || sim_time(clock.now(), epoch), *speed);
     tasks.spawn(async move {
-        api::drive(cluster, store, sim_clock, speed).await;
+        api::run_cluster(cluster, store, sim_clock, speed).await;
         // The script has no more to tell; the cluster stays as it is.
         pending::<()>().await;
     });

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use image_pull_sim::api::{ApiServer, BOOKMARK_EVERY, Drop, Refusal, SharedStore};
+use image_pull_sim::api::{ApiServer, BOOKMARK_INTERVAL, Disconnect, ErrorResponse, SharedStore};
 use image_pull_sim::store::Store;
 use serde_json::{Value, json};
 
@@ -46,10 +46,10 @@ impl ClientResults {
 /// Runs for `minutes` and prints the results.
 pub fn hostile(setup: &Setup, minutes: u32) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let store = SharedStore::new(Store::with_history(2000));
+    let store = SharedStore::new(Store::with_history_capacity(2000));
     let server = runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        ApiServer::start(listener, store.clone(), BOOKMARK_EVERY)
+        ApiServer::start(listener, store.clone(), BOOKMARK_INTERVAL)
     })?;
     for pod in 0..2000 {
         store.put(pod_of("steady", &format!("web-{pod}"), "registry.example.com/shop/web:1.0", pod % 100 == 0));
@@ -162,10 +162,10 @@ fn scrape(port: u16) -> Result<(Duration, usize)> {
 /// Injects another API server fault every minute.
 fn misbehave(server: &ApiServer, minute: u32) {
     match minute % 4 {
-        0 => server.faults().drop_watches(Drop::Abrupt),
-        1 => server.faults().error_in_watches(Refusal::Gone),
-        2 => server.faults().drop_watches(Drop::Silent),
-        _ => server.faults().inject(b"\x00\x00\x00\x09garbage!!"),
+        0 => server.faults().disconnect_watches(Disconnect::Abrupt),
+        1 => server.faults().send_watch_error(ErrorResponse::Gone),
+        2 => server.faults().disconnect_watches(Disconnect::Silent),
+        _ => server.faults().inject_bytes(b"\x00\x00\x00\x09garbage!!"),
     }
 }
 

@@ -61,7 +61,7 @@ impl StatusChange {
 
 /// Returns the display name of an image state.
 #[must_use]
-pub const fn status_name(stage: ImageState) -> &'static str {
+pub fn status_name(stage: ImageState) -> &'static str {
     match stage {
         ImageState::NoImage(reason) => reason.as_str(),
         ImageState::BeforePull => "ContainerCreating",

@@ -45,7 +45,7 @@ fn cases() -> Vec<Case> {
     let web = fires("shop/web/app");
     // Free text is no reason that a rule could name.
     let reasons =
-        WaitingReason::ALL.into_iter().filter(|reason| *reason != WaitingReason::Other).map(WaitingReason::as_str);
+        WaitingReason::ALL.iter().copied().filter(|reason| *reason != WaitingReason::Other).map(WaitingReason::as_str);
     let of_reason = |case: Case, reason: &'static str| {
         waits_for_image(case, &WaitingContainer { pod: reason, reason, ..WAITING }, 0..2000)
     };

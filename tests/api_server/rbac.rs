@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::common::cluster::Cluster;
 use crate::common::prometheus::Prometheus;
 use crate::common::{NOT_FOUND, PATIENCE, Program, eventually, get, pod, sum, timed};
-use image_pull_sim::api::Drop;
+use image_pull_sim::api::Disconnect;
 use serde_json::Value;
 
 const EXPORTER: &str = "system:serviceaccount:image-pull-exporter:image-pull-exporter";
@@ -170,14 +170,14 @@ fn a_token_file_is_read_again_and_an_empty_one_is_no_token() {
     bind(&cluster, "second", EXPORTER, None, ("base/cluster-role.yaml", "image-pull-exporter"));
     write("second\n");
     cluster.server().access().revoke("exporter");
-    cluster.server().faults().drop_watches(Drop::Abrupt);
+    cluster.server().faults().disconnect_watches(Disconnect::Abrupt);
     cluster.store.put(pod("shop", "more", Some(("ErrImagePull", NOT_FOUND))));
     await_failing(&program, 4.0);
     assert_eq!(sum(&program.metrics(), "image_pull_exporter_watch_restarts_total{cause=\"unauthorized\""), 0.0);
     // Without a token, everything would be forbidden to `system:anonymous`.
     write("\n");
     cluster.server().access().revoke("second");
-    cluster.server().faults().drop_watches(Drop::Abrupt);
+    cluster.server().faults().disconnect_watches(Disconnect::Abrupt);
     await_restarts(&program, "credentials", 1.0);
     let (code, error) = look(&cluster);
     assert!(code == Some(2) && error.contains("token is empty") && !error.contains("grant"), "{code:?} {error}");
@@ -205,7 +205,7 @@ fn a_credential_plugin_that_fails_has_a_cause_of_its_own_and_its_secrets_are_not
     let program = cluster.start(&[]);
     program.wait_ready();
     std::fs::write(&broken, "").expect("it can be written");
-    cluster.server().faults().drop_watches(Drop::Clean);
+    cluster.server().faults().disconnect_watches(Disconnect::Clean);
     await_restarts(&program, "credentials", 1.0);
     assert_eq!(sum(&program.metrics(), "image_pull_exporter_watch_restarts_total{cause=\"connection\""), 0.0);
     let (code, error) = look(&cluster);

@@ -93,18 +93,18 @@ fn shards_are_the_same_whatever_the_api_server_knows_of_them() {
     for (knows, refuses, watch_list) in
         [(true, false, true), (true, false, false), (false, false, true), (false, true, true), (false, true, false)]
     {
-        faults.know_shards(knows);
-        faults.refuse_shards(refuses);
-        faults.refuse_watch_list(!watch_list);
+        faults.support_shards(knows);
+        faults.reject_shards(refuses);
+        faults.reject_watch_list(!watch_list);
         let two = shards(&cluster, 2);
         assert_eq!(together(&two).as_ref(), Ok(&whole), "{knows} {refuses} {watch_list}");
         assert!(two.iter().all(|program| !failing(program).is_empty()), "each has a part");
     }
     // Where it knows them, a half is all that comes.
-    faults.refuse_shards(false);
-    faults.refuse_watch_list(false);
+    faults.reject_shards(false);
+    faults.reject_watch_list(false);
     let sent = |knows| {
-        faults.know_shards(knows);
+        faults.support_shards(knows);
         let before = faults.listed_pods();
         drop(shards(&cluster, 2));
         faults.listed_pods() - before

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::common::{NOT_FOUND, Program, eventually, pod, sum, tls::Identity};
-use image_pull_sim::api::{Connect, Drop, SharedStore};
+use image_pull_sim::api::{ConnectionFault, Disconnect, SharedStore};
 
 const ERR: Option<(&str, &str)> = Some(("ErrImagePull", NOT_FOUND));
 
@@ -49,7 +49,7 @@ async fn a_rotated_ca_is_trusted_without_a_restart() {
     fail(1.0);
     // The file comes first, and with it alone nobody could be trusted.
     new.replace_authority("new-authority");
-    server.faults().drop_watches(Drop::Abrupt);
+    server.faults().disconnect_watches(Disconnect::Abrupt);
     store.put(pod("shop", "api", ERR));
     fail(2.0);
     server.shutdown().await.expect("it ends well");
@@ -73,7 +73,7 @@ async fn untrusted_and_plaintext_servers_are_reported() {
     };
     let (code, error) = list();
     assert!(code == Some(2) && error.contains("invalid peer certificate"), "{code:?} {error}");
-    server.faults().connect(Connect::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n"), u32::MAX);
+    server.faults().fail_connections(ConnectionFault::SendBytes(b"HTTP/1.1 400 Bad Request\r\n\r\n"), u32::MAX);
     let (code, error) = list();
     assert!(code == Some(2) && error.contains("corrupt message"), "{code:?} {error}");
     server.shutdown().await.expect("it ends well");

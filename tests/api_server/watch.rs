@@ -21,7 +21,7 @@ use image_pull_exporter::monitor::{Monitor, MonitorLimits};
 use image_pull_model::facts::WatchScope;
 use image_pull_model::index::IndexConfig;
 use image_pull_model::time::Timestamp;
-use image_pull_sim::api::{ApiServer, BOOKMARK_EVERY, Drop, Refusal, SharedStore, Verb};
+use image_pull_sim::api::{ApiServer, BOOKMARK_INTERVAL, Disconnect, ErrorResponse, SharedStore, Verb};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -40,7 +40,7 @@ struct Lab {
 impl Lab {
     async fn watching(store: SharedStore, scopes: &[WatchScope]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-        let server = ApiServer::start(listener, store.clone(), BOOKMARK_EVERY).expect("the API server starts");
+        let server = ApiServer::start(listener, store.clone(), BOOKMARK_INTERVAL).expect("the API server starts");
         let address = server.address();
         let config = kube::Config::new(format!("http://{address}").parse().expect("an address is a URL"));
         let client = client::new_client(config).expect("a client without TLS needs nothing");
@@ -80,7 +80,7 @@ impl Lab {
 
     async fn start_server(&mut self) {
         let listener = TcpListener::bind(self.address).await.expect("the port is still free");
-        self.server = Some(ApiServer::start(listener, self.store.clone(), BOOKMARK_EVERY).expect("it starts again"));
+        self.server = Some(ApiServer::start(listener, self.store.clone(), BOOKMARK_INTERVAL).expect("it starts again"));
     }
 
     fn text(&self) -> Option<String> {
@@ -150,7 +150,7 @@ fn every_page_of_a_list_is_read() {
             store.put(pod("shop", &format!("pod-{number:03}"), ERR.filter(|_| fails)));
         }
         let lab = Lab::new(store).await;
-        lab.server().faults().refuse_watch_list(true);
+        lab.server().faults().reject_watch_list(true);
         let failing = ["pod-000", "pod-100", "pod-200", "pod-300", "pod-400", "pod-500", "pod-600"];
         lab.expect_failing(&failing).await;
         assert_eq!(lab.count("image_pull_exporter_listed_pods"), 700.0);
@@ -170,11 +170,11 @@ fn nothing_is_served_before_the_first_list_is_complete() {
 
 #[test]
 fn a_dropped_watch_loses_and_repeats_nothing() {
-    for how in [Drop::Abrupt, Drop::Clean] {
+    for how in [Disconnect::Abrupt, Disconnect::Clean] {
         run(async {
             let lab = Lab::new(store_of(&[("a", ERR), ("b", None)])).await;
             lab.expect_failing(&["a"]).await;
-            lab.server().faults().drop_watches(how);
+            lab.server().faults().disconnect_watches(how);
             lab.store.put(pod("shop", "b", ERR));
             lab.store.delete("shop", "a");
             lab.expect_failing(&["b"]).await;
@@ -190,7 +190,7 @@ fn after_410_gone_a_relist_ends_what_vanished() {
     run(async {
         let lab = Lab::new(store_of(&[("a", ERR), ("b", ERR)])).await;
         lab.expect_failing(&["a", "b"]).await;
-        lab.server().faults().error_in_watches(Refusal::Gone);
+        lab.server().faults().send_watch_error(ErrorResponse::Gone);
         lab.store.delete("shop", "a");
         lab.store.put(pod("shop", "c", ERR));
         lab.store.compact();
@@ -228,7 +228,7 @@ fn a_missing_right_is_counted_and_waited_for() {
     run(async {
         let lab = Lab::new(store_of(&[("a", ERR)])).await;
         // The watch has had no chance to ask yet: nothing was awaited since it was started.
-        lab.server().faults().refuse(Verb::WatchList, Refusal::Forbidden, 2);
+        lab.server().faults().reject_next(Verb::WatchList, ErrorResponse::Forbidden, 2);
         lab.expect_failing(&["a"]).await;
         assert_eq!(lab.count("image_pull_exporter_watch_restarts_total{cause=\"forbidden\"}"), 2.0);
     });
@@ -256,7 +256,7 @@ fn one_broken_object_costs_nothing_else() {
         store.put(broken);
         let lab = Lab::new(store).await;
         // The simulated server's protobuf cannot be that wrong.
-        lab.server().faults().refuse_protobuf(true);
+        lab.server().faults().disable_protobuf(true);
         lab.expect_failing(&["a"]).await;
         assert_eq!(lab.count("image_pull_exporter_undecodable_objects_total"), 1.0);
         let mut broken = pod("shop", "b", ERR);
@@ -280,15 +280,15 @@ fn event(kind: &str, object: &serde_json::Value) -> String {
 fn a_deletion_that_does_not_decode_or_is_too_large_leaves_no_ghost() {
     run(async {
         let lab = Lab::new(store_of(&[("a", ERR), ("b", ERR), ("c", ERR)])).await;
-        lab.server().faults().refuse_protobuf(true);
+        lab.server().faults().disable_protobuf(true);
         lab.expect_failing(&["a", "b", "c"]).await;
         let mut broken = pod("shop", "a", ERR);
         broken["spec"] = json!(7);
-        lab.server().faults().inject(event("DELETED", &broken).as_bytes());
+        lab.server().faults().inject_bytes(event("DELETED", &broken).as_bytes());
         lab.expect_failing(&["b", "c"]).await;
         let mut large = pod("shop", "b", ERR);
         large["spec"]["nodeName"] = json!("x".repeat(9 * 1024 * 1024));
-        lab.server().faults().inject(event("DELETED", &large).as_bytes());
+        lab.server().faults().inject_bytes(event("DELETED", &large).as_bytes());
         lab.expect_failing(&["c"]).await;
         assert_eq!(lab.count("image_pull_exporter_undecodable_objects_total"), 2.0);
         assert_eq!(lab.count("image_pull_exporter_relists_total"), 1.0);
@@ -300,9 +300,9 @@ fn a_failing_pod_that_does_not_decode_in_a_relist_goes_on_failing() {
     for protobuf in [false, true] {
         run(async {
             let lab = Lab::new(store_of(&[("a", ERR), ("b", ERR)])).await;
-            lab.server().faults().refuse_protobuf(!protobuf);
+            lab.server().faults().disable_protobuf(!protobuf);
             lab.expect_failing(&["a", "b"]).await;
-            lab.server().faults().drop_watches(Drop::Abrupt);
+            lab.server().faults().disconnect_watches(Disconnect::Abrupt);
             // The simulated server's protobuf cannot be wrong but by its size.
             let mut broken = pod("shop", "a", ERR);
             let wrong = if protobuf { json!("x".repeat(9 * 1024 * 1024)) } else { json!(7) };
@@ -311,7 +311,7 @@ fn a_failing_pod_that_does_not_decode_in_a_relist_goes_on_failing() {
             lab.store.delete("shop", "b");
             lab.store.put(pod("shop", "c", ERR));
             lab.store.compact();
-            lab.server().faults().error_in_watches(Refusal::Gone);
+            lab.server().faults().send_watch_error(ErrorResponse::Gone);
             lab.expect_failing(&["a", "c"]).await;
             assert_eq!(lab.count("image_pull_exporter_relists_total"), 2.0);
             assert_eq!(lab.count("image_pull_failures_started_total"), 3.0);
@@ -326,14 +326,14 @@ fn a_failing_pod_that_does_not_decode_in_a_relist_goes_on_failing() {
 fn invalid_utf_8_costs_no_other_pod() {
     run(async {
         let lab = Lab::new(store_of(&[("a", ERR)])).await;
-        lab.server().faults().refuse_protobuf(true);
+        lab.server().faults().disable_protobuf(true);
         lab.expect_failing(&["a"]).await;
         let mut odd = pod("shop", "odd", ERR);
         odd["spec"]["nodeName"] = json!("HERE");
         let line = event("ADDED", &odd).into_bytes();
         let place = line.windows(4).position(|window| window == b"HERE").expect("it is there");
         let line = [&line[..place], b"\xff\xfe", &line[place + 4..]].concat();
-        lab.server().faults().inject(&line);
+        lab.server().faults().inject_bytes(&line);
         lab.store.put(pod("shop", "b", ERR));
         lab.expect_failing(&["a", "b", "odd"]).await;
         assert_eq!(lab.count("image_pull_exporter_relists_total"), 1.0);
@@ -346,7 +346,7 @@ fn a_broken_line_in_the_stream_is_survived() {
     run(async {
         let lab = Lab::new(store_of(&[("a", ERR)])).await;
         lab.expect_failing(&["a"]).await;
-        lab.server().faults().inject(b"{\"type\":\"MODIFIED\",\"object\":{\"kind\":\n");
+        lab.server().faults().inject_bytes(b"{\"type\":\"MODIFIED\",\"object\":{\"kind\":\n");
         lab.store.put(pod("shop", "b", ERR));
         lab.store.delete("shop", "a");
         lab.expect_failing(&["b"]).await;

@@ -14,7 +14,7 @@ use image_pull_exporter::terminal::Terminal;
 use image_pull_model::cause::Cause;
 use image_pull_model::index::{IndexConfig, MirroredReasons};
 use image_pull_model::time::Timestamp;
-use image_pull_sim::api::{ApiServer, BOOKMARK_EVERY, Refusal, SharedStore, Verb};
+use image_pull_sim::api::{ApiServer, BOOKMARK_INTERVAL, ErrorResponse, SharedStore, Verb};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -347,7 +347,7 @@ fn list_simulated(
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().build().unwrap().block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = ApiServer::start(listener, store, BOOKMARK_EVERY).unwrap();
+        let server = ApiServer::start(listener, store, BOOKMARK_INTERVAL).unwrap();
         prepare(&server);
         let config = kube::Config::new(format!("http://{}", server.address()).parse().unwrap());
         let client = client::new_client(config).unwrap();
@@ -390,13 +390,13 @@ fn a_cluster_and_a_file_give_the_same_report() {
 #[test]
 fn a_forbidden_list_fails_at_once() {
     let refused = |filter: &ListFilter, refusal| {
-        list_simulated(store(), filter, |server| server.faults().refuse(Verb::List, refusal, 1)).unwrap_err()
+        list_simulated(store(), filter, |server| server.faults().reject_next(Verb::List, refusal, 1)).unwrap_err()
     };
-    let error = refused(&ListFilter::default(), Refusal::Forbidden);
+    let error = refused(&ListFilter::default(), ErrorResponse::Forbidden);
     assert!(error.starts_with("cannot list pods: ") && error.contains("(403)"), "{error}");
     assert!(error.ends_with("to list a single namespace, use -n"), "{error}");
     let one = ListFilter { namespaces: vec!["shop".to_owned()], ..ListFilter::default() };
-    assert!(!refused(&one, Refusal::Forbidden).contains("-n"));
+    assert!(!refused(&one, ErrorResponse::Forbidden).contains("-n"));
 }
 
 #[test]
@@ -406,7 +406,7 @@ fn an_undecodable_object_is_reported_as_skipped() {
     broken["status"]["containerStatuses"] = json!("none");
     store.put(broken);
     // The simulated API server cannot encode such an object in protobuf.
-    let look = list_simulated(store, &ListFilter::default(), |server| server.faults().refuse_protobuf(true)).unwrap();
+    let look = list_simulated(store, &ListFilter::default(), |server| server.faults().disable_protobuf(true)).unwrap();
     assert_eq!((look.failing.len(), look.skipped.len()), (6, 1));
     assert!(look.skipped[0].starts_with("shop/broken: "), "{:?}", look.skipped);
 }

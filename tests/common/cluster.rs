@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use image_pull_sim::api::{ApiServer, BOOKMARK_EVERY, SharedStore};
+use image_pull_sim::api::{ApiServer, BOOKMARK_INTERVAL, SharedStore};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -24,7 +24,7 @@ impl Cluster {
         let store = SharedStore::default();
         let server = runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-            ApiServer::start(listener, store.clone(), BOOKMARK_EVERY).expect("the API server starts")
+            ApiServer::start(listener, store.clone(), BOOKMARK_INTERVAL).expect("the API server starts")
         });
         let kubeconfig = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.kubeconfig"));
         let cluster = Self { runtime, server: Some(server), store, kubeconfig };

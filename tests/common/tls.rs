@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use image_pull_sim::api::{ApiServer, BOOKMARK_EVERY, SharedStore};
+use image_pull_sim::api::{ApiServer, BOOKMARK_INTERVAL, SharedStore};
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -41,7 +41,7 @@ impl Identity {
     pub async fn serve_at(&self, address: impl ToSocketAddrs, store: SharedStore) -> ApiServer {
         let listener = TcpListener::bind(address).await.expect("the port of loopback is free");
         let acceptor = self.acceptor.clone();
-        ApiServer::start_secure(listener, store, BOOKMARK_EVERY, move |socket| acceptor.accept(socket))
+        ApiServer::start_secure(listener, store, BOOKMARK_INTERVAL, move |socket| acceptor.accept(socket))
             .expect("the API server starts")
     }
 

@@ -2,70 +2,21 @@
 
 mod commands;
 mod conditions;
+mod context;
 mod defaults;
 mod registry_pods;
+mod rule;
 mod rules;
 #[cfg(test)]
 mod tests;
 
 pub use conditions::{Condition, ContainerRuntime, NodeKind, RegistryKind};
+pub use context::FailureContext;
 pub use registry_pods::FailingRegistryPods;
-pub use rules::{AdviceNote, AdviceRule, advice_notes, advice_rules};
+pub use rule::{AdviceNote, AdviceRule};
+pub use rules::{advice_notes, advice_rules};
 
-use super::cause::{Cause, FailingHost};
-use super::image::{ImageReference, PullPolicy};
-
-/// The circumstances of a failure. A field that is not known is empty; commands then show a placeholder in capitals.
-#[derive(Clone, Copy, Debug)]
-pub struct FailureContext<'a> {
-    /// Namespace of the pod.
-    pub namespace: &'a str,
-    /// Name of the pod.
-    pub pod: &'a str,
-    /// Name of the failing container.
-    pub container: &'a str,
-    /// Node that the pod is bound to.
-    pub node: &'a str,
-    /// Service account of the pod.
-    pub service_account: &'a str,
-    /// Image of the container.
-    pub image: &'a ImageReference,
-    /// Effective pull policy of the container.
-    pub policy: Option<PullPolicy>,
-    /// Whether the container has already run with this image on this node.
-    pub has_run_image: bool,
-    /// Error text of the pull. Selects the advice; never part of it.
-    pub message: &'a str,
-    /// Host that failed, if the error text names one.
-    pub host: Option<&'a FailingHost>,
-    /// Failing pods of the cluster that run a registry.
-    pub registry_pods: &'a FailingRegistryPods,
-}
-
-impl<'a> FailureContext<'a> {
-    /// Returns a context with only an image, an error text and a failing host.
-    #[must_use]
-    pub fn from_error_text(
-        image: &'a ImageReference,
-        message: &'a str,
-        host: Option<&'a FailingHost>,
-        registry_pods: &'a FailingRegistryPods,
-    ) -> Self {
-        Self {
-            namespace: "",
-            pod: "",
-            container: "",
-            node: "",
-            service_account: "",
-            image,
-            policy: None,
-            has_run_image: false,
-            message,
-            host,
-            registry_pods,
-        }
-    }
-}
+use super::cause::Cause;
 
 /// Advice for one failure.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,6 +12,8 @@ mod tests;
 
 use std::borrow::Cow;
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
 use super::limits::MAX_REFERENCE;
 use super::redact::redact;
 
@@ -159,7 +161,7 @@ pub fn is_same_image(a: &str, b: &str) -> bool {
 }
 
 /// The pull policy of a container (`imagePullPolicy`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
 pub enum PullPolicy {
     /// The kubelet sends a request to the registry at every start of the container.
     Always,
@@ -171,20 +173,16 @@ pub enum PullPolicy {
 
 impl PullPolicy {
     /// Every policy.
-    pub const ALL: &'static [Self] = &[Self::Always, Self::IfNotPresent, Self::Never];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// Returns the API value.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Always => "Always",
-            Self::IfNotPresent => "IfNotPresent",
-            Self::Never => "Never",
-        }
+        self.into()
     }
 
     /// Parses the API value. Returns `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|policy| policy.as_str() == text)
+        text.parse().ok()
     }
 }
 

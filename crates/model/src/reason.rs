@@ -1,9 +1,11 @@
 //! Container waiting reasons, and what they report about the image.
 
+use strum::{IntoStaticStr, VariantArray};
+
 use super::facts::StateFacts;
 
 /// A waiting reason of a container that cannot pull its image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
 pub enum WaitingReason {
     /// An attempt to pull failed.
     ErrImagePull,
@@ -27,30 +29,12 @@ pub enum WaitingReason {
 
 impl WaitingReason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
-        Self::ErrImagePull,
-        Self::ImagePullBackOff,
-        Self::ErrImageNeverPull,
-        Self::InvalidImageName,
-        Self::ImageInspectError,
-        Self::RegistryUnavailable,
-        Self::SignatureValidationFailed,
-        Self::Other,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// Returns the kubelet's value, or `Other` for free text.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ErrImagePull => "ErrImagePull",
-            Self::ImagePullBackOff => "ImagePullBackOff",
-            Self::ErrImageNeverPull => "ErrImageNeverPull",
-            Self::InvalidImageName => "InvalidImageName",
-            Self::ImageInspectError => "ImageInspectError",
-            Self::RegistryUnavailable => "RegistryUnavailable",
-            Self::SignatureValidationFailed => "SignatureValidationFailed",
-            Self::Other => "Other",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Whether the cause is in the message alone.
@@ -132,7 +116,8 @@ fn mentions_image(reason: &str, message: &str) -> bool {
 #[must_use]
 pub fn image_state_of_waiting(reason: &str, message: &str) -> ImageState {
     let known = WaitingReason::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .find(|known| *known != WaitingReason::Other && known.as_str() == reason)
         .map(ImageState::NoImage)
         .or_else(|| OTHER_WAITING_REASONS.iter().find(|(word, _)| *word == reason).map(|(_, stage)| *stage));

@@ -23,8 +23,7 @@ mod url;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// The text that replaces a secret.
-pub const MARKER: &str = "<redacted>";
+pub use names::MARKER;
 
 /// Maximum number of passes after the first one. Redacting one secret can make another one detectable. Texts of
 /// runtimes need one more pass; a text that needs more than this limit was crafted.

@@ -1,8 +1,8 @@
-//! Serves a store of pods on loopback as a Kubernetes API server would, with faults on demand.
+//! Simulated API server: serves a store of pods on loopback, with fault injection.
 //!
-//! It speaks what a pod informer needs: LIST in pages, WATCH with bookmarks, `WatchList`, 410 Gone in both its forms,
-//! field selectors, in JSON and protobuf. Everything else is 404, and Events are forbidden, as in a cluster that has not
-//! granted them. Who may what is left open until a test says so (`access`).
+//! Implements what an informer of pods needs: paginated LIST, WATCH with bookmarks, `WatchList`, both forms of 410
+//! Gone, field, label and shard selectors, JSON and protobuf. Requests for Events return 403, all other resources 404.
+//! Authorization is off until a test grants rights ([`Rbac`]).
 
 mod access;
 mod body;
@@ -42,26 +42,26 @@ use tokio::{
 };
 
 use super::store::Store;
-use body::Problem;
-use encoding::Encoding;
-use faults::Habit;
-use query::Query;
-use socket::{Door, Peer};
+use body::StatusError;
+use encoding::ResponseEncoding;
+use faults::PersistentFault;
+use query::ListOptions;
+use socket::{FaultyListener, ResetHandle};
 
-pub use access::Access;
-pub use drive::{advance, drive};
-pub use faults::{Connect, Drop, Fault, Faults, Refusal, Requests, Verb};
+pub use access::Rbac;
+pub use drive::{advance_cluster, run_cluster};
+pub use faults::{ConnectionFault, Disconnect, ErrorResponse, Faults, RequestCounts, ResponseFault, Verb};
 pub use socket::Socket;
 
-/// A store that several tasks share: the server reads it, a test or [`drive`] writes it.
+/// A store shared between tasks: the server reads it, and a test or [`run_cluster`] writes it.
 #[derive(Clone, Debug)]
 pub struct SharedStore(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// A std mutex: held for map look-ups only, never across an await.
+    /// A std mutex, since it is never held across an await.
     store: Mutex<Store>,
-    /// Says that the store has changed.
+    /// The revision of the last change.
     changed: sync::watch::Sender<u64>,
 }
 
@@ -78,14 +78,14 @@ impl SharedStore {
         Self(Arc::new(Inner { store: Mutex::new(store), changed }))
     }
 
-    /// Creates or replaces a pod and returns its resourceVersion.
+    /// Creates or replaces a pod. Returns its resourceVersion.
     pub fn put(&self, pod: Value) -> u64 {
         let revision = self.lock().put(pod);
         self.0.changed.send_replace(revision);
         revision
     }
 
-    /// Deletes a pod; false if there is none.
+    /// Deletes a pod. Returns false if it does not exist.
     pub fn delete(&self, namespace: &str, name: &str) -> bool {
         let (found, revision) = {
             let mut store = self.lock();
@@ -95,66 +95,65 @@ impl SharedStore {
         found
     }
 
-    /// Forgets the history, so that watches from before now and pages of lists begun before now are told 410 Gone.
+    /// Compacts the history: watches and continue tokens from earlier revisions expire with 410 Gone.
     pub fn compact(&self) {
         self.lock().compact();
     }
 
-    /// Returns the store as it is, to be restored later.
+    /// Returns a copy of the store for [`Self::restore`].
     pub fn snapshot(&self) -> Store {
         self.lock().clone()
     }
 
-    /// Goes back to an earlier state and its resourceVersion, as when etcd is restored from a backup. Open watches do
-    /// not notice; a real API server is restarted then, so drop them.
+    /// Restores an earlier state with its resourceVersion, like a restore of etcd from a backup. Open watches are not
+    /// interrupted; a real API server is restarted, so disconnect them too.
     pub fn restore(&self, store: Store) {
         let revision = store.revision();
         *self.lock() = store;
         self.0.changed.send_replace(revision);
     }
 
-    /// Locks the store; a panic elsewhere leaves it whole, as every change is made in one step.
+    /// Locks the store. A poisoned lock is safe to use, since each change is a single step.
     pub(super) fn lock(&self) -> MutexGuard<'_, Store> {
         self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn changes(&self) -> sync::watch::Receiver<u64> {
+    fn subscribe(&self) -> sync::watch::Receiver<u64> {
         self.0.changed.subscribe()
     }
 }
 
-/// How often a watch that asked for bookmarks gets one: once a minute, as from a real API server (cacher.go,
-/// bookmarkFrequency).
-pub const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
+/// Interval of bookmarks, as in the API server (cacher.go, bookmarkFrequency).
+pub const BOOKMARK_INTERVAL: Duration = Duration::from_mins(1);
 
-/// A running API server. Dropping it stops it soon; [`Self::shutdown`] waits for that.
+/// A running API server. Dropping it stops it in the background; [`Self::shutdown`] waits until it has stopped.
 #[derive(Debug)]
 pub struct ApiServer {
     address: SocketAddr,
     faults: Faults,
-    access: Access,
+    access: Rbac,
     stop: sync::watch::Sender<bool>,
-    /// The one task that serves; axum waits for its connections in it.
+    /// The server task; axum waits for its connections.
     tasks: JoinSet<io::Result<()>>,
 }
 
-/// What every request handler needs.
+/// The state of the request handlers.
 #[derive(Clone)]
 struct Context {
     store: SharedStore,
     faults: Faults,
-    access: Access,
+    access: Rbac,
     stopped: sync::watch::Receiver<bool>,
     bookmark_every: Duration,
 }
 
 impl ApiServer {
-    /// Serves `store` on a listener the caller has bound.
+    /// Serves `store` on a bound listener.
     pub fn start(listener: TcpListener, store: SharedStore, bookmark_every: Duration) -> io::Result<Self> {
         Self::start_secure(listener, store, bookmark_every, |socket| future::ready(Ok(socket)))
     }
 
-    /// Serves `store` over what `secure` makes of each connection, which is for TLS.
+    /// Serves `store` over the stream that `secure` makes of each connection, for example a TLS stream.
     pub fn start_secure<F, S, Io>(
         listener: TcpListener,
         store: SharedStore,
@@ -167,7 +166,7 @@ impl ApiServer {
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let address = listener.local_addr()?;
-        let (faults, access) = (Faults::default(), Access::default());
+        let (faults, access) = (Faults::default(), Rbac::default());
         let stop = sync::watch::Sender::new(false);
         let context = Context {
             store,
@@ -176,10 +175,10 @@ impl ApiServer {
             stopped: stop.subscribe(),
             bookmark_every,
         };
-        let service = router(context).into_make_service_with_connect_info::<Peer>();
+        let service = router(context).into_make_service_with_connect_info::<ResetHandle>();
         let mut stopped = stop.subscribe();
-        let server =
-            axum::serve(Door::new(listener, faults.clone(), secure), service).with_graceful_shutdown(async move {
+        let server = axum::serve(FaultyListener::new(listener, faults.clone(), secure), service)
+            .with_graceful_shutdown(async move {
                 // An error means that the sender is gone, which is a stop too.
                 let _ = stopped.wait_for(|stop| *stop).await;
             });
@@ -188,39 +187,39 @@ impl ApiServer {
         Ok(Self { address, faults, access, stop, tasks })
     }
 
-    /// Returns where it listens.
+    /// Returns the listening address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns the switches for misbehaviour and the counts of requests.
+    /// Returns the fault injection and the request counts.
     pub fn faults(&self) -> &Faults {
         &self.faults
     }
 
-    /// Returns who may what.
-    pub fn access(&self) -> &Access {
+    /// Returns the users and their rights.
+    pub fn access(&self) -> &Rbac {
         &self.access
     }
 
-    /// Ends all watches and connections and waits until they have ended.
+    /// Stops the server: ends all watches and connections, and waits for them.
     pub async fn shutdown(mut self) -> io::Result<()> {
         self.stop.send_replace(true);
         self.tasks.join_next().await.map_or(Ok(()), |ended| ended.map_err(io::Error::other)?)
     }
 }
 
-/// An API server without a socket, for a test with a clock of its own: whoever holds the router is served.
+/// Returns an API server without a socket, for tests with a paused clock.
 pub fn in_process(store: SharedStore, bookmark_every: Duration) -> (Router, Faults) {
     let (faults, stop) = (Faults::default(), Arc::new(sync::watch::Sender::new(false)));
     let context =
-        Context { store, faults: faults.clone(), access: Access::default(), stopped: stop.subscribe(), bookmark_every };
-    // The router keeps what would stop it, so nothing does.
-    (router(context).layer(MockConnectInfo(Peer::default())).layer(Extension(stop)), faults)
+        Context { store, faults: faults.clone(), access: Rbac::default(), stopped: stop.subscribe(), bookmark_every };
+    // The router owns the sender, so the server never stops.
+    (router(context).layer(MockConnectInfo(ResetHandle::default())).layer(Extension(stop)), faults)
 }
 
 impl Context {
-    /// Completes when the server is to stop.
+    /// Completes when the server stops.
     fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut stopped = self.stopped.clone();
         async move {
@@ -228,9 +227,9 @@ impl Context {
         }
     }
 
-    /// Returns the encoding of the answer.
-    fn accepted(&self, request: &Request) -> Option<Encoding> {
-        Encoding::accepted(request.headers(), !self.faults.has(Habit::RefusesProtobuf))
+    /// Negotiates the encoding of the response.
+    fn accepted(&self, request: &Request) -> Option<ResponseEncoding> {
+        ResponseEncoding::negotiate(request.headers(), !self.faults.has(PersistentFault::DisableProtobuf))
     }
 }
 
@@ -238,8 +237,8 @@ fn router(context: Context) -> Router {
     Router::new()
         .route("/api/v1/pods", routing::get(all_pods))
         .route("/api/v1/namespaces/{namespace}/pods", routing::get(pods_of_namespace))
-        .route("/api/v1/events", routing::get(no_events))
-        .route("/api/v1/namespaces/{namespace}/events", routing::get(no_events))
+        .route("/api/v1/events", routing::get(forbid_events))
+        .route("/api/v1/namespaces/{namespace}/events", routing::get(forbid_events))
         .route("/apis/authentication.k8s.io/v1/tokenreviews", routing::post(access::token_review))
         .route("/apis/authorization.k8s.io/v1/subjectaccessreviews", routing::post(access::subject_access_review))
         .route("/version", routing::get(version))
@@ -248,73 +247,77 @@ fn router(context: Context) -> Router {
         .route("/livez", routing::get(|| async { "ok" }))
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(context.clone(), access::authorize))
-        .layer(middleware::from_fn_with_state(context.clone(), misbehave))
+        .layer(middleware::from_fn_with_state(context.clone(), apply_faults))
         .with_state(context)
 }
 
-/// Counts the request, and answers it or not, as a test wants it.
-async fn misbehave(
+/// Counts the request and applies the injected faults to it.
+async fn apply_faults(
     State(context): State<Context>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
+    ConnectInfo(peer): ConnectInfo<ResetHandle>,
     request: Request,
     next: Next,
 ) -> Response {
-    match context.faults.admit(Verb::of(request.uri())) {
+    match context.faults.on_request(Verb::of(request.uri())) {
         None => next.run(request).await,
-        Some(Fault::Refuse(refusal)) => refusal.response(context.accepted(&request)),
-        Some(Fault::Swallow) => {
+        Some(ResponseFault::Reject(refusal)) => refusal.response(context.accepted(&request)),
+        Some(ResponseFault::NeverRespond) => {
             context.stopped().await;
-            Problem::new(503, "ServiceUnavailable", "the simulated API server stops").response(None)
+            StatusError::new(503, "ServiceUnavailable", "the simulated API server stops").response(None)
         }
         Some(fault) => {
             let response = next.run(request).await;
-            if response.status().is_success() { fault.spoil(response, peer, context.stopped()) } else { response }
+            if response.status().is_success() { fault.apply(response, peer, context.stopped()) } else { response }
         }
     }
 }
 
-async fn all_pods(State(context): State<Context>, ConnectInfo(peer): ConnectInfo<Peer>, request: Request) -> Response {
-    pods(context, peer, None, &request)
+async fn all_pods(
+    State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<ResetHandle>,
+    request: Request,
+) -> Response {
+    list_or_watch_pods(context, peer, None, &request)
 }
 
 async fn pods_of_namespace(
     State(context): State<Context>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
+    ConnectInfo(peer): ConnectInfo<ResetHandle>,
     Path(namespace): Path<String>,
     request: Request,
 ) -> Response {
-    pods(context, peer, Some(namespace), &request)
+    list_or_watch_pods(context, peer, Some(namespace), &request)
 }
 
-fn pods(context: Context, peer: Peer, namespace: Option<String>, request: &Request) -> Response {
+fn list_or_watch_pods(context: Context, peer: ResetHandle, namespace: Option<String>, request: &Request) -> Response {
     let accepted = context.accepted(request);
     let answer = || {
         let encoding = accepted.ok_or_else(not_acceptable)?;
         let shards = context.faults.shards();
-        let query = Query::parse(request.uri().query().unwrap_or_default(), namespace, shards)
-            .map_err(|problem| Problem::new(400, "BadRequest", problem))?;
+        let query = ListOptions::parse(request.uri().query().unwrap_or_default(), namespace, shards)
+            .map_err(|problem| StatusError::new(400, "BadRequest", problem))?;
         if query.watch {
             return watch::watch(context, peer, &query, encoding);
         }
         let body = list::list(&context, &query, encoding)?;
-        Ok(body::compressed(request.headers(), encoding.media_type(), body))
+        Ok(body::maybe_compressed(request.headers(), encoding.media_type(), body))
     };
-    answer().unwrap_or_else(|problem: Problem| problem.response(accepted))
+    answer().unwrap_or_else(|problem: StatusError| problem.response(accepted))
 }
 
-fn not_acceptable() -> Problem {
+fn not_acceptable() -> StatusError {
     let message = "only the following media types are accepted: application/json, application/vnd.kubernetes.protobuf";
-    Problem::new(406, "NotAcceptable", message)
+    StatusError::new(406, "NotAcceptable", message)
 }
 
 async fn not_found(State(context): State<Context>, request: Request) -> Response {
-    let problem = Problem::new(404, "NotFound", "the server could not find the requested resource");
+    let problem = StatusError::new(404, "NotFound", "the server could not find the requested resource");
     problem.response(context.accepted(&request))
 }
 
-async fn no_events(State(context): State<Context>, request: Request) -> Response {
+async fn forbid_events(State(context): State<Context>, request: Request) -> Response {
     let message = "events is forbidden: User \"system:serviceaccount:sim:exporter\" cannot list resource \"events\" in API group \"\" at the cluster scope";
-    Problem::new(403, "Forbidden", message).response(context.accepted(&request))
+    StatusError::new(403, "Forbidden", message).response(context.accepted(&request))
 }
 
 async fn version() -> Response {

@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use super::{
     kubelet::{
-        agenda::{Agenda, Job, PodId},
-        node::{Node, Pulls},
-        object::Identity,
+        agenda::{Job, JobQueue, PodId},
+        node::{Node, PullRules},
+        object::PodIdentity,
         pod::{Container, Pod},
-        turn::{ApiLog, Turn},
+        turn::{PodReconciler, WatchLog},
     },
     random::Random,
-    script::{Action, Grace, PodTemplate, Pods, PullScope, Script, Timed},
+    script::{Action, Grace, PodSelector, PodTemplate, PullScope, Script, TimedAction},
     time::SimTime,
 };
 
@@ -57,12 +57,12 @@ pub struct Event {
 /// A cluster that follows a script; the same script and seed give the same events, however they are stepped.
 #[derive(Debug)]
 pub struct Cluster {
-    script: VecDeque<Timed>,
+    script: VecDeque<TimedAction>,
     pods: BTreeMap<PodId, Pod>,
     nodes: BTreeMap<String, Node>,
-    pull_rules: Pulls,
-    jobs: Agenda,
-    watch_log: ApiLog,
+    pull_rules: PullRules,
+    jobs: JobQueue,
+    watch_log: WatchLog,
     random: Random,
     pods_created: u64,
 }
@@ -75,9 +75,9 @@ impl Cluster {
             script: script.actions.into(),
             pods: BTreeMap::new(),
             nodes: BTreeMap::new(),
-            pull_rules: Pulls::default(),
-            jobs: Agenda::default(),
-            watch_log: ApiLog::new(epoch),
+            pull_rules: PullRules::default(),
+            jobs: JobQueue::default(),
+            watch_log: WatchLog::new(epoch),
             random: Random::new(seed),
             pods_created: 0,
         }
@@ -86,7 +86,7 @@ impl Cluster {
     /// Returns when [`Self::step`] has something to do next; `None` if never.
     pub fn next_wakeup(&self) -> Option<SimTime> {
         let scripted = self.script.front().map(|timed| timed.at);
-        scripted.into_iter().chain(self.jobs.next()).min()
+        scripted.into_iter().chain(self.jobs.next_time()).min()
     }
 
     /// Lets everything happen up to `now`, that instant included, and returns the watch events in order.
@@ -101,7 +101,7 @@ impl Cluster {
                 }
             }
         }
-        self.watch_log.take()
+        self.watch_log.drain_events()
     }
 
     /// Returns the pods that exist, as a LIST would.
@@ -109,7 +109,7 @@ impl Cluster {
         self.pods.values().map(|pod| self.watch_log.object(pod))
     }
 
-    fn perform(&mut self, timed: Timed) {
+    fn perform(&mut self, timed: TimedAction) {
         let at = timed.at;
         match timed.action {
             Action::CreatePods(template) => self.create_pods(at, &template),
@@ -126,7 +126,7 @@ impl Cluster {
                 })
             }),
             Action::Crash { pods, container, exit_code } => {
-                self.for_each_pod(at, &pods, |turn, pod| turn.exit_now(pod, &container, exit_code));
+                self.for_each_pod(at, &pods, |turn, pod| turn.exit_container(pod, &container, exit_code));
             }
             Action::Delete { pods, grace: Grace::Period(grace) } => {
                 self.for_each_pod(at, &pods, |turn, pod| turn.delete(pod, grace));
@@ -134,16 +134,16 @@ impl Cluster {
             Action::Delete { pods, grace: Grace::Force } => self.force_delete(at, &pods),
             Action::SetPull { of: PullScope::Image(image), pull } => self.pull_rules.set_image(image, pull),
             Action::SetPull { of: PullScope::Registry(host), pull } => self.pull_rules.set_registry(host, pull),
-            Action::SetPull { of: PullScope::Node(node), pull } => self.node(&node).pull = Some(pull),
+            Action::SetPull { of: PullScope::Node(node), pull } => self.node(&node).pull_behavior = Some(pull),
             Action::RestartKubelet { node } => self.restart_kubelet(at, &node),
         }
     }
 
     fn run_job(&mut self, at: SimTime, job: Job) {
         match job {
-            Job::KubeletUp(node) => self.kubelet_up(at, &node),
-            Job::Pod(id, work) => {
-                let gone = self.reconcile(at, id, |turn, pod| turn.work(pod, work)).unwrap_or(false);
+            Job::KubeletStarted(node) => self.kubelet_up(at, &node),
+            Job::OnPod(id, work) => {
+                let gone = self.reconcile(at, id, |turn, pod| turn.run_job(pod, work)).unwrap_or(false);
                 if gone {
                     self.pods.remove(&id);
                 }
@@ -155,28 +155,28 @@ impl Cluster {
         for ordinal in 0..template.replicas {
             let node = template.nodes.iter().cycle().nth(ordinal as usize).cloned().unwrap_or_default();
             let node = self.node(&node).name.clone();
-            let identity = Identity::new(template, ordinal, &mut self.random);
+            let identity = PodIdentity::new(template, ordinal, &mut self.random);
             let id = PodId(self.pods_created);
             self.pods_created += 1;
             let pod = Pod::new(id, identity, node, template, at);
             self.pods.insert(id, pod);
             self.reconcile(at, id, |turn, pod| {
-                turn.created(pod);
+                turn.on_pod_created(pod);
             });
         }
     }
 
-    fn change_spec(&mut self, at: SimTime, pods: &Pods, change: impl Fn(&mut Pod) -> bool) {
+    fn change_spec(&mut self, at: SimTime, pods: &PodSelector, change: impl Fn(&mut Pod) -> bool) {
         self.for_each_pod(at, pods, |turn, pod| {
             if pod.deletion.is_none() && change(pod) {
-                turn.spec_changed(pod);
+                turn.on_spec_changed(pod);
             }
         });
     }
 
     /// Removes pods at once: the API server sends a MODIFIED with deletionTimestamp, then DELETED, and the kubelet has
     /// no say (recording delete-backoff).
-    fn force_delete(&mut self, at: SimTime, pods: &Pods) {
+    fn force_delete(&mut self, at: SimTime, pods: &PodSelector) {
         for id in self.matching_ids(pods) {
             self.reconcile(at, id, |turn, pod| {
                 turn.force_delete(pod);
@@ -187,45 +187,50 @@ impl Cluster {
 
     fn restart_kubelet(&mut self, at: SimTime, name: &str) {
         let back = at + self.random.millis(1_000, 3_000);
-        self.node(name).stop();
+        self.node(name).stop_kubelet();
         for pod in self.pods.values_mut().filter(|pod| pod.node == name) {
-            pod.forget();
+            pod.lose_kubelet_state();
         }
-        self.jobs.push(back, Job::KubeletUp(name.to_owned()));
+        self.jobs.push(back, Job::KubeletStarted(name.to_owned()));
     }
 
     fn kubelet_up(&mut self, at: SimTime, name: &str) {
-        self.node(name).up = true;
+        self.node(name).is_up = true;
         let ids: Vec<PodId> = self.pods.values().filter(|pod| pod.node == name).map(|pod| pod.id).collect();
         for id in ids {
             let within = self.random.millis(0, 1_000);
-            self.reconcile(at, id, |turn, pod| turn.found_at_start(pod, within));
+            self.reconcile(at, id, |turn, pod| turn.on_kubelet_started(pod, within));
         }
     }
 
-    fn for_each_pod(&mut self, at: SimTime, pods: &Pods, mut f: impl FnMut(&mut Turn<'_>, &mut Pod)) {
+    fn for_each_pod(&mut self, at: SimTime, pods: &PodSelector, mut f: impl FnMut(&mut PodReconciler<'_>, &mut Pod)) {
         for id in self.matching_ids(pods) {
             self.reconcile(at, id, &mut f);
         }
     }
 
-    fn matching_ids(&self, pods: &Pods) -> BTreeSet<PodId> {
+    fn matching_ids(&self, pods: &PodSelector) -> BTreeSet<PodId> {
         self.pods
             .values()
-            .filter(|pod| pods.include(&pod.identity.namespace, &pod.identity.name))
+            .filter(|pod| pods.matches(&pod.identity.namespace, &pod.identity.name))
             .map(|pod| pod.id)
             .collect()
     }
 
-    fn reconcile<R>(&mut self, now: SimTime, id: PodId, f: impl FnOnce(&mut Turn<'_>, &mut Pod) -> R) -> Option<R> {
+    fn reconcile<R>(
+        &mut self,
+        now: SimTime,
+        id: PodId,
+        f: impl FnOnce(&mut PodReconciler<'_>, &mut Pod) -> R,
+    ) -> Option<R> {
         let pod = self.pods.get_mut(&id)?;
         let node = self.nodes.get_mut(&pod.node)?;
-        let mut turn = Turn {
+        let mut turn = PodReconciler {
             now,
             node,
-            pulls: &self.pull_rules,
-            agenda: &mut self.jobs,
-            api: &mut self.watch_log,
+            pull_rules: &self.pull_rules,
+            jobs: &mut self.jobs,
+            watch_log: &mut self.watch_log,
             random: &mut self.random,
         };
         Some(f(&mut turn, pod))

@@ -8,33 +8,33 @@ use super::random::Random;
 
 /// What the kubelet makes of a failed pull: the waiting reason, and whether it backs off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(super) enum FailureReason {
     /// `ErrImagePull`, backed off.
-    Pull,
+    ErrImagePull,
     /// `RegistryUnavailable`, backed off: the runtime's text begins with that word (CRI-O).
     RegistryUnavailable,
     /// `SignatureValidationFailed`, backed off: likewise.
     SignatureValidationFailed,
     /// `ImageInspectError`, no back-off: the runtime cannot even say whether it has the image.
-    Inspect,
+    ImageInspectError,
 }
 
 /// One way a pull fails.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct PullFault {
     /// What a script calls it.
     pub(super) name: &'static str,
-    pub(super) effect: Effect,
+    pub(super) reason: FailureReason,
     /// How long an attempt takes to fail.
     pub(super) takes_millis: (u64, u64),
     text: &'static str,
 }
 
-const QUICK: (u64, u64) = (80, 600);
-const RESOLVE: &str = "failed to pull and unpack image \"{image}\": failed to resolve reference \"{image}\": ";
+const QUICK_FAILURE_MILLIS: (u64, u64) = (80, 600);
+const RESOLVE_PREFIX: &str = "failed to pull and unpack image \"{image}\": failed to resolve reference \"{image}\": ";
 
 /// Every fault a script can name. `{resolve}` is what containerd puts before most of them.
-pub(super) const FAULTS: &[Fault] = &[
+pub(super) const FAULTS: &[PullFault] = &[
     pull("not-found", "rpc error: code = NotFound desc = {resolve}{image}: not found"),
     pull(
         "denied",
@@ -71,7 +71,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "reset",
         "{resolve}failed to do request: Head \"https://{endpoint}/v2/{repository}/manifests/{tag}\": read tcp 10.0.12.7:{port}->{ip}:443: read: connection reset by peer",
     ),
-    Fault {
+    PullFault {
         takes_millis: (30_000, 30_200),
         ..pull(
             "timeout",
@@ -109,7 +109,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "rpc error: code = FailedPrecondition desc = failed to pull and unpack image \"{image}\": failed commit on ref \"layer-sha256:{digest}\": \
          unexpected commit digest sha256:{other}, expected sha256:{digest}: failed precondition",
     ),
-    Fault {
+    PullFault {
         takes_millis: (4_000, 9_000),
         ..pull(
             "disk-full",
@@ -117,31 +117,31 @@ pub(super) const FAULTS: &[Fault] = &[
              \"extract-{port} sha256:{other}\": write /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/412/fs/usr/lib/libLLVM.so: no space left on device",
         )
     },
-    Fault { takes_millis: (0, 2), ..pull("qps", "pull QPS exceeded") },
-    Fault {
+    PullFault { takes_millis: (0, 2), ..pull("qps", "pull QPS exceeded") },
+    PullFault {
         takes_millis: (300_000, 300_500),
         ..pull(
             "stalled",
             "rpc error: code = Canceled desc = failed to pull and unpack image \"{image}\": context canceled",
         )
     },
-    Fault {
-        effect: Effect::RegistryUnavailable,
+    PullFault {
+        reason: FailureReason::RegistryUnavailable,
         ..pull(
             "registry-unavailable",
             "image pull failed for {spec} because the registry is unavailable: pinging container registry {host}: Get \"https://{endpoint}/v2/\": dial tcp {ip}:443: connect: connection refused",
         )
     },
-    Fault {
-        effect: Effect::SignatureValidationFailed,
+    PullFault {
+        reason: FailureReason::SignatureValidationFailed,
         ..pull(
             "signature",
             "image pull failed for {spec} because the signature validation failed: Source image rejected: A signature was required, but no signature exists",
         )
     },
     // The text of the recording kubelet-restart.
-    Fault {
-        effect: Effect::Inspect,
+    PullFault {
+        reason: FailureReason::ImageInspectError,
         ..pull(
             "inspect-error",
             "rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix \
@@ -150,11 +150,11 @@ pub(super) const FAULTS: &[Fault] = &[
     },
 ];
 
-const fn pull(word: &'static str, text: &'static str) -> Fault {
-    Fault { name: word, effect: Effect::Pull, takes_millis: QUICK, text }
+const fn pull(word: &'static str, text: &'static str) -> PullFault {
+    PullFault { name: word, reason: FailureReason::ErrImagePull, takes_millis: QUICK_FAILURE_MILLIS, text }
 }
 
-impl Fault {
+impl PullFault {
     /// Returns the fault a script calls `word`.
     pub(super) fn by_name(word: &str) -> Option<&'static Self> {
         FAULTS.iter().find(|fault| fault.name == word)
@@ -162,12 +162,12 @@ impl Fault {
 
     /// Returns what the runtime says when pulling `image`, written as in the pod's spec.
     pub(super) fn text(&self, image: &str, random: &mut Random) -> String {
-        fill(self.text, image, random)
+        fill_placeholders(self.text, image, random)
     }
 }
 
 /// Fills the placeholders of a fault's text, or of a text of the script's own.
-pub(super) fn fill(text: &str, image: &str, random: &mut Random) -> String {
+pub(super) fn fill_placeholders(text: &str, image: &str, random: &mut Random) -> String {
     if !text.contains('{') {
         return text.to_owned();
     }
@@ -177,7 +177,7 @@ pub(super) fn fill(text: &str, image: &str, random: &mut Random) -> String {
     let (digest, other) = (fixed.hex64(), fixed.hex64());
     let ip = format!("203.0.113.{}", Random::from_text(&parts.host).next() % 250 + 1);
     let port = 32_768 + random.next() % 28_232;
-    text.replace("{resolve}", RESOLVE)
+    text.replace("{resolve}", RESOLVE_PREFIX)
         .replace("{image}", &parts.full)
         .replace("{spec}", image)
         .replace("{host}", &parts.host)

@@ -1,15 +1,16 @@
-//! Simulates a cluster whose image pulls fail as a script says.
+//! Simulated Kubernetes cluster whose image pulls follow a script.
 //!
 //! ```text
 //! script ──▶ cluster (pure) ──events──▶ store ──▶ api (loopback LIST and WATCH) ──▶ the exporter
 //!              └─ kubelet: back-off, syncs, status
 //! ```
 //!
-//! One simulation serves the demo, the tests and the benchmarks; the recordings of a real kubelet prove that it behaves
-//! like one (`cluster/tests`). Everything but [`api`] is pure: no clock, no IO, the same events from the same seed.
+//! The demo, the tests and the benchmarks use the same simulation. Tests compare it with recordings of a real kubelet
+//! (`cluster/tests`). Everything except [`api`] is pure: it has no clock and no I/O, and a seed always gives the same
+//! events.
 //!
-//! What is left out, on purpose: Kubernetes Events, nodes that die, serialized pulls (each pull runs at once, as with
-//! `maxParallelImagePulls`), probes, and everything about a pod that does not show in its image pulls.
+//! Not simulated: Kubernetes Events, node failures, serialized pulls (pulls run in parallel, as with
+//! `maxParallelImagePulls`), probes, and every part of a pod that image pulls do not affect.
 
 pub mod api;
 pub mod cluster;
@@ -22,5 +23,6 @@ mod time;
 
 pub use time::SimTime;
 
-/// The demo: a web shop's cluster with failures of every kind, from 25 minutes before the start to 30 minutes after it.
+/// Script of the demo: a web shop with every kind of pull failure, from 25 minutes before the start to 30 minutes after
+/// it.
 pub const DEMO: &str = include_str!("demo.script");

@@ -53,20 +53,20 @@ mod tests;
 
 use std::time::Duration;
 
-use super::{fault::Fault, time::SimTime};
+use super::{fault::PullFault, time::SimTime};
 
-pub use parse::{Invalid, Problem};
+pub use parse::{ScriptError, ScriptProblem};
 
 /// A parsed script: actions in order of time.
 #[derive(Debug, PartialEq)]
 pub struct Script {
-    pub(super) actions: Vec<Timed>,
+    pub(super) actions: Vec<TimedAction>,
 }
 
 impl Script {
     /// Reads a script; the error names the line and what to do about it.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
-        parse::script(text)
+    pub fn parse(text: &str) -> Result<Self, ScriptError> {
+        parse::parse_script(text)
     }
 
     /// Returns how long after the start the last action happens.
@@ -76,7 +76,7 @@ impl Script {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Timed {
+pub(super) struct TimedAction {
     pub(super) at: SimTime,
     pub(super) action: Action,
 }
@@ -84,24 +84,24 @@ pub(super) struct Timed {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Action {
     CreatePods(PodTemplate),
-    AddEphemeral { pods: Pods, container: ContainerSpec },
-    PatchImage { pods: Pods, container: String, image: String },
-    Crash { pods: Pods, container: String, exit_code: i32 },
-    Delete { pods: Pods, grace: Grace },
-    SetPull { of: PullScope, pull: Pull },
+    AddEphemeral { pods: PodSelector, container: ContainerSpec },
+    PatchImage { pods: PodSelector, container: String, image: String },
+    Crash { pods: PodSelector, container: String, exit_code: i32 },
+    Delete { pods: PodSelector, grace: Grace },
+    SetPull { of: PullScope, pull: PullBehavior },
     RestartKubelet { node: String },
 }
 
 /// The pods an action is about: one name, or all that begin with `name` when `prefix`.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Pods {
+pub(super) struct PodSelector {
     pub(super) namespace: String,
     pub(super) name: String,
     pub(super) prefix: bool,
 }
 
-impl Pods {
-    pub(super) fn include(&self, namespace: &str, name: &str) -> bool {
+impl PodSelector {
+    pub(super) fn matches(&self, namespace: &str, name: &str) -> bool {
         namespace == self.namespace && if self.prefix { name.starts_with(&self.name) } else { name == self.name }
     }
 }
@@ -121,24 +121,24 @@ pub(super) enum PullScope {
 
 /// How pulls end until the next word about them.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Pull {
-    pub(super) outcome: Outcome,
+pub(super) struct PullBehavior {
+    pub(super) outcome: PullOutcome,
     pub(super) takes: Option<Duration>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Outcome {
-    Ok,
-    Fault(&'static Fault),
+pub(super) enum PullOutcome {
+    Success,
+    Fault(&'static PullFault),
     /// `ErrImagePull` with this text.
-    Text(String),
+    ErrImagePull(String),
     /// A waiting reason and message of this text, without back-off (image_manager.go:253-279 of 1.36).
     FreeText(String),
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PodTemplate {
-    pub(super) pods: Pods,
+    pub(super) pods: PodSelector,
     pub(super) owner: Option<Owner>,
     pub(super) nodes: Vec<String>,
     pub(super) replicas: u32,

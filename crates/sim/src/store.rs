@@ -11,16 +11,16 @@ use std::{
 use serde_json::Value;
 
 /// Namespace and name.
-pub(super) type Key = (String, String);
+pub(super) type PodKey = (String, String);
 
 /// How many changes a store remembers unless told otherwise.
-const HISTORY: usize = 10_000;
+const DEFAULT_HISTORY_CAPACITY: usize = 10_000;
 
 /// Pods by namespace and name, and the changes a watch can still begin from.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pods: BTreeMap<Key, Arc<Value>>,
-    history: VecDeque<Stored>,
+    pods: BTreeMap<PodKey, Arc<Value>>,
+    history: VecDeque<StoredChange>,
     capacity: usize,
     revision: u64,
     /// The last revision whose change is forgotten; a watch from before it is told 410 Gone.
@@ -29,30 +29,30 @@ pub struct Store {
 
 /// A change: the object before and after it, either of which may not exist.
 #[derive(Clone, Debug)]
-pub(super) struct Stored {
+pub(super) struct StoredChange {
     pub(super) revision: u64,
     pub(super) before: Option<Arc<Value>>,
     pub(super) after: Option<Arc<Value>>,
-    key: Key,
+    key: PodKey,
 }
 
 /// The revision asked for is no longer remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too old resource version: {asked} ({oldest})")]
-pub(super) struct TooOld {
+pub(super) struct ResourceVersionTooOld {
     pub(super) asked: u64,
     pub(super) oldest: u64,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self::with_history(HISTORY)
+        Self::with_history_capacity(DEFAULT_HISTORY_CAPACITY)
     }
 }
 
 impl Store {
     /// Returns an empty store that remembers so many changes.
-    pub fn with_history(capacity: usize) -> Self {
+    pub fn with_history_capacity(capacity: usize) -> Self {
         Self { pods: BTreeMap::new(), history: VecDeque::new(), capacity, revision: 1, compacted: 1 }
     }
 
@@ -62,7 +62,7 @@ impl Store {
         let key = key_of(&pod);
         let pod = Arc::new(with_revision(pod, self.revision));
         let before = self.pods.insert(key.clone(), pod.clone());
-        self.remember(Stored { revision: self.revision, before, after: Some(pod), key });
+        self.append(StoredChange { revision: self.revision, before, after: Some(pod), key });
         self.revision
     }
 
@@ -71,7 +71,7 @@ impl Store {
         let key = (namespace.to_owned(), name.to_owned());
         let Some(before) = self.pods.remove(&key) else { return false };
         self.revision += 1;
-        self.remember(Stored { revision: self.revision, before: Some(before), after: None, key });
+        self.append(StoredChange { revision: self.revision, before: Some(before), after: None, key });
         true
     }
 
@@ -97,9 +97,9 @@ impl Store {
     }
 
     /// Returns the pods as they were at `revision`, by undoing what came after it.
-    pub(super) fn pods_at(&self, revision: u64) -> Result<BTreeMap<Key, Arc<Value>>, TooOld> {
+    pub(super) fn pods_at(&self, revision: u64) -> Result<BTreeMap<PodKey, Arc<Value>>, ResourceVersionTooOld> {
         let mut pods = self.pods.clone();
-        for change in self.after(revision)?.rev() {
+        for change in self.changes_after(revision)?.rev() {
             match &change.before {
                 Some(before) => pods.insert(change.key.clone(), before.clone()),
                 None => pods.remove(&change.key),
@@ -109,15 +109,18 @@ impl Store {
     }
 
     /// Returns the changes after `revision`, oldest first.
-    pub(super) fn after(&self, revision: u64) -> Result<impl DoubleEndedIterator<Item = &Stored>, TooOld> {
+    pub(super) fn changes_after(
+        &self,
+        revision: u64,
+    ) -> Result<impl DoubleEndedIterator<Item = &StoredChange>, ResourceVersionTooOld> {
         if revision < self.compacted {
-            return Err(TooOld { asked: revision, oldest: self.compacted });
+            return Err(ResourceVersionTooOld { asked: revision, oldest: self.compacted });
         }
         let first = self.history.partition_point(|change| change.revision <= revision);
         Ok(self.history.range(first..))
     }
 
-    fn remember(&mut self, change: Stored) {
+    fn append(&mut self, change: StoredChange) {
         self.history.push_back(change);
         while self.history.len() > self.capacity {
             if let Some(forgotten) = self.history.pop_front() {
@@ -135,7 +138,7 @@ pub(super) fn with_revision(mut pod: Value, revision: u64) -> Value {
     pod
 }
 
-fn key_of(pod: &Value) -> Key {
+fn key_of(pod: &Value) -> PodKey {
     let field = |name: &str| {
         pod.get("metadata")
             .and_then(|metadata| metadata.get(name))

@@ -10,7 +10,7 @@ use image_pull_exporter::cluster::selection::PodSelection;
 use image_pull_exporter::list::{ListFilter, list_cluster};
 use image_pull_model::facts::WatchScope;
 use image_pull_model::time::Timestamp;
-use image_pull_sim::api::{BOOKMARK_EVERY, Drop, Fault, Faults, Refusal, SharedStore, Verb};
+use image_pull_sim::api::{BOOKMARK_INTERVAL, Disconnect, ErrorResponse, Faults, ResponseFault, SharedStore, Verb};
 use tokio::time::sleep;
 
 use super::lab::{Lab, client, run};
@@ -52,8 +52,8 @@ async fn survives(name: &str, wrong: impl Fn(&Lab)) -> (Lab, Duration) {
 
 #[test]
 fn a_watch_that_ends_goes_on_from_where_it_was() {
-    for how in [Drop::Clean, Drop::Abrupt, Drop::Reset] {
-        let (lab, took) = run(survives("a drop", |lab| lab.faults.drop_watches(how)));
+    for how in [Disconnect::Clean, Disconnect::Abrupt, Disconnect::Reset] {
+        let (lab, took) = run(survives("a drop", |lab| lab.faults.disconnect_watches(how)));
         assert!(took < Duration::from_secs(5), "{how:?}: {took:?}");
         assert_eq!(lab.count("image_pull_exporter_relists_total"), 1.0, "{how:?}");
     }
@@ -63,7 +63,7 @@ fn a_watch_that_ends_goes_on_from_where_it_was() {
 fn a_connection_that_says_nothing_any_more_is_renewed_without_a_list() {
     run(async {
         let lab = watched().await;
-        lab.faults.drop_watches(Drop::Silent);
+        lab.faults.disconnect_watches(Disconnect::Silent);
         let expected = change(&lab);
         let right = lab.until(BLIND, |lab| lab.failing().as_ref() == Some(&expected)).await;
         right.expect("it is renewed");
@@ -77,8 +77,8 @@ fn a_connection_that_says_nothing_any_more_is_noticed() {
     run(async {
         let lab = watched().await;
         // The first bookmark says that more will come.
-        sleep(BOOKMARK_EVERY + Duration::from_secs(1)).await;
-        lab.faults.drop_watches(Drop::Silent);
+        sleep(BOOKMARK_INTERVAL + Duration::from_secs(1)).await;
+        lab.faults.disconnect_watches(Disconnect::Silent);
         let expected = change(&lab);
         let is_noticed = |lab: &Lab| lab.count("image_pull_exporter_watch_restarts_total{cause=\"timeout\"}") > 0.0;
         let noticed = lab.until(BLIND, is_noticed).await.expect("it is noticed");
@@ -117,8 +117,8 @@ fn an_outage_of_the_watch_does_not_prolong_failures() {
         let lab = watched_from_the_start().await;
         let began = lab.age();
         // Ten refusals with pauses of up to 30 s, and the position still stands.
-        lab.faults.refuse(Verb::Watch, Refusal::TooManyRequests { retry_after_seconds: 17 }, 10);
-        lab.faults.drop_watches(Drop::Abrupt);
+        lab.faults.reject_next(Verb::Watch, ErrorResponse::TooManyRequests { retry_after_seconds: 17 }, 10);
+        lab.faults.disconnect_watches(Disconnect::Abrupt);
         sleep(Duration::from_secs(1)).await;
         recover(&lab, began.as_secs() + 16);
         only_the_known_end_is_measured(&lab, 14.0..=18.0).await;
@@ -143,15 +143,15 @@ fn a_process_that_was_stopped_does_not_prolong_failures() {
 #[test]
 fn errors_in_the_stream_are_survived() {
     for refusal in [
-        Refusal::Gone,
-        Refusal::InternalError,
-        Refusal::Forbidden,
-        Refusal::Unauthorized,
-        Refusal::Unavailable,
-        Refusal::TooManyRequests { retry_after_seconds: 3 },
+        ErrorResponse::Gone,
+        ErrorResponse::InternalError,
+        ErrorResponse::Forbidden,
+        ErrorResponse::Unauthorized,
+        ErrorResponse::Unavailable,
+        ErrorResponse::TooManyRequests { retry_after_seconds: 3 },
     ] {
-        let (lab, _) = run(survives("an error event", |lab| lab.faults.error_in_watches(refusal)));
-        let relists = if refusal == Refusal::Gone { 2.0 } else { 1.0 };
+        let (lab, _) = run(survives("an error event", |lab| lab.faults.send_watch_error(refusal)));
+        let relists = if refusal == ErrorResponse::Gone { 2.0 } else { 1.0 };
         assert_eq!(lab.count("image_pull_exporter_relists_total"), relists, "{refusal:?}");
     }
 }
@@ -159,19 +159,19 @@ fn errors_in_the_stream_are_survived() {
 #[test]
 fn refusals_are_waited_out() {
     for (refusal, cause) in [
-        (Refusal::Gone, "gone"),
-        (Refusal::InternalError, "server_error"),
-        (Refusal::Unavailable, "server_error"),
-        (Refusal::Timeout, "server_error"),
-        (Refusal::Forbidden, "forbidden"),
-        (Refusal::Unauthorized, "unauthorized"),
-        (Refusal::TooManyRequests { retry_after_seconds: 7 }, "too_many_requests"),
+        (ErrorResponse::Gone, "gone"),
+        (ErrorResponse::InternalError, "server_error"),
+        (ErrorResponse::Unavailable, "server_error"),
+        (ErrorResponse::Timeout, "server_error"),
+        (ErrorResponse::Forbidden, "forbidden"),
+        (ErrorResponse::Unauthorized, "unauthorized"),
+        (ErrorResponse::TooManyRequests { retry_after_seconds: 7 }, "too_many_requests"),
     ] {
         let (lab, took) = run(survives("a refusal", |lab| {
-            lab.faults.refuse(Verb::Watch, refusal, 2);
-            lab.faults.refuse(Verb::WatchList, refusal, 1);
-            lab.faults.refuse(Verb::List, refusal, 1);
-            lab.faults.drop_watches(Drop::Abrupt);
+            lab.faults.reject_next(Verb::Watch, refusal, 2);
+            lab.faults.reject_next(Verb::WatchList, refusal, 1);
+            lab.faults.reject_next(Verb::List, refusal, 1);
+            lab.faults.disconnect_watches(Disconnect::Abrupt);
         }));
         assert!(lab.count(&format!("image_pull_exporter_watch_restarts_total{{cause=\"{cause}\"}}")) >= 1.0);
         if cause == "too_many_requests" {
@@ -182,30 +182,30 @@ fn refusals_are_waited_out() {
 
 #[test]
 fn answers_that_are_none_are_survived() {
-    let page = Fault::Page { code: 200, media_type: "text/html", text: "<html>log in</html>" };
-    let busy = Fault::Page { code: 502, media_type: "text/html", text: "<html>bad gateway</html>" };
-    let cut = |after, how| Fault::Cut { after, how };
+    let page = ResponseFault::HtmlPage { code: 200, media_type: "text/html", text: "<html>log in</html>" };
+    let busy = ResponseFault::HtmlPage { code: 502, media_type: "text/html", text: "<html>bad gateway</html>" };
+    let cut = |after, how| ResponseFault::Cut { after, how };
     for fault in [
-        Fault::Swallow,
+        ResponseFault::NeverRespond,
         page,
         busy,
-        Fault::MediaType("application/cbor"),
-        Fault::MediaType("application/json"),
-        Fault::Noise { seed: 1 },
-        Fault::Slow { piece: 7, delay: Duration::from_secs(1) },
-        Fault::Slow { piece: 1, delay: Duration::from_secs(20) },
-        cut(0, Drop::Clean),
-        cut(0, Drop::Silent),
-        cut(5, Drop::Clean),
-        cut(5, Drop::Abrupt),
-        cut(300, Drop::Clean),
-        cut(300, Drop::Silent),
+        ResponseFault::MediaType("application/cbor"),
+        ResponseFault::MediaType("application/json"),
+        ResponseFault::Noise { seed: 1 },
+        ResponseFault::Slow { piece: 7, delay: Duration::from_secs(1) },
+        ResponseFault::Slow { piece: 1, delay: Duration::from_secs(20) },
+        cut(0, Disconnect::Clean),
+        cut(0, Disconnect::Silent),
+        cut(5, Disconnect::Clean),
+        cut(5, Disconnect::Abrupt),
+        cut(300, Disconnect::Clean),
+        cut(300, Disconnect::Silent),
     ] {
         run(survives(&format!("{fault:?}"), |lab| {
             for verb in [Verb::Watch, Verb::WatchList, Verb::List] {
-                lab.faults.next(verb, fault, 1);
+                lab.faults.fail_next(verb, fault, 1);
             }
-            lab.faults.drop_watches(Drop::Abrupt);
+            lab.faults.disconnect_watches(Disconnect::Abrupt);
         }));
     }
 }
@@ -214,15 +214,15 @@ fn answers_that_are_none_are_survived() {
 fn odd_habits_do_not_make_the_view_wrong() {
     type Habit = fn(&Lab);
     let habits: [(&str, Habit); 9] = [
-        ("no protobuf", |lab| lab.faults.refuse_protobuf(true)),
-        ("no watch list", |lab| lab.faults.refuse_watch_list(true)),
-        ("a watch list without end", |lab| lab.faults.never_end_watch_list(true)),
-        ("no bookmarks", |lab| lab.faults.no_bookmarks(true)),
-        ("no versions", |lab| lab.faults.omit_versions(true)),
+        ("no protobuf", |lab| lab.faults.disable_protobuf(true)),
+        ("no watch list", |lab| lab.faults.reject_watch_list(true)),
+        ("a watch list without end", |lab| lab.faults.never_complete_watch_list(true)),
+        ("no bookmarks", |lab| lab.faults.suppress_bookmarks(true)),
+        ("no versions", |lab| lab.faults.omit_resource_versions(true)),
         ("events twice", |lab| lab.faults.repeat_events(true)),
         ("events in the wrong order", |lab| lab.faults.swap_events(true)),
-        ("watches closed at once", |lab| lab.faults.close_watches_at_once(true)),
-        ("slow bodies", |lab| lab.faults.slow_bodies(Some(Duration::from_secs(2)))),
+        ("watches closed at once", |lab| lab.faults.close_new_watches(true)),
+        ("slow bodies", |lab| lab.faults.delay_bodies(Some(Duration::from_secs(2)))),
     ];
     for (name, habit) in habits {
         run(async {
@@ -247,11 +247,11 @@ fn rubbish_in_the_stream_costs_a_list_and_nothing_else() {
         for protobuf in [true, false] {
             run(async {
                 let lab = Lab::new(1);
-                lab.faults.refuse_protobuf(!protobuf);
+                lab.faults.disable_protobuf(!protobuf);
                 lab.put("a", 1, true);
                 lab.put("b", 1, false);
                 lab.settle(&uids(&["a"])).await.expect("it begins well");
-                lab.faults.inject(rubbish);
+                lab.faults.inject_bytes(rubbish);
                 let expected = change(&lab);
                 lab.settle(&expected).await.unwrap_or_else(|why| panic!("{rubbish:?}: {why}"));
             });
@@ -267,7 +267,7 @@ fn a_cluster_restored_from_a_backup_is_listed_anew() {
         let changed = change(&lab);
         lab.settle(&changed).await.expect("it follows");
         lab.store.restore(backup);
-        lab.faults.drop_watches(Drop::Abrupt);
+        lab.faults.disconnect_watches(Disconnect::Abrupt);
         lab.settle(&uids(&["a"])).await.expect("it follows back");
         assert_eq!(lab.count("image_pull_exporter_watch_restarts_total{cause=\"rewound\"}"), 1.0);
     });
@@ -275,14 +275,14 @@ fn a_cluster_restored_from_a_backup_is_listed_anew() {
 
 #[test]
 fn a_stale_view_is_not_taken_for_current_after_a_cluster_was_restored() {
-    for how in [Drop::Clean, Drop::Abrupt, Drop::Reset] {
+    for how in [Disconnect::Clean, Disconnect::Abrupt, Disconnect::Reset] {
         run(async {
             let lab = watched().await;
             let backup = lab.store.snapshot();
             let changed = change(&lab);
             lab.settle(&changed).await.expect("it follows");
             lab.store.restore(backup);
-            lab.faults.drop_watches(how);
+            lab.faults.disconnect_watches(how);
             let (mut stale, restored) = (Duration::ZERO, uids(&["a"]));
             for number in 0..200 {
                 let step = Duration::from_millis(if number < 100 { 50 } else { 1000 });
@@ -308,7 +308,7 @@ async fn an_hour_of(misbehave: impl Fn(&Lab)) -> (Lab, u64, Duration) {
     let lab = watched().await;
     let before = lab.requests();
     misbehave(&lab);
-    lab.faults.drop_watches(Drop::Abrupt);
+    lab.faults.disconnect_watches(Disconnect::Abrupt);
     let mut current = Duration::ZERO;
     let step = Duration::from_secs(1);
     for _ in 0..HOUR.as_secs() {
@@ -324,13 +324,13 @@ async fn an_hour_of(misbehave: impl Fn(&Lab)) -> (Lab, u64, Duration) {
 #[test]
 fn a_black_hole_is_asked_seldom_and_is_never_taken_for_the_truth() {
     run(async {
-        let (lab, requests, current) = an_hour_of(|lab| lab.faults.black_hole(true)).await;
+        let (lab, requests, current) = an_hour_of(|lab| lab.faults.never_respond(true)).await;
         assert!((30..=3600 / 20).contains(&requests), "{requests} requests");
         assert!(current < BLIND, "{current:?}");
         assert_eq!(lab.count("image_pull_exporter_watch_synced"), 0.0);
         assert_eq!(lab.failing(), Some(uids(&["a"])), "the last good view stays");
         assert!(lab.monitor.stale_for(Timestamp::from_unix_millis(i64::MAX)) > HOUR);
-        lab.faults.black_hole(false);
+        lab.faults.never_respond(false);
         let expected = change(&lab);
         lab.settle(&expected).await.expect("it recovers");
     });
@@ -339,7 +339,7 @@ fn a_black_hole_is_asked_seldom_and_is_never_taken_for_the_truth() {
 #[test]
 fn a_server_that_closes_every_watch_at_once_is_read_in_lists_and_not_hurried() {
     run(async {
-        let (lab, requests, _) = an_hour_of(|lab| lab.faults.close_watches_at_once(true)).await;
+        let (lab, requests, _) = an_hour_of(|lab| lab.faults.close_new_watches(true)).await;
         assert!(requests < 3600, "{requests} requests");
         let expected = change(&lab);
         let kept_up = lab.until(BLIND, |lab| lab.failing().as_ref() == Some(&expected)).await;
@@ -360,7 +360,7 @@ fn a_quiet_watch_stands_on_bookmarks_and_asks_nothing() {
 fn a_quiet_watch_without_bookmarks_is_no_fault() {
     run(async {
         let lab = Lab::new(1);
-        lab.faults.no_bookmarks(true);
+        lab.faults.suppress_bookmarks(true);
         lab.put("a", 1, true);
         lab.settle(&uids(&["a"])).await.expect("it begins well");
         let before = lab.requests();
@@ -372,12 +372,12 @@ fn a_quiet_watch_without_bookmarks_is_no_fault() {
         assert_eq!(lab.count("image_pull_exporter_relists_total"), 1.0);
         assert!(lab.requests() - before <= 100, "{} requests", lab.requests() - before);
         // And a black hole is noticed all the same.
-        lab.faults.black_hole(true);
-        lab.faults.drop_watches(Drop::Silent);
+        lab.faults.never_respond(true);
+        lab.faults.disconnect_watches(Disconnect::Silent);
         let noticed = lab.until(BLIND, |lab| !lab.is_synced()).await.expect("it is noticed");
         assert!(noticed > Duration::from_secs(30), "{noticed:?}");
         assert_eq!(lab.count("image_pull_exporter_watch_restarts_total{cause=\"timeout\"}"), 1.0);
-        lab.faults.black_hole(false);
+        lab.faults.never_respond(false);
         let expected = change(&lab);
         lab.settle(&expected).await.expect("it recovers");
     });
@@ -386,12 +386,13 @@ fn a_quiet_watch_without_bookmarks_is_no_fault() {
 #[test]
 fn lists_that_lead_nowhere_are_asked_for_seldom_and_reported() {
     let (period, step) = (Duration::from_secs(1200), Duration::from_secs(2));
-    for (habit, most) in [(Faults::repeat_pages as fn(&Faults, bool), 1200), (Faults::invent_pods, 10_000 + 1200)] {
+    for (habit, most) in [(Faults::repeat_pages as fn(&Faults, bool), 1200), (Faults::list_endless_pods, 10_000 + 1200)]
+    {
         run(async {
             let lab = watched().await;
-            lab.faults.refuse_watch_list(true);
+            lab.faults.reject_watch_list(true);
             habit(&lab.faults, true);
-            lab.faults.error_in_watches(Refusal::Gone);
+            lab.faults.send_watch_error(ErrorResponse::Gone);
             let pages = |lab: &Lab| lab.faults.requests().continues + lab.faults.requests().list;
             let before = pages(&lab);
             sleep(Duration::from_secs(1)).await;
@@ -417,8 +418,8 @@ fn lists_that_lead_nowhere_are_asked_for_seldom_and_reported() {
 fn initial_events_without_end_are_reported() {
     run(async {
         let lab = watched().await;
-        lab.faults.never_end_watch_list(true);
-        lab.faults.error_in_watches(Refusal::Gone);
+        lab.faults.never_complete_watch_list(true);
+        lab.faults.send_watch_error(ErrorResponse::Gone);
         sleep(Duration::from_secs(1)).await;
         let (begun, mut silent, mut reports) = (lab.requests(), Duration::ZERO, faults(&lab));
         for second in 0..700 {
@@ -467,7 +468,7 @@ fn initial_events_that_come_faster_than_they_are_read_are_reported() {
 
 #[test]
 fn one_look_ends_with_an_error_where_a_list_leads_nowhere() {
-    for habit in [Faults::repeat_pages as fn(&Faults, bool), Faults::invent_pods] {
+    for habit in [Faults::repeat_pages as fn(&Faults, bool), Faults::list_endless_pods] {
         run(async {
             let (store, began) = (SharedStore::default(), tokio::time::Instant::now());
             store.put(crate::common::pod("shop", "a", None));

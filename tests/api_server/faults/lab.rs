@@ -16,7 +16,7 @@ use image_pull_exporter::monitor::{Monitor, MonitorLimits};
 use image_pull_model::facts::WatchScope;
 use image_pull_model::index::IndexConfig;
 use image_pull_model::time::Timestamp;
-use image_pull_sim::api::{self, BOOKMARK_EVERY, Faults, Requests, SharedStore};
+use image_pull_sim::api::{self, BOOKMARK_INTERVAL, Faults, RequestCounts, SharedStore};
 use kube::Client;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -49,7 +49,7 @@ fn now(began: Instant) -> Timestamp {
 
 /// A client of an API server in the same process.
 pub fn client(store: SharedStore) -> (Client, Faults) {
-    let (router, faults) = api::in_process(store, BOOKMARK_EVERY);
+    let (router, faults) = api::in_process(store, BOOKMARK_INTERVAL);
     let router = router.map_request(|request: http::Request<kube::client::Body>| request.map(axum::body::Body::new));
     (Client::new(router, "default"), faults)
 }
@@ -157,7 +157,7 @@ impl Lab {
 
     /// How many connections a client could have needed: every request but the further pages of a list.
     pub fn requests(&self) -> u64 {
-        let Requests { list, watch, watch_list, .. } = self.faults.requests();
+        let RequestCounts { list, watch, watch_list, .. } = self.faults.requests();
         list + watch + watch_list
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use image_pull_sim::api::{Drop, Fault, Faults, Refusal, Verb};
+use image_pull_sim::api::{Disconnect, ErrorResponse, Faults, ResponseFault, Verb};
 use tokio::time::sleep;
 
 use super::lab::{Lab, run};
@@ -35,36 +35,36 @@ impl Dice {
         self.below(2) == 0
     }
 
-    fn drop(&mut self) -> Drop {
-        self.one_of(&[Drop::Clean, Drop::Abrupt, Drop::Reset, Drop::Silent])
+    fn drop(&mut self) -> Disconnect {
+        self.one_of(&[Disconnect::Clean, Disconnect::Abrupt, Disconnect::Reset, Disconnect::Silent])
     }
 
     fn verb(&mut self) -> Verb {
         self.one_of(&[Verb::List, Verb::Continue, Verb::Watch, Verb::WatchList])
     }
 
-    fn refusal(&mut self) -> Refusal {
+    fn refusal(&mut self) -> ErrorResponse {
         let retry_after_seconds = u32::try_from(self.below(20)).expect("it is small");
         self.one_of(&[
-            Refusal::Unauthorized,
-            Refusal::Forbidden,
-            Refusal::Gone,
-            Refusal::TooManyRequests { retry_after_seconds },
-            Refusal::InternalError,
-            Refusal::Unavailable,
-            Refusal::Timeout,
+            ErrorResponse::Unauthorized,
+            ErrorResponse::Forbidden,
+            ErrorResponse::Gone,
+            ErrorResponse::TooManyRequests { retry_after_seconds },
+            ErrorResponse::InternalError,
+            ErrorResponse::Unavailable,
+            ErrorResponse::Timeout,
         ])
     }
 
-    fn fault(&mut self) -> Fault {
+    fn fault(&mut self) -> ResponseFault {
         let (seed, after) = (self.below(1000), usize::try_from(self.below(3000)).expect("it is small"));
         match self.below(6) {
-            0 => Fault::Swallow,
-            1 => Fault::Noise { seed },
-            2 => Fault::Slow { piece: 1 + after % 200, delay: Duration::from_secs(1 + seed % 30) },
-            3 => Fault::MediaType("text/plain"),
-            4 => Fault::Refuse(self.refusal()),
-            _ => Fault::Cut { after, how: self.drop() },
+            0 => ResponseFault::NeverRespond,
+            1 => ResponseFault::Noise { seed },
+            2 => ResponseFault::Slow { piece: 1 + after % 200, delay: Duration::from_secs(1 + seed % 30) },
+            3 => ResponseFault::MediaType("text/plain"),
+            4 => ResponseFault::Reject(self.refusal()),
+            _ => ResponseFault::Cut { after, how: self.drop() },
         }
     }
 }
@@ -108,23 +108,23 @@ fn go_wrong(lab: &Lab, dice: &mut Dice) {
     let faults = &lab.faults;
     let on = dice.is_heads();
     match dice.below(19) {
-        0..=2 => faults.drop_watches(dice.drop()),
-        3 | 4 => faults.error_in_watches(dice.refusal()),
-        5 | 6 => faults.next(dice.verb(), dice.fault(), 1 + u32::try_from(dice.below(3)).expect("it is small")),
+        0..=2 => faults.disconnect_watches(dice.drop()),
+        3 | 4 => faults.send_watch_error(dice.refusal()),
+        5 | 6 => faults.fail_next(dice.verb(), dice.fault(), 1 + u32::try_from(dice.below(3)).expect("it is small")),
         7 => lab.store.compact(),
-        8 => faults.inject(dice.one_of(&[&b"\xff\xff\xff\xff"[..], b"\0\0\0\x05hello", b"{]\n", b"\n", b"\0"])),
-        9 => faults.black_hole(on),
-        10 => faults.close_watches_at_once(on),
+        8 => faults.inject_bytes(dice.one_of(&[&b"\xff\xff\xff\xff"[..], b"\0\0\0\x05hello", b"{]\n", b"\n", b"\0"])),
+        9 => faults.never_respond(on),
+        10 => faults.close_new_watches(on),
         // Slower, and a list of all pods could take longer than a test may wait for it.
-        11 => faults.slow_bodies(on.then(|| Duration::from_secs(1 + dice.below(12)))),
-        12 => faults.no_bookmarks(on),
-        13 => faults.never_end_watch_list(on),
-        14 => faults.refuse_watch_list(on),
-        15 => faults.refuse_protobuf(on),
+        11 => faults.delay_bodies(on.then(|| Duration::from_secs(1 + dice.below(12)))),
+        12 => faults.suppress_bookmarks(on),
+        13 => faults.never_complete_watch_list(on),
+        14 => faults.reject_watch_list(on),
+        15 => faults.disable_protobuf(on),
         16 => faults.repeat_pages(on),
-        17 => faults.invent_pods(on),
+        17 => faults.list_endless_pods(on),
         // Not swapped ones: where the first of two is told last and the connection breaks in between, nobody can know.
-        _ if dice.is_heads() => faults.omit_versions(on),
+        _ if dice.is_heads() => faults.omit_resource_versions(on),
         _ => faults.repeat_events(on),
     }
 }
@@ -133,20 +133,20 @@ fn go_well(lab: &Lab) {
     let faults = &lab.faults;
     faults.clear();
     for habit in [
-        Faults::black_hole,
-        Faults::close_watches_at_once,
-        Faults::no_bookmarks,
-        Faults::never_end_watch_list,
-        Faults::refuse_watch_list,
-        Faults::refuse_protobuf,
-        Faults::omit_versions,
+        Faults::never_respond,
+        Faults::close_new_watches,
+        Faults::suppress_bookmarks,
+        Faults::never_complete_watch_list,
+        Faults::reject_watch_list,
+        Faults::disable_protobuf,
+        Faults::omit_resource_versions,
         Faults::repeat_events,
         Faults::repeat_pages,
-        Faults::invent_pods,
+        Faults::list_endless_pods,
     ] {
         habit(faults, false);
     }
-    faults.slow_bodies(None);
+    faults.delay_bodies(None);
 }
 
 /// Plays a schedule; returns what is wrong at its end.
@@ -171,7 +171,7 @@ async fn play(seed: u64) -> Result<(), String> {
         truth.change(&lab, &mut dice);
         sleep(Duration::from_millis(dice.below(40_000))).await;
         lab.store.restore(backup);
-        lab.faults.drop_watches(Drop::Abrupt);
+        lab.faults.disconnect_watches(Disconnect::Abrupt);
         go_well(&lab);
         lab.settle(&then).await?;
     } else {

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::FailureContext;
 use super::conditions::{NodeKind, is_cluster_service};
+use super::context::{FailureContext, registry_endpoint};
 use crate::cause::HostKind;
 
 /// Prefix of a template that runs on the node.
@@ -25,7 +25,7 @@ pub(super) fn render_commands(templates: &[&str], context: &FailureContext<'_>) 
     let places = placeholders(context);
     let is_debuggable = NodeKind::of(context.node, context.message) == NodeKind::Ordinary;
     let is_hidden =
-        context.host.is_some_and(|host| host.kind == HostKind::Node) || is_cluster_service(failing_host(context));
+        context.host.is_some_and(|host| host.kind == HostKind::Node) || is_cluster_service(context.failing_host());
     let mut commands = Vec::new();
     let mut is_image_listed = false;
     for template in templates {
@@ -54,7 +54,7 @@ type Placeholder<'a> = (&'static str, Cow<'a, str>, &'static str);
 fn placeholders<'a>(context: &FailureContext<'a>) -> Vec<Placeholder<'a>> {
     let image = context.image;
     let registry = image.registry();
-    let failing = failing_host(context);
+    let failing = context.failing_host();
     let host = strip_port(failing);
     let label = registry.split('.').next().unwrap_or_default();
     let path = image.repository();
@@ -98,11 +98,6 @@ fn placeholders<'a>(context: &FailureContext<'a>) -> Vec<Placeholder<'a>> {
     ]
 }
 
-/// Returns the failing host of the error text, or the registry's host.
-pub(super) fn failing_host<'a>(context: &FailureContext<'a>) -> &'a str {
-    context.host.map_or_else(|| registry_endpoint(context.image.registry()), |host| &host.name)
-}
-
 fn strip_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
@@ -113,11 +108,6 @@ fn strip_port(host: &str) -> &str {
 /// Concatenates three parts. Returns an empty string if the first or the second is empty.
 fn concat_if_known<'a>(first: &str, second: &str, third: &str) -> Cow<'a, str> {
     if first.is_empty() || second.is_empty() { Cow::Borrowed("") } else { Cow::Owned([first, second, third].concat()) }
-}
-
-/// Returns the host that serves a registry. Docker Hub's is not the host in its image references.
-fn registry_endpoint(registry: &str) -> &str {
-    if registry == "docker.io" { "registry-1.docker.io" } else { registry }
 }
 
 /// Returns the registry's name in a pull secret (Kubernetes docs, "Pull an Image from a Private Registry").

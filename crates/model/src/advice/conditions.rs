@@ -1,6 +1,6 @@
 //! Conditions of the advice rules: the kind of registry, node and runtime, and what the error text contains.
 
-use super::FailureContext;
+use super::context::FailureContext;
 use crate::cause::{HostKind, has_no_error_text};
 use crate::image::PullPolicy;
 
@@ -40,7 +40,7 @@ impl Condition {
             Self::Node(kind) => NodeKind::of(context.node, context.message) == kind,
             Self::Host(kind) => context.host.is_some_and(|host| host.kind == kind),
             Self::NoFailingHost => context.host.is_none(),
-            Self::ClusterService => is_cluster_service(super::commands::failing_host(context)),
+            Self::ClusterService => is_cluster_service(context.failing_host()),
             Self::TextContains(words) => contains_any(context.message, words),
             Self::NoErrorText => has_no_error_text(context.message),
             Self::AlwaysPullsImageItHasRun => context.has_run_image && context.policy == Some(PullPolicy::Always),
@@ -95,7 +95,6 @@ impl RegistryKind {
         match host {
             "docker.io" => Self::DockerHub,
             "ghcr.io" => Self::Ghcr,
-            "quay.io" => Self::Quay,
             "public.ecr.aws" => Self::EcrPublic,
             "gcr.io" => Self::Gcr,
             _ if host.contains(".dkr.ecr.") || host.contains(".dkr-ecr.") => Self::Ecr,
@@ -110,7 +109,6 @@ impl RegistryKind {
             }
             _ if first == "harbor" => Self::Harbor,
             _ if first == "quay" => Self::Quay,
-            "registry.gitlab.com" => Self::GitLab,
             _ if host.starts_with("registry.gitlab.") => Self::GitLab,
             _ => Self::Other,
         }

@@ -3,10 +3,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::commands::shell_quote;
+use super::commands::{render_commands, shell_quote};
 use super::{
     Advice, ContainerRuntime, FailingRegistryPods, FailureContext, NodeKind, RegistryKind, advice, advice_of_rule,
-    advice_rules,
+    advice_rules, default_check_first, default_summary,
 };
 use crate::cause::{Cause, FailingHost, HostKind, classify_with_host};
 use crate::facts::WatchScope;
@@ -134,6 +134,12 @@ fn registry_kind_follows_from_the_host_name() {
         ("k8s.gcr.io", RegistryKind::Gcr),
         ("evilgcr.io", RegistryKind::Other),
         ("us-central1-docker.pkg.dev", RegistryKind::ArtifactRegistry),
+        ("gcr.io", RegistryKind::Gcr),
+        ("public.ecr.aws", RegistryKind::EcrPublic),
+        ("quay.io", RegistryKind::Quay),
+        ("quay.example:8443", RegistryKind::Quay),
+        ("quayside.example", RegistryKind::Other),
+        ("registry.gitlab.example", RegistryKind::GitLab),
         ("registry.gitlab.com", RegistryKind::GitLab),
         ("", RegistryKind::Other),
     ] {
@@ -294,6 +300,60 @@ fn every_rule_is_complete_and_reachable() {
         }
     }
     assert!(seen.len() > 50, "{}", seen.len());
+}
+
+#[test]
+fn default_texts_are_those_of_a_context_that_no_rule_matches() {
+    let image = ImageReference::parse("reg.example/app:1");
+    let none = FailingRegistryPods::default();
+    for cause in Cause::ALL.iter().filter(|cause| **cause != Cause::CredentialsMalformed) {
+        let context = FailureContext { message: "x", ..FailureContext::from_error_text(&image, "", None, &none) };
+        let advice = advice(*cause, &context);
+        assert_eq!(advice.summary, default_summary(*cause));
+        assert!(advice.check_first.starts_with(default_check_first(*cause)), "{cause:?}");
+    }
+}
+
+#[test]
+fn commands_from_outside_the_node_need_a_host_that_is_reachable_there() {
+    let image = ImageReference::parse("reg.example:5000/app:1");
+    let none = FailingRegistryPods::default();
+    for (name, kind, is_reachable) in [
+        ("reg.example:5000", HostKind::Registry, true),
+        ("127.0.0.1:5000", HostKind::Node, false),
+        ("reg.tools.svc:5000", HostKind::Registry, false),
+        ("reg.tools.cluster.local", HostKind::Mirror, false),
+        ("svc.example", HostKind::Registry, false),
+        ("cluster.local.example", HostKind::Registry, true),
+    ] {
+        let host = FailingHost { name: Arc::from(name), kind };
+        let context = FailureContext { host: Some(&host), ..context(&image, &none) };
+        assert_eq!(!render_commands(&["@here curl"], &context).is_empty(), is_reachable, "{name}");
+    }
+    // Without a host in the error text, the registry's counts.
+    for (image, is_reachable) in [("reg.tools.svc/app:1", false), ("reg.example/app:1", true)] {
+        let image = ImageReference::parse(image);
+        assert_eq!(!render_commands(&["@here curl"], &context(&image, &none)).is_empty(), is_reachable);
+    }
+}
+
+#[test]
+fn placeholders_of_hosts_have_the_form_that_their_tool_needs() {
+    let none = FailingRegistryPods::default();
+    for (image, template, expected) in [
+        (
+            "nginx",
+            "{host} {url} {registryurl} {address}",
+            "registry-1.docker.io https://registry-1.docker.io/v2/ https://registry-1.docker.io/v2/ registry-1.docker.io:443",
+        ),
+        ("reg.example:5000/app:1", "{host} {hostport} {address}", "reg.example reg.example:5000 reg.example:5000"),
+        ("reg.example/app:1", "{host} {hostport} {address}", "reg.example reg.example reg.example:443"),
+        ("[fd00::1]/app:1", "{host}", "'[fd00::1]'"),
+        ("[fd00::a]/app:1", "{host}", "'[fd00::a]'"),
+    ] {
+        let image = ImageReference::parse(image);
+        assert_eq!(render_commands(&[template], &context(&image, &none)), [expected]);
+    }
 }
 
 #[test]

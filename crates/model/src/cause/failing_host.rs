@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use super::super::image::{ImageReference, is_host};
+use strum::{IntoStaticStr, VariantArray};
+
+use crate::image::{ImageReference, is_host};
 
 /// A host that a pull failed at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,7 +19,8 @@ pub struct FailingHost {
 }
 
 /// The role of a host in a pull.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum HostKind {
     /// The image's registry.
     Registry,
@@ -37,20 +40,11 @@ pub enum HostKind {
 
 impl HostKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: &'static [Self] =
-        &[Self::Registry, Self::TokenService, Self::BlobStore, Self::Mirror, Self::Proxy, Self::Node, Self::Unknown];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// Returns the JSON value.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Registry => "registry",
-            Self::TokenService => "token_service",
-            Self::BlobStore => "blob_store",
-            Self::Mirror => "mirror",
-            Self::Proxy => "proxy",
-            Self::Node => "node",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 
@@ -264,6 +258,5 @@ fn is_image_registry(name: &str, image: &ImageReference) -> bool {
     if registry == "docker.io" {
         return matches!(strip_port(name), "docker.io" | "registry-1.docker.io" | "index.docker.io");
     }
-    !registry.is_empty()
-        && (name.eq_ignore_ascii_case(registry) || strip_port(name).eq_ignore_ascii_case(strip_port(registry)))
+    !registry.is_empty() && strip_port(name).eq_ignore_ascii_case(strip_port(registry))
 }

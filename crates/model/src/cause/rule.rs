@@ -1,6 +1,6 @@
 //! A classification rule, and how its patterns match an error text.
 
-use super::Cause;
+use super::taxonomy::Cause;
 
 /// Patterns of error texts that have one cause, and the source of those texts.
 ///

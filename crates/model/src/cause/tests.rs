@@ -1,14 +1,14 @@
 //! Classification of real error texts.
 
-mod host;
+mod failing_host;
 
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use super::taxonomy::BY_ACTIONABILITY;
 use super::{
-    BY_ACTIONABILITY, Cause, CauseGroup, classify, error_text, is_bare_backoff, is_same_error, matching_rule, rule,
-    rules,
+    Cause, CauseGroup, HostKind, classify, error_text, is_bare_backoff, is_same_error, matching_rule, rule, rules,
 };
 use crate::reason::WaitingReason;
 
@@ -70,7 +70,7 @@ fn back_off_keeps_the_cause_of_the_last_error() {
 
 #[test]
 fn a_generic_reason_without_text_has_no_cause() {
-    for reason in WaitingReason::ALL.into_iter().filter(|reason| reason.defers_to_message()) {
+    for reason in WaitingReason::ALL.iter().filter(|reason| reason.defers_to_message()) {
         assert_eq!(classify(reason.as_str(), "zut"), Cause::Unknown);
     }
 }
@@ -284,6 +284,45 @@ fn matching_rule_names_its_source() {
     let rule = matching_rule("ErrImagePull", "pull QPS exceeded").unwrap();
     assert_eq!((rule.cause, rule.written_by), (Cause::PullQpsExceeded, "kubelet"));
     assert!(matching_rule("ErrImagePull", "").is_none());
+}
+
+#[test]
+fn texts_up_to_twenty_kibibytes_are_read_whole() {
+    let limit = 20 * 1024;
+    let text = "x".repeat(limit);
+    assert_eq!(error_text::truncate_middle(&text), text);
+    let longer = error_text::truncate_middle(&"x".repeat(limit + 100)).into_owned();
+    let (head, tail) = longer.split_once('\n').unwrap();
+    assert_eq!((head.len(), tail.len()), (16 * 1024, 4 * 1024));
+}
+
+#[test]
+fn the_prefix_of_an_event_is_not_part_of_the_error() {
+    let event = "Failed to pull image \"a\": rpc error: code = Unknown desc = pull QPS exceeded";
+    assert!(is_same_error(event, "pull QPS exceeded"));
+    assert!(!is_same_error(event, "unauthorized"));
+}
+
+#[test]
+fn urls_and_image_references_are_masked() {
+    for (text, masked) in [
+        ("timeout:1 x", "@ x"),
+        ("reg.example/timeout x", "@ x"),
+        ("localhost/timeout: x", "@: x"),
+        ("team/timeout x", "team/timeout x"),
+        ("/var/lib/a:b x", "/var/lib/a:b x"),
+        ("https://quay.io/v2/ x", "quay@ x"),
+    ] {
+        assert_eq!(error_text::normalize_and_mask_names(text), masked);
+    }
+}
+
+#[test]
+fn names_of_groups_and_host_kinds_are_stable() {
+    let groups: Vec<&str> = CauseGroup::ALL.iter().map(|group| group.as_str()).collect();
+    assert_eq!(groups, ["image", "credentials", "registry", "network", "node", "policy", "unknown"]);
+    let kinds: Vec<&str> = HostKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(kinds, ["registry", "token_service", "blob_store", "mirror", "proxy", "node", "unknown"]);
 }
 
 proptest! {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use strum::VariantArray;
+
 /// The problem of an invalid image reference (waiting reason `InvalidImageName`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, VariantArray)]
 pub enum ReferenceProblem {
     /// The reference is empty.
     Empty,
@@ -33,20 +35,7 @@ pub enum ReferenceProblem {
 
 impl ReferenceProblem {
     /// Every problem.
-    pub const ALL: &'static [Self] = &[
-        Self::Empty,
-        Self::Whitespace,
-        Self::Scheme,
-        Self::HexName,
-        Self::BadRegistry,
-        Self::UpperCase,
-        Self::EmptyComponent,
-        Self::BadComponent,
-        Self::TooLong,
-        Self::EmptyTag,
-        Self::BadTag,
-        Self::BadDigest,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 }
 
 impl fmt::Display for ReferenceProblem {

@@ -5,11 +5,14 @@ mod tests;
 
 use std::ops::Range;
 
+use strum::IntoStaticStr;
+
 use super::super::cause::{Cause, CauseGroup};
 use super::{ImageReference, ReferenceProblem, split_at_first, split_domain};
 
 /// A part of an image reference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ReferencePart {
     /// The registry's host and port.
     Registry,
@@ -26,14 +29,8 @@ pub enum ReferencePart {
 impl ReferencePart {
     /// Returns the JSON value.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Registry => "registry",
-            Self::Repository => "repository",
-            Self::Tag => "tag",
-            Self::Digest => "digest",
-            Self::Reference => "reference",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Returns the byte range of the part in a reference as written, or `None` if the part is only implied.

@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
-use super::{ImageReference, PullPolicy, ReferenceProblem, default_pull_policy, image_in_error_text, is_same_image};
+use super::{
+    ImageReference, MAX_REFERENCE, PullPolicy, ReferenceProblem, default_pull_policy, image_in_error_text, is_host,
+    is_same_image,
+};
 
 const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -196,6 +199,28 @@ fn redacts_a_password_in_an_invalid_reference() {
         let image = ImageReference::parse(raw);
         assert_eq!(image.redacted(), shown);
         assert_ne!(image.tag(), "hunter2");
+    }
+}
+
+#[test]
+fn lengths_are_limited() {
+    let problem = |raw: &str| ImageReference::parse(raw).problem();
+    assert_eq!(problem(&"a".repeat(255)), Some(ReferenceProblem::TooLong), "with the implied library/");
+    assert_eq!(problem(&format!("reg.example/{}", "a".repeat(255))), None);
+    assert_eq!(problem(&format!("reg.example/{}", "a".repeat(256))), Some(ReferenceProblem::TooLong));
+    // A registry of any length, up to the limit of a whole reference.
+    let of_length = |length: usize| format!("{}.example/app", "a".repeat(length - ".example/app".len()));
+    assert_eq!(problem(&of_length(MAX_REFERENCE)), None);
+    assert_eq!(problem(&of_length(MAX_REFERENCE + 1)), Some(ReferenceProblem::TooLong));
+    assert_eq!(problem(&of_length(MAX_REFERENCE + 2)), Some(ReferenceProblem::TooLong));
+}
+
+#[test]
+fn addresses_in_brackets_are_hosts() {
+    for (host, is_valid) in
+        [("[::1]", true), ("[::1]:5000", true), ("[]", false), ("[g::1]", false), ("[::1]:x", false)]
+    {
+        assert_eq!(is_host(host), is_valid, "{host}");
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use super::MARKER;
 use super::names::{
-    HEADER_SCHEMES, MAX_NAME_LEN, SCHEMES, continues_error_text, is_password, is_prose, is_secret_element,
+    HEADER_SCHEMES, MARKER, MAX_NAME_LEN, SCHEMES, continues_error_text, is_password, is_prose, is_secret_element,
     is_secret_header, is_secret_name,
 };
 use super::span::{blank_count, closing_quote, line_end, name_before, prefix_len, quoted_value, unquoted_value};

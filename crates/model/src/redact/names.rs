@@ -1,5 +1,8 @@
 //! Word lists: labels and prefixes of secrets, and ordinary words.
 
+/// The text that replaces a secret.
+pub const MARKER: &str = "<redacted>";
+
 /// Suffixes of the names of secrets, without `_`, `-` and `.`: `DB_PASSWORD=…`, `"identitytoken":"…"`,
 /// `X-Amz-Signature=…`.
 const SECRET_NAME_SUFFIXES: &[&str] = &[

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::MARKER;
-use super::names::MAX_NAME_LEN;
+use super::names::{MARKER, MAX_NAME_LEN};
 
 /// Returns the marker of an earlier pass at `at`.
 pub(super) fn existing_marker(text: &str, at: usize) -> Option<Range<usize>> {

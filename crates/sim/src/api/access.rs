@@ -1,5 +1,5 @@
-//! Knows who holds which token and what they may, once a test switches that on: authentication, RBAC, and the two reviews
-//! by which others ask about it.
+//! Authentication and authorization with RBAC rules, and the TokenReview and SubjectAccessReview APIs. Off until a test
+//! enables it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,40 +13,40 @@ use serde_json::{Value, json};
 
 use super::{
     Context,
-    body::{self, Problem},
+    body::{self, StatusError},
 };
 
-/// Users and their rights, shared by all who hold a clone. Until the first grant everybody may everything.
+/// Users and their rights. Clones share the state. Before the first grant, every request is allowed.
 #[derive(Clone, Debug, Default)]
-pub struct Access(Arc<Mutex<Option<Vec<Grant>>>>);
+pub struct Rbac(Arc<Mutex<Option<Vec<RoleBinding>>>>);
 
-/// A role bound to the holder of a token.
+/// A role bound to a bearer token.
 #[derive(Clone, Debug)]
-struct Grant {
+struct RoleBinding {
     token: String,
     user: String,
-    /// Where it holds; `None` for the cluster.
+    /// The namespace of the binding; `None` is the whole cluster.
     namespace: Option<String>,
     /// The `rules` of a Role or ClusterRole.
     rules: Value,
 }
 
-/// What a request asks for, as RBAC sees it.
+/// The attributes of a request for authorization.
 #[derive(Clone, Debug, PartialEq)]
-enum Attributes {
+enum RequestAttributes {
     Resource { verb: &'static str, group: String, resource: String, namespace: Option<String> },
     Path { verb: String, path: String },
 }
 
-impl Access {
-    /// Lets everybody do nothing, save what is granted.
+impl Rbac {
+    /// Enables authorization: only granted requests are allowed.
     pub fn enforce(&self) {
         self.lock().get_or_insert_default();
     }
 
-    /// Binds the rules of a role to whoever holds `token`, in one namespace or in the cluster.
+    /// Grants the rules of a role to a token, in one namespace or in the whole cluster.
     pub fn grant(&self, token: &str, user: &str, namespace: Option<&str>, rules: &Value) {
-        self.lock().get_or_insert_default().push(Grant {
+        self.lock().get_or_insert_default().push(RoleBinding {
             token: token.to_owned(),
             user: user.to_owned(),
             namespace: namespace.map(str::to_owned),
@@ -54,16 +54,16 @@ impl Access {
         });
     }
 
-    /// Takes everything from whoever holds `token`.
+    /// Revokes all grants of a token.
     pub fn revoke(&self, token: &str) {
         self.lock().get_or_insert_default().retain(|grant| grant.token != token);
     }
 
-    fn user(&self, token: &str) -> Option<String> {
+    fn user_of(&self, token: &str) -> Option<String> {
         self.lock().iter().flatten().find(|grant| grant.token == token).map(|grant| grant.user.clone())
     }
 
-    fn allows(&self, user: &str, attributes: &Attributes) -> bool {
+    fn allows(&self, user: &str, attributes: &RequestAttributes) -> bool {
         self.lock().iter().flatten().any(|grant| grant.user == user && grant.allows(attributes))
     }
 
@@ -71,26 +71,26 @@ impl Access {
         self.lock().is_some()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Grant>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<RoleBinding>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Grant {
-    fn allows(&self, attributes: &Attributes) -> bool {
+impl RoleBinding {
+    fn allows(&self, attributes: &RequestAttributes) -> bool {
         let has = |rule: &Value, list: &str, wanted: &str| {
             let entries = rule.get(list).and_then(Value::as_array);
             entries.into_iter().flatten().filter_map(Value::as_str).any(|entry| entry == wanted || entry == "*")
         };
         let mut rules = self.rules.as_array().into_iter().flatten();
         match attributes {
-            Attributes::Resource { verb, group, resource, namespace } => {
+            RequestAttributes::Resource { verb, group, resource, namespace } => {
                 (self.namespace.is_none() || self.namespace == *namespace)
                     && rules.any(|rule| {
                         has(rule, "apiGroups", group) && has(rule, "resources", resource) && has(rule, "verbs", verb)
                     })
             }
-            Attributes::Path { verb, path } => {
+            RequestAttributes::Path { verb, path } => {
                 self.namespace.is_none()
                     && rules.any(|rule| has(rule, "nonResourceURLs", path) && has(rule, "verbs", verb))
             }
@@ -98,7 +98,7 @@ impl Grant {
     }
 }
 
-impl Attributes {
+impl RequestAttributes {
     fn of(method: &Method, path: &str, query: &str) -> Self {
         let mut parts = path.trim_matches('/').split('/');
         let group = match (parts.next(), parts.next()) {
@@ -127,7 +127,7 @@ impl Attributes {
         Self::Resource { verb, group, resource: resource.to_owned(), namespace }
     }
 
-    /// The API server's own words.
+    /// Returns the API server's message.
     fn forbidden(&self, user: &str) -> String {
         match self {
             Self::Resource { verb, group, resource, namespace } => {
@@ -144,30 +144,30 @@ impl Attributes {
     }
 }
 
-/// Refuses what the holder of the request's token may not do.
+/// Rejects requests without a known token or without the required right.
 pub(super) async fn authorize(State(context): State<Context>, request: Request, next: Next) -> Response {
     let access = &context.access;
     if !access.is_enforced() {
         return next.run(request).await;
     }
-    let Some(user) = bearer(request.headers()).and_then(|token| access.user(token)) else {
-        return Problem::new(401, "Unauthorized", "Unauthorized").response(context.accepted(&request));
+    let Some(user) = bearer_token(request.headers()).and_then(|token| access.user_of(token)) else {
+        return StatusError::new(401, "Unauthorized", "Unauthorized").response(context.accepted(&request));
     };
     let uri = request.uri();
-    let attributes = Attributes::of(request.method(), uri.path(), uri.query().unwrap_or_default());
+    let attributes = RequestAttributes::of(request.method(), uri.path(), uri.query().unwrap_or_default());
     if access.allows(&user, &attributes) {
         return next.run(request).await;
     }
-    Problem::new(403, "Forbidden", attributes.forbidden(&user)).response(context.accepted(&request))
+    StatusError::new(403, "Forbidden", attributes.forbidden(&user)).response(context.accepted(&request))
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-/// Answers a `TokenReview`.
+/// Handles `TokenReview`.
 pub(super) async fn token_review(State(context): State<Context>, review: String) -> Response {
-    answer(&review, |text| match context.access.user(&text("/spec/token")) {
+    review_response(&review, |text| match context.access.user_of(&text("/spec/token")) {
         Some(user) => json!({
             "authenticated": true,
             "user": { "username": user, "groups": ["system:authenticated"] },
@@ -176,16 +176,16 @@ pub(super) async fn token_review(State(context): State<Context>, review: String)
     })
 }
 
-/// Answers a `SubjectAccessReview` about a path.
+/// Handles `SubjectAccessReview` for a non-resource path.
 pub(super) async fn subject_access_review(State(context): State<Context>, review: String) -> Response {
-    answer(&review, |text| {
+    review_response(&review, |text| {
         let (verb, path) = (text("/spec/nonResourceAttributes/verb"), text("/spec/nonResourceAttributes/path"));
-        json!({ "allowed": context.access.allows(&text("/spec/user"), &Attributes::Path { verb, path }) })
+        json!({ "allowed": context.access.allows(&text("/spec/user"), &RequestAttributes::Path { verb, path }) })
     })
 }
 
-/// Sends a review back with its status, which is made of the texts in it.
-fn answer(review: &str, status: impl Fn(&dyn Fn(&str) -> String) -> Value) -> Response {
+/// Returns the review with a status built from its fields.
+fn review_response(review: &str, status: impl Fn(&dyn Fn(&str) -> String) -> Value) -> Response {
     let review: Value = serde_json::from_str(review).unwrap_or_default();
     let status = status(&|pointer| review.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned());
     let part = |name: &str| review.get(name).cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Makes responses: of bytes that are written or still being written, and of what went wrong.
+//! Response bodies, gzip and errors.
 
 use std::io::{self, Write};
 
@@ -10,10 +10,10 @@ use axum::{
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
-use super::encoding::Encoding;
+use super::encoding::ResponseEncoding;
 
-/// From which size on a body is compressed (apiserver, `responsewriters/writers.go`, defaultGzipThresholdBytes).
-const GZIP_FROM: usize = 128 * 1024;
+/// Minimum size of compressed bodies (apiserver, `responsewriters/writers.go`, defaultGzipThresholdBytes).
+const GZIP_THRESHOLD: usize = 128 * 1024;
 
 /// Returns a response.
 pub(super) fn with_body(code: u16, media_type: &'static str, body: impl Into<Body>) -> Response {
@@ -25,12 +25,12 @@ pub(super) fn with_body(code: u16, media_type: &'static str, body: impl Into<Bod
 
 /// Returns a response with a JSON body.
 pub(super) fn json(value: &Value) -> Response {
-    with_body(200, Encoding::Json.media_type(), value.to_string())
+    with_body(200, ResponseEncoding::Json.media_type(), value.to_string())
 }
 
-/// Returns a response with a body that is compressed if the client takes that and it is worth it.
-pub(super) fn compressed(request: &HeaderMap, media_type: &'static str, body: Vec<u8>) -> Response {
-    if body.len() <= GZIP_FROM || !takes_gzip(request) {
+/// Returns a response whose body is compressed if it is large and the client accepts gzip.
+pub(super) fn maybe_compressed(request: &HeaderMap, media_type: &'static str, body: Vec<u8>) -> Response {
+    if body.len() <= GZIP_THRESHOLD || !accepts_gzip(request) {
         return with_body(200, media_type, body);
     }
     match gzip(&body) {
@@ -44,33 +44,33 @@ pub(super) fn compressed(request: &HeaderMap, media_type: &'static str, body: Ve
     }
 }
 
-/// Level 1, as apiserver's `responsewriters/compression.go`.
+/// Compresses with level 1, as in apiserver's `responsewriters/compression.go`.
 fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(body)?;
     encoder.finish()
 }
 
-fn takes_gzip(request: &HeaderMap) -> bool {
+fn accepts_gzip(request: &HeaderMap) -> bool {
     let accepted = request.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     accepted.split(',').any(|token| token.trim() == "gzip")
 }
 
-/// What went wrong, as the API server reports it: a `Status` object, in the encoding the client accepts.
+/// An error response of the API server: a `Status` object in the negotiated encoding.
 #[derive(Clone, Debug)]
-pub(super) struct Problem {
+pub(super) struct StatusError {
     code: u16,
     reason: &'static str,
     message: String,
     details: Value,
 }
 
-impl Problem {
+impl StatusError {
     pub(super) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         Self { code, reason, message: message.into(), details: Value::Null }
     }
 
-    /// A resourceVersion that there is not yet, or no more after etcd was restored (apiserver, `pkg/storage/errors.go`).
+    /// The error for a resourceVersion in the future (apiserver, `pkg/storage/errors.go`).
     pub(super) fn too_large(asked: u64, current: u64) -> Self {
         let cause = json!({ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" });
         let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
@@ -85,10 +85,10 @@ impl Problem {
         })
     }
 
-    /// Returns the response; a client that accepts nothing we have gets JSON (`responsewriters/writers.go`,
+    /// Returns the response. Clients that accept no supported encoding get JSON (`responsewriters/writers.go`,
     /// WriteObjectNegotiated).
-    pub(super) fn response(&self, accepted: Option<Encoding>) -> Response {
-        let encoding = accepted.unwrap_or(Encoding::Json);
+    pub(super) fn response(&self, accepted: Option<ResponseEncoding>) -> Response {
+        let encoding = accepted.unwrap_or(ResponseEncoding::Json);
         with_body(self.code, encoding.media_type(), encoding.object(&self.status()))
     }
 }

@@ -1,4 +1,4 @@
-//! Lets a simulated cluster happen in a store, in real time or faster.
+//! Applies the events of a simulated cluster to a store, in real time or faster.
 
 use tokio::time;
 
@@ -8,19 +8,18 @@ use super::super::{
 };
 use super::SharedStore;
 
-/// Steps `cluster` by `clock` and writes its pods into `store`; ends only when nothing is left to happen, so the caller
-/// drops it.
+/// Advances `cluster` by `clock` and writes its pods to `store`. Returns when nothing more is scheduled.
 ///
-/// `speed` is how many simulated seconds `clock` counts in one real second.
-pub async fn drive(mut cluster: Cluster, store: SharedStore, clock: impl Fn() -> SimTime, speed: f64) {
+/// `speed` is the number of simulated seconds per real second.
+pub async fn run_cluster(mut cluster: Cluster, store: SharedStore, clock: impl Fn() -> SimTime, speed: f64) {
     while let Some(next) = cluster.next_wakeup() {
         time::sleep(next.since(clock()).div_f64(speed)).await;
-        advance(&mut cluster, &store, clock());
+        advance_cluster(&mut cluster, &store, clock());
     }
 }
 
-/// Lets everything happen up to `now`, in `store` too.
-pub fn advance(cluster: &mut Cluster, store: &SharedStore, now: SimTime) {
+/// Advances `cluster` to `now` and writes its pods to `store`.
+pub fn advance_cluster(cluster: &mut Cluster, store: &SharedStore, now: SimTime) {
     for event in cluster.step(now) {
         match event.change {
             EventType::Added | EventType::Modified => {

@@ -1,29 +1,29 @@
-//! Writes objects, lists and events in the encoding that a client accepts.
+//! Content negotiation and encoding of objects, lists and watch events.
 
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
 
 use super::protobuf;
 
-/// The encodings of the answers about pods. Everything else is JSON.
+/// Encoding of responses with pods. All other responses are JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(super) enum ResponseEncoding {
     Json,
     Protobuf,
 }
 
-impl Encoding {
-    /// Returns the encoding of the first clause of `Accept` that a server has; `None` is 406 Not Acceptable.
+impl ResponseEncoding {
+    /// Returns the preferred supported encoding of an `Accept` header; `None` means 406 Not Acceptable.
     ///
-    /// As apiserver's `negotiate.go` does it: parameters such as `stream=watch` change nothing, but a clause that asks
-    /// for another form of the object (`as=Table`, as kubectl does) is not met here.
-    pub(super) fn accepted(headers: &HeaderMap, has_protobuf: bool) -> Option<Self> {
+    /// As in apiserver's `negotiate.go`, parameters such as `stream=watch` are ignored. A clause with `as=Table` is not
+    /// supported.
+    pub(super) fn negotiate(headers: &HeaderMap, has_protobuf: bool) -> Option<Self> {
         let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
         if accept.is_empty() {
             return Some(Self::Json);
         }
-        let mut clauses: Vec<(f32, &str)> = accept.split(',').filter_map(clause).collect();
-        // Stable: of two that are equally liked, the first.
+        let mut clauses: Vec<(f32, &str)> = accept.split(',').filter_map(parse_clause).collect();
+        // Stable: equal qualities keep their order.
         clauses.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         clauses.into_iter().find_map(|(_, media_type)| match media_type {
             "application/json" | "application/*" | "*/*" => Some(Self::Json),
@@ -41,7 +41,7 @@ impl Encoding {
     }
 
     /// Returns the media type of a watch (apiserver, `pkg/endpoints/handlers/watch.go`).
-    pub(super) fn media_type_of_watch(self) -> &'static str {
+    pub(super) fn watch_media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
             Self::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
@@ -60,7 +60,7 @@ impl Encoding {
     pub(super) fn list<'a>(self, metadata: &Value, pods: impl Iterator<Item = &'a Value>) -> Vec<u8> {
         match self {
             Self::Json => {
-                let items: Vec<String> = pods.map(item).collect();
+                let items: Vec<String> = pods.map(list_item).collect();
                 let items = items.join(",");
                 format!("{{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{metadata},\"items\":[{items}]}}")
                     .into_bytes()
@@ -78,8 +78,8 @@ impl Encoding {
     }
 }
 
-/// Returns how much a media type is liked, and it; `None` if it asks for another form of the object.
-fn clause(text: &str) -> Option<(f32, &str)> {
+/// Returns quality and media type of a clause; `None` if it requests another representation.
+fn parse_clause(text: &str) -> Option<(f32, &str)> {
     let mut parts = text.split(';').map(str::trim);
     let media_type = parts.next()?;
     let mut quality = 1.0;
@@ -93,9 +93,9 @@ fn clause(text: &str) -> Option<(f32, &str)> {
     Some((quality, media_type))
 }
 
-/// Writes an item as it is in a list: without kind and apiVersion, which the list has for all of them. The object is
-/// not copied first: a page is many of them.
-fn item(pod: &Value) -> String {
+/// Encodes a list item: without kind and apiVersion, which the list carries. Does not copy the object, since pages are
+/// large.
+fn list_item(pod: &Value) -> String {
     let fields =
         pod.as_object().into_iter().flatten().filter(|(name, _)| !matches!(name.as_str(), "kind" | "apiVersion"));
     let fields: Vec<String> = fields.map(|(name, value)| format!("{}:{value}", Value::from(name.as_str()))).collect();

@@ -1,4 +1,4 @@
-//! Misbehaves on demand, and counts requests.
+//! Fault injection of the API server, and request counts.
 
 mod answer;
 
@@ -15,25 +15,25 @@ use axum::http::Uri;
 use serde_json::Value;
 use tokio::{sync::broadcast, time::Instant};
 
-use super::query::Shards;
+use super::query::ShardSupport;
 
-pub use answer::{Drop, Fault, Refusal};
+pub use answer::{Disconnect, ErrorResponse, ResponseFault};
 
-/// How many arrivals are remembered with their time.
-const REMEMBERED: usize = 10_000;
+/// Capacity of the lists of arrival times.
+const MAX_ARRIVALS: usize = 10_000;
 
-/// What a request asks for.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// The first page of a list, or all of it.
     List,
-    /// A further page.
+    /// A further page of a list.
     Continue,
     /// A watch from a resourceVersion.
     Watch,
-    /// A watch that begins with what exists (sendInitialEvents).
+    /// A watch that starts with the existing objects (sendInitialEvents).
     WatchList,
-    /// Anything that is not about pods.
+    /// Any request that is not for pods.
     Other,
 }
 
@@ -54,9 +54,9 @@ impl Verb {
     }
 }
 
-/// How many requests there were of each kind, refused and swallowed ones included.
+/// Request counts by kind, including requests that were rejected or never answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Requests {
+pub struct RequestCounts {
     /// See [`Verb::List`].
     pub list: u64,
     /// See [`Verb::Continue`].
@@ -69,62 +69,62 @@ pub struct Requests {
     pub other: u64,
 }
 
-/// What becomes of a connection instead of being served.
+/// A fault of a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Connect {
-    /// It is reset.
+pub enum ConnectionFault {
+    /// Resets the connection.
     Reset,
-    /// It is closed.
+    /// Closes the connection.
     Close,
-    /// Nothing is ever said, not even in a TLS handshake.
+    /// Accepts the connection and never sends a byte, not even in a TLS handshake.
     Silent,
-    /// It is told this, whatever it asks, and closed.
-    Say(&'static [u8]),
+    /// Sends these bytes after the first read, then closes.
+    SendBytes(&'static [u8]),
 }
 
-/// Switches for misbehaviour, shared by all who hold a clone.
+/// Injected faults. Clones share the state.
 #[derive(Clone, Debug)]
 pub struct Faults {
     switches: Arc<Mutex<Switches>>,
-    disturbances: broadcast::Sender<Disturbance>,
+    watch_faults: broadcast::Sender<WatchFault>,
     open_watches: Arc<AtomicUsize>,
     listed_pods: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
 struct Switches {
-    requests: Requests,
+    requests: RequestCounts,
     requested: VecDeque<(Verb, Instant)>,
-    connected: VecDeque<Instant>,
-    connects: Vec<(Connect, u32)>,
-    faults: Vec<(Verb, Fault, u32)>,
-    habits: HashSet<Habit>,
+    on_connection: VecDeque<Instant>,
+    connects: Vec<(ConnectionFault, u32)>,
+    faults: Vec<(Verb, ResponseFault, u32)>,
+    persistent: HashSet<PersistentFault>,
     slow_body: Option<Duration>,
 }
 
-/// What the server does until it is switched off.
+/// A fault that stays active until it is switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Habit {
-    RefusesWatchList,
-    RefusesProtobuf,
-    KnowsShards,
-    RefusesShards,
-    Swallows,
-    ClosesWatches,
-    SaysNoBookmarks,
-    NeverEndsWatchList,
-    OmitsVersions,
-    RepeatsEvents,
-    SwapsEvents,
-    RepeatsPages,
-    InventsPods,
+pub(super) enum PersistentFault {
+    RejectWatchList,
+    DisableProtobuf,
+    SupportShards,
+    RejectShards,
+    NeverRespond,
+    CloseNewWatches,
+    SuppressBookmarks,
+    NeverCompleteWatchList,
+    OmitResourceVersions,
+    RepeatEvents,
+    SwapEvents,
+    RepeatPages,
+    ListEndlessPods,
 }
 
-/// Something that happens to all open watches.
+/// A one-time fault of all open watches.
 #[derive(Clone, Debug)]
-pub(super) enum Disturbance {
-    Drop(Drop),
-    Error(Refusal),
+pub(super) enum WatchFault {
+    Disconnect(Disconnect),
+    Error(ErrorResponse),
     Event(String, Value),
     Bytes(Vec<u8>),
 }
@@ -133,59 +133,59 @@ impl Default for Faults {
     fn default() -> Self {
         Self {
             switches: Arc::default(),
-            disturbances: broadcast::Sender::new(64),
+            watch_faults: broadcast::Sender::new(64),
             open_watches: Arc::default(),
             listed_pods: Arc::default(),
         }
     }
 }
 
-/// What is seen.
+/// Observations.
 impl Faults {
-    /// Returns how many requests there have been.
-    pub fn requests(&self) -> Requests {
+    /// Returns the request counts.
+    pub fn requests(&self) -> RequestCounts {
         self.lock().requests
     }
 
-    /// Returns when the requests of a kind came, of all kinds the last 10,000.
-    pub fn requested(&self, verb: Verb) -> Vec<Instant> {
+    /// Returns the arrival times of requests of a kind, among the last 10,000 requests.
+    pub fn request_times(&self, verb: Verb) -> Vec<Instant> {
         self.lock().requested.iter().filter(|(of, _)| *of == verb).map(|(_, at)| *at).collect()
     }
 
-    /// Returns when the last 10,000 connections came.
-    pub fn connections(&self) -> Vec<Instant> {
-        self.lock().connected.iter().copied().collect()
+    /// Returns the arrival times of the last 10,000 connections.
+    pub fn connection_times(&self) -> Vec<Instant> {
+        self.lock().on_connection.iter().copied().collect()
     }
 
-    /// Returns how many pods were said to exist, in lists and at the beginning of watches.
+    /// Returns the number of pods sent in lists and as initial events of watches.
     pub fn listed_pods(&self) -> usize {
         self.listed_pods.load(Ordering::SeqCst)
     }
 
-    /// Returns how many watches are open.
+    /// Returns the number of open watches.
     pub fn open_watches(&self) -> usize {
         self.open_watches.load(Ordering::SeqCst)
     }
 }
 
-/// What goes wrong a number of times; `u32::MAX` is for good.
+/// Faults of the next `times` requests or connections; `u32::MAX` is forever.
 impl Faults {
-    /// Spoils the next `times` answers to requests of a kind. One that is no success is not spoilt further.
-    pub fn next(&self, verb: Verb, fault: Fault, times: u32) {
+    /// Applies a fault to the next `times` responses of a kind. Error responses are left unchanged.
+    pub fn fail_next(&self, verb: Verb, fault: ResponseFault, times: u32) {
         self.lock().faults.push((verb, fault, times));
     }
 
-    /// Refuses the next `times` requests of a kind.
-    pub fn refuse(&self, verb: Verb, refusal: Refusal, times: u32) {
-        self.next(verb, Fault::Refuse(refusal), times);
+    /// Rejects the next `times` requests of a kind.
+    pub fn reject_next(&self, verb: Verb, refusal: ErrorResponse, times: u32) {
+        self.fail_next(verb, ResponseFault::Reject(refusal), times);
     }
 
-    /// Does not serve the next `times` connections.
-    pub fn connect(&self, connect: Connect, times: u32) {
+    /// Applies a fault to the next `times` connections.
+    pub fn fail_connections(&self, connect: ConnectionFault, times: u32) {
         self.lock().connects.push((connect, times));
     }
 
-    /// Ends what [`Self::next`], [`Self::refuse`] and [`Self::connect`] have begun.
+    /// Clears all faults of [`Self::fail_next`], [`Self::reject_next`] and [`Self::fail_connections`].
     pub fn clear(&self) {
         let mut switches = self.lock();
         switches.faults.clear();
@@ -193,124 +193,123 @@ impl Faults {
     }
 }
 
-/// What goes wrong until it is switched off.
+/// Faults that stay active until they are switched off.
 impl Faults {
-    /// Answers `WatchList` 422 Invalid, as a server without the feature does.
-    pub fn refuse_watch_list(&self, on: bool) {
-        self.set(Habit::RefusesWatchList, on);
+    /// Rejects `WatchList` with 422 Invalid, like a server without the feature.
+    pub fn reject_watch_list(&self, on: bool) {
+        self.set(PersistentFault::RejectWatchList, on);
     }
 
-    /// Knows no protobuf: answers JSON, or 406 Not Acceptable to a client that does not accept it.
-    pub fn refuse_protobuf(&self, on: bool) {
-        self.set(Habit::RefusesProtobuf, on);
+    /// Disables protobuf: responds in JSON, or with 406 Not Acceptable if the client does not accept JSON.
+    pub fn disable_protobuf(&self, on: bool) {
+        self.set(PersistentFault::DisableProtobuf, on);
     }
 
-    /// Knows shards, as a server with the feature gate `ShardedListAndWatch` does.
-    pub fn know_shards(&self, on: bool) {
-        self.set(Habit::KnowsShards, on);
+    /// Supports shard selectors, like a server with the feature gate `ShardedListAndWatch`.
+    pub fn support_shards(&self, on: bool) {
+        self.set(PersistentFault::SupportShards, on);
     }
 
-    /// Answers 400 Bad Request to whoever asks for a shard, as a server that writes its selectors in other words.
-    pub fn refuse_shards(&self, on: bool) {
-        self.set(Habit::RefusesShards, on);
+    /// Rejects shard selectors with 400 Bad Request, like a server with another selector syntax.
+    pub fn reject_shards(&self, on: bool) {
+        self.set(PersistentFault::RejectShards, on);
     }
 
-    /// Accepts requests and never answers them.
-    pub fn black_hole(&self, on: bool) {
-        self.set(Habit::Swallows, on);
+    /// Accepts requests and never responds.
+    pub fn never_respond(&self, on: bool) {
+        self.set(PersistentFault::NeverRespond, on);
     }
 
-    /// Ends each new watch before its first event.
-    pub fn close_watches_at_once(&self, on: bool) {
-        self.set(Habit::ClosesWatches, on);
+    /// Ends new watches before their first event.
+    pub fn close_new_watches(&self, on: bool) {
+        self.set(PersistentFault::CloseNewWatches, on);
     }
 
-    /// Waits this long before each piece of 4 KiB of a body.
-    pub fn slow_bodies(&self, delay: Option<Duration>) {
+    /// Delays each 4 KiB of a body by this duration.
+    pub fn delay_bodies(&self, delay: Option<Duration>) {
         self.lock().slow_body = delay;
     }
 
-    /// Says no bookmarks but those that end the beginning of a `WatchList`.
-    pub fn no_bookmarks(&self, on: bool) {
-        self.set(Habit::SaysNoBookmarks, on);
+    /// Suppresses bookmarks, except the one that completes a `WatchList`.
+    pub fn suppress_bookmarks(&self, on: bool) {
+        self.set(PersistentFault::SuppressBookmarks, on);
     }
 
-    /// Says what exists but never that this was all, as a server that does not know `sendInitialEvents`, or one whose
-    /// cache does not catch up.
-    pub fn never_end_watch_list(&self, on: bool) {
-        self.set(Habit::NeverEndsWatchList, on);
+    /// Omits the bookmark that completes a `WatchList`, like a server that ignores `sendInitialEvents` or whose cache
+    /// does not catch up.
+    pub fn never_complete_watch_list(&self, on: bool) {
+        self.set(PersistentFault::NeverCompleteWatchList, on);
     }
 
-    /// Says after each page of a list, with a token that is new each time, that the list begins again.
+    /// Continues each list with its first page again, each time with a new token.
     pub fn repeat_pages(&self, on: bool) {
-        self.set(Habit::RepeatsPages, on);
+        self.set(PersistentFault::RepeatPages, on);
     }
 
-    /// Lists, after the pods there are, others without end.
-    pub fn invent_pods(&self, on: bool) {
-        self.set(Habit::InventsPods, on);
+    /// Continues each list with generated pods, without end.
+    pub fn list_endless_pods(&self, on: bool) {
+        self.set(PersistentFault::ListEndlessPods, on);
     }
 
-    /// Leaves the resourceVersion out of the objects of events.
-    pub fn omit_versions(&self, on: bool) {
-        self.set(Habit::OmitsVersions, on);
+    /// Omits the resourceVersion of objects in events.
+    pub fn omit_resource_versions(&self, on: bool) {
+        self.set(PersistentFault::OmitResourceVersions, on);
     }
 
-    /// Says each event twice.
+    /// Sends each event twice.
     pub fn repeat_events(&self, on: bool) {
-        self.set(Habit::RepeatsEvents, on);
+        self.set(PersistentFault::RepeatEvents, on);
     }
 
-    /// Says two events in the wrong order whenever two are to be said.
+    /// Swaps pairs of pending events.
     pub fn swap_events(&self, on: bool) {
-        self.set(Habit::SwapsEvents, on);
+        self.set(PersistentFault::SwapEvents, on);
     }
 }
 
-/// What goes wrong at once.
+/// One-time faults of all open watches.
 impl Faults {
     /// Ends all open watches.
-    pub fn drop_watches(&self, how: Drop) {
-        self.disturb(Disturbance::Drop(how));
+    pub fn disconnect_watches(&self, how: Disconnect) {
+        self.send_watch_fault(WatchFault::Disconnect(how));
     }
 
-    /// Says an ERROR event in all open watches, and ends them.
-    pub fn error_in_watches(&self, refusal: Refusal) {
-        self.disturb(Disturbance::Error(refusal));
+    /// Sends an ERROR event to all open watches and ends them.
+    pub fn send_watch_error(&self, refusal: ErrorResponse) {
+        self.send_watch_fault(WatchFault::Error(refusal));
     }
 
-    /// Sends an object that may be of a wrong type or hostile into all open watches, as an event of this type.
+    /// Sends an event with an arbitrary object to all open watches.
     pub fn inject_event(&self, kind: &str, object: &Value) {
-        self.disturb(Disturbance::Event(kind.to_owned(), object.clone()));
+        self.send_watch_fault(WatchFault::Event(kind.to_owned(), object.clone()));
     }
 
-    /// Sends bytes as they are into all open watches; a line of JSON ends with a newline, a frame of protobuf begins
-    /// with its length.
-    pub fn inject(&self, bytes: &[u8]) {
-        self.disturb(Disturbance::Bytes(bytes.to_vec()));
+    /// Sends raw bytes to all open watches. A JSON line ends with a newline; a protobuf frame starts with its length.
+    pub fn inject_bytes(&self, bytes: &[u8]) {
+        self.send_watch_fault(WatchFault::Bytes(bytes.to_vec()));
     }
 
-    fn disturb(&self, disturbance: Disturbance) {
+    fn send_watch_fault(&self, disturbance: WatchFault) {
         // An error means that no watch is open: nothing to disturb.
-        let _ = self.disturbances.send(disturbance);
+        let _ = self.watch_faults.send(disturbance);
     }
 }
 
-/// What the server asks.
+/// The server's view.
 impl Faults {
-    /// Counts a connection and says what becomes of it, `None` if it is served.
-    pub(super) fn connected(&self) -> Option<Connect> {
+    /// Counts a connection. Returns the fault to apply, if any.
+    pub(super) fn on_connection(&self) -> Option<ConnectionFault> {
         let mut switches = self.lock();
-        remember(&mut switches.connected, Instant::now());
+        push_bounded(&mut switches.on_connection, Instant::now());
         let (connect, times) = switches.connects.iter_mut().find(|(_, times)| *times > 0)?;
-        spend(times);
+        decrement(times);
         Some(*connect)
     }
 
-    /// Counts a request and says what happens to its answer.
-    pub(super) fn admit(&self, verb: Verb) -> Option<Fault> {
+    /// Counts a request. Returns the fault to apply, if any.
+    pub(super) fn on_request(&self, verb: Verb) -> Option<ResponseFault> {
         let mut switches = self.lock();
-        remember(&mut switches.requested, (verb, Instant::now()));
+        push_bounded(&mut switches.requested, (verb, Instant::now()));
         let requests = &mut switches.requests;
         *match verb {
             Verb::List => &mut requests.list,
@@ -319,50 +318,52 @@ impl Faults {
             Verb::WatchList => &mut requests.watch_list,
             Verb::Other => &mut requests.other,
         } += 1;
-        if switches.habits.contains(&Habit::Swallows) {
-            return Some(Fault::Swallow);
+        if switches.persistent.contains(&PersistentFault::NeverRespond) {
+            return Some(ResponseFault::NeverRespond);
         }
         if let Some((_, fault, times)) = switches.faults.iter_mut().find(|(of, _, times)| *of == verb && *times > 0) {
-            spend(times);
+            decrement(times);
             return Some(*fault);
         }
-        if switches.habits.contains(&Habit::ClosesWatches) && matches!(verb, Verb::Watch | Verb::WatchList) {
-            return Some(Fault::Cut { after: 0, how: Drop::Clean });
+        if switches.persistent.contains(&PersistentFault::CloseNewWatches)
+            && matches!(verb, Verb::Watch | Verb::WatchList)
+        {
+            return Some(ResponseFault::Cut { after: 0, how: Disconnect::Clean });
         }
-        switches.slow_body.map(|delay| Fault::Slow { piece: 4096, delay })
+        switches.slow_body.map(|delay| ResponseFault::Slow { piece: 4096, delay })
     }
 
     pub(super) fn count_listed(&self, pods: usize) {
         self.listed_pods.fetch_add(pods, Ordering::SeqCst);
     }
 
-    pub(super) fn shards(&self) -> Shards {
-        match (self.has(Habit::RefusesShards), self.has(Habit::KnowsShards)) {
-            (true, _) => Shards::Refused,
-            (false, true) => Shards::Known,
-            (false, false) => Shards::Unknown,
+    pub(super) fn shards(&self) -> ShardSupport {
+        match (self.has(PersistentFault::RejectShards), self.has(PersistentFault::SupportShards)) {
+            (true, _) => ShardSupport::Refused,
+            (false, true) => ShardSupport::Known,
+            (false, false) => ShardSupport::Unknown,
         }
     }
 
-    pub(super) fn has(&self, habit: Habit) -> bool {
-        self.lock().habits.contains(&habit)
+    pub(super) fn has(&self, fault: PersistentFault) -> bool {
+        self.lock().persistent.contains(&fault)
     }
 
-    pub(super) fn disturbances(&self) -> broadcast::Receiver<Disturbance> {
-        self.disturbances.subscribe()
+    pub(super) fn watch_faults(&self) -> broadcast::Receiver<WatchFault> {
+        self.watch_faults.subscribe()
     }
 
-    pub(super) fn watch_opened(&self) -> WatchOpen {
+    pub(super) fn watch_opened(&self) -> OpenWatchGuard {
         self.open_watches.fetch_add(1, Ordering::SeqCst);
-        WatchOpen(self.open_watches.clone())
+        OpenWatchGuard(self.open_watches.clone())
     }
 
-    fn set(&self, habit: Habit, on: bool) {
-        let habits = &mut self.lock().habits;
+    fn set(&self, fault: PersistentFault, on: bool) {
+        let persistent = &mut self.lock().persistent;
         if on {
-            habits.insert(habit)
+            persistent.insert(fault)
         } else {
-            habits.remove(&habit)
+            persistent.remove(&fault)
         };
     }
 
@@ -371,23 +372,23 @@ impl Faults {
     }
 }
 
-fn remember<T>(arrivals: &mut VecDeque<T>, arrival: T) {
-    if arrivals.len() == REMEMBERED {
+fn push_bounded<T>(arrivals: &mut VecDeque<T>, arrival: T) {
+    if arrivals.len() == MAX_ARRIVALS {
         arrivals.pop_front();
     }
     arrivals.push_back(arrival);
 }
 
-fn spend(times: &mut u32) {
+fn decrement(times: &mut u32) {
     if *times != u32::MAX {
         *times -= 1;
     }
 }
 
-/// Counts a watch as open while it is held.
-pub(super) struct WatchOpen(Arc<AtomicUsize>);
+/// Counts a watch as open until dropped.
+pub(super) struct OpenWatchGuard(Arc<AtomicUsize>);
 
-impl std::ops::Drop for WatchOpen {
+impl Drop for OpenWatchGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }

@@ -94,11 +94,11 @@ fn write(out: &mut Vec<u8>, field: &Field, value: &Value) {
         Kind::Number => integer(out, number, value.as_i64().unwrap_or_default()),
         Kind::Bool => integer(out, number, value.as_bool().unwrap_or_default().into()),
         Kind::Time => bytes(out, number, &time(text(Some(value)))),
-        Kind::Fields => bytes(out, number, &one_text(&value.to_string())),
-        Kind::Quantity => bytes(out, number, &one_text(text(Some(value)))),
+        Kind::Fields => bytes(out, number, &single_string(&value.to_string())),
+        Kind::Quantity => bytes(out, number, &single_string(text(Some(value)))),
         Kind::IntOrString => bytes(out, number, &int_or_string(value)),
         Kind::TextMap => map(out, number, value, |value| value.as_bytes().to_vec()),
-        Kind::QuantityMap => map(out, number, value, one_text),
+        Kind::QuantityMap => map(out, number, value, single_string),
         Kind::Object(of) | Kind::Inline(of) => bytes(out, number, &message(of, value)),
     }
 }
@@ -108,7 +108,7 @@ fn text(value: Option<&Value>) -> &str {
 }
 
 /// A message of one string, or of bytes, in field 1.
-fn one_text(text: &str) -> Vec<u8> {
+fn single_string(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     bytes(&mut out, 1, text.as_bytes());
     out

@@ -1,17 +1,17 @@
-//! Reads the parameters of a LIST or WATCH.
+//! The parameters of LIST and WATCH.
 
 use std::time::Duration;
 
 use super::selector::Selector;
 
-/// The parameters that make a difference here.
+/// The supported parameters.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Query {
+pub(super) struct ListOptions {
     pub(super) watch: bool,
     pub(super) selector: Selector,
     pub(super) limit: Option<usize>,
     pub(super) page: Option<Continue>,
-    /// `None` is "any, and begin with what exists": absent or 0.
+    /// `None` (absent or 0) accepts any version; a watch then starts with the existing objects.
     pub(super) resource_version: Option<u64>,
     pub(super) version_match: Option<String>,
     pub(super) send_initial_events: bool,
@@ -19,24 +19,24 @@ pub(super) struct Query {
     pub(super) timeout: Option<Duration>,
 }
 
-/// What the server makes of a question for a shard.
+/// How the server handles shard selectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shards {
+pub(super) enum ShardSupport {
     Unknown,
     Known,
     Refused,
 }
 
-/// Where the next page begins: after a pod, in the state of a revision.
+/// A decoded continue token: the list's revision and the last pod of the page before.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Continue {
     pub(super) revision: u64,
     pub(super) after: (String, String),
 }
 
-impl Query {
-    /// Reads a query string; the error is for the client.
-    pub(super) fn parse(text: &str, namespace: Option<String>, shards: Shards) -> Result<Self, String> {
+impl ListOptions {
+    /// Parses a query string. The error is the message of the response.
+    pub(super) fn parse(text: &str, namespace: Option<String>, shards: ShardSupport) -> Result<Self, String> {
         let mut query = Self::default();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -47,9 +47,9 @@ impl Query {
                 "fieldSelector" => query.selector.fields(&value)?,
                 "labelSelector" => query.selector.labels(&value),
                 "shardSelector" => match shards {
-                    Shards::Unknown => {}
-                    Shards::Known => query.selector.shard(&value)?,
-                    Shards::Refused => return Err("invalid shardSelector".to_owned()),
+                    ShardSupport::Unknown => {}
+                    ShardSupport::Known => query.selector.shard(&value)?,
+                    ShardSupport::Refused => return Err("invalid shardSelector".to_owned()),
                 },
                 "limit" => query.limit = usize::try_from(number()?).ok().filter(|limit| *limit > 0),
                 "continue" if !value.is_empty() => query.page = Some(Continue::parse(&value)?),
@@ -82,13 +82,13 @@ impl Continue {
         parsed.ok_or_else(|| "continue key is not valid".to_owned())
     }
 
-    /// Returns the token; opaque to clients, so it need not be what etcd's is.
+    /// Encodes the token. It is opaque to clients, so the format differs from the API server's.
     pub(super) fn token(&self) -> String {
         format!("{}/{}/{}", self.revision, self.after.0, self.after.1)
     }
 }
 
-/// Decodes percent escapes and `+`; a broken escape is dropped.
+/// Decodes percent escapes and `+`. Drops invalid escapes.
 fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -1,19 +1,19 @@
-//! Selects pods by field, as far as pods support that (apis/core/v1/conversion.go), and by label.
+//! Field, label and shard selectors of pods (apis/core/v1/conversion.go).
 
 use std::ops::Range;
 
 use serde_json::Value;
 
-/// Conditions that must all hold.
+/// Requirements that must all match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Selector {
-    terms: Vec<Term>,
-    /// The hashes of the uids of a shard.
+    terms: Vec<Requirement>,
+    /// The shard's range of uid hashes.
     shard: Option<Range<u128>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Term {
+struct Requirement {
     pointer: String,
     value: String,
     equal: bool,
@@ -27,24 +27,25 @@ const FIELDS: &[(&str, &str)] = &[
 ];
 
 impl Selector {
-    /// Adds `status.phase!=Failed,spec.nodeName=node-a`; the error is the API server's message.
+    /// Adds a field selector, for example `status.phase!=Failed,spec.nodeName=node-a`. The error is the API server's
+    /// message.
     pub(super) fn fields(&mut self, text: &str) -> Result<(), String> {
         for term in text.split(',').filter(|term| !term.is_empty()) {
-            self.terms.push(Term::parse(term)?);
+            self.terms.push(Requirement::parse(term)?);
         }
         Ok(())
     }
 
-    /// Adds `app=web,tier!=test`: of what a labelSelector may be, the equalities.
+    /// Adds a label selector. Supports equality only, for example `app=web,tier!=test`.
     pub(super) fn labels(&mut self, text: &str) {
         self.terms.extend(text.split(',').filter_map(split).map(|(label, value, equal)| {
             let label = label.replace('~', "~0").replace('/', "~1");
-            Term { pointer: format!("/metadata/labels/{label}"), value: value.to_owned(), equal }
+            Requirement { pointer: format!("/metadata/labels/{label}"), value: value.to_owned(), equal }
         }));
     }
 
-    /// Adds `shardRange(object.metadata.uid, '0x0', '0x8000000000000000')`: of what a shardSelector may be (KEP-5866), one range
-    /// of uids.
+    /// Adds a shard selector (KEP-5866). Supports one range: `shardRange(object.metadata.uid, '0x0',
+    /// '0x8000000000000000')`.
     pub(super) fn shard(&mut self, text: &str) -> Result<(), String> {
         let parsed = (|| {
             let range = text.strip_prefix("shardRange(object.metadata.uid, '0x")?.strip_suffix("')")?;
@@ -55,9 +56,9 @@ impl Selector {
         Ok(())
     }
 
-    /// Adds the condition of a path such as `/namespaces/shop/pods`.
+    /// Restricts the selector to the namespace of a path such as `/namespaces/shop/pods`.
     pub(super) fn within(mut self, namespace: Option<String>) -> Self {
-        self.terms.extend(namespace.map(|value| Term {
+        self.terms.extend(namespace.map(|value| Requirement {
             pointer: "/metadata/namespace".to_owned(),
             value,
             equal: true,
@@ -65,20 +66,20 @@ impl Selector {
         self
     }
 
-    /// Whether the pod is selected.
+    /// Returns whether the pod matches.
     pub(super) fn matches(&self, pod: &Value) -> bool {
         let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         self.terms.iter().all(|term| (text(&term.pointer) == term.value) == term.equal)
             && self.shard.as_ref().is_none_or(|shard| shard.contains(&hash(text("/metadata/uid"))))
     }
 
-    /// Whether every pod is selected.
+    /// Returns whether every pod matches.
     pub(super) fn is_everything(&self) -> bool {
         self.terms.is_empty() && self.shard.is_none()
     }
 }
 
-/// FNV-1a (apimachinery, pkg/sharding/hash.go), written anew: a server that shared the client's hash would prove nothing.
+/// FNV-1a (apimachinery, pkg/sharding/hash.go). Deliberately separate from the client's implementation.
 fn hash(uid: &str) -> u128 {
     let mut hash: u128 = 14_695_981_039_346_656_037;
     for byte in uid.bytes() {
@@ -87,7 +88,7 @@ fn hash(uid: &str) -> u128 {
     hash
 }
 
-impl Term {
+impl Requirement {
     fn parse(text: &str) -> Result<Self, String> {
         let (field, value, equal) =
             split(text).ok_or_else(|| format!("invalid field selector \"{text}\": no = or !="))?;
@@ -99,7 +100,7 @@ impl Term {
     }
 }
 
-/// A term as its name, its value, and whether it demands or forbids that.
+/// Splits a requirement into name, value, and whether they must be equal.
 fn split(text: &str) -> Option<(&str, &str, bool)> {
     let unequal = text.split_once("!=").map(|(name, value)| (name, value, false));
     unequal.or_else(|| {

@@ -1,4 +1,4 @@
-//! Accepts connections, of which some go wrong on demand.
+//! Listener with injected connection faults.
 
 use std::{
     fmt,
@@ -24,23 +24,23 @@ use tokio::{
     time,
 };
 
-use super::faults::{Connect, Faults};
+use super::faults::{ConnectionFault, Faults};
 
-/// A connection as it was accepted, before any TLS.
+/// An accepted TCP connection, before TLS.
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
-    peer: Peer,
+    peer: ResetHandle,
 }
 
-/// The other end of a connection, to a request that came over it.
+/// Resets a connection from within a request that arrived over it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Peer {
+pub(super) struct ResetHandle {
     resets: Arc<AtomicBool>,
 }
 
-impl Peer {
-    /// Ends the connection with RST instead of FIN, as soon as it is dropped.
+impl ResetHandle {
+    /// Makes the connection end with RST instead of FIN when it is dropped.
     pub(super) fn reset(&self) {
         self.resets.store(true, Ordering::SeqCst);
     }
@@ -49,7 +49,7 @@ impl Peer {
 impl Drop for Socket {
     fn drop(&mut self) {
         if self.peer.resets.load(Ordering::SeqCst) {
-            // It fails on a connection that is gone already.
+            // Fails if the connection is already closed.
             let _ = self.stream.set_zero_linger();
         }
     }
@@ -71,7 +71,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // FIN first would end it cleanly.
+        // A FIN would end the connection properly.
         if self.peer.resets.load(Ordering::SeqCst) {
             return Poll::Ready(Ok(()));
         }
@@ -79,48 +79,48 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// Accepts connections and makes of each what requests are read from, which for TLS is a handshake.
-pub(super) struct Door<F, Io> {
+/// Accepts connections and performs the handshake of each, for TLS.
+pub(super) struct FaultyListener<F, Io> {
     listener: TcpListener,
     faults: Faults,
     secure: F,
-    /// Handshakes under way, so that one that hangs keeps nobody waiting, and connections that go wrong.
-    opening: JoinSet<Option<(Io, Peer)>>,
+    /// Handshakes and faulty connections in progress. A stalled handshake does not block others.
+    handshakes: JoinSet<Option<(Io, ResetHandle)>>,
 }
 
-impl<F, Io: Send + 'static> Door<F, Io> {
+impl<F, Io: Send + 'static> FaultyListener<F, Io> {
     pub(super) fn new(listener: TcpListener, faults: Faults, secure: F) -> Self {
-        Self { listener, faults, secure, opening: JoinSet::new() }
+        Self { listener, faults, secure, handshakes: JoinSet::new() }
     }
 }
 
-impl<F, S, Io> Door<F, Io>
+impl<F, S, Io> FaultyListener<F, Io>
 where
     F: Fn(Socket) -> S,
     S: Future<Output = io::Result<Io>> + Send + 'static,
     Io: Send + 'static,
 {
     fn open(&mut self, stream: TcpStream) {
-        let peer = Peer::default();
-        match self.faults.connected() {
+        let peer = ResetHandle::default();
+        match self.faults.on_connection() {
             None => {
                 let handshake = (self.secure)(Socket { stream, peer: peer.clone() });
-                self.opening.spawn(async move { handshake.await.ok().map(|io| (io, peer)) });
+                self.handshakes.spawn(async move { handshake.await.ok().map(|io| (io, peer)) });
             }
-            Some(Connect::Reset) => {
+            Some(ConnectionFault::Reset) => {
                 peer.reset();
                 drop(Socket { stream, peer });
             }
-            Some(Connect::Close) => drop(stream),
-            Some(Connect::Silent) => {
-                self.opening.spawn(async move {
+            Some(ConnectionFault::Close) => drop(stream),
+            Some(ConnectionFault::Silent) => {
+                self.handshakes.spawn(async move {
                     time::sleep(Duration::MAX).await;
                     drop(stream);
                     None
                 });
             }
-            Some(Connect::Say(bytes)) => {
-                self.opening.spawn(async move {
+            Some(ConnectionFault::SendBytes(bytes)) => {
+                self.handshakes.spawn(async move {
                     say(stream, bytes).await.ok();
                     None
                 });
@@ -129,7 +129,7 @@ where
     }
 }
 
-/// Says something once the other side has said something: what is not read before the end makes a reset of it.
+/// Sends bytes after the first read. Closing with unread data would reset the connection.
 async fn say(mut stream: TcpStream, bytes: &[u8]) -> io::Result<()> {
     let mut heard = [0; 4096];
     let mut heard = ReadBuf::new(&mut heard);
@@ -138,24 +138,24 @@ async fn say(mut stream: TcpStream, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-impl<F, S, Io> Listener for Door<F, Io>
+impl<F, S, Io> Listener for FaultyListener<F, Io>
 where
     F: Fn(Socket) -> S + Send + 'static,
     S: Future<Output = io::Result<Io>> + Send + 'static,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     type Io = Io;
-    type Addr = Peer;
+    type Addr = ResetHandle;
 
-    async fn accept(&mut self) -> (Io, Peer) {
+    async fn accept(&mut self) -> (Io, ResetHandle) {
         loop {
             tokio::select! {
                 accepted = TcpListener::accept(&self.listener) => match accepted {
                     Ok((stream, _)) => self.open(stream),
-                    // Such as no file left to open: it passes.
+                    // For example, out of file descriptors; retried.
                     Err(_) => time::sleep(Duration::from_millis(100)).await,
                 },
-                Some(opened) = self.opening.join_next() => {
+                Some(opened) = self.handshakes.join_next() => {
                     if let Ok(Some(opened)) = opened {
                         return opened;
                     }
@@ -164,23 +164,23 @@ where
         }
     }
 
-    fn local_addr(&self) -> io::Result<Peer> {
-        Ok(Peer::default())
+    fn local_addr(&self) -> io::Result<ResetHandle> {
+        Ok(ResetHandle::default())
     }
 }
 
-impl<F, S, Io> Connected<IncomingStream<'_, Door<F, Io>>> for Peer
+impl<F, S, Io> Connected<IncomingStream<'_, FaultyListener<F, Io>>> for ResetHandle
 where
     F: Fn(Socket) -> S + Send + 'static,
     S: Future<Output = io::Result<Io>> + Send + 'static,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    fn connect_info(stream: IncomingStream<'_, Door<F, Io>>) -> Self {
+    fn connect_info(stream: IncomingStream<'_, FaultyListener<F, Io>>) -> Self {
         stream.remote_addr().clone()
     }
 }
 
-impl<F, Io> fmt::Debug for Door<F, Io> {
+impl<F, Io> fmt::Debug for FaultyListener<F, Io> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Door").field("listener", &self.listener).finish_non_exhaustive()
     }

@@ -50,7 +50,7 @@ fn summary(event: &Value) -> (String, String, u64) {
 
 #[tokio::test]
 async fn the_rest_of_an_api_server_is_there_as_far_as_needed() {
-    let (server, _) = serve(BOOKMARK_EVERY).await;
+    let (server, _) = serve(BOOKMARK_INTERVAL).await;
     assert_eq!(get(&server, "/version").await.body["gitVersion"], "v1.36.2");
     assert_eq!(get(&server, "/api").await.body["versions"], json!(["v1"]));
     assert_eq!(get(&server, "/apis").await.body["kind"], "APIGroupList");
@@ -62,11 +62,11 @@ async fn the_rest_of_an_api_server_is_there_as_far_as_needed() {
 
 #[tokio::test]
 async fn shutdown_ends_open_watches_and_hanging_requests() {
-    let (server, store) = serve(BOOKMARK_EVERY).await;
+    let (server, store) = serve(BOOKMARK_INTERVAL).await;
     let mut watch = Connection::open(&server, "/api/v1/pods?watch=1").await;
     store.put(pod("a", "Pending"));
     assert_eq!(summary(&watch.event().await.unwrap()).1, "a");
-    server.faults().black_hole(true);
+    server.faults().never_respond(true);
     let mut hanging = Connection::send(&server, "/api/v1/pods").await;
     until(|| server.faults().requests().list == 1).await;
     time::timeout(PATIENCE, server.shutdown()).await.expect("it hangs").unwrap();
@@ -80,7 +80,7 @@ async fn a_cluster_is_driven_into_the_store_by_the_clock_it_is_given() {
     let script = Script::parse("-60s pod a/b container c image=d\n1h delete a/b force=true").unwrap();
     let mut cluster = Cluster::new(script, 1, "2026-11-23T21:22:48Z".parse().unwrap());
     let store = SharedStore::default();
-    advance(&mut cluster, &store, super::super::SimTime::ZERO);
+    advance_cluster(&mut cluster, &store, super::super::SimTime::ZERO);
     assert_eq!(store.lock().len(), 1);
     let began = time::Instant::now();
     let clock = move || {
@@ -88,6 +88,6 @@ async fn a_cluster_is_driven_into_the_store_by_the_clock_it_is_given() {
         super::super::SimTime::ZERO + Duration::from_secs_f64(seconds)
     };
     let mut driven = JoinSet::new();
-    driven.spawn(drive(cluster, store.clone(), clock, 3_600_000.0));
+    driven.spawn(run_cluster(cluster, store.clone(), clock, 3_600_000.0));
     until(|| store.lock().is_empty()).await;
 }

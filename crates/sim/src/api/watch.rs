@@ -1,4 +1,4 @@
-//! Answers WATCH: an event for each change, until one side has enough.
+//! Handles WATCH: streams an event for each change.
 
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
@@ -11,30 +11,36 @@ use tokio::{
 };
 
 use super::{
-    super::store::{Stored, TooOld, with_revision},
+    super::store::{ResourceVersionTooOld, StoredChange, with_revision},
     Context,
-    body::{self, Problem},
-    encoding::Encoding,
-    faults::{Disturbance, Habit, WatchOpen},
-    query::Query,
+    body::{self, StatusError},
+    encoding::ResponseEncoding,
+    faults::{OpenWatchGuard, PersistentFault, WatchFault},
+    query::ListOptions,
     selector::Selector,
-    socket::Peer,
+    socket::ResetHandle,
 };
 
-/// Begins a watch, or says why not.
-pub(super) fn watch(context: Context, peer: Peer, query: &Query, encoding: Encoding) -> Result<Response, Problem> {
+/// Starts a watch, or returns the error response.
+pub(super) fn watch(
+    context: Context,
+    peer: ResetHandle,
+    query: &ListOptions,
+    encoding: ResponseEncoding,
+) -> Result<Response, StatusError> {
     if query.send_initial_events
-        && (context.faults.has(Habit::RefusesWatchList) || query.version_match.as_deref() != Some("NotOlderThan"))
+        && (context.faults.has(PersistentFault::RejectWatchList)
+            || query.version_match.as_deref() != Some("NotOlderThan"))
     {
-        // What a server without the feature, or asked wrongly, answers (meta/internalversion/validation).
+        // The API server's message without the feature gate or with invalid options (meta/internalversion/validation).
         let message = "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList \
                        feature gate is enabled";
-        return Err(Problem::new(422, "Invalid", message));
+        return Err(StatusError::new(422, "Invalid", message));
     }
     let now = Instant::now();
     let mut watcher = Watcher {
-        changes: context.store.changes(),
-        disturbances: context.faults.disturbances(),
+        changes: context.store.subscribe(),
+        watch_faults: context.faults.watch_faults(),
         _open: context.faults.watch_opened(),
         peer,
         revision: 0,
@@ -45,53 +51,53 @@ pub(super) fn watch(context: Context, peer: Peer, query: &Query, encoding: Encod
         selector: query.selector.clone(),
         context,
     };
-    // Told inside the stream, with 200 before it (apiserver, `pkg/storage/cacher/cacher.go`, newErrWatcher).
+    // Sent as an event of the stream, after status 200 (apiserver, `pkg/storage/cacher/cacher.go`, newErrWatcher).
     if let Err(problem) = watcher.begin(query) {
-        watcher.end_with(&problem);
+        watcher.end_with_error(&problem);
     }
     let body = stream::unfold(watcher, move |mut watcher| async move {
         let said = watcher.next().await?;
         Some((said.map(|said| said.written(encoding)), watcher))
     });
-    Ok(body::with_body(200, encoding.media_type_of_watch(), Body::from_stream(body)))
+    Ok(body::with_body(200, encoding.watch_media_type(), Body::from_stream(body)))
 }
 
-fn gone(too_old: TooOld) -> Problem {
-    Problem::new(410, "Expired", too_old.to_string())
+fn gone(too_old: ResourceVersionTooOld) -> StatusError {
+    StatusError::new(410, "Expired", too_old.to_string())
 }
 
-fn bookmark(revision: u64, annotations: &Value) -> Said {
+fn bookmark(revision: u64, annotations: &Value) -> OutgoingEvent {
     let metadata =
         json!({ "resourceVersion": revision.to_string(), "creationTimestamp": null, "annotations": annotations });
     let pod = json!({ "kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": { "containers": null }, "status": {} });
-    Said::Event("BOOKMARK", Arc::new(pod))
+    OutgoingEvent::Event("BOOKMARK", Arc::new(pod))
 }
 
 struct Watcher {
     context: Context,
     selector: Selector,
-    /// Everything up to here has been said.
+    /// Revision of the last queued change.
     revision: u64,
-    events: VecDeque<Said>,
+    events: VecDeque<OutgoingEvent>,
     ended: bool,
     changes: watch::Receiver<u64>,
-    disturbances: broadcast::Receiver<Disturbance>,
+    watch_faults: broadcast::Receiver<WatchFault>,
     bookmark: Option<time::Interval>,
     deadline: Option<Instant>,
-    peer: Peer,
-    _open: WatchOpen,
+    peer: ResetHandle,
+    _open: OpenWatchGuard,
 }
 
-/// Something still to be said. It is written only when its turn comes, as what exists at the beginning can be much.
+/// An event to be sent. Encoded only when it is sent, since initial events can be many.
 #[derive(Clone)]
-enum Said {
+enum OutgoingEvent {
     Event(&'static str, Arc<Value>),
     Injected(String, Value),
     Bytes(Vec<u8>),
 }
 
-impl Said {
-    fn without_version(self) -> Self {
+impl OutgoingEvent {
+    fn without_resource_version(self) -> Self {
         match self {
             Self::Event(kind, object) => {
                 let mut object = Value::clone(&object);
@@ -104,7 +110,7 @@ impl Said {
         }
     }
 
-    fn written(self, encoding: Encoding) -> Vec<u8> {
+    fn written(self, encoding: ResponseEncoding) -> Vec<u8> {
         match self {
             Self::Event(kind, object) => encoding.event(kind, &object),
             Self::Injected(kind, object) => encoding.event(&kind, &object),
@@ -113,42 +119,45 @@ impl Said {
     }
 }
 
-/// What woke a watcher.
-enum Woken {
+/// The reason why a waiting watch continues.
+enum Wakeup {
     Changed,
     Bookmark,
-    Disturbed(Disturbance),
-    Over,
+    FaultInjected(WatchFault),
+    Ended,
 }
 
 impl Watcher {
-    /// Finds the revision that the watch begins after, and what it says first.
-    fn begin(&mut self, query: &Query) -> Result<(), Problem> {
+    /// Finds the watch's first revision and queues its initial events.
+    fn begin(&mut self, query: &ListOptions) -> Result<(), StatusError> {
         let store = self.context.store.lock();
         self.revision = store.revision();
         match query.resource_version {
-            // From a version that does not exist yet, a watch is silent until it does.
+            // A watch from a future version sends nothing until that version exists.
             Some(revision) if !query.send_initial_events => {
-                store.after(revision).map(drop).map_err(gone)?;
+                store.changes_after(revision).map(drop).map_err(gone)?;
                 self.revision = revision;
             }
-            Some(revision) if revision > self.revision => return Err(Problem::too_large(revision, self.revision)),
-            // What exists comes first, as if it had just been added.
+            Some(revision) if revision > self.revision => return Err(StatusError::too_large(revision, self.revision)),
+            // Sends the existing objects as ADDED.
             _ => {
                 let selected = store.pods_at(self.revision).map_err(gone)?.into_values();
                 let selected = selected.filter(|pod| self.selector.matches(pod));
-                self.events.extend(selected.map(|pod| Said::Event("ADDED", pod)));
+                self.events.extend(selected.map(|pod| OutgoingEvent::Event("ADDED", pod)));
                 self.context.faults.count_listed(self.events.len());
             }
         }
-        if query.send_initial_events && query.bookmarks && !self.context.faults.has(Habit::NeverEndsWatchList) {
+        if query.send_initial_events
+            && query.bookmarks
+            && !self.context.faults.has(PersistentFault::NeverCompleteWatchList)
+        {
             self.events.push_back(bookmark(self.revision, &json!({ "k8s.io/initial-events-end": "true" })));
         }
         Ok(())
     }
 
-    /// Returns what is said next, `None` at a clean end; an error breaks the connection off.
-    async fn next(&mut self) -> Option<io::Result<Said>> {
+    /// Returns the next event; `None` ends the watch properly, and an error breaks the connection.
+    async fn next(&mut self) -> Option<io::Result<OutgoingEvent>> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Some(Ok(event));
@@ -156,25 +165,25 @@ impl Watcher {
             if self.ended {
                 return None;
             }
-            // Seen before the store is read, so that no change falls between.
+            // Marked before the store is read, so that no change is missed.
             self.changes.borrow_and_update();
             self.read_changes();
             if !self.events.is_empty() || self.ended {
                 continue;
             }
             match self.wait().await {
-                Woken::Changed => {}
-                Woken::Bookmark => self.events.extend(self.bookmark()),
-                Woken::Disturbed(Disturbance::Event(kind, object)) => {
-                    self.events.push_back(Said::Injected(kind, object));
+                Wakeup::Changed => {}
+                Wakeup::Bookmark => self.events.extend(self.bookmark()),
+                Wakeup::FaultInjected(WatchFault::Event(kind, object)) => {
+                    self.events.push_back(OutgoingEvent::Injected(kind, object));
                 }
-                Woken::Disturbed(Disturbance::Bytes(bytes)) => self.events.push_back(Said::Bytes(bytes)),
-                Woken::Disturbed(Disturbance::Error(refusal)) => self.end_with(&refusal.problem()),
-                Woken::Disturbed(Disturbance::Drop(how)) => {
+                Wakeup::FaultInjected(WatchFault::Bytes(bytes)) => self.events.push_back(OutgoingEvent::Bytes(bytes)),
+                Wakeup::FaultInjected(WatchFault::Error(refusal)) => self.end_with_error(&refusal.problem()),
+                Wakeup::FaultInjected(WatchFault::Disconnect(how)) => {
                     self.ended = true;
                     return how.end(&self.peer, self.context.stopped()).await.map(Err);
                 }
-                Woken::Over => return None,
+                Wakeup::Ended => return None,
             }
         }
     }
@@ -182,7 +191,7 @@ impl Watcher {
     fn read_changes(&mut self) {
         let store = self.context.store.lock();
         let mut revision = self.revision;
-        let said = store.after(revision).map(|changes| {
+        let said = store.changes_after(revision).map(|changes| {
             changes
                 .filter_map(|change| {
                     revision = change.revision;
@@ -192,59 +201,59 @@ impl Watcher {
         });
         drop(store);
         match said {
-            Ok(said) => self.events.extend(self.disordered(said)),
-            Err(too_old) => self.end_with(&gone(too_old)),
+            Ok(said) => self.events.extend(self.apply_event_faults(said)),
+            Err(too_old) => self.end_with_error(&gone(too_old)),
         }
         self.revision = revision;
     }
 
-    /// Makes of events what the faults make of them.
-    fn disordered(&self, mut events: Vec<Said>) -> Vec<Said> {
+    /// Applies the active faults to events.
+    fn apply_event_faults(&self, mut events: Vec<OutgoingEvent>) -> Vec<OutgoingEvent> {
         let faults = &self.context.faults;
-        if faults.has(Habit::OmitsVersions) {
-            events = events.into_iter().map(Said::without_version).collect();
+        if faults.has(PersistentFault::OmitResourceVersions) {
+            events = events.into_iter().map(OutgoingEvent::without_resource_version).collect();
         }
-        if faults.has(Habit::RepeatsEvents) {
+        if faults.has(PersistentFault::RepeatEvents) {
             events = events.into_iter().flat_map(|event| [event.clone(), event]).collect();
         }
-        if faults.has(Habit::SwapsEvents) {
+        if faults.has(PersistentFault::SwapEvents) {
             events.chunks_exact_mut(2).for_each(<[_]>::reverse);
         }
         events
     }
 
-    /// Returns a bookmark, unless the watch began in the future, where there is nothing to mark.
-    fn bookmark(&self) -> Option<Said> {
-        let is_said =
-            !self.context.faults.has(Habit::SaysNoBookmarks) && self.revision <= self.context.store.lock().revision();
+    /// Returns a bookmark, unless the watch started at a future version.
+    fn bookmark(&self) -> Option<OutgoingEvent> {
+        let is_said = !self.context.faults.has(PersistentFault::SuppressBookmarks)
+            && self.revision <= self.context.store.lock().revision();
         is_said.then(|| bookmark(self.revision, &json!({})))
     }
 
-    /// Says what is wrong inside the stream, where it is an ERROR event, and ends it.
-    fn end_with(&mut self, problem: &Problem) {
-        self.events.push_back(Said::Event("ERROR", Arc::new(problem.status())));
+    /// Queues an ERROR event and ends the stream.
+    fn end_with_error(&mut self, problem: &StatusError) {
+        self.events.push_back(OutgoingEvent::Event("ERROR", Arc::new(problem.status())));
         self.ended = true;
     }
 
-    async fn wait(&mut self) -> Woken {
+    async fn wait(&mut self) -> Wakeup {
         let (bookmark, deadline) = (&mut self.bookmark, self.deadline);
         tokio::select! {
-            // What a test disturbs comes before what it changes after that.
+            // Injected faults go before later changes of the store.
             biased;
-            () = self.context.stopped() => Woken::Over,
-            disturbance = next_disturbance(&mut self.disturbances) => Woken::Disturbed(disturbance),
-            changed = self.changes.changed() => changed.map_or(Woken::Over, |()| Woken::Changed),
-            () = tick(bookmark) => Woken::Bookmark,
-            () = sleep_until(deadline) => Woken::Over,
+            () = self.context.stopped() => Wakeup::Ended,
+            disturbance = next_disturbance(&mut self.watch_faults) => Wakeup::FaultInjected(disturbance),
+            changed = self.changes.changed() => changed.map_or(Wakeup::Ended, |()| Wakeup::Changed),
+            () = tick(bookmark) => Wakeup::Bookmark,
+            () = sleep_until(deadline) => Wakeup::Ended,
         }
     }
 }
 
-async fn next_disturbance(disturbances: &mut broadcast::Receiver<Disturbance>) -> Disturbance {
+async fn next_disturbance(watch_faults: &mut broadcast::Receiver<WatchFault>) -> WatchFault {
     loop {
-        match disturbances.recv().await {
+        match watch_faults.recv().await {
             Ok(disturbance) => return disturbance,
-            // Missed some: the next one is as good.
+            // Skips missed faults.
             Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
@@ -265,17 +274,17 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-/// Returns what a change is to a watch with this selector: an object that leaves the selection is DELETED to it, in its
-/// state before, with the change's revision (cacher, convertToWatchEvent).
-fn event_of(change: &Stored, selector: &Selector) -> Option<Said> {
+/// Converts a change for a watch with this selector. An object that leaves the selection is DELETED, in its previous
+/// state with the change's revision (cacher, convertToWatchEvent).
+fn event_of(change: &StoredChange, selector: &Selector) -> Option<OutgoingEvent> {
     let selected = |pod: &Option<Arc<Value>>| pod.clone().filter(|pod| selector.matches(pod));
     match (selected(&change.before), selected(&change.after)) {
         (None, None) => None,
-        (None, Some(after)) => Some(Said::Event("ADDED", after)),
-        (Some(_), Some(after)) => Some(Said::Event("MODIFIED", after)),
+        (None, Some(after)) => Some(OutgoingEvent::Event("ADDED", after)),
+        (Some(_), Some(after)) => Some(OutgoingEvent::Event("MODIFIED", after)),
         (Some(before), None) => {
             let deleted = with_revision(Value::clone(&before), change.revision);
-            Some(Said::Event("DELETED", Arc::new(deleted)))
+            Some(OutgoingEvent::Event("DELETED", Arc::new(deleted)))
         }
     }
 }

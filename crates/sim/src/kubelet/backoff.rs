@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, time::Duration};
 use super::super::time::SimTime;
 
 /// First wait and longest wait; the same constants for pulls and for restarts (kubelet.go:226, :358).
-const INITIAL: Duration = Duration::from_secs(10);
-const MAX: Duration = Duration::from_secs(300);
+const INITIAL_WAIT: Duration = Duration::from_secs(10);
+const MAX_WAIT: Duration = Duration::from_secs(300);
 
 /// Waits by key, doubled at each failure, forgotten when nothing failed for twice the longest.
 #[derive(Debug)]
@@ -29,25 +29,25 @@ impl<K> Default for BackOff<K> {
 
 impl<K: Ord> BackOff<K> {
     /// Returns the wait if `now` is inside it, counted from the last failure (`IsInBackOffSinceUpdate`).
-    pub(super) fn since_update(&self, key: &K, now: SimTime) -> Option<Duration> {
+    pub(super) fn wait_since_update(&self, key: &K, now: SimTime) -> Option<Duration> {
         let entry = self.0.get(key).filter(|entry| !entry.is_expired(now))?;
         (now.since(entry.updated) < entry.wait).then_some(entry.wait)
     }
 
     /// Returns the wait if `now` is inside it, counted from `event` (`IsInBackOffSince`; the event is a container's
     /// end).
-    pub(super) fn since_event(&self, key: &K, event: SimTime, now: SimTime) -> Option<Duration> {
+    pub(super) fn wait_since_event(&self, key: &K, event: SimTime, now: SimTime) -> Option<Duration> {
         let entry = self.0.get(key).filter(|entry| !entry.is_expired(event))?;
         (now.since(event) < entry.wait).then_some(entry.wait)
     }
 
     /// Doubles the wait at a failure (`Next`); `event` is what decides whether the entry is too old to double.
-    pub(super) fn failed(&mut self, key: K, event: SimTime, now: SimTime) {
+    pub(super) fn record_failure(&mut self, key: K, event: SimTime, now: SimTime) {
         let wait = self
             .0
             .get(&key)
             .filter(|entry| !entry.is_expired(event))
-            .map_or(INITIAL, |entry| (entry.wait * 2).min(MAX));
+            .map_or(INITIAL_WAIT, |entry| (entry.wait * 2).min(MAX_WAIT));
         self.0.insert(key, Entry { wait, updated: now });
     }
 
@@ -59,6 +59,6 @@ impl<K: Ord> BackOff<K> {
 
 impl Entry {
     fn is_expired(&self, event: SimTime) -> bool {
-        event.since(self.updated) > MAX * 2
+        event.since(self.updated) > MAX_WAIT * 2
     }
 }

@@ -7,50 +7,50 @@ use super::super::{
     time::SimTime,
 };
 use super::{
-    agenda::Work,
-    pod::{Effect, End, Pod, UnderWay, Waiting},
-    turn::Turn,
+    agenda::PodJob,
+    pod::{ContainerChange, Exit, Pod, SyncResult, WaitingState},
+    turn::PodReconciler,
 };
 
 /// Creating and starting a container; 0.2 to 0.8 s in the recordings.
-const START: (u64, u64) = (150, 600);
+const START_MILLIS: (u64, u64) = (150, 600);
 /// `backOffPeriod`: the time to the next sync after one that failed, times 1 to 1.5 (pod_workers.go:1521-1533).
-const AFTER_ERROR: Duration = Duration::from_secs(10);
+const BACK_OFF_PERIOD: Duration = Duration::from_secs(10);
 /// `syncFrequency`: the same after a sync that did not fail, and the longest wait for a container's back-off.
-const AFTER_SUCCESS: Duration = Duration::from_secs(60);
+const SYNC_FREQUENCY: Duration = Duration::from_secs(60);
 /// 128 + SIGTERM.
-const KILLED: i32 = 143;
+const SIGTERM_EXIT_CODE: i32 = 143;
 
 /// Why a container did not start.
-pub(super) struct Refusal {
-    pub(super) waiting: Waiting,
+pub(super) struct StartError {
+    pub(super) waiting: WaitingState,
     /// When a container in CrashLoopBackOff may start again.
     retry_at: Option<SimTime>,
 }
 
-impl Refusal {
+impl StartError {
     pub(super) fn new(reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { waiting: Waiting { reason: reason.into(), message: message.into() }, retry_at: None }
+        Self { waiting: WaitingState { reason: reason.into(), message: message.into() }, retry_at: None }
     }
 }
 
 /// A sync under way: how far it has got, and its results.
-pub(super) struct Progress {
+pub(super) struct SyncProgress {
     pub(super) now: SimTime,
     pub(super) pulled: Vec<String>,
-    effects: Vec<(usize, Effect)>,
+    effects: Vec<(usize, ContainerChange)>,
     failed: bool,
     retry_at: Option<SimTime>,
     runtime_changed: bool,
-    volume_errors: BTreeMap<String, Waiting>,
+    volume_errors: BTreeMap<String, WaitingState>,
 }
 
-impl Turn<'_> {
+impl PodReconciler<'_> {
     /// Runs through the containers as `SyncPod` does (kuberuntime_manager.go:1675-1800): image volumes, then ephemeral,
     /// init and app containers. All is decided at the start; the results take effect when the sync is over, because the
     /// worker shows nothing before.
     pub(super) fn start_containers(&mut self, pod: &mut Pod, new_sandbox: bool) {
-        let mut progress = Progress {
+        let mut progress = SyncProgress {
             now: self.now,
             pulled: Vec::new(),
             effects: Vec::new(),
@@ -67,23 +67,23 @@ impl Turn<'_> {
         };
         let (ephemeral, app) = (indexes(&[ContainerKind::Ephemeral]), indexes(&[ContainerKind::App]));
         for index in ephemeral {
-            self.start(pod, index, &mut progress);
+            self.start_container(pod, index, &mut progress);
         }
-        if self.initialize(pod, indexes(&[ContainerKind::Init, ContainerKind::Sidecar]), &mut progress) {
+        if self.start_init_containers(pod, indexes(&[ContainerKind::Init, ContainerKind::Sidecar]), &mut progress) {
             for index in app {
-                self.start(pod, index, &mut progress);
+                self.start_container(pod, index, &mut progress);
             }
         }
         self.finish_sync(pod, progress);
     }
 
     /// Starts what is next among init containers and sidecars; true if the app containers may follow.
-    fn initialize(&mut self, pod: &Pod, indexes: Vec<usize>, progress: &mut Progress) -> bool {
+    fn start_init_containers(&mut self, pod: &Pod, indexes: Vec<usize>, progress: &mut SyncProgress) -> bool {
         for index in indexes {
             let Some(container) = pod.containers.get(index) else { continue };
             let never_ran = container.run.is_none();
             if never_ran || !container.is_initialized() || container.spec.kind == ContainerKind::Sidecar {
-                self.start(pod, index, progress);
+                self.start_container(pod, index, progress);
             }
             // One that has not run holds up the rest; a sidecar that has may fail to restart without harm
             // (kuberuntime_manager.go:1756).
@@ -96,7 +96,7 @@ impl Turn<'_> {
 
     /// Pulls image volumes; a failure waits for the containers that mount them ("fail late",
     /// kuberuntime_manager.go:1831-1904).
-    fn pull_volumes(&mut self, pod: &Pod, progress: &mut Progress) {
+    fn pull_volumes(&mut self, pod: &Pod, progress: &mut SyncProgress) {
         for volume in &pod.volumes {
             if let Err(refusal) = self.ensure_image(pod.id, &volume.image, volume.policy, progress) {
                 progress
@@ -106,13 +106,13 @@ impl Turn<'_> {
         }
     }
 
-    fn start(&mut self, pod: &Pod, index: usize, progress: &mut Progress) {
+    fn start_container(&mut self, pod: &Pod, index: usize, progress: &mut SyncProgress) {
         let Some(container) = pod.containers.get(index) else { return };
         // A changed image is a changed hash: the container is killed and starts anew at once
         // (container/helpers.go:192).
         let replaced = container.run.as_ref().is_some_and(|run| run.end.is_none() && run.image != container.spec.image);
         if replaced {
-            progress.effects.push((index, Effect::Killed(End { at: progress.now, code: KILLED })));
+            progress.effects.push((index, ContainerChange::Killed(Exit { at: progress.now, code: SIGTERM_EXIT_CODE })));
             progress.runtime_changed = true;
         } else if !pod.should_start(container) {
             return;
@@ -120,34 +120,34 @@ impl Turn<'_> {
         let crash = if replaced { None } else { self.crash_back_off(pod, index, progress.now) };
         let outcome = match (crash, progress.volume_errors.get(&container.spec.name)) {
             (Some(refusal), _) => Err(refusal),
-            (None, Some(waiting)) => Err(Refusal { waiting: waiting.clone(), retry_at: None }),
+            (None, Some(waiting)) => Err(StartError { waiting: waiting.clone(), retry_at: None }),
             (None, None) => self.ensure_image(pod.id, &container.spec.image, container.spec.policy, progress),
         };
         let outcome = outcome.and_then(|()| match &container.spec.config_error {
-            Some(message) => Err(Refusal::new("CreateContainerConfigError", message)),
+            Some(message) => Err(StartError::new("CreateContainerConfigError", message)),
             None => Ok(()),
         });
         match outcome {
             Ok(()) => {
-                progress.now = progress.now + self.random.millis(START.0, START.1);
+                progress.now = progress.now + self.random.millis(START_MILLIS.0, START_MILLIS.1);
                 progress.runtime_changed = true;
-                progress.effects.push((index, Effect::Started(container.next_run(progress.now, self.random))));
+                progress.effects.push((index, ContainerChange::Started(container.next_run(progress.now, self.random))));
             }
             Err(refusal) => {
                 progress.failed = true;
                 progress.retry_at = [progress.retry_at, refusal.retry_at].into_iter().flatten().min();
-                progress.effects.push((index, Effect::NotStarted(refusal.waiting)));
+                progress.effects.push((index, ContainerChange::NotStarted(refusal.waiting)));
             }
         }
     }
 
     /// Backs off from restarting a container; checked before its image (`kuberuntime_manager.go:1691`, doBackOff).
-    fn crash_back_off(&mut self, pod: &Pod, index: usize, now: SimTime) -> Option<Refusal> {
+    fn crash_back_off(&mut self, pod: &Pod, index: usize, now: SimTime) -> Option<StartError> {
         let container = pod.containers.get(index)?;
         let end = container.end()?;
         let key = (pod.id, index);
-        let Some(wait) = self.node.memory.restarts.since_event(&key, end.at, now) else {
-            self.node.memory.restarts.failed(key, end.at, now);
+        let Some(wait) = self.node.kubelet_memory.restarts.wait_since_event(&key, end.at, now) else {
+            self.node.kubelet_memory.restarts.record_failure(key, end.at, now);
             return None;
         };
         let (name, namespace, uid) = (&pod.identity.name, &pod.identity.namespace, &pod.identity.uid);
@@ -156,23 +156,23 @@ impl Turn<'_> {
             go_duration(wait),
             container.spec.name
         );
-        Some(Refusal { retry_at: Some(end.at + wait), ..Refusal::new("CrashLoopBackOff", message) })
+        Some(StartError { retry_at: Some(end.at + wait), ..StartError::new("CrashLoopBackOff", message) })
     }
 
-    fn finish_sync(&mut self, pod: &mut Pod, progress: Progress) {
+    fn finish_sync(&mut self, pod: &mut Pod, progress: SyncProgress) {
         let requeue = match progress.retry_at {
             // Since 1.35 a container in CrashLoopBackOff sets the pace for the whole pod (pod_workers.go:1524-1533).
-            Some(retry_at) => retry_at.since(progress.now).min(AFTER_SUCCESS),
-            None if progress.failed => AFTER_ERROR,
-            None => AFTER_SUCCESS,
+            Some(retry_at) => retry_at.since(progress.now).min(SYNC_FREQUENCY),
+            None if progress.failed => BACK_OFF_PERIOD,
+            None => SYNC_FREQUENCY,
         };
-        pod.worker.under_way = Some(UnderWay {
+        pod.worker.running_sync = Some(SyncResult {
             effects: progress.effects,
             pulled: progress.pulled,
             requeue: self.random.jitter(requeue),
             runtime_changed: progress.runtime_changed,
         });
-        self.push(pod, progress.now.since(self.now), Work::SyncDone { term: pod.worker.term });
+        self.schedule(pod, progress.now.since(self.now), PodJob::SyncDone { term: pod.worker.term });
     }
 
     /// Whether nothing will ever run again in the pod.

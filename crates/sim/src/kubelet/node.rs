@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::{
     fault::Reference,
     random::Random,
-    script::{Outcome, Pull},
+    script::{PullBehavior, PullOutcome},
     time::SimTime,
 };
 use super::{agenda::PodId, backoff::BackOff};
@@ -14,13 +14,13 @@ use super::{agenda::PodId, backoff::BackOff};
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) ip: String,
-    pub(crate) up: bool,
+    pub(crate) is_up: bool,
     /// How every pull on this node ends, if the script said so.
-    pub(crate) pull: Option<Pull>,
+    pub(crate) pull_behavior: Option<PullBehavior>,
     pub(super) images: BTreeSet<String>,
-    pub(super) memory: Memory,
+    pub(super) kubelet_memory: KubeletMemory,
     pub(super) pod_subnet: usize,
-    pub(super) pods_seen: u32,
+    pub(super) pod_ips_assigned: u32,
     /// Where in the second the 1 s tickers (sync loop and relist) of this node stand.
     tick_millis: i64,
 }
@@ -28,7 +28,7 @@ pub(crate) struct Node {
 /// What a kubelet forgets when it restarts. The reason cache is beside the containers it is about
 /// ([`super::pod::Container`]).
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct KubeletMemory {
     pub(super) pulls: BackOff<(PodId, String)>,
     pub(super) last_pull_error: BTreeMap<(PodId, String), String>,
     pub(super) restarts: BackOff<(PodId, usize)>,
@@ -39,55 +39,55 @@ impl Node {
         Self {
             name: name.to_owned(),
             ip: format!("192.0.2.{}", index % 250 + 2),
-            up: true,
-            pull: None,
+            is_up: true,
+            pull_behavior: None,
             images: BTreeSet::new(),
-            memory: Memory::default(),
+            kubelet_memory: KubeletMemory::default(),
             pod_subnet: index % 250,
-            pods_seen: 0,
+            pod_ips_assigned: 0,
             tick_millis: i64::try_from(random.next() % 1000).unwrap_or_default(),
         }
     }
 
     /// Stops the kubelet; the images stay on disk.
-    pub(crate) fn stop(&mut self) {
-        self.up = false;
-        self.memory = Memory::default();
+    pub(crate) fn stop_kubelet(&mut self) {
+        self.is_up = false;
+        self.kubelet_memory = KubeletMemory::default();
     }
 
     /// Returns the next tick after `now`: when the sync loop or the relist gets to see what has happened.
-    pub(super) fn tick_after(&self, now: SimTime) -> SimTime {
+    pub(super) fn next_tick_after(&self, now: SimTime) -> SimTime {
         let passed = (now.as_millis() - self.tick_millis).rem_euclid(1000);
         SimTime::from_millis(now.as_millis() - passed + 1000)
     }
 
-    pub(super) fn new_pod_ip(&mut self) -> String {
-        self.pods_seen += 1;
-        format!("10.244.{}.{}", self.pod_subnet, self.pods_seen % 250 + 4)
+    pub(super) fn assign_pod_ip(&mut self) -> String {
+        self.pod_ips_assigned += 1;
+        format!("10.244.{}.{}", self.pod_subnet, self.pod_ips_assigned % 250 + 4)
     }
 }
 
 /// How pulls end beyond the node: by registry, and by image as the pods write it.
 #[derive(Debug, Default)]
-pub(crate) struct Pulls {
-    images: BTreeMap<String, Pull>,
-    registries: BTreeMap<String, Pull>,
+pub(crate) struct PullRules {
+    images: BTreeMap<String, PullBehavior>,
+    registries: BTreeMap<String, PullBehavior>,
 }
 
-impl Pulls {
-    pub(crate) fn set_image(&mut self, image: String, pull: Pull) {
+impl PullRules {
+    pub(crate) fn set_image(&mut self, image: String, pull: PullBehavior) {
         self.images.insert(image, pull);
     }
 
-    pub(crate) fn set_registry(&mut self, host: String, pull: Pull) {
+    pub(crate) fn set_registry(&mut self, host: String, pull: PullBehavior) {
         self.registries.insert(host, pull);
     }
 
     /// Returns how a pull ends: the node's word, then the registry's, then the image's, and the first that is not ok.
-    pub(super) fn of(&self, node: &Node, image: &str) -> Option<Pull> {
+    pub(super) fn behavior_for(&self, node: &Node, image: &str) -> Option<PullBehavior> {
         let host = Reference::parse(image).host;
-        let said = [node.pull.as_ref(), self.registries.get(&host), self.images.get(image)];
+        let said = [node.pull_behavior.as_ref(), self.registries.get(&host), self.images.get(image)];
         let mut said = said.into_iter().flatten();
-        said.clone().find(|pull| pull.outcome != Outcome::Ok).or_else(|| said.next()).cloned()
+        said.clone().find(|pull| pull.outcome != PullOutcome::Success).or_else(|| said.next()).cloned()
     }
 }

@@ -11,7 +11,7 @@ use super::pod::{Container, Pod};
 
 /// What a pod is called and whose it is; never changes.
 #[derive(Debug)]
-pub(crate) struct Identity {
+pub(crate) struct PodIdentity {
     pub(crate) namespace: String,
     pub(crate) name: String,
     pub(super) uid: String,
@@ -26,7 +26,7 @@ pub(super) struct ManagedFields {
     kubelet: Option<Value>,
 }
 
-impl Identity {
+impl PodIdentity {
     pub(crate) fn new(template: &PodTemplate, ordinal: u32, random: &mut Random) -> Self {
         let stateful = template.owner.as_ref().is_some_and(|owner| owner.kind == "StatefulSet");
         let mut name = template.pods.name.clone();
@@ -71,7 +71,7 @@ impl Pod {
             "generation": self.generation,
             "creationTimestamp": rfc3339(self.created),
             "labels": self.identity.labels,
-            "managedFields": self.managed_fields.list(),
+            "managedFields": self.managed_fields.entries(),
         });
         if let Some(metadata) = metadata.as_object_mut() {
             if let Some(owners) = &self.identity.owner_references {
@@ -162,12 +162,12 @@ fn insert_if_any(object: &mut Map<String, Value>, key: &str, list: Vec<Value>) {
 }
 
 impl ManagedFields {
-    fn list(&self) -> Vec<&Value> {
+    fn entries(&self) -> Vec<&Value> {
         std::iter::once(&self.creator).chain(&self.kubelet).collect()
     }
 
     /// Notes a write of the status by the kubelet.
-    pub(super) fn written_by_kubelet(&mut self, now: &str) {
+    pub(super) fn record_kubelet_write(&mut self, now: &str) {
         let condition = json!({ ".": {}, "f:lastProbeTime": {}, "f:lastTransitionTime": {}, "f:message": {}, "f:observedGeneration": {}, "f:reason": {}, "f:status": {}, "f:type": {} });
         let conditions: Map<String, Value> =
             ["ContainersReady", "Initialized", "PodReadyToStartContainers", "PodScheduled", "Ready"]

@@ -11,14 +11,14 @@ use super::super::{
 };
 use super::{
     agenda::PodId,
-    object::{Identity, ManagedFields},
+    object::{ManagedFields, PodIdentity},
     status::Conditions,
 };
 
 #[derive(Debug)]
 pub(crate) struct Pod {
     pub(crate) id: PodId,
-    pub(crate) identity: Identity,
+    pub(crate) identity: PodIdentity,
     pub(crate) node: String,
     pub(super) restart: RestartPolicy,
     pub(super) deadline: Option<Duration>,
@@ -50,7 +50,7 @@ pub(crate) struct Container {
     pub(super) previous: Option<Run>,
     pub(super) restarts: u64,
     /// The kubelet's reason cache (`reason_cache.go)`: why the last sync did not start it.
-    pub(super) waiting: Option<Waiting>,
+    pub(super) waiting: Option<WaitingState>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -60,17 +60,17 @@ pub(super) struct Run {
     pub(super) image: String,
     pub(super) container_id: String,
     pub(super) started: SimTime,
-    pub(super) end: Option<End>,
+    pub(super) end: Option<Exit>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct End {
+pub(super) struct Exit {
     pub(super) at: SimTime,
     pub(super) code: i32,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Waiting {
+pub(super) struct WaitingState {
     pub(super) reason: String,
     pub(super) message: String,
 }
@@ -83,14 +83,14 @@ pub(super) struct Worker {
     pub(super) busy: bool,
     pub(super) next_sync: Option<SimTime>,
     /// A wish for a sync that came while busy.
-    pub(super) called: bool,
-    pub(super) under_way: Option<UnderWay>,
+    pub(super) sync_requested: bool,
+    pub(super) running_sync: Option<SyncResult>,
     /// When the kubelet first wrote a status.
     pub(super) start_time: Option<SimTime>,
     pub(super) sandbox: Sandbox,
     pub(super) pod_ip: Option<String>,
     pub(super) conditions: Conditions,
-    pub(super) ending: Ending,
+    pub(super) termination: Termination,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,7 +103,7 @@ pub(super) enum Sandbox {
 
 /// How far the pod is from its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum Termination {
     #[default]
     No,
     /// Past activeDeadlineSeconds; `reported` once the phase says so.
@@ -116,8 +116,8 @@ pub(super) enum Ending {
 
 /// The results of a sync, kept until it is over.
 #[derive(Debug)]
-pub(super) struct UnderWay {
-    pub(super) effects: Vec<(usize, Effect)>,
+pub(super) struct SyncResult {
+    pub(super) effects: Vec<(usize, ContainerChange)>,
     pub(super) pulled: Vec<String>,
     /// When the worker comes again by itself.
     pub(super) requeue: Duration,
@@ -125,14 +125,14 @@ pub(super) struct UnderWay {
 }
 
 #[derive(Debug)]
-pub(super) enum Effect {
+pub(super) enum ContainerChange {
     Started(Run),
-    NotStarted(Waiting),
-    Killed(End),
+    NotStarted(WaitingState),
+    Killed(Exit),
 }
 
 impl Pod {
-    pub(crate) fn new(id: PodId, identity: Identity, node: String, template: &PodTemplate, now: SimTime) -> Self {
+    pub(crate) fn new(id: PodId, identity: PodIdentity, node: String, template: &PodTemplate, now: SimTime) -> Self {
         let mut containers: Vec<Container> = template.containers.iter().cloned().map(Container::new).collect();
         // Stable: init containers and sidecars keep their common order.
         containers.sort_by_key(|container| container.spec.kind == ContainerKind::App);
@@ -156,7 +156,7 @@ impl Pod {
     }
 
     /// Loses everything the kubelet held in memory about this pod, as at its restart.
-    pub(crate) fn forget(&mut self) {
+    pub(crate) fn lose_kubelet_state(&mut self) {
         self.worker.cancel();
         for container in &mut self.containers {
             container.waiting = None;
@@ -176,10 +176,10 @@ impl Pod {
         match (&container.run, container.spec.kind) {
             (Some(Run { end: None, .. }), _) | (Some(_), ContainerKind::Ephemeral) => false,
             (None, _) | (Some(Run { end: Some(_), .. }), ContainerKind::Sidecar) => true,
-            (Some(Run { end: Some(End { code, .. }), .. }), ContainerKind::Init) => {
+            (Some(Run { end: Some(Exit { code, .. }), .. }), ContainerKind::Init) => {
                 *code != 0 && self.restart != RestartPolicy::Never
             }
-            (Some(Run { end: Some(End { code, .. }), .. }), ContainerKind::App) => match self.restart {
+            (Some(Run { end: Some(Exit { code, .. }), .. }), ContainerKind::App) => match self.restart {
                 RestartPolicy::Always => true,
                 RestartPolicy::OnFailure => *code != 0,
                 RestartPolicy::Never => false,
@@ -214,7 +214,7 @@ impl Container {
         self.run.as_ref().is_some_and(|run| run.end.is_none())
     }
 
-    pub(super) fn end(&self) -> Option<&End> {
+    pub(super) fn end(&self) -> Option<&Exit> {
         self.run.as_ref()?.end.as_ref()
     }
 
@@ -236,7 +236,7 @@ impl Container {
         self.waiting = None;
     }
 
-    pub(super) fn finish(&mut self, end: End) {
+    pub(super) fn finish(&mut self, end: Exit) {
         if let Some(run) = self.run.as_mut().filter(|run| run.end.is_none()) {
             run.end = Some(end);
         }
@@ -248,8 +248,8 @@ impl Worker {
     pub(super) fn cancel(&mut self) {
         self.term += 1;
         self.busy = false;
-        self.called = false;
+        self.sync_requested = false;
         self.next_sync = None;
-        self.under_way = None;
+        self.running_sync = None;
     }
 }

@@ -10,27 +10,27 @@ use super::super::{
     script::{ContainerKind, RestartPolicy},
 };
 use super::{
-    pod::{Container, End, Ending, Pod, Run, Sandbox},
-    turn::Turn,
+    pod::{Container, Exit, Pod, Run, Sandbox, Termination},
+    turn::PodReconciler,
 };
 
 pub(super) use conditions::Conditions;
 
 /// What a container's status says it is doing.
 #[derive(Debug)]
-enum State<'a> {
+enum ContainerState<'a> {
     Waiting {
         reason: &'a str,
         message: Option<&'a str>,
         ran_before: Option<&'a Run>,
     },
     Running(&'a Run),
-    Terminated(&'a Run, &'a End),
+    Terminated(&'a Run, &'a Exit),
     /// The pod ended before the container ran (status_manager.go:637-708).
     Unknown,
 }
 
-impl Turn<'_> {
+impl PodReconciler<'_> {
     /// Returns the status made of what the last sync left behind.
     pub(super) fn status(&self, pod: &mut Pod) -> Value {
         let shown = states(pod);
@@ -51,10 +51,10 @@ impl Turn<'_> {
         let mut status = json!({
             "observedGeneration": pod.generation,
             "phase": phase,
-            "conditions": pod.worker.conditions.update(observed, pod.generation, &self.api.rfc3339(self.now)),
+            "conditions": pod.worker.conditions.update(observed, pod.generation, &self.watch_log.rfc3339(self.now)),
             "hostIP": self.node.ip,
             "hostIPs": [{ "ip": self.node.ip }],
-            "startTime": self.api.rfc3339(start_time),
+            "startTime": self.watch_log.rfc3339(start_time),
             "containerStatuses": app,
             "qosClass": "BestEffort",
         });
@@ -63,7 +63,10 @@ impl Turn<'_> {
                 status.insert("podIP".to_owned(), ip.as_str().into());
                 status.insert("podIPs".to_owned(), json!([{ "ip": ip }]));
             }
-            if matches!(pod.worker.ending, Ending::Deadline { reported: true } | Ending::Finished { deadline: true }) {
+            if matches!(
+                pod.worker.termination,
+                Termination::Deadline { reported: true } | Termination::Finished { deadline: true }
+            ) {
                 status.insert("reason".to_owned(), "DeadlineExceeded".into());
                 status.insert(
                     "message".to_owned(),
@@ -76,15 +79,15 @@ impl Turn<'_> {
         status
     }
 
-    fn container_status(&self, container: &Container, state: &State<'_>) -> Value {
+    fn container_status(&self, container: &Container, state: &ContainerState<'_>) -> Value {
         // A restarted container that cannot get its image keeps the image and the id of the run before (recording
         // restart-registry-died).
         let (image, image_id) = container
             .run
             .as_ref()
-            .map_or_else(|| (container.spec.image.clone(), String::new()), |run| image_of(&run.image));
+            .map_or_else(|| (container.spec.image.clone(), String::new()), |run| image_and_id(&run.image));
         let (current, last) = match state {
-            State::Waiting { reason, message, ran_before } => {
+            ContainerState::Waiting { reason, message, ran_before } => {
                 let waiting = message.map_or_else(
                     || json!({ "reason": reason }),
                     |message| json!({ "reason": reason, "message": message }),
@@ -92,17 +95,17 @@ impl Turn<'_> {
                 let last = ran_before.and_then(|run| run.end.as_ref().map(|end| self.terminated(run, end)));
                 (json!({ "waiting": waiting }), last)
             }
-            State::Running(run) => {
-                (json!({ "running": { "startedAt": self.api.rfc3339(run.started) } }), self.last_state(container))
+            ContainerState::Running(run) => {
+                (json!({ "running": { "startedAt": self.watch_log.rfc3339(run.started) } }), self.last_state(container))
             }
-            State::Terminated(run, end) => (self.terminated(run, end), self.last_state(container)),
-            State::Unknown => {
+            ContainerState::Terminated(run, end) => (self.terminated(run, end), self.last_state(container)),
+            ContainerState::Unknown => {
                 let message = "The container could not be located when the pod was terminated";
                 let terminated = json!({ "exitCode": 137, "reason": "ContainerStatusUnknown", "message": message, "startedAt": null, "finishedAt": null });
                 (json!({ "terminated": terminated }), None)
             }
         };
-        let running = matches!(state, State::Running(_));
+        let running = matches!(state, ContainerState::Running(_));
         let finished_init = container.spec.kind == ContainerKind::Init && container.is_initialized();
         let mut status = json!({
             "name": container.spec.name,
@@ -130,12 +133,12 @@ impl Turn<'_> {
         run.end.as_ref().map(|end| self.terminated(run, end))
     }
 
-    fn terminated(&self, run: &Run, end: &End) -> Value {
+    fn terminated(&self, run: &Run, end: &Exit) -> Value {
         json!({ "terminated": {
             "exitCode": end.code,
             "reason": if end.code == 0 { "Completed" } else { "Error" },
-            "startedAt": self.api.rfc3339(run.started),
-            "finishedAt": self.api.rfc3339(end.at),
+            "startedAt": self.watch_log.rfc3339(run.started),
+            "finishedAt": self.watch_log.rfc3339(end.at),
             "containerID": run.container_id,
         } })
     }
@@ -148,7 +151,7 @@ fn insert_if_any(object: &mut Map<String, Value>, key: &str, list: Vec<Value>) {
 }
 
 /// Returns image and imageID as containerd reports them of a container that has run.
-fn image_of(image: &str) -> (String, String) {
+fn image_and_id(image: &str) -> (String, String) {
     let reference = Reference::parse(image);
     let digest =
         reference.tag.strip_prefix("sha256:").map_or_else(|| Random::from_text(&reference.full).hex64(), str::to_owned);
@@ -157,9 +160,9 @@ fn image_of(image: &str) -> (String, String) {
 }
 
 /// Returns each container's state, in the order of the pod's containers.
-fn states(pod: &Pod) -> Vec<State<'_>> {
+fn states(pod: &Pod) -> Vec<ContainerState<'_>> {
     let default_reason = if pod.has_init_containers() { "PodInitializing" } else { "ContainerCreating" };
-    let finished = matches!(pod.worker.ending, Ending::Finished { .. });
+    let finished = matches!(pod.worker.termination, Termination::Finished { .. });
     let abandoned_init = finished && !pod.is_initialized();
     let first_init = pod.containers.iter().position(Container::is_initializer);
     pod.containers
@@ -168,35 +171,40 @@ fn states(pod: &Pod) -> Vec<State<'_>> {
         .map(|(index, container)| match (&container.waiting, &container.run) {
             // Past its end a pod still shows why it waited unless it is deleted, for then nothing is to be started
             // (kubelet_pods.go:2744).
-            (_, None) if finished && (!abandoned_init || Some(index) == first_init) => State::Unknown,
-            (Some(waiting), run) if pod.should_start(container) => {
-                State::Waiting { reason: &waiting.reason, message: Some(&waiting.message), ran_before: run.as_ref() }
+            (_, None) if finished && (!abandoned_init || Some(index) == first_init) => ContainerState::Unknown,
+            (Some(waiting), run) if pod.should_start(container) => ContainerState::Waiting {
+                reason: &waiting.reason,
+                message: Some(&waiting.message),
+                ran_before: run.as_ref(),
+            },
+            (_, None) => ContainerState::Waiting { reason: default_reason, message: None, ran_before: None },
+            (_, Some(run)) => {
+                run.end.as_ref().map_or(ContainerState::Running(run), |end| ContainerState::Terminated(run, end))
             }
-            (_, None) => State::Waiting { reason: default_reason, message: None, ran_before: None },
-            (_, Some(run)) => run.end.as_ref().map_or(State::Running(run), |end| State::Terminated(run, end)),
         })
         .collect()
 }
 
 /// Returns the phase (getPhase, kubelet_pods.go:1653-1875); ephemeral containers have no say.
-fn phase(pod: &Pod, states: &[State<'_>]) -> &'static str {
+fn phase(pod: &Pod, states: &[ContainerState<'_>]) -> &'static str {
     let ended_badly = || {
-        let ended_well = |state: &State<'_>| matches!(state, State::Terminated(_, End { code: 0, .. }));
+        let ended_well =
+            |state: &ContainerState<'_>| matches!(state, ContainerState::Terminated(_, Exit { code: 0, .. }));
         let mut app =
             pod.containers.iter().zip(states).filter(|(container, _)| container.spec.kind == ContainerKind::App);
         app.any(|(_, state)| !ended_well(state))
     };
-    match pod.worker.ending {
-        Ending::Deadline { reported: true } | Ending::Finished { deadline: true } => return "Failed",
-        Ending::Finished { deadline: false } => return if ended_badly() { "Failed" } else { "Succeeded" },
-        Ending::No | Ending::Deadline { reported: false } | Ending::Completed => {}
+    match pod.worker.termination {
+        Termination::Deadline { reported: true } | Termination::Finished { deadline: true } => return "Failed",
+        Termination::Finished { deadline: false } => return if ended_badly() { "Failed" } else { "Succeeded" },
+        Termination::No | Termination::Deadline { reported: false } | Termination::Completed => {}
     }
     let (mut initializing, mut init_failed) = (0, false);
     let (mut waiting, mut running, mut stopped, mut succeeded) = (0, 0, 0, 0);
     for (container, state) in pod.containers.iter().zip(states) {
         match (container.spec.kind, state) {
-            (ContainerKind::Init, State::Terminated(_, end)) => init_failed |= end.code != 0,
-            (ContainerKind::Init, State::Waiting { ran_before: Some(Run { end: Some(end), .. }), .. }) => {
+            (ContainerKind::Init, ContainerState::Terminated(_, end)) => init_failed |= end.code != 0,
+            (ContainerKind::Init, ContainerState::Waiting { ran_before: Some(Run { end: Some(end), .. }), .. }) => {
                 init_failed |= end.code != 0;
             }
             (ContainerKind::Init, _) => initializing += 1,
@@ -204,15 +212,19 @@ fn phase(pod: &Pod, states: &[State<'_>]) -> &'static str {
             (ContainerKind::Ephemeral, _)
             | (
                 ContainerKind::Sidecar,
-                State::Terminated(..) | State::Unknown | State::Waiting { ran_before: Some(_), .. },
+                ContainerState::Terminated(..)
+                | ContainerState::Unknown
+                | ContainerState::Waiting { ran_before: Some(_), .. },
             ) => {}
-            (ContainerKind::App, State::Terminated(_, end)) => {
+            (ContainerKind::App, ContainerState::Terminated(_, end)) => {
                 stopped += 1;
                 succeeded += usize::from(end.code == 0);
             }
-            (ContainerKind::App, State::Unknown | State::Waiting { ran_before: Some(_), .. }) => stopped += 1,
-            (ContainerKind::App | ContainerKind::Sidecar, State::Waiting { .. }) => waiting += 1,
-            (ContainerKind::App | ContainerKind::Sidecar, State::Running(_)) => running += 1,
+            (ContainerKind::App, ContainerState::Unknown | ContainerState::Waiting { ran_before: Some(_), .. }) => {
+                stopped += 1
+            }
+            (ContainerKind::App | ContainerKind::Sidecar, ContainerState::Waiting { .. }) => waiting += 1,
+            (ContainerKind::App | ContainerKind::Sidecar, ContainerState::Running(_)) => running += 1,
         }
     }
     match pod.restart {

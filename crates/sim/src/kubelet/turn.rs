@@ -11,59 +11,59 @@ use super::super::{
     time::SimTime,
 };
 use super::{
-    agenda::{Agenda, EndStage, Job, Work},
-    node::{Node, Pulls},
-    pod::{Deletion, Effect, End, Ending, Pod, Sandbox},
+    agenda::{Job, JobQueue, PodJob, TerminationStage},
+    node::{Node, PullRules},
+    pod::{ContainerChange, Deletion, Exit, Pod, Sandbox, Termination},
 };
 
 /// A pod's turn: the time, its node, and everything it may ask or tell.
-pub(crate) struct Turn<'a> {
+pub(crate) struct PodReconciler<'a> {
     pub(crate) now: SimTime,
     pub(crate) node: &'a mut Node,
-    pub(crate) pulls: &'a Pulls,
-    pub(crate) agenda: &'a mut Agenda,
-    pub(crate) api: &'a mut ApiLog,
+    pub(crate) pull_rules: &'a PullRules,
+    pub(crate) jobs: &'a mut JobQueue,
+    pub(crate) watch_log: &'a mut WatchLog,
     pub(crate) random: &'a mut Random,
 }
 
 /// How far the kubelet trails the API server, and how long it takes to begin: 0 to 100 ms in the recordings.
-const WATCH_DELAY: (u64, u64) = (10, 100);
+const WATCH_DELAY_MILLIS: (u64, u64) = (10, 100);
 /// From the first sync to a running sandbox; 0.1 to 4 s in the recordings, where 70 pods began at once.
-const SANDBOX: (u64, u64) = (200, 2_000);
+const SANDBOX_MILLIS: (u64, u64) = (200, 2_000);
 
-impl Turn<'_> {
+impl PodReconciler<'_> {
     /// The API server has stored a pod that is bound to a node.
-    pub(crate) fn created(&mut self, pod: &mut Pod) {
-        pod.write_spec(&self.api.rfc3339(self.now));
-        self.api.record(self.now, EventType::Added, pod);
-        if self.node.up {
+    pub(crate) fn on_pod_created(&mut self, pod: &mut Pod) {
+        pod.write_spec(&self.watch_log.rfc3339(self.now));
+        self.watch_log.record(self.now, EventType::Added, pod);
+        if self.node.is_up {
             let delay = self.watch_delay();
             self.sync_at(pod, self.now + delay);
         }
         if let Some(deadline) = pod.deadline {
-            self.agenda.push(self.now + deadline, Job::Pod(pod.id, Work::Deadline));
+            self.jobs.push(self.now + deadline, Job::OnPod(pod.id, PodJob::Deadline));
         }
     }
 
     /// The API server has stored a spec that differs.
-    pub(crate) fn spec_changed(&mut self, pod: &mut Pod) {
+    pub(crate) fn on_spec_changed(&mut self, pod: &mut Pod) {
         pod.generation += 1;
-        pod.write_spec(&self.api.rfc3339(self.now));
-        self.api.record(self.now, EventType::Modified, pod);
+        pod.write_spec(&self.watch_log.rfc3339(self.now));
+        self.watch_log.record(self.now, EventType::Modified, pod);
         let delay = self.watch_delay();
-        self.call(pod, self.now + delay);
+        self.request_sync(pod, self.now + delay);
     }
 
     /// A kubelet that starts finds the pod in its list; `within` spreads the work.
-    pub(crate) fn found_at_start(&mut self, pod: &mut Pod, within: Duration) {
-        let stage = match pod.worker.ending {
-            _ if pod.deletion.is_some() => EndStage::Begin,
-            Ending::Deadline { .. } => EndStage::Stopped,
-            Ending::No | Ending::Finished { .. } | Ending::Completed => {
+    pub(crate) fn on_kubelet_started(&mut self, pod: &mut Pod, within: Duration) {
+        let stage = match pod.worker.termination {
+            _ if pod.deletion.is_some() => TerminationStage::Begin,
+            Termination::Deadline { .. } => TerminationStage::Stopped,
+            Termination::No | Termination::Finished { .. } | Termination::Completed => {
                 return self.sync_at(pod, self.now + within);
             }
         };
-        self.push(pod, within, Work::End { term: pod.worker.term, stage });
+        self.schedule(pod, within, PodJob::End { term: pod.worker.term, stage });
     }
 
     /// A user deletes the pod; the kubelet does the rest ([`super::ending`]).
@@ -73,11 +73,11 @@ impl Turn<'_> {
         }
         pod.deletion = Some(Deletion { at: self.now + grace, grace_seconds: grace.as_secs() });
         pod.generation += 1;
-        self.api.record(self.now, EventType::Modified, pod);
+        self.watch_log.record(self.now, EventType::Modified, pod);
         pod.worker.cancel();
-        if self.node.up {
+        if self.node.is_up {
             let delay = self.watch_delay();
-            self.push(pod, delay, Work::End { term: pod.worker.term, stage: EndStage::Begin });
+            self.schedule(pod, delay, PodJob::End { term: pod.worker.term, stage: TerminationStage::Begin });
         }
     }
 
@@ -85,115 +85,115 @@ impl Turn<'_> {
     pub(crate) fn force_delete(&mut self, pod: &mut Pod) {
         pod.deletion = Some(Deletion { at: self.now, grace_seconds: 0 });
         pod.generation += 1;
-        self.api.record(self.now, EventType::Modified, pod);
-        self.api.record(self.now, EventType::Deleted, pod);
+        self.watch_log.record(self.now, EventType::Modified, pod);
+        self.watch_log.record(self.now, EventType::Deleted, pod);
     }
 
     /// A running container ends, whatever it was to do.
-    pub(crate) fn exit_now(&mut self, pod: &mut Pod, name: &str, code: i32) {
+    pub(crate) fn exit_container(&mut self, pod: &mut Pod, name: &str, code: i32) {
         let now = self.now;
         let found = pod.containers.iter_mut().find(|container| container.spec.name == name && container.is_running());
         if let Some(container) = found {
-            container.finish(End { at: now, code });
+            container.finish(Exit { at: now, code });
             self.relist(pod);
         }
     }
 
     /// Does a job of the agenda; true if the pod is gone by it.
-    pub(crate) fn work(&mut self, pod: &mut Pod, work: Work) -> bool {
+    pub(crate) fn run_job(&mut self, pod: &mut Pod, work: PodJob) -> bool {
         match work {
-            Work::Sync if pod.worker.next_sync == Some(self.now) => self.sync(pod),
-            Work::SandboxReady { term } if term == pod.worker.term => self.sandbox_ready(pod),
-            Work::SyncDone { term } if term == pod.worker.term => self.sync_done(pod),
-            Work::ContainerExits { container, run } => self.container_exits(pod, container, run),
-            Work::Deadline => self.deadline(pod),
-            Work::End { term, stage } if term == pod.worker.term => return self.end(pod, stage),
-            Work::Sync | Work::SandboxReady { .. } | Work::SyncDone { .. } | Work::End { .. } => {}
+            PodJob::Sync if pod.worker.next_sync == Some(self.now) => self.sync(pod),
+            PodJob::SandboxReady { term } if term == pod.worker.term => self.on_sandbox_ready(pod),
+            PodJob::SyncDone { term } if term == pod.worker.term => self.on_sync_done(pod),
+            PodJob::ContainerExits { container, run } => self.on_container_exit(pod, container, run),
+            PodJob::Deadline => self.on_deadline(pod),
+            PodJob::End { term, stage } if term == pod.worker.term => return self.advance_termination(pod, stage),
+            PodJob::Sync | PodJob::SandboxReady { .. } | PodJob::SyncDone { .. } | PodJob::End { .. } => {}
         }
         false
     }
 
     fn sync(&mut self, pod: &mut Pod) {
         pod.worker.next_sync = None;
-        if pod.worker.ending == Ending::No && Self::is_completed(pod) {
-            pod.worker.ending = Ending::Completed;
+        if pod.worker.termination == Termination::No && Self::is_completed(pod) {
+            pod.worker.termination = Termination::Completed;
         }
-        self.publish(pod);
-        if pod.worker.ending != Ending::No {
+        self.write_status(pod);
+        if pod.worker.termination != Termination::No {
             return;
         }
         pod.worker.busy = true;
         if pod.worker.sandbox == Sandbox::Absent {
-            let wait = self.random.millis(SANDBOX.0, SANDBOX.1);
-            self.push(pod, wait, Work::SandboxReady { term: pod.worker.term });
+            let wait = self.random.millis(SANDBOX_MILLIS.0, SANDBOX_MILLIS.1);
+            self.schedule(pod, wait, PodJob::SandboxReady { term: pod.worker.term });
         } else {
             self.start_containers(pod, false);
         }
     }
 
     /// Since 1.36 the kubelet says at once that the sandbox is up (kubelet.go:3556, `OnPodSandboxReady`).
-    fn sandbox_ready(&mut self, pod: &mut Pod) {
+    fn on_sandbox_ready(&mut self, pod: &mut Pod) {
         pod.worker.sandbox = Sandbox::Ready;
-        pod.worker.pod_ip = Some(self.node.new_pod_ip());
-        self.publish(pod);
+        pod.worker.pod_ip = Some(self.node.assign_pod_ip());
+        self.write_status(pod);
         self.start_containers(pod, true);
     }
 
-    fn sync_done(&mut self, pod: &mut Pod) {
-        let Some(done) = pod.worker.under_way.take() else { return };
+    fn on_sync_done(&mut self, pod: &mut Pod) {
+        let Some(done) = pod.worker.running_sync.take() else { return };
         pod.worker.busy = false;
         self.node.images.extend(done.pulled);
         let mut exits = Vec::new();
         for (index, effect) in done.effects {
             let Some(container) = pod.containers.get_mut(index) else { continue };
             match effect {
-                Effect::NotStarted(waiting) => container.waiting = Some(waiting),
-                Effect::Killed(end) => container.finish(end),
-                Effect::Started(run) => {
+                ContainerChange::NotStarted(waiting) => container.waiting = Some(waiting),
+                ContainerChange::Killed(end) => container.finish(end),
+                ContainerChange::Started(run) => {
                     let end = container.spec.runs.map(|runs| run.started + runs);
                     exits.extend(
-                        end.map(|at| (at.max(self.now), Work::ContainerExits { container: index, run: run.number })),
+                        end.map(|at| (at.max(self.now), PodJob::ContainerExits { container: index, run: run.number })),
                     );
                     container.start(run);
                 }
             }
         }
         for (at, work) in exits {
-            self.agenda.push(at, Job::Pod(pod.id, work));
+            self.jobs.push(at, Job::OnPod(pod.id, work));
         }
-        let requeue = self.node.tick_after(self.now + done.requeue);
+        let requeue = self.node.next_tick_after(self.now + done.requeue);
         self.sync_at(pod, requeue);
-        if done.runtime_changed || std::mem::take(&mut pod.worker.called) {
+        if done.runtime_changed || std::mem::take(&mut pod.worker.sync_requested) {
             self.relist(pod);
         }
     }
 
-    fn container_exits(&mut self, pod: &mut Pod, index: usize, run: u64) {
+    fn on_container_exit(&mut self, pod: &mut Pod, index: usize, run: u64) {
         let now = self.now;
         let Some(container) = pod.containers.get_mut(index) else { return };
         if container.run.as_ref().is_some_and(|current| current.number == run && current.end.is_none()) {
-            container.finish(End { at: now, code: container.spec.exit_code });
+            container.finish(Exit { at: now, code: container.spec.exit_code });
             // The end of an init container is followed by a second sync at the next relist; recording init-fail at 8.4
             // s, cause not known.
             let twice = container.is_initializer();
             self.relist(pod);
-            pod.worker.called |= twice;
+            pod.worker.sync_requested |= twice;
         }
     }
 
     /// The kubelet sees a change of the runtime at its next relist (PLEG, 1 s).
     fn relist(&mut self, pod: &mut Pod) {
-        let at = self.node.tick_after(self.now);
-        self.call(pod, at);
+        let at = self.node.next_tick_after(self.now);
+        self.request_sync(pod, at);
     }
 
     /// Asks for a sync at `at`, or after the one under way.
-    fn call(&mut self, pod: &mut Pod, at: SimTime) {
-        if !self.node.up || pod.deletion.is_some() {
+    fn request_sync(&mut self, pod: &mut Pod, at: SimTime) {
+        if !self.node.is_up || pod.deletion.is_some() {
             return;
         }
         if pod.worker.busy {
-            pod.worker.called = true;
+            pod.worker.sync_requested = true;
         } else if pod.worker.next_sync.is_none_or(|next| at < next) {
             self.sync_at(pod, at);
         }
@@ -201,43 +201,43 @@ impl Turn<'_> {
 
     fn sync_at(&mut self, pod: &mut Pod, at: SimTime) {
         pod.worker.next_sync = Some(at);
-        self.agenda.push(at, Job::Pod(pod.id, Work::Sync));
+        self.jobs.push(at, Job::OnPod(pod.id, PodJob::Sync));
     }
 
-    pub(super) fn push(&mut self, pod: &Pod, wait: Duration, work: Work) {
-        self.agenda.push(self.now + wait, Job::Pod(pod.id, work));
+    pub(super) fn schedule(&mut self, pod: &Pod, wait: Duration, work: PodJob) {
+        self.jobs.push(self.now + wait, Job::OnPod(pod.id, work));
     }
 
     fn watch_delay(&mut self) -> Duration {
-        self.random.millis(WATCH_DELAY.0, WATCH_DELAY.1)
+        self.random.millis(WATCH_DELAY_MILLIS.0, WATCH_DELAY_MILLIS.1)
     }
 
     /// Writes the status if it says anything different (`status_manager.go:971`, isPodStatusByKubeletEqual).
-    pub(super) fn publish(&mut self, pod: &mut Pod) {
+    pub(super) fn write_status(&mut self, pod: &mut Pod) {
         pod.worker.start_time.get_or_insert(self.now);
         let status = self.status(pod);
         if status != pod.status {
             pod.status = status;
-            pod.managed_fields.written_by_kubelet(&self.api.rfc3339(self.now));
-            self.api.record(self.now, EventType::Modified, pod);
+            pod.managed_fields.record_kubelet_write(&self.watch_log.rfc3339(self.now));
+            self.watch_log.record(self.now, EventType::Modified, pod);
         }
     }
 }
 
 /// What the API server has stored: revisions, and the events nobody has fetched yet.
 #[derive(Debug)]
-pub(crate) struct ApiLog {
+pub(crate) struct WatchLog {
     epoch: Timestamp,
     revision: u64,
     events: Vec<Event>,
 }
 
-impl ApiLog {
+impl WatchLog {
     pub(crate) fn new(epoch: Timestamp) -> Self {
         Self { epoch, revision: 0, events: Vec::new() }
     }
 
-    pub(crate) fn take(&mut self) -> Vec<Event> {
+    pub(crate) fn drain_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 

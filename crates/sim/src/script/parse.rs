@@ -4,40 +4,40 @@ mod words;
 
 use std::time::Duration;
 
-use super::super::{fault::Fault, time};
+use super::super::{fault::PullFault, time};
 use super::{
-    Action, ContainerKind, ContainerSpec, Grace, ImageVolume, Outcome, Owner, PodTemplate, Pods, Pull, PullPolicy,
-    PullScope, RestartPolicy, Script, Timed,
+    Action, ContainerKind, ContainerSpec, Grace, ImageVolume, Owner, PodSelector, PodTemplate, PullBehavior,
+    PullOutcome, PullPolicy, PullScope, RestartPolicy, Script, TimedAction,
 };
-use words::{Options, Words};
+use words::{Options, Tokens};
 
 /// What is wrong with a script, and where.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
-pub struct Invalid {
+pub struct ScriptError {
     /// The line, counted from 1.
     pub line: usize,
     /// What is wrong with it.
-    pub problem: Problem,
+    pub problem: ScriptProblem,
 }
 
 /// What is wrong with a line of a script.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub enum ScriptProblem {
     /// An indented line with nothing to continue.
     #[error("nothing above to continue (begin the line with a time, or unindent it)")]
     NothingToContinue,
     /// A quote that does not end on its line.
     #[error("quote without end (close it with \" on the same line)")]
-    OpenQuote,
+    UnclosedQuote,
     /// The first word is no time.
     #[error("\"{0}\" is no time (write -20m, 90s, 1h5m or 00:30)")]
-    Time(String),
+    InvalidTime(String),
     /// The second word is no verb.
     #[error(
         "unknown verb \"{0}\" (verbs are pod, ephemeral, patch, crash, delete, image, registry, node, restart-kubelet)"
     )]
-    Verb(String),
+    UnknownVerb(String),
     /// The line ends too early.
     #[error("{0} is missing")]
     Missing(&'static str),
@@ -46,7 +46,7 @@ pub enum Problem {
     Unexpected(String),
     /// An option this line does not take.
     #[error("unknown option \"{option}\" (known here: {known})")]
-    Option {
+    UnknownOption {
         /// The option as written.
         option: String,
         /// The options there are.
@@ -54,7 +54,7 @@ pub enum Problem {
     },
     /// A value that cannot be read.
     #[error("{what} cannot be \"{value}\" (write {expected})")]
-    Value {
+    InvalidValue {
         /// What the value is for.
         what: &'static str,
         /// The value as written.
@@ -66,20 +66,21 @@ pub enum Problem {
 
 const PULL_EXPECTED: &str = "ok, fails, free-text or a fault such as not-found, unauthorized, rate-limited, dns, refused; the module sim::script lists them";
 
-pub(super) fn script(text: &str) -> Result<Script, Invalid> {
+pub(super) fn parse_script(text: &str) -> Result<Script, ScriptError> {
     let mut actions = Vec::new();
     for mut line in words::lines(text)? {
         let first = line.number();
-        read_line(&mut line, &mut actions).map_err(|problem| Invalid { line: line.number().max(first), problem })?;
+        read_line(&mut line, &mut actions)
+            .map_err(|problem| ScriptError { line: line.number().max(first), problem })?;
     }
     // Stable: what is written first happens first.
-    actions.sort_by_key(|timed: &Timed| timed.at);
+    actions.sort_by_key(|timed: &TimedAction| timed.at);
     Ok(Script { actions })
 }
 
-fn read_line(line: &mut Words, actions: &mut Vec<Timed>) -> Result<(), Problem> {
+fn read_line(line: &mut Tokens, actions: &mut Vec<TimedAction>) -> Result<(), ScriptProblem> {
     let word = line.next("a time")?;
-    let at = time::parse_time(&word).ok_or(Problem::Time(word))?;
+    let at = time::parse_time(&word).ok_or(ScriptProblem::InvalidTime(word))?;
     let verb = line.next("a verb")?;
     let action = match verb.as_str() {
         "pod" => return read_pod(line, at, actions),
@@ -91,30 +92,31 @@ fn read_line(line: &mut Words, actions: &mut Vec<Timed>) -> Result<(), Problem> 
         "registry" => read_pull(line, PullScope::Registry)?,
         "node" => read_pull(line, PullScope::Node)?,
         "restart-kubelet" => Action::RestartKubelet { node: line.next("a node")? },
-        _ => return Err(Problem::Verb(verb)),
+        _ => return Err(ScriptProblem::UnknownVerb(verb)),
     };
     line.end()?;
-    actions.push(Timed { at, action });
+    actions.push(TimedAction { at, action });
     Ok(())
 }
 
-fn read_pod(line: &mut Words, at: time::SimTime, actions: &mut Vec<Timed>) -> Result<(), Problem> {
+fn read_pod(line: &mut Tokens, at: time::SimTime, actions: &mut Vec<TimedAction>) -> Result<(), ScriptProblem> {
     let pods = read_pods(line)?;
     let mut options = line.options(&["owner", "node", "replicas", "restart", "deadline", "every", "times"])?;
-    let owner = options.take("owner").map(|text| read_owner(&text)).transpose()?;
-    let nodes = options.take("node").unwrap_or_else(|| "node-1".to_owned()).split(',').map(str::to_owned).collect();
+    let owner = options.take_value("owner").map(|text| read_owner(&text)).transpose()?;
+    let nodes =
+        options.take_value("node").unwrap_or_else(|| "node-1".to_owned()).split(',').map(str::to_owned).collect();
     let replicas = read_count(&mut options, "replicas")?;
-    let restart = match options.take("restart").as_deref() {
+    let restart = match options.take_value("restart").as_deref() {
         None | Some("Always") => RestartPolicy::Always,
         Some("OnFailure") => RestartPolicy::OnFailure,
         Some("Never") => RestartPolicy::Never,
-        Some(value) => return Err(bad("restart", value, "Always, OnFailure or Never")),
+        Some(value) => return Err(invalid_value("restart", value, "Always, OnFailure or Never")),
     };
     let deadline = read_duration(&mut options, "deadline")?;
     let every = read_duration(&mut options, "every")?.unwrap_or_default();
     let times = read_count(&mut options, "times")?;
     if replicas * times > 1 && !pods.prefix {
-        return Err(bad("the name of many pods", &pods.name, "it with * at its end"));
+        return Err(invalid_value("the name of many pods", &pods.name, "it with * at its end"));
     }
     let mut template =
         PodTemplate { pods, owner, nodes, replicas, restart, deadline, containers: Vec::new(), volumes: Vec::new() };
@@ -124,14 +126,14 @@ fn read_pod(line: &mut Words, at: time::SimTime, actions: &mut Vec<Timed>) -> Re
             "init" => template.containers.push(read_container(line, ContainerKind::Init, at, actions)?),
             "sidecar" => template.containers.push(read_container(line, ContainerKind::Sidecar, at, actions)?),
             "volume" => template.volumes.push(read_volume(line, at, actions)?),
-            _ => return Err(Problem::Unexpected(part)),
+            _ => return Err(ScriptProblem::Unexpected(part)),
         }
     }
     if !template.containers.iter().any(|container| container.kind == ContainerKind::App) {
-        return Err(Problem::Missing("a container (add: container NAME image=REF)"));
+        return Err(ScriptProblem::Missing("a container (add: container NAME image=REF)"));
     }
     for time in 0..times {
-        actions.push(Timed { at: at + every * time, action: Action::CreatePods(template.clone()) });
+        actions.push(TimedAction { at: at + every * time, action: Action::CreatePods(template.clone()) });
     }
     Ok(())
 }
@@ -139,72 +141,80 @@ fn read_pod(line: &mut Words, at: time::SimTime, actions: &mut Vec<Timed>) -> Re
 const CONTAINER_OPTIONS: &[&str] = &["image", "policy", "runs", "exit", "config-error", "pull", "text", "takes"];
 
 fn read_container(
-    line: &mut Words,
+    line: &mut Tokens,
     kind: ContainerKind,
     at: time::SimTime,
-    actions: &mut Vec<Timed>,
-) -> Result<ContainerSpec, Problem> {
+    actions: &mut Vec<TimedAction>,
+) -> Result<ContainerSpec, ScriptProblem> {
     let name = line.next("a container name")?;
     let mut options = line.options(CONTAINER_OPTIONS)?;
-    let image = options.need("image", "image=REF")?;
+    let image = options.required("image", "image=REF")?;
     read_pull_option(&mut options, &image, at, actions)?;
     let policy = read_policy(&mut options, &image)?;
     let default_runs = (kind == ContainerKind::Init).then_some(Duration::from_secs(1));
     let runs = read_duration(&mut options, "runs")?.or(default_runs);
     let exit_code = read_exit_code(&mut options, 0)?;
-    let config_error = options.take("config-error");
+    let config_error = options.take_value("config-error");
     options.end()?;
     Ok(ContainerSpec { kind, name, image, policy, runs, exit_code, config_error })
 }
 
-fn read_volume(line: &mut Words, at: time::SimTime, actions: &mut Vec<Timed>) -> Result<ImageVolume, Problem> {
+fn read_volume(
+    line: &mut Tokens,
+    at: time::SimTime,
+    actions: &mut Vec<TimedAction>,
+) -> Result<ImageVolume, ScriptProblem> {
     let name = line.next("a volume name")?;
     let mut options = line.options(&["image", "policy", "mount", "pull", "text", "takes"])?;
-    let image = options.need("image", "image=REF")?;
+    let image = options.required("image", "image=REF")?;
     read_pull_option(&mut options, &image, at, actions)?;
     let policy = read_policy(&mut options, &image)?;
-    let mounts = options.need("mount", "mount=CONTAINER")?.split(',').map(str::to_owned).collect();
+    let mounts = options.required("mount", "mount=CONTAINER")?.split(',').map(str::to_owned).collect();
     options.end()?;
     Ok(ImageVolume { name, image, policy, mounts })
 }
 
-fn read_ephemeral(line: &mut Words, at: time::SimTime, actions: &mut Vec<Timed>) -> Result<Action, Problem> {
+fn read_ephemeral(
+    line: &mut Tokens,
+    at: time::SimTime,
+    actions: &mut Vec<TimedAction>,
+) -> Result<Action, ScriptProblem> {
     let pods = read_pods(line)?;
     let container = read_container(line, ContainerKind::Ephemeral, at, actions)?;
     Ok(Action::AddEphemeral { pods, container })
 }
 
-fn read_patch(line: &mut Words) -> Result<Action, Problem> {
+fn read_patch(line: &mut Tokens) -> Result<Action, ScriptProblem> {
     let pods = read_pods(line)?;
     let container = line.next("a container name")?;
-    let image = line.options(&["image"])?.need("image", "image=REF")?;
+    let image = line.options(&["image"])?.required("image", "image=REF")?;
     Ok(Action::PatchImage { pods, container, image })
 }
 
-fn read_crash(line: &mut Words) -> Result<Action, Problem> {
+fn read_crash(line: &mut Tokens) -> Result<Action, ScriptProblem> {
     let pods = read_pods(line)?;
     let container = line.next("a container name")?;
     let exit_code = read_exit_code(&mut line.options(&["exit"])?, 1)?;
     Ok(Action::Crash { pods, container, exit_code })
 }
 
-fn read_delete(line: &mut Words) -> Result<Action, Problem> {
+fn read_delete(line: &mut Tokens) -> Result<Action, ScriptProblem> {
     let pods = read_pods(line)?;
     let mut options = line.options(&["grace", "force"])?;
     let period = read_duration(&mut options, "grace")?.unwrap_or(Duration::from_secs(30));
-    let grace = match options.take("force").as_deref() {
+    let grace = match options.take_value("force").as_deref() {
         None => Grace::Period(period),
         Some("true") => Grace::Force,
-        Some(value) => return Err(bad("force", value, "force=true or nothing")),
+        Some(value) => return Err(invalid_value("force", value, "force=true or nothing")),
     };
     Ok(Action::Delete { pods, grace })
 }
 
-fn read_pull(line: &mut Words, scope: impl FnOnce(String) -> PullScope) -> Result<Action, Problem> {
+fn read_pull(line: &mut Tokens, scope: impl FnOnce(String) -> PullScope) -> Result<Action, ScriptProblem> {
     let of = scope(line.next("what is pulled")?);
     let word = line.next("how its pulls end")?;
     let mut options = line.options(&["text", "takes"])?;
-    let pull = pull_of(&word, &mut options)?;
+    let pull = read_pull_behavior(&word, &mut options)?;
     options.end()?;
     Ok(Action::SetPull { of, pull })
 }
@@ -214,74 +224,82 @@ fn read_pull_option(
     options: &mut Options,
     image: &str,
     at: time::SimTime,
-    actions: &mut Vec<Timed>,
-) -> Result<(), Problem> {
-    if let Some(word) = options.take("pull") {
-        let pull = pull_of(&word, options)?;
-        actions.push(Timed { at, action: Action::SetPull { of: PullScope::Image(image.to_owned()), pull } });
+    actions: &mut Vec<TimedAction>,
+) -> Result<(), ScriptProblem> {
+    if let Some(word) = options.take_value("pull") {
+        let pull = read_pull_behavior(&word, options)?;
+        actions.push(TimedAction { at, action: Action::SetPull { of: PullScope::Image(image.to_owned()), pull } });
     }
     Ok(())
 }
 
-fn pull_of(word: &str, options: &mut Options) -> Result<Pull, Problem> {
+fn read_pull_behavior(word: &str, options: &mut Options) -> Result<PullBehavior, ScriptProblem> {
     let outcome = match word {
-        "ok" => Outcome::Ok,
-        "fails" => Outcome::Text(options.need("text", "text=\"…\"")?),
-        "free-text" => Outcome::FreeText(options.need("text", "text=\"…\"")?),
-        _ => Outcome::Fault(Fault::by_name(word).ok_or_else(|| bad("a pull", word, PULL_EXPECTED))?),
+        "ok" => PullOutcome::Success,
+        "fails" => PullOutcome::ErrImagePull(options.required("text", "text=\"…\"")?),
+        "free-text" => PullOutcome::FreeText(options.required("text", "text=\"…\"")?),
+        _ => PullOutcome::Fault(PullFault::by_name(word).ok_or_else(|| invalid_value("a pull", word, PULL_EXPECTED))?),
     };
-    Ok(Pull { outcome, takes: read_duration(options, "takes")? })
+    Ok(PullBehavior { outcome, takes: read_duration(options, "takes")? })
 }
 
-fn read_pods(line: &mut Words) -> Result<Pods, Problem> {
+fn read_pods(line: &mut Tokens) -> Result<PodSelector, ScriptProblem> {
     let word = line.next("a pod (NAMESPACE/NAME)")?;
     match word.split_once('/') {
         Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
             let stem = name.strip_suffix('*');
-            Ok(Pods { namespace: namespace.to_owned(), name: stem.unwrap_or(name).to_owned(), prefix: stem.is_some() })
+            Ok(PodSelector {
+                namespace: namespace.to_owned(),
+                name: stem.unwrap_or(name).to_owned(),
+                prefix: stem.is_some(),
+            })
         }
-        Some(_) | None => Err(bad("a pod", &word, "NAMESPACE/NAME")),
+        Some(_) | None => Err(invalid_value("a pod", &word, "NAMESPACE/NAME")),
     }
 }
 
-fn read_owner(text: &str) -> Result<Owner, Problem> {
-    let (kind, name) = text.split_once('/').ok_or_else(|| bad("owner", text, "KIND/NAME"))?;
+fn read_owner(text: &str) -> Result<Owner, ScriptProblem> {
+    let (kind, name) = text.split_once('/').ok_or_else(|| invalid_value("owner", text, "KIND/NAME"))?;
     if !["ReplicaSet", "StatefulSet", "DaemonSet", "Job"].contains(&kind) {
-        return Err(bad("owner", text, "ReplicaSet, StatefulSet, DaemonSet or Job, then /NAME"));
+        return Err(invalid_value("owner", text, "ReplicaSet, StatefulSet, DaemonSet or Job, then /NAME"));
     }
     Ok(Owner { kind: kind.to_owned(), name: name.to_owned() })
 }
 
-fn read_policy(options: &mut Options, image: &str) -> Result<PullPolicy, Problem> {
-    match options.take("policy").as_deref() {
+fn read_policy(options: &mut Options, image: &str) -> Result<PullPolicy, ScriptProblem> {
+    match options.take_value("policy").as_deref() {
         None => Ok(PullPolicy::default_for(image)),
         Some("Always") => Ok(PullPolicy::Always),
         Some("IfNotPresent") => Ok(PullPolicy::IfNotPresent),
         Some("Never") => Ok(PullPolicy::Never),
-        Some(value) => Err(bad("policy", value, "Always, IfNotPresent or Never")),
+        Some(value) => Err(invalid_value("policy", value, "Always, IfNotPresent or Never")),
     }
 }
 
-fn read_duration(options: &mut Options, name: &'static str) -> Result<Option<Duration>, Problem> {
+fn read_duration(options: &mut Options, name: &'static str) -> Result<Option<Duration>, ScriptProblem> {
     options
-        .take(name)
-        .map(|text| time::parse_duration(&text).ok_or_else(|| bad(name, &text, "a duration such as 90s or 10m")))
+        .take_value(name)
+        .map(|text| {
+            time::parse_duration(&text).ok_or_else(|| invalid_value(name, &text, "a duration such as 90s or 10m"))
+        })
         .transpose()
 }
 
 /// Reads a number from 1 to 10000; more pods than that is a mistake in the script.
-fn read_count(options: &mut Options, name: &'static str) -> Result<u32, Problem> {
-    let Some(text) = options.take(name) else { return Ok(1) };
+fn read_count(options: &mut Options, name: &'static str) -> Result<u32, ScriptProblem> {
+    let Some(text) = options.take_value(name) else { return Ok(1) };
     text.parse()
         .ok()
         .filter(|count| (1..=10_000).contains(count))
-        .ok_or_else(|| bad(name, &text, "a number from 1 to 10000"))
+        .ok_or_else(|| invalid_value(name, &text, "a number from 1 to 10000"))
 }
 
-fn read_exit_code(options: &mut Options, default: i32) -> Result<i32, Problem> {
-    options.take("exit").map_or(Ok(default), |text| text.parse().map_err(|_| bad("exit", &text, "a number such as 1")))
+fn read_exit_code(options: &mut Options, default: i32) -> Result<i32, ScriptProblem> {
+    options
+        .take_value("exit")
+        .map_or(Ok(default), |text| text.parse().map_err(|_| invalid_value("exit", &text, "a number such as 1")))
 }
 
-fn bad(what: &'static str, value: &str, expected: &'static str) -> Problem {
-    Problem::Value { what, value: value.to_owned(), expected }
+fn invalid_value(what: &'static str, value: &str, expected: &'static str) -> ScriptProblem {
+    ScriptProblem::InvalidValue { what, value: value.to_owned(), expected }
 }

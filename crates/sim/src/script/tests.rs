@@ -3,7 +3,7 @@
 use super::super::{DEMO, SimTime, fault::FAULTS};
 use super::*;
 
-fn actions(text: &str) -> Vec<Timed> {
+fn actions(text: &str) -> Vec<TimedAction> {
     Script::parse(text).unwrap().actions
 }
 
@@ -21,7 +21,7 @@ fn a_pod_is_read_with_its_parts_over_several_lines() {
      volume model image=x/model mount=web,cache policy=Never
 ";
     let pod = PodTemplate {
-        pods: Pods { namespace: "shop".into(), name: "web-7d9f-".into(), prefix: true },
+        pods: PodSelector { namespace: "shop".into(), name: "web-7d9f-".into(), prefix: true },
         owner: Some(Owner { kind: "ReplicaSet".into(), name: "web-7d9f".into() }),
         nodes: vec!["a".into(), "b".into()],
         replicas: 3,
@@ -54,13 +54,13 @@ fn a_pod_is_read_with_its_parts_over_several_lines() {
             mounts: vec!["web".into(), "cache".into()],
         }],
     };
-    assert_eq!(actions(text), [Timed { at: SimTime::from_millis(-1_200_000), action: Action::CreatePods(pod) }]);
+    assert_eq!(actions(text), [TimedAction { at: SimTime::from_millis(-1_200_000), action: Action::CreatePods(pod) }]);
 }
 
 #[test]
 fn every_other_verb_is_read() {
-    let pods = || Pods { namespace: "a".into(), name: "b".into(), prefix: false };
-    let fault = |word| Pull { outcome: Outcome::Fault(Fault::by_name(word).unwrap()), takes: None };
+    let pods = || PodSelector { namespace: "a".into(), name: "b".into(), prefix: false };
+    let fault = |word| PullBehavior { outcome: PullOutcome::Fault(PullFault::by_name(word).unwrap()), takes: None };
     let cases = [
         ("patch a/b c image=d", Action::PatchImage { pods: pods(), container: "c".into(), image: "d".into() }),
         ("crash a/b c", Action::Crash { pods: pods(), container: "c".into(), exit_code: 1 }),
@@ -74,21 +74,21 @@ fn every_other_verb_is_read() {
             "image i ok takes=250ms",
             Action::SetPull {
                 of: PullScope::Image("i".into()),
-                pull: Pull { outcome: Outcome::Ok, takes: Some(Duration::from_millis(250)) },
+                pull: PullBehavior { outcome: PullOutcome::Success, takes: Some(Duration::from_millis(250)) },
             },
         ),
         (
             "image i fails text=\"no way\"",
             Action::SetPull {
                 of: PullScope::Image("i".into()),
-                pull: Pull { outcome: Outcome::Text("no way".into()), takes: None },
+                pull: PullBehavior { outcome: PullOutcome::ErrImagePull("no way".into()), takes: None },
             },
         ),
         ("restart-kubelet n", Action::RestartKubelet { node: "n".into() }),
     ];
     for (line, action) in cases {
         let at = SimTime::from_millis(90_000);
-        assert_eq!(actions(&format!("90s {line}")), [Timed { at, action }], "{line}");
+        assert_eq!(actions(&format!("90s {line}")), [TimedAction { at, action }], "{line}");
     }
 }
 
@@ -125,7 +125,7 @@ fn actions_come_in_order_of_time_and_then_of_lines() {
 fn every_fault_has_a_name_of_its_own_that_the_documentation_lists() {
     let documentation = include_str!("../script.rs");
     for fault in FAULTS {
-        assert_eq!(Fault::by_name(fault.name), Some(fault));
+        assert_eq!(PullFault::by_name(fault.name), Some(fault));
         assert!(documentation.contains(&format!("`{}`", fault.name)), "{} is not documented", fault.name);
     }
 }

@@ -42,15 +42,18 @@ fn the_past_can_be_seen_as_long_as_it_is_remembered() {
     assert_eq!(phases_at(&store, one), text(&[("x", "Pending")]));
     assert_eq!(phases_at(&store, two), text(&[("x", "Pending"), ("y", "Pending")]));
     assert_eq!(phases_at(&store, store.revision()), text(&[("x", "Running")]));
-    assert_eq!(store.after(two).unwrap().count(), 2);
+    assert_eq!(store.changes_after(two).unwrap().count(), 2);
 }
 
 #[test]
 fn a_full_history_forgets_the_oldest_change() {
-    let mut store = Store::with_history(2);
+    let mut store = Store::with_history_capacity(2);
     let revisions: Vec<u64> = (0..4).map(|n| store.put(pod(&format!("p{n}"), "Pending"))).collect();
-    assert_eq!(store.after(revisions[0]).err(), Some(TooOld { asked: revisions[0], oldest: revisions[1] }));
-    assert_eq!(store.after(revisions[1]).unwrap().count(), 2);
+    assert_eq!(
+        store.changes_after(revisions[0]).err(),
+        Some(ResourceVersionTooOld { asked: revisions[0], oldest: revisions[1] })
+    );
+    assert_eq!(store.changes_after(revisions[1]).unwrap().count(), 2);
     assert_eq!(store.len(), 4);
 }
 
@@ -60,7 +63,7 @@ fn compaction_leaves_only_the_present() {
     let old = store.put(pod("x", "Pending"));
     let now = store.put(pod("x", "Running"));
     store.compact();
-    assert!(store.after(old).is_err());
-    assert_eq!(store.after(now).unwrap().count(), 0);
+    assert!(store.changes_after(old).is_err());
+    assert_eq!(store.changes_after(now).unwrap().count(), 0);
     assert!(!store.is_empty());
 }

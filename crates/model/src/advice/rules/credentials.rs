@@ -1,12 +1,12 @@
 //! Rules for credentials and rate limits, by registry. Few registries use a pull secret with a user name and a
 //! password.
 
-use super::super::conditions::Condition::Registry;
+use super::super::conditions::Condition::{Registry, TextContains};
 use super::super::conditions::RegistryKind::{
     Acr, ArtifactRegistry, DockerHub, Ecr, EcrPublic, Gcr, Ghcr, GitLab, Harbor, OpenShift, Quay,
 };
 use super::super::defaults::{CREATE_SECRET, DESCRIBE_POD, PULL_SECRETS, USE_SECRET};
-use super::AdviceRule;
+use super::super::rule::AdviceRule;
 use crate::cause::Cause::{self, Forbidden, NotFoundOrDenied, RateLimited, Unauthorized};
 
 const DENIED_CAUSES: &[Cause] = &[Unauthorized, Forbidden, NotFoundOrDenied];
@@ -201,11 +201,7 @@ pub(super) const RULES: &[AdviceRule] = &[
     },
     AdviceRule {
         causes: &[Cause::CredentialsMalformed],
-        when: &[super::Condition::TextContains(&[
-            "executable file not found",
-            "credential provider",
-            "docker-credential-",
-        ])],
+        when: &[TextContains(&["executable file not found", "credential provider", "docker-credential-"])],
         summary: Some(
             "A credential provider or helper on the node is missing or failed, so no request was sent to the registry. The node operator must fix it.",
         ),

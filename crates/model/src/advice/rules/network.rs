@@ -3,7 +3,7 @@
 use super::super::conditions::Condition::{ClusterService, Host, NoFailingHost, Runtime, TextContains};
 use super::super::conditions::ContainerRuntime::{Containerd, Crio, Docker};
 use super::super::defaults::{CURL, NODE_CURL, NODE_LOG, NODE_PULL};
-use super::AdviceRule;
+use super::super::rule::AdviceRule;
 use crate::cause::Cause::{
     self, ConnectionFailed, DnsFailure, PlainHttp, ProxyFailure, RegistryError, RegistryUnavailable, Timeout,
     TlsExpired, TlsUntrusted,

@@ -5,7 +5,7 @@ use super::super::conditions::Condition::{
 };
 use super::super::conditions::NodeKind::{Autopilot, Virtual, Windows};
 use super::super::defaults::{CRANE_MANIFEST, NO_ERROR_TEXT, NODE_LOG, NODE_PULL};
-use super::{AdviceNote, AdviceRule};
+use super::super::rule::{AdviceNote, AdviceRule};
 use crate::cause::Cause::{self, NodeStorageError};
 use crate::cause::CauseGroup;
 

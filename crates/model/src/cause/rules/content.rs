@@ -1,7 +1,7 @@
 //! Rules for the content of an image: platforms, manifests, policies.
 
-use super::Rule;
-use crate::cause::Cause::{
+use super::super::rule::Rule;
+use super::super::taxonomy::Cause::{
     BlockedByPolicy, NodeStorageError, PlatformMismatch, ProxyFailure, SignatureRejected, UnsupportedManifest,
 };
 

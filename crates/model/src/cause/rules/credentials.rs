@@ -1,8 +1,8 @@
 //! Rules for authentication and authorization. The responses of registries overlap, so specific ones come before vague
 //! ones.
 
-use super::Rule;
-use crate::cause::Cause::{Forbidden, NotFoundOrDenied, Unauthorized};
+use super::super::rule::Rule;
+use super::super::taxonomy::Cause::{Forbidden, NotFoundOrDenied, Unauthorized};
 
 pub(super) const AUTHORIZATION: &[Rule] = &[
     // Unambiguous texts for missing, wrong or expired credentials.

@@ -1,7 +1,7 @@
 //! Rules for the kubelet's own texts and for waiting reasons.
 
-use super::Rule;
-use crate::cause::Cause::{
+use super::super::rule::Rule;
+use super::super::taxonomy::Cause::{
     AmbiguousShortName, CredentialsMalformed, DiskFull, InvalidReference, NeverPullAbsent, NodeStorageError,
     PullQpsExceeded, RegistryUnavailable,
 };

@@ -1,7 +1,7 @@
 //! Rules for missing images, repositories and projects.
 
-use super::Rule;
-use crate::cause::Cause::{ImageNotFound, RegistryError, RepositoryNotFound};
+use super::super::rule::Rule;
+use super::super::taxonomy::Cause::{ImageNotFound, RegistryError, RepositoryNotFound};
 
 /// A missing project that the registry reports as an authorization error. Tried before authorization.
 pub(super) const MISSING_PROJECT: &[Rule] = &[Rule::new(

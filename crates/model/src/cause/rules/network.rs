@@ -1,7 +1,7 @@
 //! Rules for the network: proxies, certificates, names, connections.
 
-use super::Rule;
-use crate::cause::Cause::{
+use super::super::rule::Rule;
+use super::super::taxonomy::Cause::{
     ConnectionFailed, DnsFailure, PlainHttp, ProxyFailure, PullCanceled, Timeout, TlsExpired, TlsUntrusted,
 };
 

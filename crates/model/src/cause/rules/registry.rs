@@ -1,7 +1,7 @@
 //! Rules for the registry's own errors.
 
-use super::Rule;
-use crate::cause::Cause::{RateLimited, RegistryError};
+use super::super::rule::Rule;
+use super::super::taxonomy::Cause::{RateLimited, RegistryError};
 
 /// The registry's disk is full. Tried before the node's disk, which has equal error texts.
 pub(super) const STORAGE_FULL: &[Rule] = &[Rule::new(

@@ -1,7 +1,7 @@
 //! Rules for the node's disk and image store: specific errors, and the steps that report errors.
 
-use super::Rule;
-use crate::cause::Cause::{DigestMismatch, DiskFull, NodeStorageError};
+use super::super::rule::Rule;
+use super::super::taxonomy::Cause::{DigestMismatch, DiskFull, NodeStorageError};
 
 /// Specific errors, in any step.
 pub(super) const SPECIFIC_ERRORS: &[Rule] = &[

@@ -49,3 +49,15 @@ fn part_ranges_lie_within_the_text() {
         }
     }
 }
+
+#[test]
+fn names_of_parts_are_stable() {
+    let parts = [
+        ReferencePart::Registry,
+        ReferencePart::Repository,
+        ReferencePart::Tag,
+        ReferencePart::Digest,
+        ReferencePart::Reference,
+    ];
+    assert_eq!(parts.map(ReferencePart::as_str), ["registry", "repository", "tag", "digest", "reference"]);
+}

@@ -1,4 +1,4 @@
-//! What can go wrong with an answer.
+//! Faults of responses.
 
 use std::{future::Future, io, time::Duration};
 
@@ -12,20 +12,20 @@ use tokio::{task, time};
 
 use super::super::{
     super::random::Random,
-    body::{self, Problem},
-    encoding::Encoding,
-    socket::Peer,
+    body::{self, StatusError},
+    encoding::ResponseEncoding,
+    socket::ResetHandle,
 };
 
-/// What happens to the answer of one request.
+/// A fault of the response to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// It says why not.
-    Refuse(Refusal),
-    /// There is none.
-    Swallow,
-    /// Another one comes instead, such as the page of a proxy.
-    Page {
+pub enum ResponseFault {
+    /// Returns this error.
+    Reject(ErrorResponse),
+    /// Never responds.
+    NeverRespond,
+    /// Returns another page, for example the error page of a proxy.
+    HtmlPage {
         /// The HTTP status.
         code: u16,
         /// Its Content-Type.
@@ -33,32 +33,32 @@ pub enum Fault {
         /// Its body.
         text: &'static str,
     },
-    /// It says that it is of this Content-Type.
+    /// Replaces the Content-Type.
     MediaType(&'static str),
-    /// Its body is noise, the same for the same seed.
+    /// Replaces the body with random bytes.
     Noise {
-        /// What the noise is made of.
+        /// Seed of the random bytes.
         seed: u64,
     },
-    /// Its body comes in pieces.
+    /// Sends the body in delayed chunks.
     Slow {
-        /// How many bytes a piece has.
+        /// Chunk size in bytes.
         piece: usize,
-        /// How long there is nothing before each.
+        /// Delay before each chunk.
         delay: Duration,
     },
-    /// Its body ends early.
+    /// Ends the body early.
     Cut {
-        /// After how many bytes; 0 is right after the headers.
+        /// Bytes sent before the end; 0 sends the headers only.
         after: usize,
-        /// How it ends.
-        how: Drop,
+        /// How the connection ends.
+        how: Disconnect,
     },
 }
 
-/// A reason for no answer.
+/// An error response, by status code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum ErrorResponse {
     /// 401.
     Unauthorized,
     /// 403.
@@ -67,7 +67,7 @@ pub enum Refusal {
     Gone,
     /// 429 with Retry-After.
     TooManyRequests {
-        /// What Retry-After says.
+        /// Value of Retry-After.
         retry_after_seconds: u32,
     },
     /// 500.
@@ -78,23 +78,23 @@ pub enum Refusal {
     Timeout,
 }
 
-/// How a body ends.
+/// How a response body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drop {
-    /// The connection ends in the middle of the body.
+pub enum Disconnect {
+    /// Closes the connection within the body.
     Abrupt,
-    /// The body ends as it should, as at the end of timeoutSeconds.
+    /// Ends the body properly, as after timeoutSeconds.
     Clean,
-    /// The connection is reset.
+    /// Resets the connection.
     Reset,
-    /// Nothing comes any more, and the connection stays, as when a middlebox has forgotten it.
+    /// Sends nothing more and keeps the connection open, like a connection lost by a middlebox.
     Silent,
 }
 
-impl Drop {
-    /// Returns the error that ends the body, or `None` if it ends well.
-    pub(in crate::api) async fn end(self, peer: &Peer, stopped: impl Future<Output = ()>) -> Option<io::Error> {
-        // What was said before goes out first: hyper flushes when a body has nothing more for now.
+impl Disconnect {
+    /// Returns the error that ends the body; `None` ends it properly.
+    pub(in crate::api) async fn end(self, peer: &ResetHandle, stopped: impl Future<Output = ()>) -> Option<io::Error> {
+        // Lets hyper flush earlier chunks, which it does when the body is pending.
         task::yield_now().await;
         match self {
             Self::Clean => return None,
@@ -106,24 +106,24 @@ impl Drop {
     }
 }
 
-impl Fault {
-    /// Returns what becomes of an answer that was to be given.
-    pub(in crate::api) fn spoil(
+impl ResponseFault {
+    /// Applies the fault to a response.
+    pub(in crate::api) fn apply(
         self,
         response: Response,
-        peer: Peer,
+        peer: ResetHandle,
         stopped: impl Future<Output = ()> + Send + 'static,
     ) -> Response {
         match self {
-            Self::Refuse(_) | Self::Swallow => response,
-            Self::Page { code, media_type, text } => body::with_body(code, media_type, text),
+            Self::Reject(_) | Self::NeverRespond => response,
+            Self::HtmlPage { code, media_type, text } => body::with_body(code, media_type, text),
             Self::MediaType(media_type) => {
                 let mut response = response;
                 response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
                 response
             }
             Self::Noise { seed } => response.map(|_| Body::from(noise(seed))),
-            Self::Slow { piece, delay } => response.map(|body| Body::from_stream(slowly(body, piece, delay))),
+            Self::Slow { piece, delay } => response.map(|body| Body::from_stream(send_slowly(body, piece, delay))),
             Self::Cut { after, how } => response.map(|body| {
                 let end = stream::once(async move { how.end(&peer, stopped).await });
                 let end = end.filter_map(async |error| error.map(|error| Err(axum::Error::new(error))));
@@ -139,7 +139,7 @@ fn noise(seed: u64) -> Vec<u8> {
     (0..WORDS).flat_map(|_| random.next().to_le_bytes()).collect()
 }
 
-fn slowly(body: Body, piece: usize, delay: Duration) -> impl Stream<Item = Result<Bytes, axum::Error>> {
+fn send_slowly(body: Body, piece: usize, delay: Duration) -> impl Stream<Item = Result<Bytes, axum::Error>> {
     let pieces = move |bytes: Bytes| {
         let pieces: Vec<_> = bytes.chunks(piece.max(1)).map(Bytes::copy_from_slice).map(Ok).collect();
         stream::iter(pieces)
@@ -167,31 +167,31 @@ fn first(body: Body, bytes: usize) -> impl Stream<Item = Result<Bytes, axum::Err
     }))
 }
 
-impl Refusal {
-    pub(in crate::api) fn problem(self) -> Problem {
+impl ErrorResponse {
+    pub(in crate::api) fn problem(self) -> StatusError {
         match self {
-            Self::Unauthorized => Problem::new(401, "Unauthorized", "Unauthorized"),
+            Self::Unauthorized => StatusError::new(401, "Unauthorized", "Unauthorized"),
             Self::Forbidden => {
                 let message = "pods is forbidden: User \"system:serviceaccount:sim:exporter\" cannot list resource \"pods\" in API group \"\" at the cluster scope";
-                Problem::new(403, "Forbidden", message)
+                StatusError::new(403, "Forbidden", message)
             }
-            Self::Gone => Problem::new(410, "Expired", "The resourceVersion for the provided list is too old."),
+            Self::Gone => StatusError::new(410, "Expired", "The resourceVersion for the provided list is too old."),
             Self::TooManyRequests { .. } => {
-                Problem::new(429, "TooManyRequests", "too many requests, please try again later")
+                StatusError::new(429, "TooManyRequests", "too many requests, please try again later")
             }
             Self::InternalError => {
-                Problem::new(500, "InternalError", "Internal error occurred: etcdserver: leader changed")
+                StatusError::new(500, "InternalError", "Internal error occurred: etcdserver: leader changed")
             }
             Self::Unavailable => {
-                Problem::new(503, "ServiceUnavailable", "the server is currently unable to handle the request")
+                StatusError::new(503, "ServiceUnavailable", "the server is currently unable to handle the request")
             }
             Self::Timeout => {
-                Problem::new(504, "Timeout", "Timeout: request did not complete within the allotted timeout")
+                StatusError::new(504, "Timeout", "Timeout: request did not complete within the allotted timeout")
             }
         }
     }
 
-    pub(in crate::api) fn response(self, accepted: Option<Encoding>) -> Response {
+    pub(in crate::api) fn response(self, accepted: Option<ResponseEncoding>) -> Response {
         let mut response = self.problem().response(accepted);
         if let Self::TooManyRequests { retry_after_seconds } = self {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));

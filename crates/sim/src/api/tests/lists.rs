@@ -8,7 +8,7 @@ fn names(list: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn pages_show_one_state_although_pods_change_between_them() {
-    let (server, store) = serve(BOOKMARK_EVERY).await;
+    let (server, store) = serve(BOOKMARK_INTERVAL).await;
     for name in ["a", "b", "c", "d", "e"] {
         store.put(pod(name, "Pending"));
     }
@@ -31,7 +31,7 @@ async fn pages_show_one_state_although_pods_change_between_them() {
 
 #[tokio::test]
 async fn a_page_of_a_forgotten_state_is_gone() {
-    let (server, store) = serve(BOOKMARK_EVERY).await;
+    let (server, store) = serve(BOOKMARK_INTERVAL).await;
     store.put(pod("a", "Pending"));
     store.put(pod("b", "Pending"));
     let first = get(&server, "/api/v1/pods?limit=1").await.body;
@@ -45,7 +45,7 @@ async fn a_page_of_a_forgotten_state_is_gone() {
 
 #[tokio::test]
 async fn selectors_and_namespaces_select() {
-    let (server, store) = serve(BOOKMARK_EVERY).await;
+    let (server, store) = serve(BOOKMARK_INTERVAL).await;
     for (name, phase) in [("done", "Succeeded"), ("failed", "Failed"), ("new", "Pending"), ("up", "Running")] {
         store.put(pod(name, phase));
     }
@@ -66,7 +66,7 @@ async fn selectors_and_namespaces_select() {
 
 #[tokio::test]
 async fn a_list_shows_the_version_asked_for_exactly_or_a_newer_one() {
-    let (server, store) = serve(BOOKMARK_EVERY).await;
+    let (server, store) = serve(BOOKMARK_INTERVAL).await;
     let old = store.put(pod("a", "Pending"));
     store.put(pod("b", "Pending"));
     for (query, expected) in [("Exact", vec!["a"]), ("NotOlderThan", vec!["a", "b"])] {

@@ -25,7 +25,7 @@ fn message<M: Message + Default>(bytes: &[u8]) -> M {
 
 #[tokio::test]
 async fn a_list_is_answered_in_the_encoding_that_is_liked_best() {
-    let (server, store) = serve(BOOKMARK_EVERY).await;
+    let (server, store) = serve(BOOKMARK_INTERVAL).await;
     store.put(pod("a", "Pending"));
     let cases = [
         ("*/*", JSON),
@@ -58,8 +58,8 @@ async fn a_list_is_answered_in_the_encoding_that_is_liked_best() {
 
 #[tokio::test]
 async fn a_server_without_protobuf_answers_json_or_that_it_cannot() {
-    let (server, _) = serve(BOOKMARK_EVERY).await;
-    server.faults().refuse_protobuf(true);
+    let (server, _) = serve(BOOKMARK_INTERVAL).await;
+    server.faults().disable_protobuf(true);
     let both = "Accept: application/vnd.kubernetes.protobuf,application/json\r\n";
     assert!(get_with(&server, PODS, both).await.headers.contains(JSON));
     let only = "Accept: application/vnd.kubernetes.protobuf\r\n";
@@ -67,15 +67,15 @@ async fn a_server_without_protobuf_answers_json_or_that_it_cannot() {
         let answer = get_with(&server, path, only).await;
         assert_eq!((answer.status, &answer.body["reason"]), (406, &json!("NotAcceptable")), "in JSON");
     }
-    server.faults().refuse_protobuf(false);
+    server.faults().disable_protobuf(false);
     assert!(get_with(&server, PODS, only).await.headers.contains(PROTOBUF));
     server.shutdown().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_problem_is_told_in_the_encoding_accepted() {
-    let (server, _) = serve(BOOKMARK_EVERY).await;
-    server.faults().refuse(Verb::List, Refusal::Forbidden, 1);
+    let (server, _) = serve(BOOKMARK_INTERVAL).await;
+    server.faults().reject_next(Verb::List, ErrorResponse::Forbidden, 1);
     let answer = get_with(&server, PODS, "Accept: application/vnd.kubernetes.protobuf\r\n").await;
     assert_eq!((answer.status, answer.headers.contains(PROTOBUF)), (403, true));
     let status: Status = message(&answer.bytes);
@@ -105,7 +105,7 @@ async fn a_watch_in_protobuf_says_what_it_says_in_json() {
     assert_eq!(name(&object).annotations["k8s.io/initial-events-end"], "true");
     let (kind, object) = next().await;
     assert_eq!((&*kind, name(&object).annotations.len()), ("BOOKMARK", 0));
-    server.faults().error_in_watches(Refusal::Gone);
+    server.faults().send_watch_error(ErrorResponse::Gone);
     let mut last = next().await;
     while last.0 == "BOOKMARK" {
         last = next().await;
@@ -116,7 +116,7 @@ async fn a_watch_in_protobuf_says_what_it_says_in_json() {
 
 #[tokio::test]
 async fn a_large_list_is_compressed_for_those_who_take_it() {
-    let (server, store) = serve(BOOKMARK_EVERY).await;
+    let (server, store) = serve(BOOKMARK_INTERVAL).await;
     store.put(pod("a", "Pending"));
     let gzip = "Accept-Encoding: deflate, gzip\r\n";
     assert!(!get_with(&server, PODS, gzip).await.headers.contains("content-encoding"), "it is small");

@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_watch_continues_a_list() {
-    let (server, store) = serve(BOOKMARK_EVERY).await;
+    let (server, store) = serve(BOOKMARK_INTERVAL).await;
     let listed = store.put(pod("a", "Pending"));
     let missed = store.put(pod("a", "Running"));
     let mut watch = Connection::open(&server, &format!("/api/v1/pods?watch=true&resourceVersion={listed}")).await;
@@ -20,7 +20,7 @@ async fn a_watch_continues_a_list() {
 
 #[tokio::test]
 async fn a_pod_that_leaves_the_selection_is_deleted_to_the_watch() {
-    let (server, store) = serve(BOOKMARK_EVERY).await;
+    let (server, store) = serve(BOOKMARK_INTERVAL).await;
     let path = "/api/v1/pods?watch=1&fieldSelector=status.phase!=Failed&resourceVersion=1";
     let mut watch = Connection::open(&server, path).await;
     store.put(pod("a", "Running"));
@@ -38,7 +38,7 @@ async fn a_pod_that_leaves_the_selection_is_deleted_to_the_watch() {
 
 #[tokio::test]
 async fn a_watch_list_says_what_exists_then_that_this_was_all() {
-    let (server, store) = serve(BOOKMARK_EVERY).await;
+    let (server, store) = serve(BOOKMARK_INTERVAL).await;
     store.put(pod("a", "Pending"));
     let revision = store.put(pod("b", "Pending"));
     let path = "/api/v1/pods?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
@@ -68,7 +68,7 @@ async fn bookmarks_carry_the_version_of_what_was_not_selected() {
 
 #[tokio::test]
 async fn a_watch_from_a_forgotten_version_is_gone() {
-    let (server, store) = serve(BOOKMARK_EVERY).await;
+    let (server, store) = serve(BOOKMARK_INTERVAL).await;
     let old = store.put(pod("a", "Pending"));
     store.put(pod("a", "Running"));
     store.compact();
@@ -84,7 +84,7 @@ async fn a_watch_from_a_forgotten_version_is_gone() {
 
 #[tokio::test]
 async fn a_watch_ends_when_its_time_is_up() {
-    let (server, _) = serve(BOOKMARK_EVERY).await;
+    let (server, _) = serve(BOOKMARK_INTERVAL).await;
     let mut watch = Connection::open(&server, "/api/v1/pods?watch=1&resourceVersion=1&timeoutSeconds=0").await;
     assert_eq!(watch.event().await, Err(End::Clean));
     until(|| server.faults().open_watches() == 0).await;

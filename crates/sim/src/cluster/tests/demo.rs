@@ -1,6 +1,6 @@
 //! Checks that the demo shows what it is to show.
 
-use super::super::super::script::Outcome;
+use super::super::super::script::PullOutcome;
 use super::*;
 
 fn demo() -> Vec<Event> {
@@ -52,7 +52,7 @@ fn every_reason_and_every_fault_is_seen() {
     let script = Script::parse(super::super::super::DEMO).unwrap();
     for fault in super::super::super::fault::FAULTS {
         let is_scripted = script.actions.iter().any(|timed| match &timed.action {
-            Action::SetPull { pull, .. } => pull.outcome == Outcome::Fault(fault),
+            Action::SetPull { pull, .. } => pull.outcome == PullOutcome::Fault(fault),
             _ => false,
         });
         assert!(is_scripted, "{} is not in the demo", fault.name);

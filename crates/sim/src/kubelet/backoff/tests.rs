@@ -12,8 +12,8 @@ fn waits(failures: &[i64]) -> Vec<u64> {
     failures
         .iter()
         .map(|second| {
-            back_off.failed("pod_image", at(*second), at(*second));
-            back_off.since_update(&"pod_image", at(*second)).unwrap().as_secs()
+            back_off.record_failure("pod_image", at(*second), at(*second));
+            back_off.wait_since_update(&"pod_image", at(*second)).unwrap().as_secs()
         })
         .collect()
 }
@@ -32,28 +32,28 @@ fn a_failure_more_than_ten_minutes_after_the_last_begins_again() {
 #[test]
 fn the_window_is_open_at_its_last_moment() {
     let mut back_off = BackOff::default();
-    back_off.failed("x", at(0), at(0));
-    assert!(back_off.since_update(&"x", SimTime::from_millis(9_999)).is_some());
-    assert!(back_off.since_update(&"x", at(10)).is_none());
+    back_off.record_failure("x", at(0), at(0));
+    assert!(back_off.wait_since_update(&"x", SimTime::from_millis(9_999)).is_some());
+    assert!(back_off.wait_since_update(&"x", at(10)).is_none());
 }
 
 #[test]
 fn a_success_forgets_only_what_is_old() {
     let mut back_off = BackOff::default();
-    back_off.failed("x", at(0), at(0));
+    back_off.record_failure("x", at(0), at(0));
     back_off.collect_garbage(at(600));
-    back_off.failed("x", at(600), at(600));
-    assert!(back_off.since_update(&"x", at(619)).is_some(), "20 s: the series goes on");
+    back_off.record_failure("x", at(600), at(600));
+    assert!(back_off.wait_since_update(&"x", at(619)).is_some(), "20 s: the series goes on");
     back_off.collect_garbage(at(1_201));
-    back_off.failed("x", at(1_201), at(1_201));
-    assert!(back_off.since_update(&"x", at(1_212)).is_none(), "10 s: a new series");
+    back_off.record_failure("x", at(1_201), at(1_201));
+    assert!(back_off.wait_since_update(&"x", at(1_212)).is_none(), "10 s: a new series");
 }
 
 #[test]
 fn a_restart_counts_from_the_end_of_the_run() {
     let mut back_off = BackOff::default();
-    assert!(back_off.since_event(&"x", at(0), at(1)).is_none(), "the first restart is at once");
-    back_off.failed("x", at(0), at(1));
-    assert!(back_off.since_event(&"x", at(5), at(14)).is_some());
-    assert!(back_off.since_event(&"x", at(5), at(15)).is_none());
+    assert!(back_off.wait_since_event(&"x", at(0), at(1)).is_none(), "the first restart is at once");
+    back_off.record_failure("x", at(0), at(1));
+    assert!(back_off.wait_since_event(&"x", at(5), at(14)).is_some());
+    assert!(back_off.wait_since_event(&"x", at(5), at(15)).is_none());
 }

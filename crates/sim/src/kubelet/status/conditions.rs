@@ -4,15 +4,15 @@ use serde_json::{Value, json};
 
 use super::super::{
     super::script::ContainerKind,
-    pod::{Container, Ending, Pod},
+    pod::{Container, Pod, Termination},
 };
 
 /// The conditions as last written.
 #[derive(Debug, Default)]
-pub(in crate::kubelet) struct Conditions(Vec<Turned>);
+pub(in crate::kubelet) struct Conditions(Vec<Condition>);
 
 #[derive(Debug)]
-struct Turned {
+struct Condition {
     kind: &'static str,
     status: bool,
     since: String,
@@ -20,7 +20,7 @@ struct Turned {
 
 /// What the kubelet observes of one condition.
 #[derive(Clone)]
-pub(super) struct Observed {
+pub(super) struct ObservedCondition {
     kind: &'static str,
     status: bool,
     reason: Option<&'static str>,
@@ -28,18 +28,23 @@ pub(super) struct Observed {
 }
 
 /// Observes all five, in the kubelet's order.
-pub(super) fn observe(pod: &Pod, phase: &str) -> Vec<Observed> {
+pub(super) fn observe(pod: &Pod, phase: &str) -> Vec<ObservedCondition> {
     let ready = containers_ready(pod, phase);
     vec![
-        Observed { kind: "PodReadyToStartContainers", status: super::has_sandbox(pod), reason: None, message: None },
+        ObservedCondition {
+            kind: "PodReadyToStartContainers",
+            status: super::has_sandbox(pod),
+            reason: None,
+            message: None,
+        },
         initialized(pod, phase),
-        Observed { kind: "Ready", ..ready.clone() },
-        Observed { kind: "ContainersReady", ..ready },
-        Observed { kind: "PodScheduled", status: true, reason: None, message: None },
+        ObservedCondition { kind: "Ready", ..ready.clone() },
+        ObservedCondition { kind: "ContainersReady", ..ready },
+        ObservedCondition { kind: "PodScheduled", status: true, reason: None, message: None },
     ]
 }
 
-fn initialized(pod: &Pod, phase: &str) -> Observed {
+fn initialized(pod: &Pod, phase: &str) -> ObservedCondition {
     let status = pod.is_initialized();
     let (reason, message) = if status {
         ((phase == "Succeeded").then_some("PodCompleted"), None)
@@ -47,12 +52,13 @@ fn initialized(pod: &Pod, phase: &str) -> Observed {
         let incomplete = names(pod, |container| container.is_initializer() && !container.is_initialized());
         (Some("ContainersNotInitialized"), Some(format!("containers with incomplete status: [{incomplete}]")))
     };
-    Observed { kind: "Initialized", status, reason, message }
+    ObservedCondition { kind: "Initialized", status, reason, message }
 }
 
 /// Returns the condition Ready; `ContainersReady` says the same, as there are no readiness gates here.
-fn containers_ready(pod: &Pod, phase: &str) -> Observed {
-    let past_deadline = matches!(pod.worker.ending, Ending::Deadline { .. } | Ending::Finished { deadline: true });
+fn containers_ready(pod: &Pod, phase: &str) -> ObservedCondition {
+    let past_deadline =
+        matches!(pod.worker.termination, Termination::Deadline { .. } | Termination::Finished { deadline: true });
     let unready = names(pod, |container| {
         matches!(container.spec.kind, ContainerKind::App | ContainerKind::Sidecar) && !container.is_running()
     });
@@ -62,7 +68,7 @@ fn containers_ready(pod: &Pod, phase: &str) -> Observed {
         _ if unready.is_empty() => (true, None, None),
         _ => (false, Some("ContainersNotReady"), Some(format!("containers with unready status: [{unready}]"))),
     };
-    Observed { kind: "Ready", status, reason, message }
+    ObservedCondition { kind: "Ready", status, reason, message }
 }
 
 fn names(pod: &Pod, wanted: impl Fn(&Container) -> bool) -> String {
@@ -77,10 +83,10 @@ fn names(pod: &Pod, wanted: impl Fn(&Container) -> bool) -> String {
 
 impl Conditions {
     /// Writes the conditions; a condition that keeps its status keeps its time.
-    pub(super) fn update(&mut self, observed: Vec<Observed>, generation: u64, now: &str) -> Vec<Value> {
+    pub(super) fn update(&mut self, observed: Vec<ObservedCondition>, generation: u64, now: &str) -> Vec<Value> {
         let before = std::mem::take(&mut self.0);
         let mut written = Vec::with_capacity(observed.len());
-        for Observed { kind, status, reason, message } in observed {
+        for ObservedCondition { kind, status, reason, message } in observed {
             let same = before.iter().find(|turned| turned.kind == kind && turned.status == status);
             let since = same.map_or_else(|| now.to_owned(), |turned| turned.since.clone());
             let word = if status { "True" } else { "False" };
@@ -92,7 +98,7 @@ impl Conditions {
                 condition.extend(message.map(|message| ("message".to_owned(), message.into())));
             }
             written.push(condition);
-            self.0.push(Turned { kind, status, since });
+            self.0.push(Condition { kind, status, since });
         }
         written
     }

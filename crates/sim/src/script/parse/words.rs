@@ -2,15 +2,15 @@
 
 use std::collections::VecDeque;
 
-use super::{Invalid, Problem};
+use super::{ScriptError, ScriptProblem};
 
 /// The words of one action, taken from the front; remembers on which line the last one stood.
-pub(super) struct Words {
-    words: VecDeque<Word>,
+pub(super) struct Tokens {
+    words: VecDeque<Token>,
     line: usize,
 }
 
-struct Word {
+struct Token {
     line: usize,
     text: String,
     /// Set for `key=value` with the key unquoted.
@@ -21,27 +21,27 @@ struct Word {
 pub(super) struct Options(Vec<(String, String)>);
 
 /// Joins continued lines and drops comments and empty lines.
-pub(super) fn lines(text: &str) -> Result<Vec<Words>, Invalid> {
-    let mut actions: Vec<Words> = Vec::new();
+pub(super) fn lines(text: &str) -> Result<Vec<Tokens>, ScriptError> {
+    let mut actions: Vec<Tokens> = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let number = index + 1;
-        let words = split(line, number).map_err(|problem| Invalid { line: number, problem })?;
+        let words = split(line, number).map_err(|problem| ScriptError { line: number, problem })?;
         if words.is_empty() {
             continue;
         }
         if !line.starts_with(char::is_whitespace) {
-            actions.push(Words { words: words.into(), line: number });
+            actions.push(Tokens { words: words.into(), line: number });
             continue;
         }
         match actions.last_mut() {
             Some(above) => above.words.extend(words),
-            None => return Err(Invalid { line: number, problem: Problem::NothingToContinue }),
+            None => return Err(ScriptError { line: number, problem: ScriptProblem::NothingToContinue }),
         }
     }
     Ok(actions)
 }
 
-fn split(line: &str, number: usize) -> Result<Vec<Word>, Problem> {
+fn split(line: &str, number: usize) -> Result<Vec<Token>, ScriptProblem> {
     let mut words = Vec::new();
     let mut chars = line.chars().peekable();
     loop {
@@ -50,7 +50,7 @@ fn split(line: &str, number: usize) -> Result<Vec<Word>, Problem> {
             None | Some('#') => return Ok(words),
             Some(_) => {}
         }
-        let mut word = Word { line: number, text: String::new(), value: None };
+        let mut word = Token { line: number, text: String::new(), value: None };
         let mut quoted = false;
         while let Some(c) = chars.next_if(|c| quoted || !c.is_whitespace()) {
             let c = match c {
@@ -68,23 +68,23 @@ fn split(line: &str, number: usize) -> Result<Vec<Word>, Problem> {
             word.value.as_mut().unwrap_or(&mut word.text).push(c);
         }
         if quoted {
-            return Err(Problem::OpenQuote);
+            return Err(ScriptProblem::UnclosedQuote);
         }
         words.push(word);
     }
 }
 
-impl Words {
+impl Tokens {
     /// Returns the line of the word taken last.
     pub(super) fn number(&self) -> usize {
         self.line
     }
 
     /// Takes a word that must be there and is no option.
-    pub(super) fn next(&mut self, what: &'static str) -> Result<String, Problem> {
+    pub(super) fn next(&mut self, what: &'static str) -> Result<String, ScriptProblem> {
         match self.words.front() {
-            Some(word) if word.value.is_none() => self.next_if_any().ok_or(Problem::Missing(what)),
-            Some(_) | None => Err(Problem::Missing(what)),
+            Some(word) if word.value.is_none() => self.next_if_any().ok_or(ScriptProblem::Missing(what)),
+            Some(_) | None => Err(ScriptProblem::Missing(what)),
         }
     }
 
@@ -99,12 +99,12 @@ impl Words {
     }
 
     /// Takes the options up to the next plain word.
-    pub(super) fn options(&mut self, known: &[&str]) -> Result<Options, Problem> {
+    pub(super) fn options(&mut self, known: &[&str]) -> Result<Options, ScriptProblem> {
         let mut options = Vec::new();
         while let Some(word) = self.words.pop_front_if(|word| word.value.is_some()) {
             self.line = word.line;
             if !known.contains(&word.text.as_str()) {
-                return Err(Problem::Option { option: word.text, known: known.join(", ") });
+                return Err(ScriptProblem::UnknownOption { option: word.text, known: known.join(", ") });
             }
             options.push((word.text, word.value.unwrap_or_default()));
         }
@@ -112,25 +112,28 @@ impl Words {
     }
 
     /// Checks that nothing is left.
-    pub(super) fn end(&mut self) -> Result<(), Problem> {
-        self.next_if_any().map_or(Ok(()), |word| Err(Problem::Unexpected(word)))
+    pub(super) fn end(&mut self) -> Result<(), ScriptProblem> {
+        self.next_if_any().map_or(Ok(()), |word| Err(ScriptProblem::Unexpected(word)))
     }
 }
 
 impl Options {
     /// Takes an option's value.
-    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+    pub(super) fn take_value(&mut self, name: &str) -> Option<String> {
         let at = self.0.iter().position(|(key, _)| key == name)?;
         Some(self.0.remove(at).1)
     }
 
     /// Takes the value of an option that must be there; `form` is how to write it.
-    pub(super) fn need(&mut self, name: &str, form: &'static str) -> Result<String, Problem> {
-        self.take(name).ok_or(Problem::Missing(form))
+    pub(super) fn required(&mut self, name: &str, form: &'static str) -> Result<String, ScriptProblem> {
+        self.take_value(name).ok_or(ScriptProblem::Missing(form))
     }
 
     /// Checks that every option was used: `text=` without `pull=fails` is a mistake.
-    pub(super) fn end(self) -> Result<(), Problem> {
-        self.0.into_iter().next().map_or(Ok(()), |(key, value)| Err(Problem::Unexpected(format!("{key}={value}"))))
+    pub(super) fn end(self) -> Result<(), ScriptProblem> {
+        self.0
+            .into_iter()
+            .next()
+            .map_or(Ok(()), |(key, value)| Err(ScriptProblem::Unexpected(format!("{key}={value}"))))
     }
 }

@@ -157,6 +157,40 @@ fn no_host_without_a_host_in_the_text() {
 }
 
 #[test]
+fn the_role_of_a_host_follows_from_the_request() {
+    let longest = format!("{}.example", ["a"; 123].join("."));
+    assert_eq!(longest.len(), 253);
+    let at_longest = format!(r#"Get "https://{longest}:65535/v2/app/manifests/1": EOF"#);
+    let image_at_longest = format!("{longest}/app:1");
+    for (image, message, host, kind) in [
+        // The path of a token service ends at white space.
+        ("reg.example/app:1", "request to https://id.example/token failed: i/o timeout", "id.example", TokenService),
+        // A token request to a path that is not a token service's.
+        (
+            "reg.example/app:1",
+            r#"failed to fetch anonymous token: Get "https://id.example/x?service=reg": EOF"#,
+            "id.example",
+            TokenService,
+        ),
+        // Another name failed to resolve, for example after a redirect.
+        (
+            "reg.example/app:1",
+            r#"Get "https://reg.example/v2/": dial tcp: lookup sso.reg.example: no such host"#,
+            "sso.reg.example",
+            TokenService,
+        ),
+        // The same registry at another port, without a phrase of containerd.
+        ("reg.example/app:1", r#"Get "https://reg.example:8443/v2/": EOF"#, "reg.example:8443", Registry),
+        // IPv6 addresses have no port without brackets around the address.
+        ("[::1]/app:1", r#"Get "https://[::1]/v2/": EOF"#, "[::1]", Node),
+        ("[fd00::1:2]/app:1", r#"Get "https://[fd00::1:3]/v2/app/manifests/1": EOF"#, "[fd00::1:3]", Mirror),
+        (&image_at_longest, &at_longest, &format!("{longest}:65535"), Registry),
+    ] {
+        check(image, message, Some((host, kind)));
+    }
+}
+
+#[test]
 fn hops_list_each_mirror_and_the_registry() {
     let text = "(Mirrors also failed: [m1.example:5000/team/app:1.2: reading manifest 1.2 in m1.example:5000/team/app: manifest unknown]\n[127.0.0.1:30020/team/app:1.2: pinging container registry 127.0.0.1:30020: Get \"http://127.0.0.1:30020/v2/\": dial tcp 127.0.0.1:30020: connect: connection refused]): reg.example/team/app:1.2: pinging container registry reg.example: Get \"https://reg.example/v2/\": dial tcp: lookup reg.example: no such host";
     let image = ImageReference::parse("reg.example/team/app:1.2");
