@@ -1,4 +1,4 @@
-//! A cause has one colour, wherever it is drawn.
+//! Checks colors: a cause has the same color on every panel.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::dashboard::{Dashboard, array_at, str_at};
 
-/// The labels whose values have fixed colours, and those values.
+/// The labels with one fixed color per value, and their values.
 fn colored_labels() -> [(&'static str, Vec<&'static str>); 3] {
     [
         ("cause", Cause::ALL.iter().map(|cause| cause.as_str()).collect()),
@@ -17,7 +17,7 @@ fn colored_labels() -> [(&'static str, Vec<&'static str>); 3] {
     ]
 }
 
-/// The names that a panel colours, each with its colour.
+/// The values with a fixed color in a panel, and their colors.
 fn fixed_colors(panel: &Value) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     for override_ in array_at(panel, "/fieldConfig/overrides") {
@@ -38,42 +38,41 @@ fn mapped_colors(property: &Value) -> impl Iterator<Item = (&str, &str)> {
     values.flatten().map(|(value, shown)| (value.as_str(), str_at(shown, "/color")))
 }
 
-/// A value has the same colour on every panel, and no two causes share one.
+/// Checks that a value has the same color on every panel, and that no two causes share a color.
 pub fn consistent(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = Vec::new();
-    let mut colours = BTreeMap::new();
+    let mut colors = BTreeMap::new();
     let names: Vec<&str> = colored_labels().into_iter().flat_map(|(_, names)| names).collect();
     for board in boards {
         for panel in board.panels() {
-            for (name, colour) in fixed_colors(panel).into_iter().filter(|(name, _)| names.contains(name)) {
-                let first = *colours.entry(name).or_insert(colour);
-                if first != colour {
-                    wrong.push(format!("{}: {name} is {colour}, elsewhere {first}", board.panel_location(panel)));
+            for (name, color) in fixed_colors(panel).into_iter().filter(|(name, _)| names.contains(name)) {
+                let first = *colors.entry(name).or_insert(color);
+                if first != color {
+                    wrong.push(format!("{}: {name} is {color}, elsewhere {first}", board.panel_location(panel)));
                 }
             }
         }
     }
     for (index, cause) in Cause::ALL.iter().enumerate() {
-        let colour = |cause: &Cause| colours.get(cause.as_str());
-        if let Some(twin) =
-            Cause::ALL[..index].iter().find(|twin| colour(twin).is_some() && colour(twin) == colour(cause))
+        let color = |cause: &Cause| colors.get(cause.as_str());
+        if let Some(twin) = Cause::ALL[..index].iter().find(|twin| color(twin).is_some() && color(twin) == color(cause))
         {
-            wrong.push(format!("{} and {} have the same colour", cause.as_str(), twin.as_str()));
+            wrong.push(format!("{} and {} have the same color", cause.as_str(), twin.as_str()));
         }
     }
     wrong
 }
 
-/// A panel that draws causes, groups or outcomes has a colour for each there is.
+/// Checks that a panel that draws causes, groups or outcomes has a color for each of them.
 pub fn complete(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = Vec::new();
     for board in boards {
         for panel in board.panels() {
             for (label, names) in colored_labels() {
                 let fixed = fixed_colors(panel);
-                let is_missing = |name: &&&str| !fixed.iter().any(|(coloured, _)| coloured == *name);
+                let is_missing = |name: &&&str| !fixed.iter().any(|(colored, _)| colored == *name);
                 if let Some(name) = names.iter().find(is_missing).filter(|_| draws_label(panel, label)) {
-                    wrong.push(format!("{}: no colour for {name}", board.panel_location(panel)));
+                    wrong.push(format!("{}: no color for {name}", board.panel_location(panel)));
                 }
             }
         }
@@ -81,7 +80,7 @@ pub fn complete(boards: &[Dashboard]) -> Vec<String> {
     wrong
 }
 
-/// Whether the series or a column of a panel are values of the label.
+/// Whether the series or the columns of a panel are values of the label.
 fn draws_label(panel: &Value, label: &str) -> bool {
     let legend = format!("{{{{{label}}}}}");
     array_at(panel, "/targets").iter().any(|target| str_at(target, "/legendFormat") == legend)

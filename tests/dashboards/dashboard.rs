@@ -1,11 +1,11 @@
-//! Reads the dashboards, and checks what each says of itself.
+//! Reads the dashboards, and checks their metadata and formatting.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::Value;
 
-/// The file of each dashboard and its uid, which links and alerts rely on.
+/// The file and the uid of each dashboard. Links and alerts depend on them.
 pub const UIDS: &[(&str, &str)] = &[
     ("exporter.json", "image-pull-exporter"),
     ("failure.json", "image-pull-failure"),
@@ -13,11 +13,10 @@ pub const UIDS: &[(&str, &str)] = &[
     ("registry.json", "image-pull-registry"),
 ];
 
-/// A dashboard.
 #[derive(Clone)]
 pub struct Dashboard {
     pub file: String,
-    /// The file as it is.
+    /// The text of the file.
     pub source: String,
     pub json: Value,
 }
@@ -43,23 +42,23 @@ impl Dashboard {
         self.variables().iter().map(|variable| str_at(variable, "/name")).collect()
     }
 
-    /// The dashboard and one of its panels, for a message.
+    /// The file name and the title of a panel, for messages.
     pub fn panel_location(&self, panel: &Value) -> String {
         format!("{}: {}", self.file, str_at(panel, "/title"))
     }
 }
 
-/// A text inside `value`; empty if there is none.
+/// The string at a JSON pointer. Empty if it does not exist.
 pub fn str_at<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A list inside `value`; empty if there is none.
+/// The array at a JSON pointer. Empty if it does not exist.
 pub fn array_at<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     value.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Every dashboard, by file name.
+/// Reads all dashboards, sorted by file name.
 pub fn all() -> Vec<Dashboard> {
     let mut boards: Vec<Dashboard> = fs::read_dir("dashboards")
         .expect("the folder is there")
@@ -76,7 +75,7 @@ pub fn all() -> Vec<Dashboard> {
     boards
 }
 
-/// Names, uids and versions are those that others rely on.
+/// Checks uids, titles, tags and schema versions.
 pub fn identity(boards: &[Dashboard]) -> Vec<String> {
     let mut faults = Vec::new();
     let uids: Vec<(&str, &str)> = boards.iter().map(|board| (board.file.as_str(), board.uid())).collect();
@@ -97,20 +96,20 @@ pub fn identity(boards: &[Dashboard]) -> Vec<String> {
         if json.get("tags") != Some(&serde_json::json!(["image-pull"])) {
             wrong("its tags are not [\"image-pull\"]");
         }
-        // What Grafana 11 reads and Grafana 12 migrates.
+        // Grafana 11 reads these versions, and Grafana 12 migrates them.
         if !json["schemaVersion"].as_u64().is_some_and(|version| (39..=42).contains(&version)) {
             wrong("its schemaVersion is not 39 to 42");
         }
         for key in ["id", "__inputs", "__requires", "__elements", "iteration"] {
             if json.get(key).is_some() {
-                wrong(&format!("it has {key}, which belongs to one Grafana"));
+                wrong(&format!("it has {key}, an export from one Grafana instance"));
             }
         }
     }
     faults
 }
 
-/// A file is written one way only: keys in order, two blanks of indentation.
+/// Checks the formatting: sorted keys, indented by two spaces.
 pub fn formatting(boards: &[Dashboard]) -> Vec<String> {
     let printed = |board: &Dashboard| serde_json::to_string_pretty(&board.json).expect("it was JSON") + "\n";
     let untidy = boards.iter().filter(|board| printed(board) != board.source);

@@ -1,4 +1,4 @@
-//! Follows labels through a query: which its result may have, and what it names that does not exist.
+//! Derives the labels of the result of a query, and finds metrics and labels that do not exist.
 
 use std::collections::BTreeSet;
 
@@ -12,12 +12,12 @@ use promql_parser::parser::{
 
 type Labels = BTreeSet<String>;
 
-/// Labels that Prometheus or its configuration gives to every series of a target.
+/// Labels that Prometheus adds to every series of a target.
 const TARGET_LABELS: [&str; 4] = ["cluster", "job", "instance", "shard"];
-/// Series that Prometheus itself writes for every target.
+/// Series that Prometheus creates for every target.
 const PROMETHEUS_SERIES: [&str; 3] = ["up", "scrape_duration_seconds", "scrape_samples_scraped"];
 
-/// The labels that the result may have.
+/// The labels that the result may have, or an error if the query uses a metric or a label that does not exist.
 pub fn of_expr(expr: &Expr) -> Result<Labels, String> {
     match expr {
         Expr::NumberLiteral(_) | Expr::StringLiteral(_) => Ok(Labels::new()),
@@ -28,11 +28,11 @@ pub fn of_expr(expr: &Expr) -> Result<Labels, String> {
         Expr::Aggregate(aggregate) => of_aggregate(aggregate),
         Expr::Binary(binary) => of_binary(binary),
         Expr::Call(call) => of_call(call),
-        Expr::Subquery(_) | Expr::Extension(_) => Err(format!("{expr} is more than the dashboards need")),
+        Expr::Subquery(_) | Expr::Extension(_) => Err(format!("{expr} is not supported by this test")),
     }
 }
 
-/// The kind of the family that a selector reads, none if it is Prometheus' own, and the labels of its series.
+/// The kind of the selected family, `None` for series of Prometheus, and the labels of its series.
 fn of_selector(selector: &VectorSelector) -> Result<(Option<FamilyType>, Labels), String> {
     let name = selector.name.as_deref().ok_or_else(|| format!("{selector} names no metric"))?;
     let mut labels: Labels = TARGET_LABELS.map(str::to_owned).into();
@@ -55,7 +55,7 @@ fn of_selector(selector: &VectorSelector) -> Result<(Option<FamilyType>, Labels)
         None => return Err(format!("there is no metric {name}")),
     };
     if !selector.matchers.or_matchers.is_empty() {
-        return Err(format!("{selector} has alternatives, which Prometheus does not know"));
+        return Err(format!("{selector} has alternatives, which Prometheus does not support"));
     }
     for matcher in &selector.matchers.matchers {
         check_label(&matcher.name, &labels, &format!("{selector}"))?;
@@ -126,7 +126,7 @@ fn of_binary(binary: &BinaryExpr) -> Result<Labels, String> {
     }
 }
 
-/// A side of which each match takes one series: what else its labels say, as replicas may disagree in, must not matter.
+/// Checks that each match selects one series of this side, even if replicas expose different labels.
 fn check_one_series_per_match(expr: &Expr, labels: &Labels, matched: &Labels) -> Result<(), String> {
     let picks_one = matches!(expr, Expr::Aggregate(AggregateExpr { op, param: Some(number), modifier: Some(by), .. })
         if ["topk", "bottomk"].contains(&op.to_string().as_str())
@@ -135,7 +135,7 @@ fn check_one_series_per_match(expr: &Expr, labels: &Labels, matched: &Labels) ->
     if picks_one || labels.is_subset(matched) { Ok(()) } else { Err(format!("several series may match in {expr}")) }
 }
 
-/// The labels of the many side and those it takes from the other.
+/// The labels of the "many" side, and the labels that `group_left` or `group_right` adds.
 fn grouped_labels(mut many: Labels, more: &[String], one: &Labels, place: &Expr) -> Result<Labels, String> {
     for label in more {
         check_label(label, one, &place.to_string())?;
@@ -162,7 +162,7 @@ fn of_call(call: &Call) -> Result<Labels, String> {
             }
             Ok(labels)
         }
-        (name, _) => Err(format!("{name} is more than the dashboards need")),
+        (name, _) => Err(format!("{name} is not supported by this test")),
     }
 }
 
@@ -182,7 +182,7 @@ pub fn selectors(expr: &Expr) -> Vec<&VectorSelector> {
     found
 }
 
-/// Shows `visit` every part of a query.
+/// Calls `visit` with every part of a query.
 pub fn walk<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
     visit(expr);
     match expr {

@@ -1,4 +1,4 @@
-//! What a panel says, and where it stands.
+//! Checks titles, descriptions, units and positions of panels.
 
 use std::collections::BTreeSet;
 
@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::dashboard::{Dashboard, array_at, str_at};
 
-/// How wide a dashboard is, in columns.
+/// The width of a dashboard, in grid columns.
 const COLUMNS: u64 = 24;
-/// More characters than this are cut in a title, for each column.
+/// Grafana truncates a title with more characters per grid column.
 const CHARACTERS_PER_COLUMN: u64 = 5;
 
 fn faults(boards: &[Dashboard], what: impl Fn(&Value) -> Option<String>) -> Vec<String> {
@@ -21,12 +21,12 @@ fn faults(boards: &[Dashboard], what: impl Fn(&Value) -> Option<String>) -> Vec<
     faults
 }
 
-/// A panel has a title that fits and that no other panel has.
+/// Checks that the title of a panel is unique and fits.
 pub fn titles(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = faults(boards, |panel| {
         let title = str_at(panel, "/title");
         let room = panel["gridPos"]["w"].as_u64().unwrap_or_default() * CHARACTERS_PER_COLUMN;
-        (title.is_empty() || title.len() as u64 > room).then(|| format!("its title has no room or no words: {title:?}"))
+        (title.is_empty() || title.len() as u64 > room).then(|| format!("its title is empty or too long: {title:?}"))
     });
     for board in boards {
         let mut seen = BTreeSet::new();
@@ -37,7 +37,7 @@ pub fn titles(boards: &[Dashboard]) -> Vec<String> {
     wrong
 }
 
-/// A panel says what it shows and what to do.
+/// Checks that a panel has a description.
 pub fn descriptions(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |panel| {
         let description = str_at(panel, "/description");
@@ -45,7 +45,7 @@ pub fn descriptions(boards: &[Dashboard]) -> Vec<String> {
     })
 }
 
-/// A panel has a unit, a heat map one on its axis too.
+/// Checks that a panel has a unit, and a heat map one on its axis.
 pub fn units(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |panel| {
         let is_axis_bare = str_at(panel, "/type") == "heatmap" && str_at(panel, "/options/yAxis/unit").is_empty();
@@ -54,15 +54,15 @@ pub fn units(boards: &[Dashboard]) -> Vec<String> {
     })
 }
 
-/// A panel without data says what that means.
+/// Checks that a panel explains the absence of data.
 pub fn no_value(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |panel| {
         let is_silent = str_at(panel, "/fieldConfig/defaults/noValue").is_empty();
-        is_silent.then(|| "it does not say what no data means".to_owned())
+        is_silent.then(|| "it does not explain what no data means".to_owned())
     })
 }
 
-/// A big number is of the end of the range: one of a series that ended before would pass for it.
+/// Checks that stat panels use instant queries: the last value of a range may be of a series that has ended.
 pub fn stat_panels(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |panel| {
         let is_of_the_end = array_at(panel, "/targets").iter().all(|target| target["instant"] == true);
@@ -71,13 +71,13 @@ pub fn stat_panels(boards: &[Dashboard]) -> Vec<String> {
     })
 }
 
-/// The columns and the rows that a panel takes.
+/// Position and size of a panel: x, y, width, height.
 fn area(panel: &Value) -> Option<[u64; 4]> {
     let side = |name: &str| panel["gridPos"][name].as_u64();
     Some([side("x")?, side("y")?, side("w")?, side("h")?])
 }
 
-/// Panels lie side by side inside the columns.
+/// Checks that panels do not overlap and do not exceed the width of the dashboard.
 pub fn positions(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = faults(boards, |panel| {
         let fits = area(panel).is_some_and(|[x, _, w, h]| w > 0 && h > 0 && x + w <= COLUMNS);
@@ -97,7 +97,7 @@ pub fn positions(boards: &[Dashboard]) -> Vec<String> {
     wrong
 }
 
-/// A panel has a number of its own, by which links to it go on working.
+/// Checks that panels have unique ids. Links to panels contain them.
 pub fn panel_ids(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = Vec::new();
     for board in boards {
@@ -111,7 +111,7 @@ pub fn panel_ids(boards: &[Dashboard]) -> Vec<String> {
     wrong
 }
 
-/// No panel asks for points closer than scrapes are.
+/// Checks the minimum interval: points closer than the scrape interval have no data.
 pub fn minimum_interval(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |panel| {
         let is_set = ["30s", "1m", "5m"].contains(&str_at(panel, "/interval"));
@@ -119,7 +119,7 @@ pub fn minimum_interval(boards: &[Dashboard]) -> Vec<String> {
     })
 }
 
-/// Where there may be several series, a legend names each.
+/// Checks that a panel with several series has a legend.
 pub fn legends(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |panel| {
         let targets = array_at(panel, "/targets");

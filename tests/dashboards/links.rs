@@ -1,10 +1,10 @@
-//! Variables and links lead somewhere.
+//! Checks data sources, variables and links.
 
 use serde_json::Value;
 
 use super::dashboard::{Dashboard, array_at, str_at};
 
-/// Every panel, query, annotation and variable asks the data source that was chosen.
+/// Checks that all panels, queries, annotations and variables use the selected data source.
 pub fn data_sources(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = Vec::new();
     for board in boards {
@@ -13,14 +13,14 @@ pub fn data_sources(boards: &[Dashboard]) -> Vec<String> {
         for asking in board.panels().iter().chain(targets).chain(board.annotations()).chain(variables) {
             if str_at(asking, "/datasource/uid") != "${datasource}" {
                 let name = [str_at(asking, "/title"), str_at(asking, "/name"), str_at(asking, "/expr")].concat();
-                wrong.push(format!("{}: {name}: not the data source that was chosen", board.file));
+                wrong.push(format!("{}: {name}: not the selected data source", board.file));
             }
         }
     }
     wrong
 }
 
-/// Variables begin with All, say what they are, and are used.
+/// Checks that variables default to All, have a description, and are used.
 pub fn variables(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = Vec::new();
     for board in boards {
@@ -41,7 +41,7 @@ pub fn variables(boards: &[Dashboard]) -> Vec<String> {
                 || variable["includeAll"] != true
                 || str_at(variable, "/current/value/0") != "$__all"
             {
-                fault("it does not begin with All of several");
+                fault("it does not default to All, with multiple selection");
             }
         }
         for name in ["datasource", "cluster", "job", "page"] {
@@ -53,7 +53,7 @@ pub fn variables(boards: &[Dashboard]) -> Vec<String> {
     wrong
 }
 
-/// The data links of a panel and of its columns.
+/// All data links of a panel, including those of its columns.
 pub fn panel_links(panel: &Value) -> Vec<&Value> {
     let properties = array_at(panel, "/fieldConfig/overrides").iter().flat_map(|found| array_at(found, "/properties"));
     let of_columns =
@@ -61,10 +61,10 @@ pub fn panel_links(panel: &Value) -> Vec<&Value> {
     array_at(panel, "/fieldConfig/defaults/links").iter().chain(of_columns).collect()
 }
 
-/// The exporter's page about one pod.
+/// The URL of the page about one pod on the exporter.
 const PAGE_OF_POD: &str = "${page}/failures/${__data.fields.namespace}/${__data.fields.pod}";
 
-/// A data link leads to the exporter's page, or to a dashboard that exists, sets variables that it has, and keeps the time.
+/// Checks that a data link leads to the page of the exporter, or to an existing dashboard with existing variables and the same time range.
 pub fn data_links(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = Vec::new();
     for board in boards {
@@ -103,13 +103,13 @@ fn link_fault(boards: &[Dashboard], board: &Dashboard, url: &str) -> Option<Stri
             return Some(format!("{uid} does not have the variable of {part}"));
         }
         if kept.is_none() && set.is_none() && part != "${__url_time_range}" {
-            return Some(format!("what is {part}?"));
+            return Some(format!("unexpected {part}"));
         }
     }
     (!keeps_time).then(|| "it loses the time range".to_owned())
 }
 
-/// A dashboard offers the others, with variables and time kept, and the exporter's page.
+/// Checks that a dashboard links to the others, with variables and time range, and to the page of the exporter.
 pub fn dashboard_links(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = Vec::new();
     for board in boards {

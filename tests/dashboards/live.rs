@@ -1,5 +1,4 @@
-//! A real Prometheus scrapes a demo, as one replica, as two, as two shards, and with native histograms, and every query is
-//! asked.
+//! Runs every query in a Prometheus that scrapes a demo: as one replica, as two replicas, as two shards, and with native histograms.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +11,10 @@ use super::common::{Program, eventually};
 use super::dashboard;
 use super::query::{self, Query};
 
-/// The variables that are empty on a demo, as their descriptions say: nothing here gives a target this label.
+/// Variables without values in this test: the scrape configuration does not set these labels.
 const EMPTY_VARIABLES: &[&str] = &["cluster"];
 
-/// Starts a demo, and a Prometheus that scrapes it under both of its names with these labels.
+/// Starts a demo, and a Prometheus that scrapes it as two targets with these labels.
 fn start_two_targets(name: &str, labels: [&str; 2]) -> (Program, Prometheus) {
     let demo = Program::start(&["demo", "--speed", "20"]);
     demo.wait_ready();
@@ -62,7 +61,7 @@ fn every_query_has_results_and_two_replicas_count_once() {
     }
 }
 
-/// Two shards never show the same container, but what they count belongs together.
+/// Two shards never expose the same container. Their counters add up.
 #[test]
 fn two_shards_count_as_both() {
     let (demo, prometheus) = start_two_targets("dashboards-shards", ["shard: '0'", "shard: '1'"]);
@@ -76,12 +75,12 @@ fn two_shards_count_as_both() {
     }
 }
 
-/// The exporter's own dashboard shows each replica.
+/// The dashboard about the exporter shows each replica.
 fn is_about_pulls(query: &Query) -> bool {
     query.dashboard_uid != "image-pull-exporter" && query.variable_label.is_none() && !query.is_annotation
 }
 
-/// The query, asked of one replica only.
+/// The query, restricted to one replica.
 fn restricted_to(promql: &str, instance: &str) -> String {
     let mut expr = parser::parse(promql).expect("it is PromQL");
     add_instance_matcher(&mut expr, instance);
@@ -105,15 +104,15 @@ fn add_instance_matcher(expr: &mut Expr, instance: &str) {
     }
 }
 
-/// Numbers by series; those that are no number, like a quantile of nothing, are left out.
+/// Finite values by series. Omits NaN, for example the quantile of an empty histogram.
 fn finite_values(series: &[Value]) -> BTreeMap<String, f64> {
     let number = |series: &Value| series["value"][1].as_str().and_then(|number| number.parse::<f64>().ok());
     let keyed = series.iter().map(|series| (series["metric"].to_string(), number(series).unwrap_or(f64::NAN)));
     keyed.filter(|(_, number)| number.is_finite()).collect()
 }
 
-/// Whether both targets together have so many times the numbers of one. They are not scraped at the same moment, so that
-/// numbers may differ a little, but not by a factor of two.
+/// Checks that the values of both targets are `factor` times those of one. The targets are not scraped at the same moment, so values may
+/// differ a little.
 fn check_ratio(factor: f64, prometheus: &Prometheus, both: &str, one: &str) -> Result<(), String> {
     let (found, wanted) = (finite_values(&series(prometheus, both)?), finite_values(&series(prometheus, one)?));
     let is_near = |(key, wanted): (&String, &f64)| {

@@ -1,24 +1,24 @@
-//! The dashboards: each keeps the rules, each rule can fail, and each query answers over a running exporter.
+//! The dashboards: they pass every check, every check detects a defect, and every query has results for a running exporter.
 
 #[path = "../common/mod.rs"]
 mod common;
 
 mod colors;
 mod dashboard;
+mod defects;
 mod labels;
 mod layout;
 mod links;
 mod live;
-mod mistakes;
 mod queries;
 mod query;
 
 use dashboard::Dashboard;
 
-/// Finds what is wrong, one line for each fault.
+/// Returns the faults of the dashboards, one line each.
 type Check = fn(&[Dashboard]) -> Vec<String>;
 
-/// What every dashboard has to keep.
+/// The checks of all dashboards.
 const CHECKS: &[Check] = &[
     dashboard::identity,
     dashboard::formatting,

@@ -1,4 +1,4 @@
-//! What a query asks for exists.
+//! Checks that queries are valid and use existing metrics and labels.
 
 use std::collections::BTreeSet;
 
@@ -20,23 +20,23 @@ fn faults(boards: &[Dashboard], what: impl Fn(&Query) -> Result<(), String>) -> 
     queries.filter_map(|query| what(&query).err().map(|fault| format!("{}: {fault}", query.location))).collect()
 }
 
-/// A panel asks something, and Prometheus can read it.
+/// Checks that every panel has queries, and that they are valid PromQL.
 pub fn parse(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = faults(boards, |query| parsed(query).map(drop));
     for board in boards {
         for panel in board.panels().iter().filter(|panel| array_at(panel, "/targets").is_empty()) {
-            wrong.push(format!("{}: it asks nothing", board.panel_location(panel)));
+            wrong.push(format!("{}: it has no query", board.panel_location(panel)));
         }
     }
     wrong
 }
 
-/// A query reads metrics and labels that METRICS.md has.
+/// Checks that queries use existing metrics and labels.
 pub fn known_metrics_and_labels(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |query| labels::of_expr(&parsed(query)?).map(drop))
 }
 
-/// A query over time looks back as far as Grafana says, and only one for a moment over the whole time range.
+/// Checks the ranges: range queries use `$__rate_interval`, and instant queries may use `$__range`.
 pub fn ranges(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |query| {
         let expr = parsed(query)?;
@@ -45,15 +45,15 @@ pub fn ranges(boards: &[Dashboard]) -> Vec<String> {
             let Expr::MatrixSelector(matrix) = part else { return };
             let seconds = matrix.range.as_secs();
             if seconds != RATE_INTERVAL && !(query.is_instant && seconds == RANGE) {
-                wrong = Err(format!("{matrix} does not look back by $__rate_interval"));
+                wrong = Err(format!("{matrix} does not use $__rate_interval"));
             }
         });
         wrong
     })
 }
 
-/// What is counted or added up is one for all replicas of the exporter, and all of its shards, save on the dashboard about
-/// the replicas.
+/// Checks that sums and counts include each replica of the exporter once, and all of its shards. The dashboard about the exporter shows
+/// replicas, so it is exempt.
 pub fn replicas(boards: &[Dashboard]) -> Vec<String> {
     faults(boards, |query| {
         if query.dashboard_uid == "image-pull-exporter" || query.variable_label.is_some() || query.is_annotation {
@@ -63,7 +63,7 @@ pub fn replicas(boards: &[Dashboard]) -> Vec<String> {
         if labels::of_expr(&expr)?.contains("instance") {
             return Err(format!("a result for each replica in {expr}"));
         }
-        // A quantile is the same, however often each observation is counted.
+        // Counting each observation twice does not change a quantile.
         let mut in_quantiles = Vec::new();
         labels::walk(&expr, &mut |part| {
             if matches!(part, Expr::Call(call) if call.func.name == "histogram_quantile") {
@@ -89,12 +89,12 @@ pub fn replicas(boards: &[Dashboard]) -> Vec<String> {
     })
 }
 
-/// The labels that `{{…}}` or `${__data.fields.…}` name in a text.
+/// The names in placeholders, for example `{{…}}` or `${__data.fields.…}`.
 fn placeholders<'a>(text: &'a str, open: &str, close: &str) -> Vec<&'a str> {
     text.split(open).skip(1).filter_map(|rest| rest.split_once(close)).map(|(name, _)| name.trim()).collect()
 }
 
-/// A legend and a link take labels that the result has.
+/// Checks that legends and links use labels of the result.
 pub fn names_from_labels(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = faults(boards, |query| {
         let labels = labels::of_expr(&parsed(query)?)?;

@@ -1,14 +1,14 @@
-//! Each rule can fail: what would be a mistake in a dashboard is found.
+//! Tests the checks: each detects a defect in a dashboard.
 
 use serde_json::{Value, json};
 
 use super::dashboard::{self, Dashboard};
 use super::{Check, colors, layout, links, queries};
 
-/// A mistake, what makes it, the rule that has to find it, and words of what it finds.
-type Mistake = (&'static str, fn(&mut Value), Check, &'static str);
+/// The name of a defect, the function that makes it, the check that has to detect it, and a part of the message.
+type Defect = (&'static str, fn(&mut Value), Check, &'static str);
 
-/// The first panel of this type on the overview.
+/// The first panel of this type on the overview dashboard.
 fn panel<'a>(overview: &'a mut Value, kind: &str) -> &'a mut Value {
     let panels = overview["panels"].as_array_mut().expect("it has panels");
     panels.iter_mut().find(|panel| panel["type"] == kind).expect("it has one of this type")
@@ -24,7 +24,7 @@ fn link(overview: &mut Value) -> &mut Value {
     &mut properties.find(|property| property["id"] == "links").expect("it has links")["value"][0]["url"]
 }
 
-const MISTAKES: &[Mistake] = &[
+const DEFECTS: &[Defect] = &[
     ("another uid", |json| json["uid"] = json!("overview"), dashboard::identity, "the uids are"),
     ("editable", |json| json["editable"] = json!(true), dashboard::identity, "it is editable"),
     ("an export's inputs", |json| json["__inputs"] = json!([]), dashboard::identity, "__inputs"),
@@ -44,7 +44,7 @@ const MISTAKES: &[Mistake] = &[
         "no unit",
     ),
     (
-        "no word for no data",
+        "no text for no data",
         |json| drop(panel(json, "stat")["fieldConfig"]["defaults"]["noValue"].take()),
         layout::no_value,
         "what no data means",
@@ -124,7 +124,7 @@ const MISTAKES: &[Mistake] = &[
         "no link to the other",
     ),
     (
-        "a changed colour",
+        "a changed color",
         |json| {
             panel(json, "timeseries")["fieldConfig"]["overrides"][0]["properties"][0]["value"]["fixedColor"] =
                 json!("#000000");
@@ -133,10 +133,10 @@ const MISTAKES: &[Mistake] = &[
         "elsewhere",
     ),
     (
-        "a cause without colour",
+        "a cause without a color",
         |json| drop(panel(json, "timeseries")["fieldConfig"]["overrides"][3].take()),
         colors::complete,
-        "no colour for",
+        "no color for",
     ),
     ("no PromQL", |json| set_expr(json, "sum by (cause"), queries::parse, "in sum by (cause"),
     (
@@ -175,17 +175,12 @@ const MISTAKES: &[Mistake] = &[
         queries::known_metrics_and_labels,
         "a gauge",
     ),
-    (
-        "a fixed range",
-        |json| set_expr(json, "rate(process_cpu_seconds_total[5m])"),
-        queries::ranges,
-        "does not look back",
-    ),
+    ("a fixed range", |json| set_expr(json, "rate(process_cpu_seconds_total[5m])"), queries::ranges, "does not use"),
     (
         "the whole range in a graph",
         |json| set_expr(json, "rate(process_cpu_seconds_total[$__range])"),
         queries::ranges,
-        "does not look back",
+        "does not use",
     ),
     (
         "a quantile of no buckets",
@@ -245,23 +240,23 @@ const MISTAKES: &[Mistake] = &[
         queries::names_from_labels,
         "its legend takes",
     ),
-    ("a panel that asks nothing", |json| panel(json, "stat")["targets"] = json!([]), queries::parse, "it asks nothing"),
+    ("a panel without a query", |json| panel(json, "stat")["targets"] = json!([]), queries::parse, "it has no query"),
 ];
 
-/// The dashboards with a mistake on the overview.
-fn with_mistake(mistake: fn(&mut Value)) -> Vec<Dashboard> {
+/// The dashboards, with a defect on the overview dashboard.
+fn with_defect(defect: fn(&mut Value)) -> Vec<Dashboard> {
     let mut boards = dashboard::all();
     let overview = boards.iter_mut().find(|board| board.file == "overview.json").expect("there is an overview");
-    mistake(&mut overview.json);
+    defect(&mut overview.json);
     overview.source = serde_json::to_string_pretty(&overview.json).expect("it was JSON") + "\n";
     boards
 }
 
 #[test]
-fn every_mistake_is_detected() {
-    for (mistake, make, rule, words) in MISTAKES {
-        let found = rule(&with_mistake(*make));
-        assert!(found.iter().any(|fault| fault.contains(words)), "{mistake} is not found: {found:?}");
+fn every_defect_is_detected() {
+    for (defect, make, rule, words) in DEFECTS {
+        let found = rule(&with_defect(*make));
+        assert!(found.iter().any(|fault| fault.contains(words)), "{defect} is not found: {found:?}");
     }
 }
 
