@@ -1,6 +1,6 @@
-//! What is in deploy/: that Kubernetes takes it, that it grants little, and that it says what is said elsewhere.
+//! The manifests in deploy/: they match the schemas of Kubernetes, grant minimal permissions, and agree with each other.
 //!
-//! Needs kubectl, Helm and Kubernetes' schemas in target/tools, where `tests/run` puts them.
+//! Requires kubectl, Helm and the schemas of Kubernetes in target/tools. `tests/run` installs them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::common::prometheus::Prometheus;
 use crate::common::{check_golden, eventually};
 use serde_json::{Value, json};
 
-/// The roots of kustomize and the values of the chart whose renderings are agreed on.
+/// Kustomize roots and chart values with golden renderings.
 const KUSTOMIZE: [&str; 5] =
     ["base", "variants/daemonset", "variants/namespaced", "variants/secured", "variants/statefulset"];
 const CHART: [&str; 3] = ["", "ci/namespaced-values.yaml", "ci/secured-values.yaml"];
@@ -46,7 +46,7 @@ fn objects(yaml: &str) -> Vec<Value> {
     objects.into_iter().flatten().filter(|object| !object.is_null()).collect()
 }
 
-/// Every rendering with its name.
+/// All renderings, by name.
 fn renderings() -> Vec<(String, String)> {
     let kustomized = KUSTOMIZE.map(|root| (format!("kustomize-{}", root.replace("variants/", "")), kustomize(root)));
     let charted = CHART.map(|values| {
@@ -70,7 +70,7 @@ fn of_kind<'a>(objects: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a 
 #[test]
 fn renderings_match_the_goldens_and_the_schemas_of_kubernetes() {
     for (name, yaml) in renderings() {
-        // Rules and dashboards are compared with their sources below; their text here would only be long.
+        // Rules and dashboards are long. Another test compares them with their sources.
         let is_long = |object: &Value| {
             object["kind"] == "PrometheusRule" || object["metadata"]["labels"]["grafana_dashboard"].is_string()
         };
@@ -84,7 +84,7 @@ fn renderings_match_the_goldens_and_the_schemas_of_kubernetes() {
         let complaints =
             String::from_utf8_lossy(&validated.stdout).into_owned() + &String::from_utf8_lossy(&validated.stderr);
         assert!(validated.status.success(), "{name}: {complaints}");
-        // The Prometheus operator's kinds have no schema there.
+        // The tool has no schemas for the kinds of the Prometheus operator.
         let unknown = complaints.lines().filter(|line| line.contains("Couldn't find schema"));
         assert!(unknown.clone().all(|line| line.contains("monitoring.coreos.com/v1")), "{name}: {complaints}");
     }
@@ -187,7 +187,7 @@ fn kustomize_and_the_chart_deploy_the_same() {
     assert_eq!(rules(&base), rules(&chart));
 }
 
-/// The endpoint of a ServiceMonitor or a PodMonitor.
+/// The first endpoint of a ServiceMonitor or a PodMonitor.
 fn endpoint(monitor: &Value) -> &Value {
     let lists = ["endpoints", "podMetricsEndpoints"].map(|list| &monitor["spec"][list][0]);
     lists.into_iter().find(|endpoint| !endpoint.is_null()).expect("a monitor has an endpoint")
@@ -205,7 +205,7 @@ fn monitors_honor_labels() {
     assert_eq!(seen, 4);
 }
 
-/// A real Prometheus gives targets the label that the dashboards tell shards by.
+/// Applies the relabelings in a real Prometheus. Dashboards use the label `shard`.
 #[test]
 fn monitors_set_the_shard_label() {
     let pods = [
@@ -220,7 +220,7 @@ fn monitors_set_the_shard_label() {
     let expected = BTreeMap::from(pods.map(|(address, _, shard)| (json!(address).to_string(), shard)));
     for monitor in ["service-monitor", "pod-monitor"] {
         let monitor = &objects(&read(&format!("deploy/kustomize/components/{monitor}/{monitor}.yaml")))[0];
-        // As the Prometheus operator writes them.
+        // Like the Prometheus operator.
         let relabelings = endpoint(monitor)["relabelings"].to_string();
         let relabelings = relabelings.replace("sourceLabels", "source_labels").replace("targetLabel", "target_label");
         let relabelings: Value = serde_json::from_str(&relabelings).expect("it is JSON");
@@ -245,7 +245,7 @@ fn shipped_rules_and_dashboards_match_their_sources() {
         alerts["groups"]
     );
 
-    // The values of the test leave out one alert, change another, and say where the runbooks are.
+    // The values of the test omit one alert, change another, and set the URL of the runbooks.
     let charted = objects(&stdout(&helm("template", "ci/secured-values.yaml")));
     let mut expected: Value = serde_json::from_str(
         &alerts["groups"]
