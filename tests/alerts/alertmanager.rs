@@ -1,5 +1,5 @@
-//! From a simulated cluster to the notifications that people get: demo, Prometheus with the alerts, Alertmanager with the
-//! example configuration, and a receiver that writes down what arrives. Real programs all; only the durations are shorter.
+//! From a simulated cluster to notifications: the demo, a real Prometheus with the alerts, a real Alertmanager with the example
+//! configuration, and a webhook receiver. Only the durations are shorter.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,8 +13,8 @@ use crate::common::prometheus::{Prometheus, free_port};
 use crate::common::{Program, eventually, get};
 use serde_json::Value;
 
-/// A registry goes down for ten workloads of five pods each on four nodes, and one workload has a bad tag. Sixty times
-/// faster than real time: a minute is a second. It is shorter than an hour, after which a blocked rollout is told again.
+/// A registry outage that affects ten workloads with five pods each on four nodes, and a workload with a wrong tag. Runs 60 times faster than
+/// real time, for less than an hour: after an hour ImagePullRolloutBlocked fires.
 const SCRIPT: &str = "
 0s pod shop/calm-0 container calm image=ghcr.io/shop/calm:1
 01:00 registry registry.example.com refused
@@ -34,21 +34,21 @@ const SCRIPT: &str = "
 50:00 registry registry.example.com ok
 ";
 
-/// A notification: the receiver's name and what Alertmanager sent.
+/// The name of the receiver, and the JSON that Alertmanager sent.
 type Notification = (String, Value);
 
-/// A child that ends with the test.
+/// A child process that is killed on drop.
 struct KillOnDrop(Child);
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        // Both fail only when it ended by itself.
+        // Both fail only if the process has exited.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Listens for Alertmanager's webhooks.
+/// Starts an HTTP server that records the webhooks of Alertmanager. Returns its port.
 fn start_webhook_receiver() -> (u16, Arc<Mutex<Vec<Notification>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let port = listener.local_addr().expect("it has an address").port();
@@ -76,7 +76,7 @@ fn start_webhook_receiver() -> (u16, Arc<Mutex<Vec<Notification>>>) {
     (port, notifications)
 }
 
-/// The text of a file with each of these replaced, none of which may be missing.
+/// Reads a file and applies all replacements. Panics if one does not apply.
 fn read_with_replacements(path: &str, replacements: &[(&str, &str)]) -> String {
     let mut text = std::fs::read_to_string(path).expect("the file is there");
     for (from, to) in replacements {
@@ -113,7 +113,7 @@ fn start_alertmanager(folder: &std::path::Path, receiver: u16) -> (KillOnDrop, u
     (KillOnDrop(child), port)
 }
 
-/// What arrived so far, a line each: receiver, status, alert, what it is about.
+/// The notifications so far, one line each: receiver, status, alert, registry, number of alerts.
 fn notification_lines(notifications: &Mutex<Vec<Notification>>) -> Vec<String> {
     let line = |(receiver, notification): &Notification| {
         let alerts = notification["alerts"].as_array().expect("it has alerts");
@@ -124,7 +124,7 @@ fn notification_lines(notifications: &Mutex<Vec<Notification>>) -> Vec<String> {
     notifications.lock().unwrap().iter().map(line).collect()
 }
 
-/// Alerts as `amtool` takes them, and whether another one hides them.
+/// Alerts in the syntax of `amtool`, and whether another alert inhibits them.
 const INHIBITION_CASES: [(&str, bool); 26] = [
     ("ImagePullRegistryOutage registry=r", false),
     ("ImagePullFailing namespace=shop workload_kind=Deployment workload=web registry=r", true),
@@ -141,7 +141,7 @@ const INHIBITION_CASES: [(&str, bool); 26] = [
     ("ImagePullRegistryOutageInhibitor registry=back", false),
     ("ImagePullFailing namespace=shop workload_kind=Deployment workload=web registry=back", true),
     ("ImagePullNeedsChange namespace=shop workload_kind=Deployment workload=typo registry=back", false),
-    // A limit hides what waits for it, and nothing else of the registry or the workload.
+    // A rate limit inhibits the general alerts of the same workload only.
     ("ImagePullRateLimited namespace=shop workload_kind=Deployment workload=a registry=hub", false),
     ("ImagePullFailing namespace=shop workload_kind=Deployment workload=a registry=hub", true),
     ("ImagePullFailing namespace=shop workload_kind=Deployment workload=b registry=hub", false),
@@ -195,9 +195,9 @@ const NOTIFICATIONS_AFTER_RECOVERY: [&str; 4] = [
 ];
 
 #[test]
-fn an_outage_is_one_notification_a_bad_tag_another_and_both_are_resolved() {
+fn an_outage_and_a_wrong_tag_are_one_notification_each() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("alertmanager");
-    // It is there only if an earlier run was cut off.
+    // Exists only if an earlier run was interrupted.
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("the folder can be made");
     let file = |name: &str, text: &str| {
@@ -225,17 +225,17 @@ fn an_outage_is_one_notification_a_bad_tag_another_and_both_are_resolved() {
     let mut prometheus = Prometheus::start("alertmanager", &config, &[]);
 
     let sorted = || {
-        let mut told = notification_lines(&notifications);
-        told.sort();
-        told
+        let mut lines = notification_lines(&notifications);
+        lines.sort();
+        lines
     };
     let expect = |wanted: &[&str]| {
-        let told = sorted();
-        if told == wanted { Ok(()) } else { Err(format!("{told:#?}")) }
+        let lines = sorted();
+        if lines == wanted { Ok(()) } else { Err(format!("{lines:#?}")) }
     };
     eventually(|| expect(&NOTIFICATIONS_IN_OUTAGE));
     assert_eq!(prometheus.query("sum(image_pull_failing_pods)"), Ok(51.0));
-    // 50 of the pods have no notification of their own: each of the ten workloads has an alert, which is inhibited.
+    // Each of the ten workloads with 50 pods has an alert, which is inhibited.
     let singles =
         "count(ALERTS{alertname=~\"ImagePullFailing|ImagePullJobCannotStart\",registry=\"registry.example.com\"})";
     assert_eq!(prometheus.query(singles), Ok(10.0));
@@ -258,23 +258,24 @@ fn an_outage_is_one_notification_a_bad_tag_another_and_both_are_resolved() {
     exporter.kill();
     let _exporter = Program::start_at(port, &demo);
     std::thread::sleep(Duration::from_secs(12));
-    assert_eq!(sorted(), NOTIFICATIONS_IN_OUTAGE, "neither a kill of Prometheus nor one of the exporter is news");
+    assert_eq!(sorted(), NOTIFICATIONS_IN_OUTAGE, "killing Prometheus or the exporter sends no notification");
     assert_eq!(prometheus.query("sum(image_pull_failing_pods)"), Ok(51.0));
 
-    // The registry comes back, and the tag is corrected.
+    // The registry recovers, and the tag is corrected.
     std::thread::sleep(Duration::from_secs(40));
     eventually(|| expect(&NOTIFICATIONS_AFTER_RECOVERY));
     assert_eq!(prometheus.query("sum(image_pull_failing_pods)"), Ok(0.0));
 }
 
-/// The cluster's time, as the exporter last heard of it.
+/// The time of the cluster at its last event.
 const CLUSTER_TIME: &str = "max(image_pull_exporter_watch_last_event_timestamp_seconds)";
 
-/// Sixty times faster than real time, with every duration of the rules and of Alertmanager as much shorter, and ages by the cluster's clock.
+/// Runs 60 times faster than real time. Durations of the rules and of Alertmanager are shorter by the same factor, and ages use the clock of
+/// the cluster.
 #[test]
-fn bad_tags_and_a_registry_restart_page_nobody_and_a_lasting_outage_does() {
+fn a_registry_restart_does_not_page_and_a_lasting_outage_does() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("registry-restart");
-    // It is there only if an earlier run was cut off.
+    // Exists only if an earlier run was interrupted.
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("the folder can be made");
     let since = "image_pull_failing_cause_since_timestamp_seconds";
@@ -301,7 +302,7 @@ fn bad_tags_and_a_registry_restart_page_nobody_and_a_lasting_outage_does() {
     eventually(|| get(prometheus.port, "/-/ready", "").map(drop).map_err(|error| error.to_string()));
     let _exporter =
         Program::start_at(port, &["demo", "--speed", "60", "--script", "tests/fixtures/registry-restart.script"]);
-    // Every failure began 25 minutes before the script.
+    // All failures start 25 minutes before the script.
     let minute = format!("(scalar({CLUSTER_TIME}) - min(image_pull_failing_since_timestamp_seconds)) / 60 - 25");
     let until = |wanted: f64| {
         eventually(|| match prometheus.query(&minute)? {
@@ -328,7 +329,7 @@ fn bad_tags_and_a_registry_restart_page_nobody_and_a_lasting_outage_does() {
     eventually(|| prometheus.query(outage).map(drop));
     let fires = prometheus.query(&minute).expect("the exporter is scraped");
     assert!((37.0..45.0).contains(&fires), "it fires in minute {fires}: seven after the attempts of five workloads");
-    eventually(|| if pages().is_empty() { Err("nobody was paged".to_owned()) } else { Ok(()) });
+    eventually(|| if pages().is_empty() { Err("no page".to_owned()) } else { Ok(()) });
     until(50.0);
     assert_eq!(prometheus.query(outage), Ok(1.0), "until the registry is back");
     eventually(|| match prometheus.query(outage) {
@@ -337,9 +338,9 @@ fn bad_tags_and_a_registry_restart_page_nobody_and_a_lasting_outage_does() {
     });
     let ends = prometheus.query(&minute).expect("the exporter is scraped");
     assert!(ends < 60.0, "it ends in minute {ends}");
-    let told_at_last = [
+    let expected = [
         "page firing ImagePullRegistryOutage registry.example.com 1",
         "page resolved ImagePullRegistryOutage registry.example.com 1",
     ];
-    eventually(|| if pages() == told_at_last { Ok(()) } else { Err(format!("{:?}", pages())) });
+    eventually(|| if pages() == expected { Ok(()) } else { Err(format!("{:?}", pages())) });
 }

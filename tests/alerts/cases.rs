@@ -1,7 +1,8 @@
-//! The timelines: for each alert what makes it fire, and what must not.
+//! The test cases: for each alert, timelines in which it fires, and timelines in which it does not.
 
 mod exporters;
 mod nodes;
+mod outages;
 mod registries;
 mod texts;
 mod workloads;
@@ -9,19 +10,20 @@ mod workloads;
 use crate::timeline::{Case, Seconds};
 
 const MINUTE: Seconds = 60;
-/// For how long the alerts about a cause look on.
+/// Alerts about a cause fire above this age of the cause.
 const CAUSE_AGE_THRESHOLD: Seconds = 7 * MINUTE;
-/// The longest that what one attempt ran into shows: the longest pause between two attempts in the recordings.
+/// The longest time between two attempts in the recordings. Until then the status shows the result of one attempt.
 const LONGEST_ATTEMPT_INTERVAL: Seconds = 371;
-/// How often Prometheus scrapes.
+/// Scrape intervals of Prometheus to test with.
 const SCRAPE_INTERVALS: [Seconds; 3] = [15, 30, 60];
 
-/// The first scrape after an instant.
-fn first_scrape_after(at: Seconds, every: Seconds) -> Seconds {
-    (at / every + 1) * every
+/// The time of the first scrape after `at`.
+fn first_scrape_after(at: Seconds, scrape_interval: Seconds) -> Seconds {
+    (at / scrape_interval + 1) * scrape_interval
 }
 
 pub fn all() -> Vec<Case> {
-    let parts = [workloads::cases(), texts::cases(), registries::cases(), nodes::cases(), exporters::cases()];
+    let parts =
+        [workloads::cases(), texts::cases(), registries::cases(), outages::cases(), nodes::cases(), exporters::cases()];
     parts.into_iter().flatten().collect()
 }

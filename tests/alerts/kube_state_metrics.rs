@@ -1,4 +1,4 @@
-//! The alert for those who have kube-state-metrics alone: when it fires, and that every change to it is noticed.
+//! The alert for clusters with kube-state-metrics only: when it fires, and that a case detects every mutant of it.
 
 use image_pull_model::reason::WaitingReason;
 
@@ -6,9 +6,9 @@ use crate::mutants;
 use crate::timeline::{Case, Seconds, run_promtool};
 
 const RULES_PATH: &str = "alerts/kube-state-metrics-only.yaml";
-const MINUTE: u32 = 60;
+const MINUTE: Seconds = 60;
 
-/// A container that waits, as a replica of kube-state-metrics shows it.
+/// A waiting container, as a replica of kube-state-metrics exposes it.
 struct WaitingContainer {
     replica: &'static str,
     cluster: &'static str,
@@ -29,8 +29,8 @@ const WAITING: WaitingContainer = WaitingContainer {
     reason: "ImagePullBackOff",
 };
 
-fn waits_for_image(case: Case, waiting: &WaitingContainer, during: std::ops::Range<Seconds>) -> Case {
-    let WaitingContainer { replica, cluster, namespace, pod, container, family, reason } = waiting;
+fn waiting(case: Case, container: &WaitingContainer, during: std::ops::Range<Seconds>) -> Case {
+    let WaitingContainer { replica, cluster, namespace, pod, container, family, reason } = container;
     let cluster = if cluster.is_empty() { String::new() } else { format!("cluster=\"{cluster}\",") };
     let series = format!(
         "{family}{{{cluster}instance=\"{replica}\",namespace=\"{namespace}\",pod=\"{pod}\",uid=\"uid-{pod}\",\
@@ -43,29 +43,28 @@ fn cases() -> Vec<Case> {
     let case = |name: &str| Case::with_scrape_interval(name, 15);
     let fires = |about: &str| format!("KubeContainerImagePullFailing {about}");
     let web = fires("shop/web/app");
-    // Free text is no reason that a rule could name.
+    // A rule cannot name free text.
     let reasons =
         WaitingReason::ALL.iter().copied().filter(|reason| *reason != WaitingReason::Other).map(WaitingReason::as_str);
-    let of_reason = |case: Case, reason: &'static str| {
-        waits_for_image(case, &WaitingContainer { pod: reason, reason, ..WAITING }, 0..2000)
-    };
+    let of_reason =
+        |case: Case, reason: &'static str| waiting(case, &WaitingContainer { pod: reason, reason, ..WAITING }, 0..2000);
     let all: Vec<String> = reasons.clone().map(|reason| fires(&format!("shop/{reason}/app"))).collect();
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     vec![
         reasons
-            .fold(case("every reason, until five minutes after its end"), of_reason)
+            .fold(case("every reason, until five minutes after the end"), of_reason)
             .fires(15 * MINUTE - 15, &[])
             .fires(15 * MINUTE, &all)
             .fires(38 * MINUTE, &all)
             .fires(39 * MINUTE, &[]),
-        waits_for_image(
+        waiting(
             ["CrashLoopBackOff", "ContainerCreating"].into_iter().fold(case("other reasons and metrics"), of_reason),
             &WaitingContainer { family: "kube_pod_container_status_last_terminated_reason", ..WAITING },
             0..2000,
         )
         .fires(1800, &[]),
-        waits_for_image(case("over before"), &WAITING, 0..585).fires(15 * MINUTE, &[]).fires(20 * MINUTE, &[]),
-        waits_for_image(waits_for_image(case("a hole between scrapes"), &WAITING, 0..400), &WAITING, 550..2000)
+        waiting(case("ends before 15 minutes"), &WAITING, 0..585).fires(15 * MINUTE, &[]).fires(20 * MINUTE, &[]),
+        waiting(waiting(case("a gap between scrapes"), &WAITING, 0..400), &WAITING, 550..2000)
             .fires(15 * MINUTE, &[&web])
             .fires(25 * MINUTE, &[&web]),
         [
@@ -77,7 +76,7 @@ fn cases() -> Vec<Case> {
             WaitingContainer { container: "init", family: "kube_pod_init_container_status_waiting_reason", ..WAITING },
         ]
         .iter()
-        .fold(case("each container is told once"), |case, waiting| waits_for_image(case, waiting, 0..2000))
+        .fold(case("fires once per container"), |case, container| waiting(case, container, 0..2000))
         .fires(
             20 * MINUTE,
             &[
@@ -88,13 +87,13 @@ fn cases() -> Vec<Case> {
                 &fires("shop/web/init"),
             ],
         ),
-        waits_for_image(case("its text"), &WAITING, 0..2000).fires_with_text(
+        waiting(case("the text"), &WAITING, 0..2000).fires_with_text(
             1000,
             "KubeContainerImagePullFailing",
             "severity: warning, namespace: shop, pod: web, container: app",
             &[
-                ("summary", "Container app of shop/web has not got its image for 15 minutes"),
-                ("description", "First read why: kubectl -n shop describe pod web"),
+                ("summary", "Container app of shop/web has been waiting for its image for 15 minutes"),
+                ("description", "Find the cause: kubectl -n shop describe pod web"),
                 ("runbook_url", "https://runbooks.example.com/image-pull-exporter/KubeContainerImagePullFailing.md"),
             ],
         ),
@@ -103,18 +102,18 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn kube_state_metrics_alert_fires_when_expected_and_every_mutant_is_detected() {
-    let rules = std::fs::read_to_string(RULES_PATH).expect("the drop-in is there");
+    let rules = std::fs::read_to_string(RULES_PATH).expect("the rules can be read");
     let cases = cases();
     let cases: Vec<&Case> = cases.iter().collect();
-    if let Err(said) = run_promtool("drop-in-alone", &rules, &cases, None) {
-        panic!("{said}");
+    if let Err(output) = run_promtool("kube-state-metrics", &rules, &cases, None) {
+        panic!("{output}");
     }
     let begin = rules.find("- alert").expect("it has an alert");
     let end = rules.find("\n        labels:").expect("it has labels");
     let mutants = mutants::mutate_expression(&rules[begin..end]);
     assert!(mutants.len() > 10, "only {} mutants", mutants.len());
-    for (what, changed) in mutants {
-        let rules = [&rules[..begin], &changed, &rules[end..]].concat();
-        assert!(run_promtool("drop-in-mutant", &rules, &cases, None).is_err(), "it survives: {what}");
+    for (change, mutated) in mutants {
+        let rules = [&rules[..begin], &mutated, &rules[end..]].concat();
+        assert!(run_promtool("kube-state-metrics-mutant", &rules, &cases, None).is_err(), "not detected: {change}");
     }
 }

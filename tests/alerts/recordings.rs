@@ -1,4 +1,4 @@
-//! The recordings of a real kubelet as Prometheus would scrape them: when ours fires, and when the classic rule does.
+//! Recordings of a real kubelet, as Prometheus scrapes them: when ImagePullFailing fires, and when the classic rule does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -12,25 +12,25 @@ use serde_json::Value;
 use crate::common::exposition::Exposition;
 use crate::timeline::{Case, EVALUATION_INTERVAL, Seconds, run_promtool};
 
-/// For how long each recording is looked at.
+/// The length of the evaluation of each recording.
 const RECORDING_LENGTH: Seconds = 3600;
-/// A recording that ends in back-off goes on as the longest one does: an attempt every 311 s, shown for 13 s.
+/// A recording that ends in back-off is extended like the longest recording: the status shows an attempt every 311 s, for 13 s.
 const ATTEMPT_INTERVAL: f64 = 311.0;
 const ATTEMPT_DURATION: f64 = 13.0;
 
-/// The rule that everybody has, and the one that drop-ins for it would be.
+/// The usual rule on the metrics of kube-state-metrics.
 const CLASSIC_RULE: &str = r#"
       - alert: Classic
         expr: kube_pod_container_status_waiting_reason{reason="ImagePullBackOff"} == 1
         for: 15m
 "#;
 
-/// What a scrape shows, series by series.
+/// The samples of a scrape, by series.
 type Scrape = BTreeMap<String, f64>;
 
 struct Recording {
     name: String,
-    /// What is shown from when on, in seconds from the first record.
+    /// Scrapes, each with its start in seconds from the first record.
     states: Vec<(f64, Scrape)>,
 }
 
@@ -52,14 +52,15 @@ impl Recording {
         self.states.iter().rev().find(|(from, _)| *from <= f64::from(at)).map(|(_, scrape)| scrape)
     }
 
-    /// The series as they are scraped so often.
-    fn case(&self, every: Seconds) -> Case {
+    /// The series, scraped at this interval.
+    fn case(&self, scrape_interval: Seconds) -> Case {
         let mut names: Vec<&String> = self.states.iter().flat_map(|(_, scrape)| scrape.keys()).collect();
         names.sort_unstable();
         names.dedup();
-        let mut case = Case::with_scrape_interval(&format!("{} every {every} s", self.name), every);
+        let mut case =
+            Case::with_scrape_interval(&format!("{} scraped every {scrape_interval} s", self.name), scrape_interval);
         for name in names {
-            for at in (0..RECORDING_LENGTH).step_by(every as usize) {
+            for at in (0..RECORDING_LENGTH).step_by(scrape_interval as usize) {
                 if let Some(value) = self.scrape_at(at).and_then(|scrape| scrape.get(name)) {
                     case = case.series(name, at..at + 1, |_| *value);
                 }
@@ -68,8 +69,8 @@ impl Recording {
         case
     }
 
-    /// When the classic rule first fires, scraped so often: it wants one series for so long without a gap.
-    fn classic_rule_fires_at(&self, every: Seconds, hold: Seconds) -> Option<Seconds> {
+    /// When the classic rule first fires: it needs one series without a gap for the duration `hold`.
+    fn classic_rule_fires_at(&self, scrape_interval: Seconds, hold: Seconds) -> Option<Seconds> {
         let names: Vec<&String> = self.states.iter().flat_map(|(_, scrape)| scrape.keys()).collect();
         let wanted = names.into_iter().filter(|name| {
             name.starts_with("kube_pod_container_status") && name.contains("reason=\"ImagePullBackOff\"")
@@ -77,16 +78,16 @@ impl Recording {
         let held = wanted.map(|name| {
             let mut since = None;
             (0..RECORDING_LENGTH).step_by(EVALUATION_INTERVAL as usize).find(|now| {
-                let scraped = now / every * every;
-                let is_there = self.scrape_at(scraped).is_some_and(|scrape| scrape.contains_key(name));
-                since = if is_there { since.or(Some(*now)) } else { None };
+                let scraped = now / scrape_interval * scrape_interval;
+                let is_exposed = self.scrape_at(scraped).is_some_and(|scrape| scrape.contains_key(name));
+                since = if is_exposed { since.or(Some(*now)) } else { None };
                 since.is_some_and(|since| now - since >= hold)
             })
         });
         held.flatten().min()
     }
 
-    /// How many workloads fail at the end, of those for which we alert in general.
+    /// The number of workloads that fail at the end, without debug containers.
     fn workloads_failing_at_end(&self) -> u32 {
         let Some((_, last)) = self.states.last() else { return 0 };
         let infos = last
@@ -96,21 +97,21 @@ impl Recording {
         infos.map(workload).collect::<BTreeSet<_>>().len().try_into().expect("there are few")
     }
 
-    /// Since when what fails at the end has been failing, the oldest first; of containers for which we alert in general.
+    /// The earliest start of the failures at the end, without debug containers.
     fn oldest_start_at_end(&self) -> Option<f64> {
         let (_, last) = self.states.last()?;
-        let is_general = |name: &str| !name.contains("container=\"dbg\"");
-        let since = last.iter().filter(|(name, _)| name.starts_with("image_pull_failing_since") && is_general(name));
+        let is_regular = |name: &str| !name.contains("container=\"dbg\"");
+        let since = last.iter().filter(|(name, _)| name.starts_with("image_pull_failing_since") && is_regular(name));
         since.map(|(_, since)| *since).min_by(f64::total_cmp)
     }
 }
 
-/// The value of a label, as written.
+/// The value of a label of a series.
 fn label_of(series: &str, label: &str) -> String {
     series.split(label).nth(1).and_then(|rest| rest.split('"').nth(1)).unwrap_or_default().to_owned()
 }
 
-/// Goes on with the last attempt and the last wait where the recording ends in back-off.
+/// Repeats the last attempt and the last wait of a recording that ends in back-off.
 fn extend_back_off(records: &mut Vec<Value>, until: f64) {
     let shows = |record: &Value, reason: &str| record.to_string().contains(&format!("\"reason\":\"{reason}\""));
     let last_is_back_off = records.last().is_some_and(|last| shows(last, "ImagePullBackOff"));
@@ -127,7 +128,7 @@ fn extend_back_off(records: &mut Vec<Value>, until: f64) {
     }
 }
 
-/// What the exporter shows after these records, with instants in seconds from `begin`.
+/// The metrics of the exporter after these records, with timestamps in seconds from `begin`.
 fn scrape(records: &str, begin: f64) -> Scrape {
     let options = Options {
         settings: IndexConfig { mirrored_reasons: MirroredReasons::Image, ..IndexConfig::default() },
@@ -169,10 +170,10 @@ fn recordings() -> Vec<Recording> {
     names.iter().map(|name| Recording::read(name)).collect()
 }
 
-/// The alert of ours that is about every failure, with the others, in one file.
-fn rules_with_classic() -> String {
-    let drop_in = std::fs::read_to_string("alerts/kube-state-metrics-only.yaml").unwrap();
-    let drop_in = drop_in.split_once("\n    rules:").unwrap().1;
+/// The rules to compare: ImagePullFailing, the alert for kube-state-metrics, and the classic rule.
+fn rules_to_compare() -> String {
+    let kube_state_metrics = std::fs::read_to_string("alerts/kube-state-metrics-only.yaml").unwrap();
+    let kube_state_metrics = kube_state_metrics.split_once("\n    rules:").unwrap().1;
     let ours = crate::read_rules();
     let parts = ours.split("\n\n").filter(|part| {
         ["groups:", "- record: image_pull:failing_age_seconds", "- alert: ImagePullFailing\n"]
@@ -180,11 +181,13 @@ fn rules_with_classic() -> String {
             .any(|one| part.contains(one))
     });
     let ours = parts.collect::<Vec<_>>().join("\n\n");
-    assert!(ours.contains("alert: ImagePullFailing") && drop_in.contains("alert: KubeContainerImagePullFailing"));
-    format!("{ours}\n{drop_in}{CLASSIC_RULE}")
+    assert!(
+        ours.contains("alert: ImagePullFailing") && kube_state_metrics.contains("alert: KubeContainerImagePullFailing")
+    );
+    format!("{ours}\n{kube_state_metrics}{CLASSIC_RULE}")
 }
 
-/// The first evaluation at which our alert fires, in whatever way it was scraped.
+/// The first evaluation at which ImagePullFailing fires, at any scrape interval.
 fn first_firing(since: f64) -> Seconds {
     (0..RECORDING_LENGTH)
         .step_by(EVALUATION_INTERVAL as usize)
@@ -194,66 +197,96 @@ fn first_firing(since: f64) -> Seconds {
 
 const SCRAPE_INTERVALS: [Seconds; 3] = [15, 30, 60];
 
-/// When the classic rule fires, as the README tells it.
+/// The text of a cell of the table.
 fn table_cell(fires: Option<Seconds>) -> String {
     fires.map_or_else(|| "never".to_owned(), |at| format!("{} min", at / 60))
 }
 
+/// The document that compares the time until each rule fires.
+const LATENCY_DOCUMENT: &str = "docs/alert-latency.md";
+/// The head of its table.
+const TABLE_HEAD: &str =
+    "| recording | classic, scraped every 15 s | every 30 s | every 60 s | ours |\n|---|---|---|---|---|\n";
+
+/// Compares the table of the document with the results. With `UPDATE` in the environment, writes it.
+fn check_latency_table(rows: &str) {
+    let document = std::fs::read_to_string(LATENCY_DOCUMENT).expect("the document can be read");
+    let (before, rest) = document.split_once(TABLE_HEAD).expect("the document has the table");
+    let after = rest.split_once("\n\n").map_or("", |(_, after)| after);
+    let expected = format!("{before}{TABLE_HEAD}{rows}\n{after}");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(LATENCY_DOCUMENT, &expected).expect("the document can be written");
+    }
+    assert_eq!(document, expected, "run `UPDATE=1 tests/run recorded_failures`");
+}
+
+/// Runs the cases in two halves at once.
+fn run(name: &str, cases: &[Case]) {
+    let rules = rules_to_compare();
+    let cases: Vec<&Case> = cases.iter().collect();
+    let halves: Vec<&[&Case]> = cases.chunks(cases.len().div_ceil(2)).collect();
+    std::thread::scope(|scope| {
+        for (number, half) in halves.iter().enumerate() {
+            let rules = &rules;
+            scope.spawn(move || {
+                if let Err(output) = run_promtool(&format!("{name}-{number}"), rules, half, None) {
+                    panic!("{output}");
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn recorded_failures_fire_in_time_and_the_classic_rule_does_not() {
-    let recordings = recordings();
+    let (ours, classic) = ("ImagePullFailing", "Classic");
+    let end = RECORDING_LENGTH - EVALUATION_INTERVAL;
     let mut cases = Vec::new();
     let mut table = String::new();
-    for recording in &recordings {
+    for recording in &recordings() {
         let since = recording.oldest_start_at_end();
         let mut row = Vec::new();
-        for every in SCRAPE_INTERVALS {
-            let mut case = recording.case(every).only_alert("ImagePullFailing");
+        for scrape_interval in SCRAPE_INTERVALS {
+            let mut case = recording.case(scrape_interval);
             if let Some(since) = since {
                 let at = first_firing(since);
-                case = case.fires(at - EVALUATION_INTERVAL, &[]).fires_at_least_once(at);
-                case = case.fires_times(RECORDING_LENGTH - EVALUATION_INTERVAL, recording.workloads_failing_at_end());
+                case = case.fires_never(at - EVALUATION_INTERVAL, ours).fires_at_least_once(at, ours);
+                case = case.fires_times(end, ours, recording.workloads_failing_at_end());
             } else {
-                case = case.fires(960, &[]).fires(1800, &[]).fires(RECORDING_LENGTH - EVALUATION_INTERVAL, &[]);
+                case = [960, 1800, end].into_iter().fold(case, |case, at| case.fires_never(at, ours));
             }
-            cases.push(case);
-            let classic = recording.classic_rule_fires_at(every, 900);
-            let mut case = recording.case(every).only_alert("Classic");
-            case = match classic {
-                Some(at) => case.fires(at - EVALUATION_INTERVAL, &[]).fires_times(at, 1),
-                None => case.fires(RECORDING_LENGTH / 2, &[]).fires(RECORDING_LENGTH - EVALUATION_INTERVAL, &[]),
+            let classic_at = recording.classic_rule_fires_at(scrape_interval, 900);
+            case = match classic_at {
+                Some(at) => case.fires_never(at - EVALUATION_INTERVAL, classic).fires_times(at, classic, 1),
+                None => case.fires_never(RECORDING_LENGTH / 2, classic).fires_never(end, classic),
             };
             cases.push(case);
-            row.push(table_cell(classic));
+            row.push(table_cell(classic_at));
         }
         if let Some(since) = since {
             let after = (f64::from(first_firing(since)) - since) / 60.0;
             let _ = writeln!(table, "| {} | {} | {after:.1} min |", recording.name, row.join(" | "));
         }
     }
-    if let Err(said) = run_promtool("recorded", &rules_with_classic(), &cases.iter().collect::<Vec<_>>(), None) {
-        panic!("{said}");
-    }
-    crate::check_latency_table(&table);
+    run("recordings", &cases);
+    check_latency_table(&table);
 }
 
 #[test]
 fn kube_state_metrics_alert_tolerates_alternating_reasons() {
+    let alert = "KubeContainerImagePullFailing";
     let mut cases = Vec::new();
     for recording in &recordings() {
-        // The mirror has what kube-state-metrics has: no ephemeral containers.
-        let is_shown =
+        // Like kube-state-metrics, the mirror has no ephemeral containers.
+        let is_exposed =
             recording.states.last().is_some_and(|(_, last)| last.keys().any(|name| name.starts_with("kube_pod")));
-        let Some(since) = recording.oldest_start_at_end().filter(|_| is_shown) else { continue };
-        for every in SCRAPE_INTERVALS {
-            let case = recording.case(every).only_alert("KubeContainerImagePullFailing");
-            let (early, late) =
-                (first_firing(since) - EVALUATION_INTERVAL * 2, first_firing(since) + every + 3 * EVALUATION_INTERVAL);
-            cases.push(case.fires(early, &[]).fires_at_least_once(late));
+        let Some(since) = recording.oldest_start_at_end().filter(|_| is_exposed) else { continue };
+        for scrape_interval in SCRAPE_INTERVALS {
+            let early = first_firing(since) - 2 * EVALUATION_INTERVAL;
+            let late = first_firing(since) + scrape_interval + 3 * EVALUATION_INTERVAL;
+            cases.push(recording.case(scrape_interval).fires_never(early, alert).fires_at_least_once(late, alert));
         }
     }
     assert!(cases.len() > 30);
-    if let Err(said) = run_promtool("drop-in", &rules_with_classic(), &cases.iter().collect::<Vec<_>>(), None) {
-        panic!("{said}");
-    }
+    run("recordings-kube-state-metrics", &cases);
 }

@@ -1,8 +1,9 @@
-//! The files around the rules: what is generated from them, what they link to, and what checks them.
+//! Files around the rules: generated files, links, runbooks, and checks with promtool and amtool.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use image_pull_exporter::cluster::WatchRestartCause;
 use image_pull_exporter::metrics::families::FAMILIES;
 
 const PROMETHEUS_RULE: &str = "deploy/prometheus-rule.yaml";
@@ -11,7 +12,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The values of a key, wherever it stands.
+/// The values of a key, at any depth.
 fn values<'a>(yaml: &'a str, key: &str) -> Vec<&'a str> {
     yaml.lines()
         .filter_map(|line| line.trim_start().trim_start_matches("- ").strip_prefix(key))
@@ -23,7 +24,7 @@ fn values<'a>(yaml: &'a str, key: &str) -> Vec<&'a str> {
 fn prometheus_rule_matches_the_rules() {
     let rules = crate::read_rules();
     let groups = rules.split_once("\ngroups:\n").expect("the rules have groups").1;
-    let mut expected = "# Generated from alerts/image-pull.yaml; `UPDATE=1 tests/run prometheus_rule` writes it anew.\n\
+    let mut expected = "# Generated from alerts/image-pull.yaml. Update it with `UPDATE=1 tests/run prometheus_rule`.\n\
                         apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  name: image-pull-exporter\n  \
                         labels:\n    app.kubernetes.io/name: image-pull-exporter\nspec:\n  groups:\n"
         .to_owned();
@@ -33,10 +34,10 @@ fn prometheus_rule_matches_the_rules() {
         expected.push('\n');
     }
     if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(PROMETHEUS_RULE, &expected).expect("it can be written");
+        std::fs::write(PROMETHEUS_RULE, &expected).expect("the file can be written");
     }
     assert_eq!(read(PROMETHEUS_RULE), expected, "run `UPDATE=1 tests/run prometheus_rule`");
-    let resource: serde_json::Value = serde_saphyr::from_str(&expected).expect("it is YAML");
+    let resource: serde_json::Value = serde_saphyr::from_str(&expected).expect("valid YAML");
     assert_eq!(resource["spec"]["groups"].as_array().map(Vec::len), Some(2));
 }
 
@@ -47,7 +48,10 @@ fn promtool_and_amtool_accept_the_files() {
         ("promtool", &["check", "rules", "--lint=all", "--lint-fatal", "alerts/kube-state-metrics-only.yaml"]),
         ("amtool", &["check-config", "alerts/alertmanager.example.yaml"]),
     ] {
-        let output = Command::new(tool).args(arguments).output().expect("the tool is there");
+        let output = Command::new(tool)
+            .args(arguments)
+            .output()
+            .expect("the Debian packages prometheus and prometheus-alertmanager are installed");
         assert!(output.status.success(), "{tool} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
@@ -62,7 +66,7 @@ fn every_alert_has_a_severity_a_runbook_and_a_dashboard() {
     );
     let urls: Vec<String> =
         alerts.iter().map(|alert| format!("https://runbooks.example.com/image-pull-exporter/{alert}.md")).collect();
-    assert_eq!(values(&rules, "runbook_url: "), urls, "each alert's own, in its order");
+    assert_eq!(values(&rules, "runbook_url: "), urls, "the runbook of each alert");
     let pages: BTreeSet<String> = std::fs::read_dir("docs/runbooks")
         .expect("there are runbooks")
         .filter_map(|page| Some(page.ok()?.file_name().to_str()?.strip_suffix(".md")?.to_owned()))
@@ -72,14 +76,8 @@ fn every_alert_has_a_severity_a_runbook_and_a_dashboard() {
     for alert in &alerts {
         let page = read(&format!("docs/runbooks/{alert}.md"));
         assert!(page.starts_with(&format!("# {alert}\n")), "{alert}");
-        for part in [
-            "## What it means",
-            "## Why it happens",
-            "## How to confirm",
-            "## How to fix",
-            "## When it is not your fault",
-        ] {
-            assert!(page.contains(&format!("\n{part}\n")), "{alert} has no part {part:?}");
+        for heading in ["Meaning", "Causes", "Diagnose", "Fix", "Escalate"] {
+            assert!(page.contains(&format!("\n## {heading}\n")), "{alert} has no heading {heading:?}");
         }
     }
     let rows: Vec<String> = alerts
@@ -107,7 +105,7 @@ fn every_alert_has_a_severity_a_runbook_and_a_dashboard() {
     }
 }
 
-/// The names that stand before a brace, a bracket or at the end of a word, and the labels in their braces.
+/// The metric names in the rules, with the labels of their matchers.
 fn selectors(rules: &str) -> Vec<(&str, Vec<&str>)> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     let starts = rules.match_indices("image_pull").filter(|(at, _)| !rules[..*at].ends_with(is_name));
@@ -124,10 +122,11 @@ fn selectors(rules: &str) -> Vec<(&str, Vec<&str>)> {
 #[test]
 fn rules_read_existing_metrics_and_labels() {
     let rules = crate::read_rules();
-    let info = FAMILIES.iter().find(|family| family.header.name == "image_pull_failing_info").expect("it is there");
+    let info =
+        FAMILIES.iter().find(|family| family.header.name == "image_pull_failing_info").expect("the family exists");
     let selectors = selectors(&rules);
     assert!(selectors.len() > 30, "only {} selectors", selectors.len());
-    assert!(!rules.contains("kube_"), "they answer the same beside kube-state-metrics");
+    assert!(!rules.contains("kube_"), "the rules do not depend on kube-state-metrics");
     for (name, labels) in selectors {
         let known = if name.starts_with("image_pull:") {
             info.labels
@@ -139,14 +138,14 @@ fn rules_read_existing_metrics_and_labels() {
                 .labels
         };
         for label in labels {
-            // What Prometheus makes of a label that the target has, too; what the configuration gives a target.
+            // Prometheus adds the prefix to labels that conflict with those of the target. `cluster` is a target label.
             let label = label.strip_prefix("exported_").unwrap_or(label);
             assert!(known.contains(&label) || label == "cluster", "{name} has no label {label}");
         }
     }
 }
 
-/// Words in capitals that stand for something, as the runbooks' README says.
+/// The placeholders that the README of the runbooks explains.
 const PLACEHOLDERS: [&str; 12] = [
     "NAMESPACE",
     "POD",
@@ -194,6 +193,14 @@ fn alertmanager_configuration_names_existing_alerts() {
     let config = read("alerts/alertmanager.example.yaml");
     for name in config.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| word.starts_with("ImagePull")) {
         let is_beginning = alerts.iter().any(|alert| alert.starts_with(name));
-        assert!(is_beginning, "{name} is no alert");
+        assert!(is_beginning, "{name} is not an alert");
+    }
+}
+
+#[test]
+fn the_runbook_of_watch_failures_lists_every_cause() {
+    let page = read("docs/runbooks/ImagePullExporterWatchFailing.md");
+    for cause in WatchRestartCause::ALL.into_iter().filter(|cause| *cause != WatchRestartCause::Ended) {
+        assert!(page.contains(&format!("\n| `{}` | ", cause.as_str())), "{}", cause.as_str());
     }
 }

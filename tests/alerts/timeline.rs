@@ -1,15 +1,20 @@
-//! Writes what an exporter would show over time, and what shall fire, as promtool's rule tests.
+//! Test cases for promtool: series that an exporter exposes over time, and the alerts expected to fire.
 
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// How often the rules are evaluated, in seconds.
-pub const EVALUATION_INTERVAL: u32 = 15;
+/// Evaluation interval of the rules.
+pub const EVALUATION_INTERVAL: Seconds = 15;
 
-/// One failing container, in the words of the metrics' labels. Whatever a test does not care about is the same for all.
+/// Seconds from the start of a test case.
+pub type Seconds = u32;
+/// The annotations of an alert, by name.
+pub type Annotations = Vec<(&'static str, String)>;
+
+/// The labels of one failing container. Tests set the ones they depend on.
 #[derive(Clone)]
-#[expect(clippy::struct_field_names, reason = "they are the labels' names")]
+#[expect(clippy::struct_field_names, reason = "they are the names of the labels")]
 pub struct Container {
     pub cluster: Option<&'static str>,
     pub namespace: &'static str,
@@ -25,12 +30,12 @@ pub struct Container {
     pub workload_kind: &'static str,
     pub workload: String,
     pub batch: bool,
-    /// When the present cause began; with the failure unless said otherwise.
+    /// Start of the present cause. `None`: the start of the failure.
     pub cause_since: Option<Seconds>,
 }
 
 impl Container {
-    /// A container of a Deployment, whose image is not there.
+    /// A container of the Deployment `workload` whose image does not exist.
     pub fn of_workload(workload: &str) -> Self {
         Self {
             cluster: None,
@@ -67,12 +72,12 @@ impl Container {
         Self { namespace, ..self }
     }
 
-    /// Of a workload of this kind, which is batch or not as the exporter's table has it.
+    /// Sets the kind of the workload, and `batch` as the exporter derives it from the kind.
     pub fn kind(self, workload_kind: &'static str) -> Self {
         Self { workload_kind, batch: ["Job", "CronJob", "TaskRun"].contains(&workload_kind), ..self }
     }
 
-    /// Whose present cause began then, and not with the failure.
+    /// Sets a start of the cause that differs from the start of the failure.
     pub fn cause_since(self, since: Seconds) -> Self {
         Self { cause_since: Some(since), ..self }
     }
@@ -81,12 +86,11 @@ impl Container {
         Self { container_type, ..self }
     }
 
-    /// In one of several clusters.
     pub fn cluster(self, cluster: &'static str) -> Self {
         Self { cluster: Some(cluster), ..self }
     }
 
-    /// Whose start nobody saw.
+    /// Marks the start of the failure as estimated from the status of the pod.
     pub fn with_estimated_start(self) -> Self {
         Self { basis: "pod_condition", ..self }
     }
@@ -111,56 +115,53 @@ impl Container {
     }
 }
 
-/// Seconds from the begin of the test.
-pub type Seconds = u32;
-/// The annotations of an alert, by name.
-pub type Annotations = Vec<(&'static str, String)>;
-
-/// An alert's labels and annotations, in promtool's YAML.
+/// An expected alert, in promtool's YAML.
 struct ExpectedAlert {
     labels: String,
     annotations: String,
 }
 
-/// What is scraped of one cluster, and what shall fire when.
+/// Input series of one or more clusters, and expectations about the alerts.
 pub struct Case {
-    name: String,
+    pub name: String,
     scrape_interval: Seconds,
     only_alert: Option<&'static str>,
     series: Vec<(String, Vec<Option<f64>>)>,
-    expectations: Vec<(Seconds, Vec<String>)>,
-    /// What queries give.
+    /// Exactly these alerts fire at that time, each once.
+    firing: Vec<(Seconds, Vec<String>)>,
+    /// The query has this value at that time.
     query_values: Vec<(Seconds, String, u32)>,
+    /// The alert fires at that time with these labels and annotations.
     texts: Vec<(Seconds, &'static str, Vec<ExpectedAlert>)>,
 }
 
 impl Case {
-    /// Two hours of a cluster whose exporter, `a`, is well.
+    /// Two hours of a cluster with a healthy exporter, `a`.
     pub fn new(name: &str) -> Self {
         Self::with_scrape_interval(name, 15).exporter("a", 0..7200)
     }
 
-    /// An hour or more in which the cause of a failure changes, scraped so often, about one alert.
-    pub fn with_changing_cause(alert: &'static str, what: &str, every: Seconds) -> Self {
-        Self::with_scrape_interval(&format!("{alert}: {what}, scraped every {every} s"), every)
+    /// A case for one alert about a failure whose cause changes.
+    pub fn with_changing_cause(alert: &'static str, what: &str, scrape_interval: Seconds) -> Self {
+        Self::with_scrape_interval(&format!("{alert}: {what}, scraped every {scrape_interval} s"), scrape_interval)
             .exporter("a", 0..4500)
             .only_alert(alert)
     }
 
     /// A case without an exporter.
-    pub fn with_scrape_interval(name: &str, scraped_every: Seconds) -> Self {
+    pub fn with_scrape_interval(name: &str, scrape_interval: Seconds) -> Self {
         Self {
             name: name.to_owned(),
-            scrape_interval: scraped_every,
+            scrape_interval,
             only_alert: None,
             series: Vec::new(),
-            expectations: Vec::new(),
+            firing: Vec::new(),
             query_values: Vec::new(),
             texts: Vec::new(),
         }
     }
 
-    /// Adds an exporter that is well for that long.
+    /// Adds the series of a healthy exporter.
     pub fn exporter(self, instance: &str, during: std::ops::Range<Seconds>) -> Self {
         let target = format!("{{job=\"image-pull\",instance=\"{instance}\"}}");
         self.series(&format!("image_pull_exporter_build_info{target}"), during.clone(), |_| 1.0)
@@ -169,29 +170,29 @@ impl Case {
             .series(&format!("image_pull_exporter_watch_last_event_timestamp_seconds{target}"), during, f64::from)
     }
 
-    /// Adds what a series shows during that time. Its end is marked, as Prometheus marks what vanishes from a scrape.
+    /// Adds the values of a series during that time. A stale marker follows, as when Prometheus no longer finds the series in a scrape.
     pub fn series(mut self, series: &str, during: std::ops::Range<Seconds>, value: impl Fn(Seconds) -> f64) -> Self {
-        let known = self.series.iter().position(|(known, _)| known == series).unwrap_or_else(|| {
+        let index = self.series.iter().position(|(name, _)| name == series).unwrap_or_else(|| {
             self.series.push((series.to_owned(), Vec::new()));
             self.series.len() - 1
         });
-        let values = &mut self.series[known].1;
+        let values = &mut self.series[index].1;
         let scrapes = during.end.div_ceil(self.scrape_interval) as usize;
         values.resize(scrapes.max(values.len()), None);
-        for (at, shown) in (0..).step_by(self.scrape_interval as usize).zip(values) {
+        for (at, sample) in (0..).step_by(self.scrape_interval as usize).zip(values) {
             if during.contains(&at) {
-                *shown = Some(value(at));
+                *sample = Some(value(at));
             }
         }
         self
     }
 
-    /// Adds a container that fails since `since` and is scraped during that time from exporter `a`.
+    /// Adds the series of a container that has been failing since `since`, exposed by exporter `a`.
     pub fn fails(self, container: &Container, since: Seconds, during: std::ops::Range<Seconds>) -> Self {
         self.fails_reported_by("a", container, since, during)
     }
 
-    /// The same, from any exporter.
+    /// Like [`Self::fails`], exposed by another exporter.
     pub fn fails_reported_by(
         self,
         instance: &str,
@@ -201,28 +202,36 @@ impl Case {
     ) -> Self {
         let target = format!("job=\"image-pull\",instance=\"{instance}\"");
         let Container { container_type, basis, .. } = container;
+        let identity = container.identity();
+        let cause_since = container.cause_since.unwrap_or(since);
         self.series(
-            &format!("image_pull_failing{{{},container_type=\"{container_type}\",{target}}}", container.identity()),
+            &format!("image_pull_failing{{{identity},container_type=\"{container_type}\",{target}}}"),
             during.clone(),
             |_| 1.0,
         )
         .series(
-            &format!(
-                "image_pull_failing_since_timestamp_seconds{{{},basis=\"{basis}\",{target}}}",
-                container.identity()
-            ),
+            &format!("image_pull_failing_since_timestamp_seconds{{{identity},basis=\"{basis}\",{target}}}"),
             during.clone(),
             |_| f64::from(since),
         )
         .series(
-            &format!("image_pull_failing_cause_since_timestamp_seconds{{{},{target}}}", container.identity()),
+            &format!("image_pull_failing_cause_since_timestamp_seconds{{{identity},{target}}}"),
             during.clone(),
-            |_| f64::from(container.cause_since.unwrap_or(since)),
+            |_| f64::from(cause_since),
         )
         .series(&format!("image_pull_failing_info{{{},{target}}}", container.info()), during, |_| 1.0)
     }
 
-    /// Nothing that is about a container is scraped during that time.
+    /// Adds the time of the last change of a stale status, exposed by exporter `a`.
+    pub fn stale(self, container: &Container, since: Seconds, during: std::ops::Range<Seconds>) -> Self {
+        let series = format!(
+            "image_pull_failing_stale_since_timestamp_seconds{{{},job=\"image-pull\",instance=\"a\"}}",
+            container.identity()
+        );
+        self.series(&series, during, |_| f64::from(since))
+    }
+
+    /// Removes all samples of series about failing containers during that time.
     pub fn scrape_gap(mut self, during: std::ops::Range<Seconds>) -> Self {
         for (_, values) in self.series.iter_mut().filter(|(series, _)| series.starts_with("image_pull_failing")) {
             for (at, value) in (0..).step_by(self.scrape_interval as usize).zip(values) {
@@ -234,36 +243,37 @@ impl Case {
         self
     }
 
-    /// What is expected from here on is said of this alert alone.
+    /// Limits the expectations to one alert.
     pub fn only_alert(self, alert: &'static str) -> Self {
         Self { only_alert: Some(alert), ..self }
     }
 
-    /// At that instant exactly these alerts fire, each once: `ImagePullFailing shop/web`, `ImagePullFailing shop/web in b`.
+    /// Expects exactly these alerts at that time, each once, in the form `ImagePullFailing shop/web` or `ImagePullFailing shop/web in b`,
+    /// where `b` is a cluster.
     pub fn fires(mut self, at: Seconds, alerts: &[&str]) -> Self {
-        self.expectations.push((at, alerts.iter().map(|alert| (*alert).to_owned()).collect()));
+        self.firing.push((at, alerts.iter().map(|alert| (*alert).to_owned()).collect()));
         self
     }
 
-    /// At that instant the one alert that the case is about fires so often.
-    pub fn fires_times(mut self, at: Seconds, alerts: u32) -> Self {
-        let only = self.only_alert.expect("it is about one alert");
-        self.query_values.push((at, format!("count(ALERTS{{alertname=\"{only}\", alertstate=\"firing\"}})"), alerts));
+    /// Expects that number of alerts called `alert` at that time.
+    pub fn fires_times(mut self, at: Seconds, alert: &str, count: u32) -> Self {
+        self.query_values.push((at, count_of(alert), count));
         self
     }
 
-    /// At that instant the one alert that the case is about fires.
-    pub fn fires_at_least_once(mut self, at: Seconds) -> Self {
-        let only = self.only_alert.expect("it is about one alert");
-        self.query_values.push((
-            at,
-            format!("count(ALERTS{{alertname=\"{only}\", alertstate=\"firing\"}}) >= bool 1"),
-            1,
-        ));
+    /// Expects no alert called `alert` at that time.
+    pub fn fires_never(mut self, at: Seconds, alert: &str) -> Self {
+        self.query_values.push((at, format!("{} or vector(0)", count_of(alert)), 0));
         self
     }
 
-    /// At that instant this alert has these labels and annotations, each in promtool's YAML.
+    /// Expects an alert called `alert` at that time.
+    pub fn fires_at_least_once(mut self, at: Seconds, alert: &str) -> Self {
+        self.query_values.push((at, format!("{} >= bool 1", count_of(alert)), 1));
+        self
+    }
+
+    /// Expects one alert with these labels, in promtool's YAML, and annotations.
     pub fn fires_with_text(
         self,
         at: Seconds,
@@ -275,38 +285,61 @@ impl Case {
         self.fires_with_texts(at, alert, vec![(labels.to_owned(), annotations)])
     }
 
-    /// At that instant this alert fires so often, each time with these labels and annotations.
-    pub fn fires_with_texts(mut self, at: Seconds, alert: &'static str, told: Vec<(String, Annotations)>) -> Self {
-        let told = told.into_iter().map(|(labels, annotations)| {
+    /// Expects exactly the alerts with these labels, in promtool's YAML, and annotations.
+    pub fn fires_with_texts(mut self, at: Seconds, alert: &'static str, expected: Vec<(String, Annotations)>) -> Self {
+        let expected = expected.into_iter().map(|(labels, annotations)| {
             let annotations = annotations.iter().fold(String::new(), |mut lines, (name, text)| {
                 let _ = writeln!(lines, "        {name}: {text:?}");
                 lines
             });
             ExpectedAlert { labels, annotations }
         });
-        self.texts.push((at, alert, told.collect()));
+        self.texts.push((at, alert, expected.collect()));
         self
     }
 
-    /// Whether it has anything to say of this alert, be it that it does not fire.
+    /// The alert to which the case is limited.
+    pub const fn alert(&self) -> Option<&'static str> {
+        self.only_alert
+    }
+
+    /// Whether it has expectations about this alert, including that it does not fire.
     pub fn covers(&self, alert: &str) -> bool {
         self.only_alert.is_none_or(|only| only == alert)
     }
 
-    /// Whether it holds what this alert says.
+    /// Whether this alert fires in it, or it is limited to this alert.
+    pub fn is_about(&self, alert: &str) -> bool {
+        let mut firing = self.firing.iter().flat_map(|(_, alerts)| alerts);
+        self.only_alert == Some(alert) || firing.any(|firing| is_of(firing, Some(alert)))
+    }
+
+    /// Whether it expects labels and annotations of this alert.
     pub fn checks_text_of(&self, alert: &str) -> bool {
-        self.texts.iter().any(|(_, said, _)| *said == alert)
+        self.texts.iter().any(|(_, of, _)| *of == alert)
     }
 
-    /// Whether this alert fires in it.
-    pub fn expects_firing_of(&self, alert: &str) -> bool {
-        let is_this = |fires: &String| fires.split(' ').next() == Some(alert);
-        self.expectations.iter().any(|(_, alerts)| alerts.iter().any(is_this))
+    /// The time after which nothing is expected.
+    fn end(&self) -> Seconds {
+        let firing = self.firing.iter().map(|(at, _)| *at);
+        let values = self.query_values.iter().map(|(at, ..)| *at);
+        firing.chain(values).chain(self.texts.iter().map(|(at, ..)| *at)).max().unwrap_or_default()
     }
 
-    /// Its test, of all alerts or of one.
-    fn yaml(&self, focus: Option<&str>) -> String {
+    /// An estimate of the time that promtool takes for it, to try fast cases first.
+    pub fn cost(&self) -> usize {
+        self.end() as usize * (20 + self.series.len())
+    }
+
+    pub const fn series_count(&self) -> usize {
+        self.series.len()
+    }
+
+    /// The promtool test, of all alerts or of one.
+    fn yaml(&self, alert: Option<&str>) -> String {
         let mut yaml = format!("- name: {:?}\n  interval: {}s\n  input_series:\n", self.name, self.scrape_interval);
+        // Samples after the last expectation cost time and change nothing.
+        let samples = self.end() as usize / self.scrape_interval as usize + 1;
         for (series, values) in &self.series {
             let before = std::iter::once(&None).chain(values);
             let written = before.zip(values.iter().chain([&None])).map(|(before, value)| match (before, value) {
@@ -314,48 +347,34 @@ impl Case {
                 (Some(_), None) => "stale".to_owned(),
                 (None, None) => "_".to_owned(),
             });
-            let _ = writeln!(yaml, "  - series: '{series}'\n    values: {:?}", written.collect::<Vec<_>>().join(" "));
+            let written = written.take(samples).collect::<Vec<_>>().join(" ");
+            let _ = writeln!(yaml, "  - series: '{series}'\n    values: {written:?}");
         }
         if self.series.is_empty() {
             yaml.push_str("  - series: nothing\n    values: '0'\n");
         }
         yaml.push_str("  promql_expr_test:\n");
-        let only = self.only_alert.or(focus);
-        let firing = only.map_or_else(
+        let alert = self.only_alert.or(alert);
+        let query = alert.map_or_else(
             || FIRING_BY_SUBJECT.to_owned(),
-            |only| FIRING_BY_SUBJECT.replace("alertstate=", &format!("alertname=\"{only}\", alertstate=")),
+            |alert| FIRING_BY_SUBJECT.replace("alertstate=", &format!("alertname=\"{alert}\", alertstate=")),
         );
-        for (at, alerts) in &self.expectations {
-            let wanted = |alert: &&String| only.is_none_or(|only| alert.split(' ').next() == Some(only));
-            let alerts: Vec<&String> = alerts.iter().filter(wanted).collect();
+        for (at, firing) in &self.firing {
+            write_firing(&mut yaml, *at, &query, firing.iter().filter(|firing| is_of(firing, alert)));
+        }
+        for (at, query, value) in &self.query_values {
             let _ = writeln!(
                 yaml,
-                "  - expr: {firing:?}\n    eval_time: {at}s\n    exp_samples: {}",
-                if alerts.is_empty() { "[]" } else { "" }
-            );
-            for alert in alerts {
-                let (alert, cluster) = alert.split_once(" in ").unwrap_or((alert, ""));
-                let (name, about) = alert.split_once(' ').unwrap_or((alert, ""));
-                let label = |name: &str, value: &str| {
-                    if value.is_empty() { String::new() } else { format!(", {name}={value:?}") }
-                };
-                let (about, cluster) = (label("about", about), label("cluster", cluster));
-                let _ = writeln!(yaml, "    - labels: '{{alertname={name:?}{about}{cluster}}}'\n      value: 1");
-            }
-        }
-        for (at, query, number) in &self.query_values {
-            let _ = writeln!(
-                yaml,
-                "  - expr: {query:?}\n    eval_time: {at}s\n    exp_samples: [{{labels: '{{}}', value: {number}}}]"
+                "  - expr: {query:?}\n    eval_time: {at}s\n    exp_samples: [{{labels: '{{}}', value: {value}}}]"
             );
         }
-        let texts = self.texts.iter().filter(|(_, alert, _)| focus.is_none_or(|focus| focus == *alert));
-        for (number, (at, alert, told)) in texts.enumerate() {
+        let texts = self.texts.iter().filter(|(_, of, _)| alert.is_none_or(|alert| alert == *of));
+        for (number, (at, alert, expected)) in texts.enumerate() {
             if number == 0 {
                 yaml.push_str("  alert_rule_test:\n");
             }
             let _ = writeln!(yaml, "  - alertname: {alert}\n    eval_time: {at}s\n    exp_alerts:");
-            for ExpectedAlert { labels, annotations } in told {
+            for ExpectedAlert { labels, annotations } in expected {
                 let _ = writeln!(yaml, "    - exp_labels: {{{labels}}}\n      exp_annotations:\n{annotations}");
             }
         }
@@ -363,7 +382,32 @@ impl Case {
     }
 }
 
-/// Every alert that fires, counted, by what it is about.
+fn count_of(alert: &str) -> String {
+    format!("count(ALERTS{{alertname=\"{alert}\", alertstate=\"firing\"}})")
+}
+
+/// Whether an expected alert (`ImagePullFailing shop/web`) has this name. `None` is any name.
+fn is_of(firing: &str, alert: Option<&str>) -> bool {
+    alert.is_none_or(|alert| firing.split(' ').next() == Some(alert))
+}
+
+/// Writes the expectation that exactly these alerts fire.
+fn write_firing<'a>(yaml: &mut String, at: Seconds, query: &str, firing: impl Iterator<Item = &'a String>) {
+    let mut firing = firing.peekable();
+    let samples = if firing.peek().is_none() { "[]" } else { "" };
+    let _ = writeln!(yaml, "  - expr: {query:?}\n    eval_time: {at}s\n    exp_samples: {samples}");
+    for alert in firing {
+        let (alert, cluster) = alert.split_once(" in ").unwrap_or((alert, ""));
+        let (name, about) = alert.split_once(' ').unwrap_or((alert, ""));
+        let label = |name: &str, value: &str| {
+            if value.is_empty() { String::new() } else { format!(", {name}={value:?}") }
+        };
+        let (about, cluster) = (label("about", about), label("cluster", cluster));
+        let _ = writeln!(yaml, "    - labels: '{{alertname={name:?}{about}{cluster}}}'\n      value: 1");
+    }
+}
+
+/// Counts the firing alerts by name and subject.
 const FIRING_BY_SUBJECT: &str = r#"count by (alertname, about, cluster) (
   label_join(ALERTS{alertstate="firing", workload!=""}, "about", "/", "namespace", "workload")
   or label_replace(ALERTS{alertstate="firing", workload="", registry!=""}, "about", "$1", "registry", "(.*)")
@@ -373,10 +417,10 @@ const FIRING_BY_SUBJECT: &str = r#"count by (alertname, about, cluster) (
   or ALERTS{alertstate="firing", workload="", registry="", node="", pod="", instance=""}
 )"#;
 
-/// Runs the cases against a rules file, those about all alerts or about one; what promtool says when they do not hold.
-pub fn run_promtool(name: &str, rules: &str, cases: &[&Case], focus: Option<&str>) -> Result<(), String> {
+/// Runs the cases against rules, with the expectations about all alerts or about one. Returns the output of promtool if a case fails.
+pub fn run_promtool(name: &str, rules: &str, cases: &[&Case], alert: Option<&str>) -> Result<(), String> {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("alerts");
-    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    std::fs::create_dir_all(&folder).expect("the folder can be created");
     let (rules_file, file) = (folder.join(format!("{name}.rules.yaml")), folder.join(format!("{name}.test.yaml")));
     std::fs::write(&rules_file, rules).expect("the rules can be written");
     let mut yaml = format!(
@@ -384,11 +428,11 @@ pub fn run_promtool(name: &str, rules: &str, cases: &[&Case], focus: Option<&str
          group_eval_order: [image-pull, image-pull-exporter]\ntests:\n"
     );
     for case in cases {
-        yaml.push_str(&case.yaml(focus));
+        yaml.push_str(&case.yaml(alert));
     }
     std::fs::write(&file, yaml).expect("the test can be written");
-    let promtool = Command::new("promtool").args(["test", "rules"]).arg(&file).output();
-    let output = promtool.expect("promtool runs (Debian's package prometheus)");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    if output.status.success() { Ok(()) } else { Err(said) }
+    let output = Command::new("promtool").args(["test", "rules"]).arg(&file).output();
+    let output = output.expect("promtool is installed (Debian package prometheus)");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(text) }
 }

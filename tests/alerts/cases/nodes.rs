@@ -1,40 +1,46 @@
-//! The alert about a node: what is its fault, and what is not.
+//! ImagePullNodeFault: which failures are the fault of a node.
 
 use super::{CAUSE_AGE_THRESHOLD, LONGEST_ATTEMPT_INTERVAL, MINUTE, SCRAPE_INTERVALS, first_scrape_after};
 use crate::timeline::{Case, Container, Seconds};
 
-/// Three pods of one node that have had bad tags for 20 minutes, until they have this cause for a while.
-fn bad_tags_then(what: &str, cause: &'static str, group: &'static str, every: Seconds, lasts: Seconds) -> Case {
+/// Three pods of one node that have had wrong tags for 20 minutes, and then have this cause for `duration`.
+fn wrong_tags_then(
+    what: &str,
+    cause: &'static str,
+    group: &'static str,
+    scrape_interval: Seconds,
+    duration: Seconds,
+) -> Case {
     ["x", "y", "z"].into_iter().zip(["reg.example", "ghcr.io", "quay.io"]).fold(
-        Case::with_changing_cause("ImagePullNodeFault", what, every),
+        Case::with_changing_cause("ImagePullNodeFault", what, scrape_interval),
         |case, (workload, registry)| {
             let tag = Container::of_workload(workload).registry(registry);
             let fault = tag.clone().cause(cause, group).cause_since(1200);
-            case.fails(&tag, 0, 0..1200).fails(&fault, 0, 1200..1200 + lasts).fails(&tag, 0, 1200 + lasts..4200)
+            case.fails(&tag, 0, 0..1200).fails(&fault, 0, 1200..1200 + duration).fails(&tag, 0, 1200 + duration..4200)
         },
     )
 }
 
-/// Failures that change their cause, in both directions.
-fn changes_of_cause(every: Seconds) -> Vec<Case> {
+/// Failures whose cause changes, in both directions.
+fn changing_causes(scrape_interval: Seconds) -> Vec<Case> {
     let fault: &[&str] = &["ImagePullNodeFault node-1"];
-    let fires = first_scrape_after(1200 + CAUSE_AGE_THRESHOLD, every);
+    let fires = first_scrape_after(1200 + CAUSE_AGE_THRESHOLD, scrape_interval);
     let both = ["node_storage_error", "timeout"].into_iter().zip(["node", "network"]);
     let mut cases: Vec<Case> = both
         .flat_map(|(cause, group)| {
             [
-                bad_tags_then(
-                    &format!("one attempt that fails for {cause}"),
+                wrong_tags_then(
+                    &format!("one attempt with {cause}"),
                     cause,
                     group,
-                    every,
+                    scrape_interval,
                     LONGEST_ATTEMPT_INTERVAL,
                 )
                 .fires(1200 + LONGEST_ATTEMPT_INTERVAL, &[])
-                .fires(1200 + LONGEST_ATTEMPT_INTERVAL + every, &[])
-                .fires(1200 + LONGEST_ATTEMPT_INTERVAL + 2 * every, &[])
+                .fires(1200 + LONGEST_ATTEMPT_INTERVAL + scrape_interval, &[])
+                .fires(1200 + LONGEST_ATTEMPT_INTERVAL + 2 * scrape_interval, &[])
                 .fires(2400, &[]),
-                bad_tags_then(&format!("a node that stays broken by {cause}"), cause, group, every, 1800)
+                wrong_tags_then(&format!("a node with lasting {cause}"), cause, group, scrape_interval, 1800)
                     .fires(fires - 15, &[])
                     .fires(fires, fault)
                     .fires(2990, fault)
@@ -43,9 +49,9 @@ fn changes_of_cause(every: Seconds) -> Vec<Case> {
             ]
         })
         .collect();
-    // While it is away the status says that images cannot be inspected, for a sync or two.
+    // During the restart the status shows an inspection error, for one or two sync periods of the kubelet.
     cases.push(
-        bad_tags_then("a runtime that restarts within 25 seconds", "node_storage_error", "node", every, 36)
+        wrong_tags_then("a runtime that restarts within 25 seconds", "node_storage_error", "node", scrape_interval, 36)
             .fires(1215, &[])
             .fires(1260, &[])
             .fires(1500, &[]),
@@ -53,7 +59,7 @@ fn changes_of_cause(every: Seconds) -> Vec<Case> {
     cases
 }
 
-/// A node with four causes, of which the three most frequent are told, and others beside it.
+/// The text for a node with four causes, among failures that its query excludes. It names the three most frequent causes.
 fn text_among_others() -> Case {
     let of = |cause: &'static str, pods: std::ops::Range<u32>| {
         pods.map(move |pod| Container { pod: format!("pod-{pod}"), ..Container::of_workload("x").cause(cause, "node") })
@@ -68,33 +74,33 @@ fn text_among_others() -> Case {
         Container::of_workload("w").cause("pull_qps_exceeded", "node"),
         Container::of_workload("t"),
         Container::of_workload("s").cause("disk_full", "node").container_type("ephemeral"),
-        // Another node cannot reach that registry either.
+        // Another node cannot reach this registry either.
         Container::of_workload("r").cause("timeout", "network").registry("ghcr.io"),
         Container::of_workload("q").cause("timeout", "network").registry("ghcr.io").node("node-2"),
     ];
     let case = on_node
         .chain(elsewhere)
-        .fold(Case::new("the text of a node among others"), |case, one| case.fails(&one, 0, 0..890));
+        .fold(Case::new("the text of a node fault among other failures"), |case, one| case.fails(&one, 0, 0..890));
     with_text(
         case.only_alert("ImagePullNodeFault"),
         "10",
-        "4 containers disk full. 3 containers node storage error. 2 containers digest mismatch.",
+        "disk full in 4 containers. node storage error in 3 containers. digest mismatch in 2 containers.",
     )
 }
 
-/// What the alert says of node-1.
+/// Expects the text of the alert about node-1.
 fn with_text(case: Case, pods: &str, causes: &str) -> Case {
     case.fires_with_text(
         480,
         "ImagePullNodeFault",
         "severity: warning, node: node-1",
         &[
-            ("summary", &format!("Node node-1 cannot pull images: {pods} pods wait")),
+            ("summary", &format!("Node node-1 cannot pull images: {pods} pods are waiting")),
             (
                 "description",
                 &format!(
-                    "It looks like the node and not like a registry: {causes} First keep new pods away: kubectl cordon node-1. Then look \
-                     at its disk, its runtime and its log."
+                    "The node is the likely cause, not a registry: {causes} Keep new pods off the node: kubectl cordon node-1. Then check \
+                     its disk space, container runtime and kubelet log."
                 ),
             ),
             ("runbook_url", "https://runbooks.example.com/image-pull-exporter/ImagePullNodeFault.md"),
@@ -103,7 +109,54 @@ fn with_text(case: Case, pods: &str, causes: &str) -> Case {
     )
 }
 
-#[expect(clippy::too_many_lines, reason = "a list of timelines")]
+/// A container whose status is stale, because its kubelet may be down, proves nothing about a node.
+fn stale_statuses() -> Vec<Case> {
+    let container = |workload: &str, cause: &'static str, group: &'static str| {
+        Container::of_workload(workload).cause(cause, group).cluster("a")
+    };
+    let full_disk = |name: &str| {
+        ["x", "y", "z"].into_iter().fold(Case::new(name).only_alert("ImagePullNodeFault"), |case, workload| {
+            case.fails(&container(workload, "disk_full", "node"), 0, 0..890)
+        })
+    };
+    // The node and another one cannot reach either registry.
+    let elsewhere = ["u", "v"].map(|workload| container(workload, "timeout", "network").node("node-2"));
+    let elsewhere = [elsewhere[0].clone(), elsewhere[1].clone().registry("ghcr.io")];
+    let no_network = |name: &str| {
+        let here = ["x", "y", "z"].into_iter().zip(["reg.example", "ghcr.io", "ghcr.io"]);
+        let case = here.fold(Case::new(name).only_alert("ImagePullNodeFault"), |case, (workload, registry)| {
+            case.fails(&container(workload, "timeout", "network").registry(registry), 0, 0..890)
+        });
+        elsewhere.iter().fold(case, |case, one| case.fails(one, 0, 0..890))
+    };
+    let stale =
+        |case: Case, containers: &[Container]| containers.iter().fold(case, |case, one| case.stale(one, 0, 0..890));
+    let sidecar = |one: &Container| Container { container: "sidecar", ..one.clone() };
+    let z = container("z", "disk_full", "node");
+    let fires: &[&str] = &["ImagePullNodeFault node-1 in a"];
+    vec![
+        stale(full_disk("a full disk, and a stale status of one of three pods"), std::slice::from_ref(&z))
+            .fires(8 * MINUTE, &[]),
+        stale(full_disk("a full disk, and a stale status of another container"), &[sidecar(&z)])
+            .fires(8 * MINUTE, fires),
+        stale(full_disk("a full disk, and a stale status in another cluster"), &[z.cluster("b")])
+            .fires(8 * MINUTE, fires),
+        stale(no_network("a node without a network, and stale statuses on another node"), &elsewhere)
+            .fires(8 * MINUTE, fires),
+        stale(
+            no_network("two nodes without a network, and a stale status of another container"),
+            &elsewhere.each_ref().map(sidecar),
+        )
+        .fires(8 * MINUTE, &[]),
+        stale(
+            no_network("two nodes without a network, and stale statuses in another cluster"),
+            &elsewhere.clone().map(|one| one.cluster("b")),
+        )
+        .fires(8 * MINUTE, &[]),
+    ]
+}
+
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 pub fn cases() -> Vec<Case> {
     let pods = |case: Case, cause: &'static str, group: &'static str, registries: [&'static str; 3]| {
         ["x", "y", "z"].iter().zip(registries).fold(case, |case, (workload, registry)| {
@@ -129,16 +182,16 @@ pub fn cases() -> Vec<Case> {
         with_text(
             pods(Case::new("a full disk"), "disk_full", "node", ["reg.example"; 3]),
             "3",
-            "3 containers disk full.",
+            "disk full in 3 containers.",
         ),
         with_text(
-            pods(Case::new("a full disk, and one digest"), "disk_full", "node", ["reg.example"; 3]).fails(
+            pods(Case::new("a full disk, and one digest mismatch"), "disk_full", "node", ["reg.example"; 3]).fails(
                 &Container::of_workload("u").cause("digest_mismatch", "node"),
                 0,
                 0..890,
             ),
             "4",
-            "3 containers disk full. 1 container digest mismatch.",
+            "disk full in 3 containers. digest mismatch in 1 container.",
         ),
         two_pods("two pods without a network, and a full disk", "timeout", "network")
             .fails(&Container::of_workload("z").cause("disk_full", "node"), 0, 0..890)
@@ -168,11 +221,10 @@ pub fn cases() -> Vec<Case> {
                 0..890,
             )
             .fires(10 * MINUTE, &[]),
-        pods(Case::new("one registry is not the node"), "timeout", "network", ["reg.example"; 3])
-            .fires(10 * MINUTE, &[]),
-        pods(Case::new("a busy kubelet is no fault"), "pull_qps_exceeded", "node", two).fires(10 * MINUTE, &[]),
-        pods(Case::new("bad tags are no fault"), "unknown", "unknown", two).fires(10 * MINUTE, &[]),
-        pods(Case::new("a node without a network, and bad tags elsewhere"), "timeout", "network", two)
+        pods(Case::new("one registry"), "timeout", "network", ["reg.example"; 3]).fires(10 * MINUTE, &[]),
+        pods(Case::new("a kubelet that limits its pulls"), "pull_qps_exceeded", "node", two).fires(10 * MINUTE, &[]),
+        pods(Case::new("unknown causes"), "unknown", "unknown", two).fires(10 * MINUTE, &[]),
+        pods(Case::new("a node without a network, and wrong tags on another node"), "timeout", "network", two)
             .fails(&Container::of_workload("u").node("node-2"), 0, 0..890)
             .fails(&Container::of_workload("v").node("node-2").registry("ghcr.io"), 0, 0..890)
             .only_alert(name)
@@ -187,13 +239,13 @@ pub fn cases() -> Vec<Case> {
         .fails(&Container::of_workload("v").cause("timeout", "network").node("node-3").registry("quay.io"), 0, 0..890)
         .only_alert(name)
         .fires(8 * MINUTE, fault),
-        Case::new("two pods without a network, and a bad tag")
+        Case::new("two pods without a network, and a wrong tag")
             .fails(&Container::of_workload("x").cause("timeout", "network"), 0, 0..890)
             .fails(&Container::of_workload("y").cause("timeout", "network").registry("ghcr.io"), 0, 0..890)
             .fails(&Container::of_workload("z"), 0, 0..890)
             .only_alert(name)
             .fires(10 * MINUTE, &[]),
-        pods(Case::new("one registry, and a bad tag of another"), "timeout", "network", ["reg.example"; 3])
+        pods(Case::new("one registry, and a wrong tag at another"), "timeout", "network", ["reg.example"; 3])
             .fails(&Container::of_workload("u").registry("ghcr.io"), 0, 0..890)
             .only_alert(name)
             .fires(10 * MINUTE, &[]),
@@ -247,7 +299,7 @@ pub fn cases() -> Vec<Case> {
             )
             .fails(&Container::of_workload("y").cause("timeout", "network").registry("ghcr.io"), 0, 0..890)
             .fires(10 * MINUTE, &[]),
-        pods(Case::new("a registry with two causes on one node is no fault of others"), "timeout", "network", two)
+        pods(Case::new("a registry with two causes on the node only"), "timeout", "network", two)
             .fails(
                 &Container { container: "b", ..Container::of_workload("x").cause("dns_failure", "network") },
                 0,
@@ -255,7 +307,7 @@ pub fn cases() -> Vec<Case> {
             )
             .only_alert(name)
             .fires(8 * MINUTE, fault),
-        pods(Case::new("one registry with two causes is one"), "timeout", "network", ["reg.example"; 3])
+        pods(Case::new("one registry with two causes"), "timeout", "network", ["reg.example"; 3])
             .fails(
                 &Container { container: "b", ..Container::of_workload("x").cause("dns_failure", "network") },
                 0,
@@ -265,7 +317,7 @@ pub fn cases() -> Vec<Case> {
         ["x", "y", "z"]
             .into_iter()
             .zip(two)
-            .fold(Case::new("pods of no node"), |case, (workload, registry)| {
+            .fold(Case::new("pods without a node"), |case, (workload, registry)| {
                 let here = Container::of_workload(workload).registry(registry).node("");
                 let full = Container { pod: format!("{workload}-2"), ..here.clone().cause("disk_full", "node") };
                 case.fails(&here.cause("timeout", "network"), 0, 0..890).fails(&full, 0, 0..890)
@@ -325,12 +377,13 @@ pub fn cases() -> Vec<Case> {
             .fails(&Container::of_workload("v").cause("timeout", "network").registry("ghcr.io").cluster("b"), 0, 0..890)
             .only_alert(name)
             .fires(10 * MINUTE, &[]),
-        Case::new("two pods are no node")
+        Case::new("two pods of a node")
             .fails(&Container::of_workload("x").cause("disk_full", "node"), 0, 0..890)
             .fails(&Container::of_workload("y").cause("disk_full", "node"), 0, 0..890)
             .fires(10 * MINUTE, &[]),
     ];
     cases.push(text_among_others());
-    cases.extend(SCRAPE_INTERVALS.into_iter().flat_map(changes_of_cause));
+    cases.extend(stale_statuses());
+    cases.extend(SCRAPE_INTERVALS.into_iter().flat_map(changing_causes));
     cases
 }

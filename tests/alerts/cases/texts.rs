@@ -1,22 +1,23 @@
-//! What the alerts about a workload say. The texts are written here a second time, from the containers.
+//! Texts of the alerts about a workload. Builds the expected texts from the containers, independently of the templates.
 
 use std::collections::BTreeMap;
 
-use super::MINUTE;
+use super::{CAUSE_AGE_THRESHOLD, MINUTE};
 use crate::timeline::{Annotations, Case, Container, Seconds};
 
-/// A container, and since when it fails.
+/// A container and the start of its failure.
 type FailingContainer = (Container, Seconds);
 
-/// An alert about a workload.
+/// The labels and annotations of an alert about a workload.
 struct AlertText {
     alert: &'static str,
     severity: &'static str,
-    /// Whether it looks at the age of the cause, and not at that of the failure.
+    /// Whether the age is that of the cause, not that of the failure.
     uses_cause_age: bool,
+    /// The alert fires above this age.
     threshold: Seconds,
     matches: fn(&Container) -> bool,
-    /// A container that it is about.
+    /// A container that it matches.
     container: fn() -> Container,
 }
 
@@ -57,7 +58,7 @@ const ALERT_TEXTS: [AlertText; 7] = [
         alert: "ImagePullNeedsChange",
         severity: "warning",
         uses_cause_age: true,
-        threshold: 7 * MINUTE,
+        threshold: CAUSE_AGE_THRESHOLD,
         matches: |one| {
             ["image", "policy"].contains(&one.cause_group) && !one.batch && one.container_type != "ephemeral"
         },
@@ -67,7 +68,7 @@ const ALERT_TEXTS: [AlertText; 7] = [
         alert: "ImagePullCredentials",
         severity: "warning",
         uses_cause_age: true,
-        threshold: 7 * MINUTE,
+        threshold: CAUSE_AGE_THRESHOLD,
         matches: |one| one.cause_group == "credentials" && !one.batch && one.container_type != "ephemeral",
         container: || Container::of_workload("web").cause("unauthorized", "credentials"),
     },
@@ -75,7 +76,7 @@ const ALERT_TEXTS: [AlertText; 7] = [
         alert: "ImagePullRateLimited",
         severity: "warning",
         uses_cause_age: true,
-        threshold: 7 * MINUTE,
+        threshold: CAUSE_AGE_THRESHOLD,
         matches: |one| one.cause == "rate_limited" && one.container_type != "ephemeral",
         container: || Container::of_workload("web").cause("rate_limited", "registry"),
     },
@@ -85,7 +86,7 @@ fn is_regular(one: &Container) -> bool {
     one.container_type != "ephemeral" && one.cause != "pull_qps_exceeded"
 }
 
-/// A duration as Prometheus' templates write it.
+/// Formats a duration like `humanizeDuration` of Prometheus' templates.
 fn humanized(seconds: Seconds) -> String {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match hours {
@@ -95,34 +96,34 @@ fn humanized(seconds: Seconds) -> String {
     }
 }
 
-fn first_step(cause: &str, group: &str) -> &'static str {
+fn advice(cause: &str, group: &str) -> &'static str {
     match (cause, group) {
-        ("rate_limited", _) => {
-            "First give the pod a pull secret of an account with a higher limit, or put a mirror in between."
-        }
-        (_, "image") => "First correct the reference in the manifest, or push what it names.",
-        (_, "credentials") => "First check the pull secret of the pod and of its service account.",
-        (_, "registry") => "First look at the registry's own status and limits.",
-        (_, "network") => "First test the way from the node to the registry: name, proxy, certificate.",
-        (_, "node") => "First look at the node: its disk, its runtime, its log.",
-        (_, "policy") => "First see which policy rejects the image, and why.",
-        _ => "First read the error text.",
+        ("rate_limited", _) => "Add a pull secret of an account with a higher limit, or use a registry mirror.",
+        (_, "image") => "Correct the image reference in the manifest, or push the missing image.",
+        (_, "credentials") => "Check the pull secrets of the pod and of its service account.",
+        (_, "registry") => "Check the status page, logs and limits of the registry.",
+        (_, "network") => "Check the connection from the node to the registry: DNS, proxy, certificates.",
+        (_, "node") => "Check the node: disk space, container runtime, kubelet log.",
+        (_, "policy") => "Find out which policy rejects the image, and why.",
+        _ => "Read the error message.",
     }
 }
 
 impl AlertText {
-    /// Every time it fires at `at`, with its labels and annotations.
-    fn expected_alerts(&self, at: Seconds, fails: &[FailingContainer]) -> Vec<(String, Annotations)> {
+    /// The alerts that fire at `at`: labels and annotations.
+    fn expected_alerts(&self, at: Seconds, failing: &[FailingContainer]) -> Vec<(String, Annotations)> {
         let mut workloads: BTreeMap<_, Vec<&FailingContainer>> = BTreeMap::new();
-        for fail @ (one, _) in fails.iter().filter(|(one, _)| (self.matches)(one)) {
+        for container @ (one, _) in failing.iter().filter(|(one, _)| (self.matches)(one)) {
             let workload = (one.cluster, one.namespace, one.workload_kind, one.workload.as_str(), one.registry);
-            workloads.entry(workload).or_default().push(fail);
+            workloads.entry(workload).or_default().push(container);
         }
-        let longest = |fails: &[&FailingContainer]| {
-            fails.iter().map(|fail| age(fail, self.uses_cause_age, at)).max().unwrap_or_default()
+        let greatest_age = |failing: &[&FailingContainer]| {
+            failing.iter().map(|container| age(container, self.uses_cause_age, at)).max().unwrap_or_default()
         };
-        let fires = workloads.into_values().filter(|fails| longest(fails) > self.threshold);
-        fires.map(|fails| (self.labels(&fails[0].0), self.annotations(&fails, at, longest(&fails)))).collect()
+        let firing = workloads.into_values().filter(|failing| greatest_age(failing) > self.threshold);
+        firing
+            .map(|failing| (self.labels(&failing[0].0), self.annotations(&failing, at, greatest_age(&failing))))
+            .collect()
     }
 
     fn labels(&self, one: &Container) -> String {
@@ -134,42 +135,47 @@ impl AlertText {
         )
     }
 
-    fn annotations(&self, fails: &[&FailingContainer], at: Seconds, longest: Seconds) -> Annotations {
-        let Container { namespace, workload_kind, workload, registry, .. } = &fails[0].0;
-        let named = format!("{workload_kind} {namespace}/{workload}");
-        let (_, first) = longest_first(fails, self.uses_cause_age, at).remove(0);
+    fn annotations(&self, failing: &[&FailingContainer], at: Seconds, greatest_age: Seconds) -> Annotations {
+        let Container { namespace, workload_kind, workload, registry, .. } = &failing[0].0;
+        let workload_name = format!("{workload_kind} {namespace}/{workload}");
+        let (_, first) = oldest_first(failing, self.uses_cause_age, at).remove(0);
         let image = format!("{}: {}", first.image, cause_text(first.cause));
         let summary = match self.alert {
-            "ImagePullDebugContainer" => format!("A debug container of {named} cannot pull its image {image}"),
-            "ImagePullRateLimited" => format!("{named} waits for the limit of {registry}"),
-            _ => format!("{named} cannot pull its image {image}"),
+            "ImagePullDebugContainer" => format!("A debug container of {workload_name} cannot pull its image {image}"),
+            "ImagePullRateLimited" => format!("{registry} rate-limits pulls of {workload_name}"),
+            _ => format!("{workload_name} cannot pull its image {image}"),
         };
-        let mut images = longest_first(fails, true, at);
+        let mut images = oldest_first(failing, true, at);
         images.truncate(5);
         let images = images.into_iter().map(|(age, one)| {
-            let (image, cause, lasted) = (&one.image, cause_text(one.cause), humanized(age));
-            let step = first_step(one.cause, one.cause_group);
+            let (image, cause, age) = (&one.image, cause_text(one.cause), humanized(age));
+            let advice = advice(one.cause, one.cause_group);
             match self.alert {
-                "ImagePullCredentials" => format!("Image {image}: {cause} for {lasted}."),
-                "ImagePullRateLimited" => format!("Image {image} for {lasted}."),
-                _ => format!("Image {image} from {registry}: {cause} for {lasted}. {step}"),
+                "ImagePullCredentials" => format!("Image {image}: {cause} for {age}."),
+                "ImagePullRateLimited" => format!("Image {image} for {age}."),
+                _ => format!("Image {image} from {registry}: {cause} for {age}. {advice}"),
             }
         });
         let images = images.collect::<Vec<_>>().join(" ");
-        let lasted = humanized(longest);
+        let age = humanized(greatest_age);
         let text = match self.alert {
             "ImagePullDebugContainer" => format!(
-                "It has been failing for {lasted}. The containers that were there before it go on. First add another debug container, with \
-                 an image that the cluster can pull."
+                "Failing for {age}. The other containers of the pod are not affected. Add another debug container with an image that the \
+                 cluster can pull."
             ),
-            "ImagePullNeedsChange" => format!("Waiting does not help. {images}"),
-            "ImagePullCredentials" => format!("{registry} refuses it. {images} {}", first_step("", "credentials")),
-            "ImagePullRateLimited" => {
-                format!("The registry answers \"too many requests\". {images} {}", first_step("rate_limited", ""))
+            "ImagePullNeedsChange" => {
+                format!("Retries fail until the image, its reference or a policy changes. {images}")
             }
-            _ => format!("It has been failing for {lasted}. {images}"),
+            "ImagePullCredentials" => format!(
+                "The credentials for {registry} are missing, invalid or insufficient. {images} {}",
+                advice("", "credentials")
+            ),
+            "ImagePullRateLimited" => {
+                format!("The registry responds with \"too many requests\". {images} {}", advice("rate_limited", ""))
+            }
+            _ => format!("Failing for {age}. {images}"),
         };
-        let of_cluster = fails[0].0.cluster.map(|cluster| format!("var-cluster={cluster}&")).unwrap_or_default();
+        let cluster = failing[0].0.cluster.map(|cluster| format!("var-cluster={cluster}&")).unwrap_or_default();
         vec![
             ("summary", summary),
             ("description", format!("{text} Details: image-pull-exporter list -n {namespace} -o json")),
@@ -177,30 +183,29 @@ impl AlertText {
             (
                 "dashboard_url",
                 format!(
-                    "https://grafana.example.com/d/image-pull-failure?{of_cluster}var-namespace={namespace}&var-workload={workload}"
+                    "https://grafana.example.com/d/image-pull-failure?{cluster}var-namespace={namespace}&var-workload={workload}"
                 ),
             ),
         ]
     }
 
-    /// A case in which exactly these containers fail, and in which the alert says what they are.
-    fn case(&self, about: &str, fails: &[FailingContainer]) -> Case {
+    /// A case in which exactly these containers fail, with the text of the alert.
+    fn case(&self, name: &str, failing: &[FailingContainer]) -> Case {
         let at = self.threshold + 15 * MINUTE;
-        let told = self.expected_alerts(at, fails);
-        assert!(!told.is_empty(), "{} fires", self.alert);
-        let case = Case::new(&format!("the text of {}: {about}", self.alert)).only_alert(self.alert);
-        let case = fails.iter().fold(case, |case, (one, since)| case.fails(one, *since, *since..at + 60));
-        case.fires_with_texts(at, self.alert, told)
+        let expected = self.expected_alerts(at, failing);
+        assert!(!expected.is_empty(), "{} fires", self.alert);
+        let case = Case::new(&format!("the text of {}: {name}", self.alert)).only_alert(self.alert);
+        let case = failing.iter().fold(case, |case, (one, since)| case.fails(one, *since, *since..at + 60));
+        case.fires_with_texts(at, self.alert, expected)
     }
 
-    /// Nine containers of one workload, of seven images; and beside it whatever the queries have to leave out, which
-    /// has failed longer.
+    /// Nine containers of one workload, with seven images, among older failures that the queries of the text exclude.
     fn among_others(&self) -> Case {
         let one = |pod: u32, image: u32, since: Seconds, cause_since: Seconds| {
             let image = format!("reg.example/shop/web:{image}");
             (Container { pod: format!("web-{pod}"), image, ..(self.container)().cause_since(cause_since) }, since)
         };
-        let mut fails = vec![
+        let mut failing = vec![
             one(0, 0, 60, 100),
             one(1, 1, 10, 200),
             one(2, 0, 300, 410),
@@ -211,45 +216,45 @@ impl AlertText {
             one(7, 1, 540, 600),
             one(8, 6, 401, 402),
         ];
-        let mut beside = |name: &'static str, change: &dyn Fn(Container) -> Container| {
+        let mut add_excluded = |name: &'static str, change: &dyn Fn(Container) -> Container| {
             let image = format!("reg.example/other/{name}:1");
             let container = Container { pod: name.to_owned(), image, ..(self.container)() };
-            let since = Seconds::try_from(fails.len()).expect("there are few") - 9;
-            fails.push((change(container), since));
+            let since = Seconds::try_from(failing.len()).expect("there are few") - 9;
+            failing.push((change(container), since));
         };
         let other_kind = match (self.container)().workload_kind {
             "TaskRun" => "CronJob",
             _ => "StatefulSet",
         };
-        beside("cluster", &|one| one.cluster("b"));
-        beside("namespace", &|one| one.namespace("bank"));
-        beside("kind", &|one| one.kind(other_kind));
-        beside("workload", &|one| Container { workload: "db".to_owned(), ..one });
-        beside("registry", &|one| one.registry("ghcr.io"));
-        beside("type", &|one| match one.container_type {
+        add_excluded("cluster", &|one| one.cluster("b"));
+        add_excluded("namespace", &|one| one.namespace("bank"));
+        add_excluded("kind", &|one| one.kind(other_kind));
+        add_excluded("workload", &|one| Container { workload: "db".to_owned(), ..one });
+        add_excluded("registry", &|one| one.registry("ghcr.io"));
+        add_excluded("type", &|one| match one.container_type {
             "ephemeral" => one.container_type("init"),
             _ => one.container_type("ephemeral"),
         });
-        beside("busy", &|one| one.cause("pull_qps_exceeded", "node"));
+        add_excluded("busy", &|one| one.cause("pull_qps_exceeded", "node"));
         if self.uses_cause_age {
-            beside("cause", &|one| one.cause("registry_error", "registry"));
+            add_excluded("cause", &|one| one.cause("registry_error", "registry"));
         }
-        self.case("among others", &fails)
+        self.case("among other failures", &failing)
     }
 }
 
-/// How old a failure is, or its cause.
+/// The age of a failure, or of its cause.
 fn age((one, since): &FailingContainer, of_cause: bool, at: Seconds) -> Seconds {
     at - one.cause_since.filter(|_| of_cause).unwrap_or(*since)
 }
 
-/// Each image and cause once, with its greatest age, the oldest first.
-fn longest_first<'a>(fails: &[&'a FailingContainer], of_cause: bool, at: Seconds) -> Vec<(Seconds, &'a Container)> {
+/// Each pair of image and cause once, with its greatest age, the oldest first.
+fn oldest_first<'a>(failing: &[&'a FailingContainer], of_cause: bool, at: Seconds) -> Vec<(Seconds, &'a Container)> {
     let mut oldest: BTreeMap<_, (Seconds, &Container)> = BTreeMap::new();
-    for fail in fails {
-        let (age, one) = (age(fail, of_cause, at), &fail.0);
-        let known = oldest.entry((&one.image, one.cause)).or_insert((age, one));
-        known.0 = known.0.max(age);
+    for container in failing {
+        let (age, one) = (age(container, of_cause, at), &container.0);
+        let greatest = oldest.entry((&one.image, one.cause)).or_insert((age, one));
+        greatest.0 = greatest.0.max(age);
     }
     let mut oldest: Vec<_> = oldest.into_values().collect();
     oldest.sort_by_key(|(age, _)| std::cmp::Reverse(*age));
@@ -260,8 +265,8 @@ fn cause_text(cause: &str) -> String {
     cause.replace('_', " ")
 }
 
-/// What is read literally, as a person reads it.
-fn literal_text() -> Case {
+/// Two texts that are spelled out.
+fn literal_texts() -> [Case; 2] {
     let db = Container {
         workload: "db".to_owned(),
         pod: "db-0".to_owned(),
@@ -270,48 +275,63 @@ fn literal_text() -> Case {
     let debug =
         Container { image: "busybox:1.99".to_owned(), container: "debugger", ..db.clone() }.container_type("ephemeral");
     let db = db.cause_since(300);
-    Case::new("a StatefulSet and its debug container").fails(&debug, 0, 0..3600).fails(&db, 60, 60..3600).fires_with_text(
-        12 * MINUTE + 15,
-        "ImagePullNeedsChange",
-        "severity: warning, namespace: shop, workload_kind: StatefulSet, workload: db, registry: reg.example",
-        &[
-            ("summary", "StatefulSet shop/db cannot pull its image reg.example/shop/db:1.8.O: image not found"),
-            (
-                "description",
-                "Waiting does not help. Image reg.example/shop/db:1.8.O from reg.example: image not found for 7m 15s. First correct \
-                 the reference in the manifest, or push what it names. Details: image-pull-exporter list -n shop -o json",
-            ),
-            ("runbook_url", "https://runbooks.example.com/image-pull-exporter/ImagePullNeedsChange.md"),
-            ("dashboard_url", "https://grafana.example.com/d/image-pull-failure?var-namespace=shop&var-workload=db"),
-        ],
-    )
-}
-
-/// Ten minutes of a registry's fault, in a failure of half an hour.
-fn literal_text_of_a_long_failure() -> Case {
     let web = Container::of_workload("web");
     let refused = web.clone().cause("connection_failed", "network").cause_since(1800);
-    Case::new("half an hour of a failure").fails(&web, 0, 0..1800).fails(&refused, 0, 1800..3600).fires_with_text(
-        2100,
-        "ImagePullFailing",
-        "severity: warning, namespace: shop, workload_kind: Deployment, workload: web, registry: reg.example",
-        &[
-            ("summary", "Deployment shop/web cannot pull its image reg.example/shop/web:1.8.O: connection failed"),
-            (
-                "description",
-                "It has been failing for 35m 0s. Image reg.example/shop/web:1.8.O from reg.example: connection failed for 5m 0s. First \
-                 test the way from the node to the registry: name, proxy, certificate. Details: image-pull-exporter list -n shop -o json",
+    [
+        Case::new("a StatefulSet and its debug container")
+            .fails(&debug, 0, 0..3600)
+            .fails(&db, 60, 60..3600)
+            .fires_with_text(
+                12 * MINUTE + 15,
+                "ImagePullNeedsChange",
+                "severity: warning, namespace: shop, workload_kind: StatefulSet, workload: db, registry: reg.example",
+                &[
+                    ("summary", "StatefulSet shop/db cannot pull its image reg.example/shop/db:1.8.O: image not found"),
+                    (
+                        "description",
+                        "Retries fail until the image, its reference or a policy changes. Image reg.example/shop/db:1.8.O from \
+                         reg.example: image not found for 7m 15s. Correct the image reference in the manifest, or push the missing \
+                         image. Details: image-pull-exporter list -n shop -o json",
+                    ),
+                    ("runbook_url", "https://runbooks.example.com/image-pull-exporter/ImagePullNeedsChange.md"),
+                    (
+                        "dashboard_url",
+                        "https://grafana.example.com/d/image-pull-failure?var-namespace=shop&var-workload=db",
+                    ),
+                ],
             ),
-            ("runbook_url", "https://runbooks.example.com/image-pull-exporter/ImagePullFailing.md"),
-            ("dashboard_url", "https://grafana.example.com/d/image-pull-failure?var-namespace=shop&var-workload=web"),
-        ],
-    )
+        Case::new("a failure of half an hour with a new cause")
+            .fails(&web, 0, 0..1800)
+            .fails(&refused, 0, 1800..3600)
+            .fires_with_text(
+                2100,
+                "ImagePullFailing",
+                "severity: warning, namespace: shop, workload_kind: Deployment, workload: web, registry: reg.example",
+                &[
+                    (
+                        "summary",
+                        "Deployment shop/web cannot pull its image reg.example/shop/web:1.8.O: connection failed",
+                    ),
+                    (
+                        "description",
+                        "Failing for 35m 0s. Image reg.example/shop/web:1.8.O from reg.example: connection failed for 5m 0s. Check the \
+                         connection from the node to the registry: DNS, proxy, certificates. Details: image-pull-exporter list -n shop \
+                         -o json",
+                    ),
+                    ("runbook_url", "https://runbooks.example.com/image-pull-exporter/ImagePullFailing.md"),
+                    (
+                        "dashboard_url",
+                        "https://grafana.example.com/d/image-pull-failure?var-namespace=shop&var-workload=web",
+                    ),
+                ],
+            ),
+    ]
 }
 
 pub fn cases() -> Vec<Case> {
     let [general, _, _, _, needs_change, credentials, _] = ALERT_TEXTS;
-    let of = |wording: &AlertText, cause: &'static str, group: &'static str| {
-        wording.case(cause, &[(Container::of_workload("web").cause(cause, group), 0)])
+    let of = |text: &AlertText, cause: &'static str, group: &'static str| {
+        text.case(cause, &[(Container::of_workload("web").cause(cause, group), 0)])
     };
     let causes = [
         ("image_not_found", "image"),
@@ -328,17 +348,17 @@ pub fn cases() -> Vec<Case> {
     cases.push(of(&needs_change, "signature_rejected", "policy"));
     cases.push(of(&needs_change, "invalid_reference", "image"));
     cases.push(of(&credentials, "credentials_malformed", "credentials"));
-    cases.extend([literal_text(), literal_text_of_a_long_failure()]);
-    // Of two exporters, the one that knows the cause is quoted, and the container of another cluster is another.
+    cases.extend(literal_texts());
+    // One of two exporters exposes a known cause. The text uses it. A container of another cluster is a different one.
     let web = Container::of_workload("web");
     let two = general.case("two exporters", &[(web.clone(), 0)]).exporter("b", 0..7200);
     let two = two.fails_reported_by("b", &web.clone().cause("unknown", "unknown"), 60, 60..1860);
     cases.push(two.fails(&web.cluster("b").cause("pull_qps_exceeded", "node"), 0, 0..1860));
-    // What is known of one container says nothing of another.
-    let odd = Container::of_workload("web").cause("unknown", "unknown");
-    let sidecar = Container { container: "sidecar", image: "reg.example/shop/proxy:2".to_owned(), ..odd.clone() };
+    // The known cause of one container does not replace the unknown cause of another.
+    let unknown = Container::of_workload("web").cause("unknown", "unknown");
+    let sidecar = Container { container: "sidecar", image: "reg.example/shop/proxy:2".to_owned(), ..unknown.clone() };
     cases.push(general.case("two containers of a pod", &[(Container::of_workload("web"), 0), (sidecar, 30)]));
-    let clusters = [(Container::of_workload("web").cluster("a"), 0), (odd.cluster("b"), 0)];
-    cases.push(general.case("two clusters of which one says more", &clusters));
+    let clusters = [(Container::of_workload("web").cluster("a"), 0), (unknown.cluster("b"), 0)];
+    cases.push(general.case("two clusters, of which one has a known cause", &clusters));
     cases
 }

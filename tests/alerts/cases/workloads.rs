@@ -1,168 +1,168 @@
-//! The alerts about one workload: the same life for all, and what is special about each.
+//! The alerts about one workload: cases that all of them share, and cases of single alerts.
 
 use super::{CAUSE_AGE_THRESHOLD, LONGEST_ATTEMPT_INTERVAL, MINUTE, SCRAPE_INTERVALS, first_scrape_after};
 use crate::timeline::{Case, Container};
 
-/// Everything that holds of each alert about a workload: `longest` is for how long it looks on.
-fn common_cases(alert: &'static str, container: &Container, longest: u32) -> Vec<Case> {
+/// The cases of every alert about a workload. The alert fires above the age `threshold`.
+fn common_cases(alert: &'static str, container: &Container, threshold: u32) -> Vec<Case> {
     let about = format!("{alert} shop/web");
     let this: &[&str] = &[&about];
     let case = |name: &str| Case::new(&format!("{alert}: {name}"));
     let pod =
         |number: u32| Container { pod: format!("web-{number}"), node: format!("node-{number}"), ..container.clone() };
     let busy = container.clone().cause("pull_qps_exceeded", "node");
-    // The others that fire by then are told in cases of their own.
+    // `only_alert`: other alerts that fire by then have their own cases.
     vec![
-        case("fires in time, and not again for ten minutes after the end")
-            .fails(container, 60, 60..longest + 120)
+        case("fires at its threshold, until ten minutes after the end of the failure")
+            .fails(container, 60, 60..threshold + 120)
             .only_alert(alert)
-            .fires(longest + 60, &[])
-            .fires(longest + 75, this)
-            .fires(longest + 60 + 10 * MINUTE, this)
-            .fires(longest + 150 + 10 * MINUTE, &[]),
-        case("a recovery or a deletion before is silence")
-            .fails(container, 60, 60..longest + 50)
+            .fires(threshold + 60, &[])
+            .fires(threshold + 75, this)
+            .fires(threshold + 60 + 10 * MINUTE, this)
+            .fires(threshold + 150 + 10 * MINUTE, &[]),
+        case("does not fire for a container that recovers or is deleted before")
+            .fails(container, 60, 60..threshold + 50)
             .only_alert(alert)
-            .fires(longest + 60, &[])
-            .fires(longest + 120, &[]),
-        case("two exporters, of which one came later and goes earlier, are one")
+            .fires(threshold + 60, &[])
+            .fires(threshold + 120, &[]),
+        case("fires once for two exporters with different uptimes")
             .exporter("b", 0..7200)
-            .fails(container, 60, 60..longest + 900)
-            .fails_reported_by("b", container, 75, 75..longest + 200)
+            .fails(container, 60, 60..threshold + 900)
+            .fails_reported_by("b", container, 75, 75..threshold + 200)
             .only_alert(alert)
-            .fires(longest + 60, &[])
-            .fires(longest + 75, this)
-            .fires(longest + 300, this),
-        case("two clusters are two alerts")
-            .fails(container, 60, 60..longest + 900)
-            .fails(&container.clone().cluster("b"), 120, 120..longest + 900)
+            .fires(threshold + 60, &[])
+            .fires(threshold + 75, this)
+            .fires(threshold + 300, this),
+        case("fires once per cluster")
+            .fails(container, 60, 60..threshold + 900)
+            .fails(&container.clone().cluster("b"), 120, 120..threshold + 900)
             .only_alert(alert)
-            .fires(longest + 75, this)
-            .fires(longest + 180, &[&about, &format!("{about} in b")]),
-        case("many pods are one alert")
-            .fails(container, 60, 60..longest + 900)
-            .fails(&pod(2), 120, 120..longest + 900)
-            .fails(&pod(3), 60, 60..longest + 900)
+            .fires(threshold + 75, this)
+            .fires(threshold + 180, &[&about, &format!("{about} in b")]),
+        case("fires once for many pods")
+            .fails(container, 60, 60..threshold + 900)
+            .fails(&pod(2), 120, 120..threshold + 900)
+            .fails(&pod(3), 60, 60..threshold + 900)
             .only_alert(alert)
-            .fires(longest + 75, this),
-        case("a busy kubelet alone is no news")
-            .fails(&busy, 0, 0..longest + 900)
+            .fires(threshold + 75, this),
+        case("does not fire for pull_qps_exceeded")
+            .fails(&busy, 0, 0..threshold + 900)
             .only_alert(alert)
-            .fires(longest + 600, &[]),
+            .fires(threshold + 600, &[]),
     ]
 }
 
-/// What holds of the alerts that look at the age of the failure.
-fn failure_age_cases(alert: &'static str, container: &Container, longest: u32) -> Vec<Case> {
+/// The cases of alerts about the age of the failure.
+fn failure_age_cases(alert: &'static str, container: &Container, threshold: u32) -> Vec<Case> {
     let about = format!("{alert} shop/web");
     let this: &[&str] = &[&about];
     let case = |name: &str| Case::new(&format!("{alert}: {name}"));
     let busy = container.clone().cause("pull_qps_exceeded", "node");
-    let mut cases = common_cases(alert, container, longest);
+    let mut cases = common_cases(alert, container, threshold);
     cases.extend([
-        case("a restart of the exporter, before and while it fires, changes nothing")
-            .fails(container, 60, 60..longest - 100)
-            .fails(&container.clone().cause_since(longest), 58, longest..longest + 150)
-            .fails(&container.clone().cause_since(longest + 270), 58, longest + 270..longest + 900)
+        case("is not affected by restarts of the exporter")
+            .fails(container, 60, 60..threshold - 100)
+            .fails(&container.clone().cause_since(threshold), 58, threshold..threshold + 150)
+            .fails(&container.clone().cause_since(threshold + 270), 58, threshold + 270..threshold + 900)
             .only_alert(alert)
-            .fires(longest + 45, &[])
-            .fires(longest + 75, this)
-            .fires(longest + 200, this)
-            .fires(longest + 600, this),
-        case("what one exporter saw begin counts, not what another estimates")
+            .fires(threshold + 45, &[])
+            .fires(threshold + 75, this)
+            .fires(threshold + 200, this)
+            .fires(threshold + 600, this),
+        case("uses an observed start, not the estimate of another exporter")
             .exporter("b", 0..7200)
-            .fails(container, 60, 60..longest + 900)
-            .fails_reported_by("b", &container.clone().with_estimated_start(), 0, 90..longest + 900)
+            .fails(container, 60, 60..threshold + 900)
+            .fails_reported_by("b", &container.clone().with_estimated_start(), 0, 90..threshold + 900)
             .only_alert(alert)
-            .fires(longest + 60, &[])
-            .fires(longest + 75, this),
-        case("of two estimates the older counts, whatever is known of another container")
+            .fires(threshold + 60, &[])
+            .fires(threshold + 75, this),
+        case("uses the earlier of two estimates, regardless of another container")
             .exporter("b", 0..7200)
-            .fails(&container.clone().with_estimated_start(), 60, 60..longest + 900)
-            .fails_reported_by("b", &container.clone().with_estimated_start(), 120, 120..longest + 900)
-            .fails(&Container { container: "other", ..busy }, 0, 60..longest + 900)
+            .fails(&container.clone().with_estimated_start(), 60, 60..threshold + 900)
+            .fails_reported_by("b", &container.clone().with_estimated_start(), 120, 120..threshold + 900)
+            .fails(&Container { container: "other", ..busy }, 0, 60..threshold + 900)
             .only_alert(alert)
-            .fires(longest + 60, &[])
-            .fires(longest + 75, this),
+            .fires(threshold + 60, &[])
+            .fires(threshold + 75, this),
     ]);
-    // A cause that changes, whatever it changes to, sets nothing back.
-    cases.extend(SCRAPE_INTERVALS.map(|every| {
+    // A change of the cause does not reset the age of the failure.
+    cases.extend(SCRAPE_INTERVALS.map(|scrape_interval| {
         let other = container.clone().cause("dns_failure", "network");
-        let fires = first_scrape_after(60 + longest, every);
-        Case::with_changing_cause(alert, "its cause changes", every)
-            .fails(container, 60, 60..longest - 120)
-            .fails(&other.cause_since(longest - 120), 60, longest - 120..longest + 240)
-            .fails(&container.clone().cause_since(longest + 240), 60, longest + 240..longest + 600)
-            .fires(60 + longest, &[])
+        let fires = first_scrape_after(60 + threshold, scrape_interval);
+        Case::with_changing_cause(alert, "its cause changes", scrape_interval)
+            .fails(container, 60, 60..threshold - 120)
+            .fails(&other.cause_since(threshold - 120), 60, threshold - 120..threshold + 240)
+            .fails(&container.clone().cause_since(threshold + 240), 60, threshold + 240..threshold + 600)
+            .fires(60 + threshold, &[])
             .fires(fires, this)
-            .fires(longest + 300, this)
-            .fires(longest + 600, this)
+            .fires(threshold + 300, this)
+            .fires(threshold + 600, this)
     }));
     cases
 }
 
-/// What holds of the alerts that look at the age of the cause. `other` is what their containers may have beside it.
+/// The cases of alerts about the age of the cause.
 fn cause_age_cases(alert: &'static str, container: &Container) -> Vec<Case> {
-    let longest = CAUSE_AGE_THRESHOLD;
+    let threshold = CAUSE_AGE_THRESHOLD;
     let about = format!("{alert} shop/web");
     let this: &[&str] = &[&about];
     let case = |name: &str| Case::new(&format!("{alert}: {name}"));
-    let mut cases = common_cases(alert, container, longest);
+    let mut cases = common_cases(alert, container, threshold);
     cases.extend([
-        case("a restart of the exporter while it fires changes nothing, and one before lets the cause begin anew")
+        case("continues through a restart of the exporter; a restart before it fires resets the age of the cause")
             .fails(container, 60, 60..300)
             .fails(&container.clone().cause_since(360), 58, 360..1200)
             .fails(&container.clone().cause_since(1320), 58, 1320..2400)
             .only_alert(alert)
-            .fires(360 + longest, &[])
-            .fires(375 + longest, this)
+            .fires(360 + threshold, &[])
+            .fires(375 + threshold, this)
             .fires(1260, this)
-            .fires(1320 + longest, this)
+            .fires(1320 + threshold, this)
             .fires(2400, this),
-        case("of two starts of a cause the earlier one counts")
+        case("uses the earlier of two starts of a cause")
             .exporter("b", 0..7200)
             .fails(&container.clone().cause_since(600), 60, 60..1800)
             .fails_reported_by("b", &container.clone().cause_since(900), 60, 900..1800)
             .only_alert(alert)
-            .fires(600 + longest, &[])
-            .fires(615 + longest, this),
-        case("the age of another cause, which another exporter has read, is not that of this one")
+            .fires(600 + threshold, &[])
+            .fires(615 + threshold, this),
+        case("does not use the age of another cause that another exporter exposes")
             .exporter("b", 0..7200)
             .fails(&container.clone().cause_since(600), 60, 60..1800)
             .fails_reported_by("b", &container.clone().cause("unknown", "unknown").cause_since(60), 60, 60..1800)
             .only_alert(alert)
-            .fires(600 + longest, &[])
-            .fires(615 + longest, this),
+            .fires(600 + threshold, &[])
+            .fires(615 + threshold, this),
     ]);
-    cases.extend(SCRAPE_INTERVALS.into_iter().flat_map(|every| {
+    cases.extend(SCRAPE_INTERVALS.into_iter().flat_map(|scrape_interval| {
         let other = container.clone().cause("dns_failure", "network");
-        let fires = first_scrape_after(1200 + longest, every);
+        let fires = first_scrape_after(1200 + threshold, scrape_interval);
         [
-            Case::with_changing_cause(alert, "another cause gives way to this one", every)
+            Case::with_changing_cause(alert, "another cause changes to this one", scrape_interval)
                 .fails(&other, 0, 0..1200)
                 .fails(&container.clone().cause_since(1200), 0, 1200..2400)
                 .fires(1200, &[])
                 .fires(fires - 15, &[])
                 .fires(fires, this)
                 .fires(2400, this),
-            Case::with_changing_cause(alert, "this cause gives way to another", every)
+            Case::with_changing_cause(alert, "this cause changes to another", scrape_interval)
                 .fails(container, 0, 0..1200)
                 .fails(&other.clone().cause_since(1200), 0, 1200..3000)
                 .fires(1170, this)
                 .fires(1200 + 9 * MINUTE, this)
                 .fires(1200 + 12 * MINUTE, &[])
                 .fires(2990, &[]),
-            // One attempt shows until the next, which may take 371 s.
-            Case::with_changing_cause(alert, "this cause is that of one attempt", every)
+            // The status shows the result of one attempt until the next one.
+            Case::with_changing_cause(alert, "this cause is the result of one attempt", scrape_interval)
                 .fails(&other, 0, 0..1200)
                 .fails(&container.clone().cause_since(1200), 0, 1200..1200 + LONGEST_ATTEMPT_INTERVAL)
                 .fails(&other, 0, 1200 + LONGEST_ATTEMPT_INTERVAL..3000)
                 .fires(1200 + LONGEST_ATTEMPT_INTERVAL, &[])
-                .fires(1200 + LONGEST_ATTEMPT_INTERVAL + every, &[])
-                .fires(1200 + LONGEST_ATTEMPT_INTERVAL + 2 * every, &[])
+                .fires(1200 + LONGEST_ATTEMPT_INTERVAL + scrape_interval, &[])
+                .fires(1200 + LONGEST_ATTEMPT_INTERVAL + 2 * scrape_interval, &[])
                 .fires(2400, &[]),
-            // The exporter tells a cause that returns from one that begins.
-            Case::with_changing_cause(alert, "another cause is that of one attempt", every)
+            // When the cause returns, the exporter exposes its first start.
+            Case::with_changing_cause(alert, "another cause is the result of one attempt", scrape_interval)
                 .fails(container, 0, 0..1200)
                 .fails(&other.cause_since(1200), 0, 1200..1200 + LONGEST_ATTEMPT_INTERVAL)
                 .fails(container, 0, 1200 + LONGEST_ATTEMPT_INTERVAL..3000)
@@ -186,10 +186,18 @@ pub fn cases() -> Vec<Case> {
         failure_age_cases("ImagePullRolloutBlocked", &odd, 60 * MINUTE),
         failure_age_cases("ImagePullDebugContainer", &odd.clone().container_type("ephemeral"), 5 * MINUTE),
         vec![
-            Case::new("a pod of its own rolls nothing out")
+            // Nothing shows that the container has recovered.
+            Case::new("a container whose status becomes stale")
+                .fails(&web, 0, 0..4000)
+                .stale(&web, 0, 900..4000)
+                .fires(
+                    61 * MINUTE,
+                    &["ImagePullNeedsChange shop/web", "ImagePullFailing shop/web", "ImagePullRolloutBlocked shop/web"],
+                ),
+            Case::new("a pod without a controller")
                 .fails(&odd.clone().kind("Pod"), 0, 0..4000)
                 .fires(61 * MINUTE, &["ImagePullFailing shop/web"]),
-            Case::new("a Job is told as a Job, and only so")
+            Case::new("Jobs have their own alert")
                 .fails(&web.clone().kind("Job"), 0, 0..4000)
                 .fails(&Container::of_workload("db").cause("unauthorized", "credentials").kind("CronJob"), 0, 0..4000)
                 .fails(&Container::of_workload("log").kind("TaskRun"), 0, 0..4000)
@@ -201,7 +209,7 @@ pub fn cases() -> Vec<Case> {
                         .each_ref()
                         .map(String::as_str),
                 ),
-            Case::new("a limit is told of whatever waits for it, save a debug container")
+            Case::new("a rate limit of any workload, but not of a debug container")
                 .fails(&web.clone().cause("rate_limited", "registry"), 0, 0..4000)
                 .fails(&Container::of_workload("db").cause("rate_limited", "registry").kind("Job"), 0, 0..4000)
                 .fails(
@@ -211,12 +219,12 @@ pub fn cases() -> Vec<Case> {
                 )
                 .only_alert("ImagePullRateLimited")
                 .fires(10 * MINUTE, &["ImagePullRateLimited shop/web", "ImagePullRateLimited shop/db"]),
-            Case::new("the same container in two clusters, of which one says more")
+            Case::new("the same container in two clusters, of which one has a known cause and an observed start")
                 .fails(&web.clone().cluster("a"), 60, 60..2000)
                 .fails(&odd.clone().cluster("b").with_estimated_start(), 120, 120..2000)
                 .only_alert("ImagePullFailing")
                 .fires(18 * MINUTE, &["ImagePullFailing shop/web in a", "ImagePullFailing shop/web in b"]),
-            Case::new("a debug container is told at the lowest severity, and only so")
+            Case::new("debug containers have their own alert")
                 .fails(&web.clone().container_type("ephemeral"), 0, 0..4000)
                 .fails(
                     &Container::of_workload("db").cause("unauthorized", "credentials").container_type("ephemeral"),
@@ -232,7 +240,7 @@ pub fn cases() -> Vec<Case> {
                         "ImagePullDebugContainer shop/import",
                     ],
                 ),
-            Case::new("whatever rolls out can be blocked")
+            Case::new("rollouts of every kind of workload")
                 .fails(&odd.clone(), 0, 0..4000)
                 .fails(&Container::of_workload("db").cause("unknown", "unknown").kind("StatefulSet"), 0, 0..4000)
                 .fails(&Container::of_workload("agent").cause("unknown", "unknown").kind("DaemonSet"), 0, 0..4000)
@@ -245,17 +253,17 @@ pub fn cases() -> Vec<Case> {
                         "ImagePullRolloutBlocked shop/agent",
                     ],
                 ),
-            Case::new("two containers of a pod, of which one came later")
+            Case::new("two containers of a pod, of which one starts later")
                 .fails(&odd, 60, 60..2000)
                 .fails(&Container { container: "sidecar", ..odd.clone() }, 600, 600..2000)
                 .fires(16 * MINUTE + 15, &["ImagePullFailing shop/web"]),
-            Case::new("a busy kubelet, which one of two exporters does not recognize")
+            Case::new("pull_qps_exceeded, which one of two exporters does not recognize")
                 .exporter("b", 0..7200)
                 .fails(&odd.clone().cause("pull_qps_exceeded", "node"), 0, 0..2000)
                 .fails_reported_by("b", &odd, 0, 0..2000)
                 .only_alert("ImagePullFailing")
                 .fires(20 * MINUTE, &[]),
-            Case::new("what the kubelet was too busy for in between stays told")
+            Case::new("pull_qps_exceeded in between")
                 .fails(&odd, 0, 0..1000)
                 .fails(&odd.clone().cause("pull_qps_exceeded", "node"), 0, 1000..1300)
                 .fails(&odd, 0, 1300..2000)
