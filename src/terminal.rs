@@ -30,7 +30,7 @@ impl Terminal {
 
 /// Whether `out` is a terminal that supports color and `NO_COLOR` is not set (no-color.org).
 #[must_use]
-pub fn supports_color(out: &impl IsTerminal) -> bool {
+fn supports_color(out: &impl IsTerminal) -> bool {
     let is_objected = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
     out.is_terminal() && !is_dumb && !is_objected

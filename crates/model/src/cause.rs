@@ -13,9 +13,9 @@ mod taxonomy;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use classify::is_same_error;
 pub use classify::{
-    Classification, Hop, classify, classify_with_host, has_no_error_text, hops, is_bare_backoff, is_same_error,
-    matching_rule,
+    Classification, Hop, classify, classify_with_host, has_no_error_text, hops, is_bare_backoff, matching_rule,
 };
 pub use failing_host::{FailingHost, HostKind};
 pub use rule::Rule;

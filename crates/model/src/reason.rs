@@ -39,7 +39,7 @@ impl WaitingReason {
 
     /// Whether the cause is in the message alone.
     #[must_use]
-    pub const fn defers_to_message(self) -> bool {
+    pub(crate) const fn defers_to_message(self) -> bool {
         matches!(self, Self::ErrImagePull | Self::ImagePullBackOff)
     }
 
@@ -114,7 +114,7 @@ fn mentions_image(reason: &str, message: &str) -> bool {
 
 /// Returns what a waiting container's reason and message report about its image.
 #[must_use]
-pub fn image_state_of_waiting(reason: &str, message: &str) -> ImageState {
+fn image_state_of_waiting(reason: &str, message: &str) -> ImageState {
     let known = WaitingReason::ALL
         .iter()
         .copied()
@@ -133,7 +133,7 @@ pub fn image_state_of_waiting(reason: &str, message: &str) -> ImageState {
 /// If the kubelet finds no container, it reports a synthetic termination (`ContainerStatusUnknown`,
 /// pkg/kubelet/status/status_manager.go:637-708, v1.36.2). It does not prove that the container had its image.
 #[must_use]
-pub fn image_state_of(state: &StateFacts) -> ImageState {
+pub(crate) fn image_state_of(state: &StateFacts) -> ImageState {
     match state {
         StateFacts::Waiting { reason, message } => image_state_of_waiting(reason, message),
         StateFacts::Terminated { reason, .. } if reason == "ContainerStatusUnknown" => ImageState::Unreported,

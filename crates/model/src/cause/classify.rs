@@ -77,7 +77,7 @@ const MAX_HOPS: usize = 8;
 
 /// Whether two messages contain the same error, and therefore have the same cause. The message of a back-off repeats
 /// the error of the attempt before it.
-pub fn is_same_error(message: &str, other: &str) -> bool {
+pub(crate) fn is_same_error(message: &str, other: &str) -> bool {
     error_text::strip_wrappers(message) == error_text::strip_wrappers(other)
 }
 
@@ -101,9 +101,9 @@ struct RuleMatch<'a> {
 }
 
 impl RuleMatch<'_> {
-    /// Whether no response was received: the request was not sent or not answered.
-    fn is_unanswered(&self) -> bool {
-        UNANSWERED_CAUSES.contains(&self.rule.cause)
+    /// Whether no response was received: the request was not sent, or timed out.
+    fn has_no_response(&self) -> bool {
+        CAUSES_WITHOUT_RESPONSE.contains(&self.rule.cause)
             || (self.rule.cause == Cause::BlockedByPolicy && self.error.contains(BLOCKED_BY_REGISTRIES_CONF))
     }
 
@@ -113,7 +113,8 @@ impl RuleMatch<'_> {
 }
 
 /// The causes that mean that no response was received.
-const UNANSWERED_CAUSES: &[Cause] = &[Cause::DnsFailure, Cause::Timeout, Cause::ConnectionFailed, Cause::ProxyFailure];
+const CAUSES_WITHOUT_RESPONSE: &[Cause] =
+    &[Cause::DnsFailure, Cause::Timeout, Cause::ConnectionFailed, Cause::ProxyFailure];
 
 /// The text of containers/image for a registry that registries.conf blocks.
 const BLOCKED_BY_REGISTRIES_CONF: &str = " is blocked in ";
@@ -132,8 +133,8 @@ fn most_actionable_match(shown: &str) -> Option<RuleMatch<'_>> {
     let attempts = error_text::split_attempts(error_text::strip_wrappers(shown));
     let mirrors = || best_match(attempts.iter().flat_map(|attempt| attempt.mirrors.iter().copied()), true);
     match best_match(error_text::furthest_errors(&attempts), false) {
-        Some(decision) if decision.is_unanswered() => {
-            let answered = mirrors().filter(|mirror| !mirror.is_unanswered());
+        Some(decision) if decision.has_no_response() => {
+            let answered = mirrors().filter(|mirror| !mirror.has_no_response());
             Some(answered.unwrap_or(decision))
         }
         Some(decision) => Some(decision),

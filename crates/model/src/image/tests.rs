@@ -7,7 +7,7 @@ use super::{
 
 const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// What is written, and the registry, repository, tag and digest it names.
+/// References as written, with their registry, repository, tag and digest.
 fn valid_references() -> Vec<(String, [&'static str; 3], bool)> {
     let with_digest = |name: &str| format!("{name}@sha256:{HEX}");
     vec![
@@ -42,7 +42,7 @@ fn a_valid_reference_has_its_parts() {
     }
 }
 
-/// What is written, what is wrong with it, and the registry and repository that are beyond doubt.
+/// References as written, with their problem and the parts that are certain.
 #[test]
 fn an_invalid_reference_has_a_problem() {
     let long = format!("reg.example/{}", "a".repeat(256));

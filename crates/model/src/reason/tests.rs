@@ -5,7 +5,7 @@ fn check(reason: &str, message: &str, expected: ImageState) {
 }
 
 #[test]
-fn the_seven_image_reasons_mean_no_image_whatever_the_message() {
+fn seven_reasons_mean_no_image_with_any_message() {
     for (word, reason) in [
         ("ErrImagePull", WaitingReason::ErrImagePull),
         ("ImagePullBackOff", WaitingReason::ImagePullBackOff),
@@ -55,7 +55,7 @@ fn free_text_with_a_message_about_an_image_means_no_image() {
 }
 
 #[test]
-fn an_unknown_reason_unlike_its_message_is_no_failure() {
+fn an_unknown_reason_unlike_its_message_is_not_a_failure() {
     for (reason, message) in [
         ("SomethingNew", ""),
         ("SomethingNew", "of tomorrow"),

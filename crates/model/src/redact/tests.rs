@@ -205,6 +205,32 @@ fn near_misses_take_linear_time() {
     }
 }
 
+#[test]
+fn values_after_labels_end_and_begin_where_expected() {
+    let cases = [
+        // The next word is the value, unless it is the name of the next pair.
+        ("password= hunter2", "password= <redacted>"),
+        ("password= user=bob", "password= user=bob"),
+        ("password = ab=cd", "password = <redacted>"),
+        ("token=sha256:abc", "token=<redacted>"),
+        ("password:failed", "password:<redacted>"),
+        ("token: failed to pull", "token: failed to pull"),
+        // Escaped line breaks.
+        (r"token: \nfailed to pull", r"token: \nfailed to pull"),
+        (r"password: \n", r"password: \n"),
+        // The last part of a path is a label if a space follows, and never in a URL.
+        ("read /run/secrets/token: hunter2", "read /run/secrets/token: <redacted>"),
+        ("GET https://reg.example/secrets/token: hunter2", "GET https://reg.example/secrets/token: hunter2"),
+        // Queries: all of a URL's, and elsewhere only parameters.
+        ("https://h/x?abc", "https://h/x?<redacted>"),
+        ("what?abc", "what?abc"),
+        ("end of a URL&se=2026&sp=r 403", "end of a URL&se=<redacted> 403"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(redact(text), expected, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn redacting_twice_is_redacting_once(text in "(?s).{0,200}") {

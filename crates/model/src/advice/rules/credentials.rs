@@ -205,7 +205,7 @@ pub(super) const RULES: &[AdviceRule] = &[
         summary: Some(
             "A credential provider or helper on the node is missing or failed, so no request was sent to the registry. The node operator must fix it.",
         ),
-        check_first: "Check that the program in the error text is installed where the kubelet (--image-credential-provider-bin-dir) or the runtime looks for it. The pod's pull secrets are not involved.",
+        check_first: "Check that the program in the error text is installed where the kubelet (--image-credential-provider-bin-dir) or the runtime expects it. The pod's pull secrets are not involved.",
         commands: &[KUBELET_LOG, DESCRIBE_POD],
         source: "kubernetes.io/docs/tasks/administer-cluster/kubelet-credential-provider",
     },

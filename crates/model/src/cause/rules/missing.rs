@@ -94,6 +94,6 @@ pub(super) const NOT_FOUND: &[Rule] = &[
             "could not be found at any host",
         ],
     )
-    // No host is configured that may answer: the mirrors of the node are wrong, whichever image is asked for.
+    // No host is configured for pulls: the mirror configuration of the node is wrong, for every image.
     .unless(&["no resolve hosts", "no pull hosts", "executable file not found", "no push hosts"]),
 ];

@@ -410,11 +410,11 @@ fn recorded_errors_keep_their_cause() {
     }
 }
 
-/// What recorded errors lose in addition to queries: a decoded credential, and a name that appears random.
+/// Text that recorded errors lose in addition to queries: a decoded credential, and a name that appears random.
 const ACCEPTED_LOSSES: &[&str] = &["invalid decoded auth: \"", "windowsservercore:10.0.14393.2430_en-us_"];
 
 #[test]
-fn recorded_errors_lose_nothing_but_queries() {
+fn recorded_errors_lose_only_queries() {
     for message in recorded_errors() {
         let redacted = redact(&message);
         let mut rest = message.as_str();
