@@ -1,4 +1,4 @@
-//! What the program may do in a cluster with RBAC, and what it lets others do: with exactly the shipped roles, and with less.
+//! The program in a cluster with RBAC, with exactly the shipped roles and with fewer permissions.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::common::cluster::Cluster;
 use crate::common::prometheus::Prometheus;
-use crate::common::{NOT_FOUND, PATIENCE, Program, eventually, get, pod, sum, timed};
+use crate::common::{NOT_FOUND, Program, TIME_LIMIT, eventually, get, pod, sum, timed};
 use image_pull_sim::api::Disconnect;
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ fn enforcing(name: &str) -> Cluster {
     cluster
 }
 
-/// Binds the rules of a shipped role to the holder of a token.
+/// Binds the rules of a shipped role to the user of a token.
 fn bind(cluster: &Cluster, token: &str, user: &str, namespace: Option<&str>, (file, role): (&str, &str)) {
     let text = std::fs::read_to_string(format!("deploy/kustomize/{file}")).expect("the role is there");
     let objects: Vec<Value> = serde_saphyr::from_multiple(&text).expect("it is YAML");
@@ -65,20 +65,20 @@ fn the_shipped_roles_are_enough_for_their_namespaces() {
 }
 
 #[test]
-fn what_is_missing_is_told_precisely() {
+fn missing_permissions_are_reported_precisely() {
     let cluster = enforcing("missing");
-    let look = || {
-        let (code, error) = look(&cluster);
+    let run_list = || {
+        let (code, error) = run_list(&cluster);
         assert_eq!(code, Some(2));
         error
     };
-    assert!(look().contains("the credentials are not accepted"), "{}", look());
+    assert!(run_list().contains("the credentials are not accepted"), "{}", run_list());
     let watch_only = serde_json::json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["watch"] }]);
     cluster.server().access().grant("exporter", EXPORTER, None, &watch_only);
-    let said = look();
+    let said = run_list();
     assert!(said.contains(&format!("User \"{EXPORTER}\" cannot list resource \"pods\"")), "{said}");
     assert!(said.contains("grant the verbs list and watch on pods"), "{said}");
-    // The server waits for the right, and takes it when it comes.
+    // The server retries until the permission is granted.
     cluster.server().access().revoke("exporter");
     cluster.server().access().grant("exporter", EXPORTER, None, &Value::Null);
     let program = cluster.start(&[]);
@@ -99,7 +99,7 @@ fn what_is_missing_is_told_precisely() {
 }
 
 #[test]
-fn a_namespace_that_may_not_be_seen_holds_back_no_other() {
+fn a_forbidden_namespace_does_not_block_the_others() {
     let cluster = enforcing("partial");
     let role = ("variants/namespaced/role.yaml", "image-pull-exporter");
     bind(&cluster, "exporter", EXPORTER, Some("shop"), role);
@@ -118,7 +118,7 @@ fn a_namespace_that_may_not_be_seen_holds_back_no_other() {
     assert!(ready.contains("(403) (grant the verbs list and watch on pods)"), "{ready}");
     let page = body("/");
     assert!(page.contains("Some namespaces are missing from this page") && page.contains("bank (cannot watch pods"));
-    // The right comes, and with it the rest.
+    // Once the permission is granted, the namespace is watched.
     bind(&cluster, "exporter", EXPORTER, Some("bank"), role);
     eventually(|| match synced(&program.metrics(), "bank") {
         1.0 => Ok(()),
@@ -131,15 +131,15 @@ fn a_namespace_that_may_not_be_seen_holds_back_no_other() {
     assert!(!body("/").contains("Some namespaces are missing"));
 }
 
-/// Runs `list` against the cluster; returns its code and what it complains of.
-fn look(cluster: &Cluster) -> (Option<i32>, String) {
+/// Runs `list` against the cluster. Returns the exit code and standard error.
+fn run_list(cluster: &Cluster) -> (Option<i32>, String) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_image-pull-exporter"));
     command.args(["list", "--kubeconfig"]).arg(&cluster.kubeconfig).stdin(std::process::Stdio::null());
     let output = command.output().expect("it starts");
     (output.status.code(), String::from_utf8(output.stderr).expect("it is text"))
 }
 
-/// Waits until this many restarts of the watch have this cause, or more.
+/// Waits for at least `count` watch restarts with this cause.
 fn await_restarts(program: &Program, cause: &str, count: f64) {
     eventually(|| {
         match sum(&program.metrics(), &format!("image_pull_exporter_watch_restarts_total{{cause=\"{cause}\"")) {
@@ -157,7 +157,7 @@ fn await_failing(program: &Program, failing: f64) {
 }
 
 #[test]
-fn a_token_file_is_read_again_and_an_empty_one_is_no_token() {
+fn token_files_are_reloaded_and_an_empty_one_is_an_error() {
     let cluster = enforcing("token-file");
     bind_exporter(&cluster);
     let file = cluster.kubeconfig.with_extension("token");
@@ -166,7 +166,7 @@ fn a_token_file_is_read_again_and_an_empty_one_is_no_token() {
     cluster.set_user(&format!("{{tokenFile: '{}'}}", file.display()));
     let program = cluster.start(&[]);
     program.wait_ready();
-    // The next one is valid, and the one before no longer.
+    // The new token is valid and the old one is revoked.
     bind(&cluster, "second", EXPORTER, None, ("base/cluster-role.yaml", "image-pull-exporter"));
     write("second\n");
     cluster.server().access().revoke("exporter");
@@ -174,14 +174,14 @@ fn a_token_file_is_read_again_and_an_empty_one_is_no_token() {
     cluster.store.put(pod("shop", "more", Some(("ErrImagePull", NOT_FOUND))));
     await_failing(&program, 4.0);
     assert_eq!(sum(&program.metrics(), "image_pull_exporter_watch_restarts_total{cause=\"unauthorized\""), 0.0);
-    // Without a token, everything would be forbidden to `system:anonymous`.
+    // Requests without a token would be those of `system:anonymous`, and forbidden.
     write("\n");
     cluster.server().access().revoke("second");
     cluster.server().faults().disconnect_watches(Disconnect::Abrupt);
     await_restarts(&program, "credentials", 1.0);
-    let (code, error) = look(&cluster);
+    let (code, error) = run_list(&cluster);
     assert!(code == Some(2) && error.contains("token is empty") && !error.contains("grant"), "{code:?} {error}");
-    // It comes back without a restart.
+    // It recovers without a restart.
     bind(&cluster, "third", EXPORTER, None, ("base/cluster-role.yaml", "image-pull-exporter"));
     write("third");
     cluster.store.put(pod("shop", "most", Some(("ErrImagePull", NOT_FOUND))));
@@ -208,7 +208,7 @@ fn a_credential_plugin_that_fails_has_a_cause_of_its_own_and_its_secrets_are_not
     cluster.server().faults().disconnect_watches(Disconnect::Clean);
     await_restarts(&program, "credentials", 1.0);
     assert_eq!(sum(&program.metrics(), "image_pull_exporter_watch_restarts_total{cause=\"connection\""), 0.0);
-    let (code, error) = look(&cluster);
+    let (code, error) = run_list(&cluster);
     assert!(
         code == Some(2) && error.contains("plugin of the kubeconfig failed (exit status: 7): access denied"),
         "{error}"
@@ -220,8 +220,7 @@ fn a_credential_plugin_that_fails_has_a_cause_of_its_own_and_its_secrets_are_not
     std::fs::remove_file(script).expect("it was written");
 }
 
-/// A cluster with an exporter that asks the API server about tokens, of whom `prometheus` may get the metrics and
-/// `visitor` nothing.
+/// A cluster and an exporter with `--auth-filter`. `prometheus` is authorized to get the metrics, `visitor` is not.
 fn filtering(name: &str, flags: &[&str]) -> (Cluster, Program) {
     let cluster = enforcing(name);
     bind_exporter(&cluster);
@@ -234,19 +233,19 @@ fn filtering(name: &str, flags: &[&str]) -> (Cluster, Program) {
     (cluster, program)
 }
 
-fn ask(program: &Program, path: &str, token: &str) -> u16 {
+fn status_of(program: &Program, path: &str, token: &str) -> u16 {
     let header = format!("Authorization: Bearer {token}\r\n");
     get(program.port, path, &header).expect("the program answers").status
 }
 
 #[test]
-fn only_those_whom_the_api_server_lets_get_the_metrics() {
+fn only_authorized_users_get_the_metrics() {
     let (mut cluster, program) = filtering("filter", &[]);
     assert_eq!(get(program.port, "/metrics", "").expect("it answers").status, 401);
-    assert_eq!(ask(&program, "/metrics", "nobody"), 401);
-    assert_eq!(ask(&program, "/metrics", "visitor"), 403);
-    assert_eq!(ask(&program, "/metrics", "prometheus"), 200);
-    assert_eq!(ask(&program, "/", "prometheus"), 403);
+    assert_eq!(status_of(&program, "/metrics", "nobody"), 401);
+    assert_eq!(status_of(&program, "/metrics", "visitor"), 403);
+    assert_eq!(status_of(&program, "/metrics", "prometheus"), 200);
+    assert_eq!(status_of(&program, "/", "prometheus"), 403);
     let config = format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: image-pull\n  honor_labels: true\n  \
          authorization: {{credentials: prometheus}}\n  static_configs: [{{targets: ['127.0.0.1:{}']}}]\n",
@@ -255,10 +254,10 @@ fn only_those_whom_the_api_server_lets_get_the_metrics() {
     let prometheus = Prometheus::start("rights", &config, &[]);
     prometheus.wait_for_scrapes(3.0);
     assert_eq!(prometheus.query("sum(image_pull_failing)"), Ok(3.0));
-    // Nobody new is let in while nobody can be asked; those who were let in are for a while.
+    // During an API server outage, new tokens are rejected and accepted ones remain valid for a while.
     cluster.stop();
-    assert_eq!(ask(&program, "/metrics", "prometheus"), 200);
-    assert_eq!(ask(&program, "/metrics", "somebody else"), 503);
+    assert_eq!(status_of(&program, "/metrics", "prometheus"), 200);
+    assert_eq!(status_of(&program, "/metrics", "somebody else"), 503);
     assert_eq!(get(program.port, "/livez", "").expect("it answers").status, 200);
 }
 
@@ -267,7 +266,7 @@ fn passwords_do_not_replace_the_review_of_tokens_in_a_reload() {
     let config = concat!(env!("CARGO_TARGET_TMPDIR"), "/rights-reload.yml");
     std::fs::write(config, "").expect("it can be written");
     let (_cluster, program) = filtering("reload", &["--web.config.file", config]);
-    assert_eq!(ask(&program, "/metrics", "prometheus"), 200);
+    assert_eq!(status_of(&program, "/metrics", "prometheus"), 200);
     let hash = bcrypt::hash("open sesame", 4).expect("it can be hashed");
     std::fs::write(config, format!("basic_auth_users: {{alice: {hash}}}\n")).expect("it can be written");
     eventually(|| {
@@ -280,7 +279,7 @@ fn passwords_do_not_replace_the_review_of_tokens_in_a_reload() {
 }
 
 #[test]
-fn without_the_right_to_ask_nobody_is_let_in() {
+fn tokens_are_rejected_without_permission_to_review_them() {
     let cluster = enforcing("blind");
     bind_exporter(&cluster);
     cluster.server().access().grant(
@@ -291,17 +290,17 @@ fn without_the_right_to_ask_nobody_is_let_in() {
     );
     let program = cluster.start(&["--auth-filter"]);
     program.wait_ready();
-    assert_eq!(ask(&program, "/metrics", "prometheus"), 503);
+    assert_eq!(status_of(&program, "/metrics", "prometheus"), 503);
 }
 
 #[test]
-fn ten_thousand_bad_tokens_let_nobody_in_and_slow_nobody_else() {
+fn ten_thousand_bad_tokens_neither_succeed_nor_delay_valid_ones() {
     let (cluster, program) = filtering("tokens", &[]);
-    assert_eq!(ask(&program, "/metrics", "prometheus"), 200);
+    assert_eq!(status_of(&program, "/metrics", "prometheus"), 200);
     let before = cluster.server().faults().requests().other;
     let guessed = AtomicUsize::new(0);
     let slowest = thread::scope(|scope| {
-        // More than may wait from one address.
+        // More than the queue admits per address.
         for guesser in 0..110 {
             let (guessed, program) = (&guessed, &program);
             scope.spawn(move || {
@@ -309,7 +308,7 @@ fn ten_thousand_bad_tokens_let_nobody_in_and_slow_nobody_else() {
                     if guessed.load(Ordering::Relaxed) >= 10_000 {
                         break;
                     }
-                    let status = ask(program, "/metrics", &format!("guess-{guesser}-{number}"));
+                    let status = status_of(program, "/metrics", &format!("guess-{guesser}-{number}"));
                     assert!(matches!(status, 401 | 429), "{status}");
                     guessed.fetch_add(1, Ordering::Relaxed);
                 }
@@ -318,11 +317,11 @@ fn ten_thousand_bad_tokens_let_nobody_in_and_slow_nobody_else() {
         let mut slowest = Duration::ZERO;
         let mut spent = Duration::ZERO;
         while guessed.load(Ordering::Relaxed) < 10_000 {
-            let (status, took) = timed(|| ask(&program, "/metrics", "prometheus"));
+            let (status, took) = timed(|| status_of(&program, "/metrics", "prometheus"));
             assert_eq!(status, 200);
             slowest = slowest.max(took);
             spent += took;
-            assert!(spent < PATIENCE * 3, "the guesses come to no end");
+            assert!(spent < TIME_LIMIT * 3, "the guesses come to no end");
         }
         slowest
     });
@@ -332,7 +331,7 @@ fn ten_thousand_bad_tokens_let_nobody_in_and_slow_nobody_else() {
 }
 
 #[test]
-fn a_token_that_is_new_is_let_in_while_64_connections_guess() {
+fn a_new_token_is_accepted_while_64_connections_guess() {
     let (_cluster, program) = filtering("new-token", &[]);
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -340,14 +339,14 @@ fn a_token_that_is_new_is_let_in_while_64_connections_guess() {
             let (is_over, program) = (&is_over, &program);
             scope.spawn(move || {
                 for number in 0.. {
-                    assert_eq!(ask(program, "/metrics", &format!("guess-{guesser}-{number}")), 401);
+                    assert_eq!(status_of(program, "/metrics", &format!("guess-{guesser}-{number}")), 401);
                     if is_over.load(Ordering::Relaxed) {
                         break;
                     }
                 }
             });
         }
-        let codes: Vec<u16> = (0..75).map(|_| ask(&program, "/metrics", "prometheus")).collect();
+        let codes: Vec<u16> = (0..75).map(|_| status_of(&program, "/metrics", "prometheus")).collect();
         is_over.store(true, Ordering::Relaxed);
         assert_eq!(codes, [200; 75]);
     });

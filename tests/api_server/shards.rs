@@ -1,4 +1,4 @@
-//! Several exporters that share the pods tell together what one tells alone; and what is not selected is not told of.
+//! Shards union report the same as a single exporter, and selectors exclude pods.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use crate::common::cluster::Cluster;
 use crate::common::{NOT_FOUND, Program, eventually, pod, samples};
 use serde_json::json;
 
-/// A cluster with failing pods in three namespaces, on three nodes, of two teams.
+/// A cluster with failing pods in three namespaces, on three nodes, with the labels of two teams.
 fn cluster(name: &str) -> Cluster {
     let cluster = Cluster::new(&format!("shards-{name}"));
     for namespace in ["shop", "bank", "dev"] {
@@ -24,15 +24,15 @@ fn put(cluster: &Cluster, namespace: &str, number: usize) {
     cluster.store.put(pod);
 }
 
-/// The series that say which containers fail and why. What says since when depends on who saw it begin.
+/// The series of failing containers and their causes. Start times are left out, since they depend on the observer.
 fn failing(program: &Program) -> Vec<String> {
     let families = ["image_pull_failing{", "image_pull_failing_info{", "kube_pod_"];
     let is_one = |series: &String| families.iter().any(|family| series.starts_with(family));
     samples(&program.metrics()).into_iter().map(|(series, _)| series).filter(is_one).collect()
 }
 
-/// What several programs tell together, each thing told by one of them only.
-fn together(programs: &[Program]) -> Result<BTreeSet<String>, String> {
+/// The union of the series of several programs. Fails if two have the same series.
+fn union(programs: &[Program]) -> Result<BTreeSet<String>, String> {
     let all: Vec<String> = programs.iter().flat_map(failing).collect();
     let set: BTreeSet<String> = all.iter().cloned().collect();
     if set.len() == all.len() { Ok(set) } else { Err(format!("{} of {} told once", set.len(), all.len())) }
@@ -47,13 +47,13 @@ fn shards(cluster: &Cluster, total: usize) -> Vec<Program> {
 }
 
 #[test]
-fn shards_tell_together_what_one_exporter_tells_alone() {
+fn shards_together_report_the_same_as_one_exporter() {
     let cluster = cluster("together");
     let one = cluster.start(&[]);
     one.wait_ready();
     let is_same = |programs: &[Program]| {
         eventually(|| {
-            let (parts, whole) = (together(programs)?, failing(&one).into_iter().collect::<BTreeSet<_>>());
+            let (parts, whole) = (union(programs)?, failing(&one).into_iter().collect::<BTreeSet<_>>());
             if parts == whole && !whole.is_empty() {
                 Ok(())
             } else {
@@ -64,7 +64,7 @@ fn shards_tell_together_what_one_exporter_tells_alone() {
     };
     let two = shards(&cluster, 2);
     is_same(&two);
-    // While pods come and go.
+    // Pods are created and deleted.
     for number in 20..40 {
         put(&cluster, "shop", number);
         assert!(cluster.store.delete("bank", &format!("web-{}", number - 20)));
@@ -74,7 +74,7 @@ fn shards_tell_together_what_one_exporter_tells_alone() {
         left => Err(format!("{left} series of what is deleted")),
     });
     is_same(&two);
-    // A third one: as long as both generations run, everything is told at least once; then, once again.
+    // With a third shard, each series is exposed at least once while both generations run, and exactly once afterwards.
     let three = shards(&cluster, 3);
     let both: BTreeSet<String> = two.iter().chain(&three).flat_map(failing).collect();
     assert!(both == failing(&one).into_iter().collect(), "{} series", both.len());
@@ -82,9 +82,9 @@ fn shards_tell_together_what_one_exporter_tells_alone() {
     is_same(&three);
 }
 
-/// Whether the API server sends each shard its own pods only, sends all to each, or refuses the question: the same is told.
+/// The API server supports shard selectors, ignores them, or rejects them.
 #[test]
-fn shards_are_the_same_whatever_the_api_server_knows_of_them() {
+fn shards_do_not_depend_on_api_server_support() {
     let cluster = cluster("selector");
     let one = cluster.start(&[]);
     one.wait_ready();
@@ -97,10 +97,10 @@ fn shards_are_the_same_whatever_the_api_server_knows_of_them() {
         faults.reject_shards(refuses);
         faults.reject_watch_list(!watch_list);
         let two = shards(&cluster, 2);
-        assert_eq!(together(&two).as_ref(), Ok(&whole), "{knows} {refuses} {watch_list}");
+        assert_eq!(union(&two).as_ref(), Ok(&whole), "{knows} {refuses} {watch_list}");
         assert!(two.iter().all(|program| !failing(program).is_empty()), "each has a part");
     }
-    // Where it knows them, a half is all that comes.
+    // With support, each shard receives half of the pods.
     faults.reject_shards(false);
     faults.reject_watch_list(false);
     let sent = |knows| {
@@ -114,20 +114,20 @@ fn shards_are_the_same_whatever_the_api_server_knows_of_them() {
 }
 
 #[test]
-fn one_exporter_for_each_node_is_one_for_all() {
+fn exporters_per_node_report_the_same_as_one() {
     let cluster = cluster("nodes");
     let one = cluster.start(&[]);
     one.wait_ready();
     let nodes = ["node-0", "node-1", "node-2"].map(|node| cluster.start(&["--node", node]));
     nodes.iter().for_each(Program::wait_ready);
     eventually(|| {
-        let (parts, whole) = (together(&nodes)?, failing(&one).into_iter().collect::<BTreeSet<_>>());
+        let (parts, whole) = (union(&nodes)?, failing(&one).into_iter().collect::<BTreeSet<_>>());
         if parts == whole { Ok(()) } else { Err(format!("{} of {}", parts.len(), whole.len())) }
     });
 }
 
 #[test]
-fn what_is_not_selected_is_not_told_of() {
+fn unselected_pods_are_not_reported() {
     let cluster = cluster("selection");
     for (flags, expected) in [
         (&["--namespaces-denylist", "dev,bank"][..], 20),
@@ -144,7 +144,7 @@ fn what_is_not_selected_is_not_told_of() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_all_at_once() {
+fn all_invalid_selections_are_reported_at_once() {
     let refused = |flags: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_image-pull-exporter"));
         let output = command.args(flags).output().expect("it starts");

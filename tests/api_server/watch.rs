@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::{NOT_FOUND, PATIENCE, pod, sum};
+use crate::common::{NOT_FOUND, TIME_LIMIT, pod, sum};
 use futures::StreamExt;
 use image_pull_exporter::clock::Clock;
 use image_pull_exporter::cluster::PodEvent;
@@ -125,7 +125,7 @@ async fn wait(mut condition: impl AsyncFnMut() -> bool) -> Result<(), ()> {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.map_err(|_| ())
+    tokio::time::timeout(TIME_LIMIT, waiting).await.map_err(|_| ())
 }
 
 fn run(test: impl Future<Output = ()>) {

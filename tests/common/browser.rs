@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::prometheus::free_port;
-use super::{PATIENCE, eventually};
+use super::{TIME_LIMIT, eventually};
 
 /// A browser with one window.
 pub struct Browser {
@@ -20,15 +20,15 @@ pub struct Browser {
     profile: PathBuf,
 }
 
-/// What a page must not do, written down from before its first line is read.
+/// Records violations of the content security policy from the start of the page.
 const WATCH: &str = "window.violations = []; document.addEventListener('securitypolicyviolation', \
      (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));";
 
 impl Browser {
-    /// Starts one with an empty profile, in a folder called `name`.
+    /// Starts a browser with an empty profile in a folder called `name`.
     pub fn start(name: &str) -> Self {
         let profile = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("browser-{name}"));
-        // It is there only if an earlier run was cut off.
+        // It exists only if an earlier run was aborted.
         let _ = std::fs::remove_dir_all(&profile);
         std::fs::create_dir_all(&profile).expect("the folder can be made");
         let port = free_port();
@@ -67,7 +67,7 @@ impl Browser {
         browser
     }
 
-    /// Asks the driver.
+    /// Sends a request to the driver.
     fn call(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value, String> {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let head = format!(
@@ -77,12 +77,12 @@ impl Browser {
         );
         let exchange = || -> std::io::Result<(String, Vec<u8>)> {
             let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", self.port))?);
-            stream.get_ref().set_read_timeout(Some(PATIENCE))?;
+            stream.get_ref().set_read_timeout(Some(TIME_LIMIT))?;
             stream.get_mut().write_all(head.as_bytes())?;
             stream.get_mut().write_all(body.as_bytes())?;
             let (mut status, mut length) = (String::new(), 0);
             stream.read_line(&mut status)?;
-            // The driver keeps the connection open, whatever it is told.
+            // The driver ignores `Connection: close`.
             for line in stream.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
                 if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
                     length = value.trim().parse().unwrap_or(0);
@@ -98,7 +98,7 @@ impl Browser {
     }
 
     #[track_caller]
-    fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+    fn request(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let path = format!("/session/{}{path}", self.session);
         self.call(method, &path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
@@ -106,76 +106,76 @@ impl Browser {
     /// A command of the DevTools protocol.
     #[track_caller]
     pub fn cdp(&self, command: &str, parameters: &Value) -> Value {
-        self.ask("POST", "/goog/cdp/execute", Some(json!({ "cmd": command, "params": parameters })))
+        self.request("POST", "/goog/cdp/execute", Some(json!({ "cmd": command, "params": parameters })))
     }
 
     /// Opens a page and waits until it is loaded.
     #[track_caller]
     pub fn go(&self, url: &str) {
-        self.ask("POST", "/url", Some(json!({ "url": url })));
+        self.request("POST", "/url", Some(json!({ "url": url })));
     }
 
     /// The title of the page.
     pub fn title(&self) -> String {
-        self.ask("GET", "/title", None).as_str().unwrap_or_default().to_owned()
+        self.request("GET", "/title", None).as_str().unwrap_or_default().to_owned()
     }
 
-    /// Where the browser is.
+    /// The URL of the page.
     pub fn url(&self) -> String {
-        self.ask("GET", "/url", None).as_str().unwrap_or_default().to_owned()
+        self.request("GET", "/url", None).as_str().unwrap_or_default().to_owned()
     }
 
-    /// What a script returns that runs in the page.
+    /// Runs a script in the page and returns its result.
     #[track_caller]
     pub fn run(&self, script: &str) -> Value {
-        self.ask("POST", "/execute/sync", Some(json!({ "script": script, "args": [] })))
+        self.request("POST", "/execute/sync", Some(json!({ "script": script, "args": [] })))
     }
 
-    /// What a script returns to its last argument, a callback.
+    /// Runs a script and returns the value that it passes to its last argument, a callback.
     #[track_caller]
     pub fn run_async(&self, script: &str) -> Value {
-        self.ask("POST", "/execute/async", Some(json!({ "script": script, "args": [] })))
+        self.request("POST", "/execute/async", Some(json!({ "script": script, "args": [] })))
     }
 
-    /// Clicks on the first element that a CSS selector finds, as a person would.
+    /// Clicks on the first element that a CSS selector matches, with real mouse events.
     #[track_caller]
     pub fn click(&self, selector: &str) {
         let element = self.element(selector);
-        self.ask("POST", &format!("/element/{element}/click"), Some(json!({})));
+        self.request("POST", &format!("/element/{element}/click"), Some(json!({})));
     }
 
-    /// Types into the first element that a CSS selector finds.
+    /// Types into the first element that a CSS selector matches.
     #[track_caller]
     pub fn type_into(&self, selector: &str, text: &str) {
         let element = self.element(selector);
-        self.ask("POST", &format!("/element/{element}/value"), Some(json!({ "text": text })));
+        self.request("POST", &format!("/element/{element}/value"), Some(json!({ "text": text })));
     }
 
     #[track_caller]
     fn element(&self, selector: &str) -> String {
-        let found = self.ask("POST", "/element", Some(json!({ "using": "css selector", "value": selector })));
+        let found = self.request("POST", "/element", Some(json!({ "using": "css selector", "value": selector })));
         let id = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str);
         id.expect("an element has an id").to_owned()
     }
 
-    /// Makes the window so large, in CSS pixels.
+    /// Sets the size of the window, in CSS pixels.
     pub fn size(&self, width: u32, height: u32) {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.cdp("Emulation.setDeviceMetricsOverride", &metrics);
     }
 
-    /// Prefers `light` or `dark`.
+    /// Sets the preferred color scheme, `light` or `dark`.
     pub fn prefer(&self, scheme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         self.cdp("Emulation.setEmulatedMedia", &json!({ "features": features }));
     }
 
-    /// Runs no script of any page from now on.
+    /// Disables JavaScript for all later pages.
     pub fn disable_scripts(&self) {
         self.cdp("Emulation.setScriptExecutionDisabled", &json!({ "value": true }));
     }
 
-    /// Writes what the window shows to `target/tmp/pictures/NAME.png`.
+    /// Writes a screenshot to `target/tmp/pictures/NAME.png`.
     pub fn picture(&self, name: &str) {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
         std::fs::create_dir_all(&folder).expect("the folder can be made");
@@ -184,16 +184,16 @@ impl Browser {
         std::fs::write(folder.join(format!("{name}.png")), png).expect("the picture can be written");
     }
 
-    /// What the browser complained of since it was asked last.
+    /// The warnings and errors in the console since the last call.
     pub fn complaints(&self) -> Vec<String> {
-        let log = self.ask("POST", "/se/log", Some(json!({ "type": "browser" })));
+        let log = self.request("POST", "/se/log", Some(json!({ "type": "browser" })));
         let entries = log.as_array().cloned().unwrap_or_default();
         entries.iter().filter_map(|entry| entry["message"].as_str().map(str::to_owned)).collect()
     }
 
-    /// The URLs of every request that went to the network since it was asked last; the browser's own pages ask itself.
+    /// The URLs of all network requests since the last call, without those of the browser's own pages.
     pub fn requests(&self) -> Vec<String> {
-        let log = self.ask("POST", "/se/log", Some(json!({ "type": "performance" })));
+        let log = self.request("POST", "/se/log", Some(json!({ "type": "performance" })));
         let entries = log.as_array().cloned().unwrap_or_default();
         let url = |entry: &Value| {
             let message: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
@@ -204,7 +204,7 @@ impl Browser {
         entries.iter().filter_map(url).collect()
     }
 
-    /// What the policy of this page forbade.
+    /// The violations of the content security policy of this page.
     pub fn violations(&self) -> Value {
         self.run("return window.violations;")
     }
@@ -212,7 +212,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Both fail only when it ended by itself.
+        // Both fail only if it has exited already.
         let _ = self.call("DELETE", &format!("/session/{}", self.session), None);
         let _ = self.driver.kill();
         let _ = self.driver.wait();

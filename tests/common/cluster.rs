@@ -17,7 +17,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// An empty one, whose kubeconfig has this name.
+    /// Starts an empty cluster with a kubeconfig of this name.
     pub fn new(name: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime starts");
@@ -32,7 +32,7 @@ impl Cluster {
         cluster
     }
 
-    /// Writes the kubeconfig with this user, in YAML.
+    /// Writes the kubeconfig with this user (in YAML).
     pub fn set_user(&self, user: &str) {
         let config = format!(
             "{{apiVersion: v1, kind: Config, current-context: x, contexts: [{{name: x, context: {{cluster: x, user: x}}}}], \
@@ -46,12 +46,12 @@ impl Cluster {
         self.server.as_ref().expect("it runs")
     }
 
-    /// The program, watching it.
+    /// Starts the program with this cluster.
     pub fn start(&self, flags: &[&str]) -> Program {
         Program::start(&[&self.flags(), flags].concat())
     }
 
-    /// The flags that make the program watch it.
+    /// The flags of the program that select this cluster.
     pub fn flags(&self) -> [&str; 2] {
         ["--kubeconfig", self.kubeconfig.to_str().expect("a path is text")]
     }

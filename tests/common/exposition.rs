@@ -1,10 +1,10 @@
-//! Reads the text format 0.0.4, strictly: what a scraper might refuse or take for something else fails the test.
+//! A strict parser of the text format 0.0.4: panics on text that a scraper might reject or misinterpret.
 
 #![allow(dead_code, reason = "each test that parses an exposition uses a part of this")]
 
 use std::collections::HashSet;
 
-/// One line of numbers.
+/// One sample line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     pub name: String,
@@ -12,7 +12,7 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// What a scrape says.
+/// A parsed scrape.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Exposition {
     pub samples: Vec<Sample>,
@@ -27,7 +27,7 @@ impl Sample {
 }
 
 impl Exposition {
-    /// Reads a whole exposition; panics at the first thing that is not as the format has it.
+    /// Parses a whole exposition. Panics on the first violation of the format.
     pub fn parse(text: &str) -> Self {
         assert!(text.is_empty() || text.ends_with('\n'), "the last line has no end");
         let mut exposition = Self::default();
@@ -71,12 +71,12 @@ impl Exposition {
         }
     }
 
-    /// The samples of that name.
+    /// The samples with this name.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Sample> {
         self.samples.iter().filter(move |sample| sample.name == name)
     }
 
-    /// The sum of the samples of that name that have all these labels.
+    /// The sum of the samples with this name and these labels.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let fits = |sample: &&Sample| labels.iter().all(|(label, value)| sample.label(label) == *value);
         self.all(name).filter(fits).map(|sample| sample.value).sum()
@@ -108,7 +108,7 @@ fn sample(line: &str) -> Result<Sample, String> {
 
 type Labels = Vec<(String, String)>;
 
-/// Labels up to the closing brace, and what follows it.
+/// Parses labels up to the closing brace, and returns the rest.
 fn labels(mut rest: &str) -> Result<(Labels, &str), String> {
     let mut labels = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! Shared by the tests that run the program: a tiny HTTP client, the program as a child, samples, pods.
+//! Helpers of the tests that run the program: an HTTP client, the program as a child process, samples, pods.
 
 #![allow(dead_code, reason = "each test file is a crate of its own and uses a part of this")]
 
@@ -16,16 +16,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// How long anything that is waited for may take.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+/// The time limit of [`eventually`].
+pub const TIME_LIMIT: Duration = Duration::from_secs(40);
 
-/// Waits until `condition` holds; fails the test after [`PATIENCE`] with what it last said.
+/// Waits until `condition` holds. After [`TIME_LIMIT`], panics with its last error.
 #[track_caller]
 pub fn eventually(condition: impl FnMut() -> Result<(), String>) {
-    within(PATIENCE, condition);
+    within(TIME_LIMIT, condition);
 }
 
-/// The same with another limit.
+/// Like the function above, with another time limit.
 #[track_caller]
 pub fn within(limit: Duration, mut condition: impl FnMut() -> Result<(), String>) {
     #[expect(clippy::disallowed_methods, reason = "a deadline for a real process")]
@@ -39,7 +39,7 @@ pub fn within(limit: Duration, mut condition: impl FnMut() -> Result<(), String>
     }
 }
 
-/// Does something with a real program, and returns how long that took.
+/// Runs `work` and returns its result and duration.
 #[expect(clippy::disallowed_methods, reason = "the time of a real program")]
 pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let began = Instant::now();
@@ -60,10 +60,10 @@ impl Response {
     }
 }
 
-/// GETs `path` from loopback.
+/// Sends a GET request for `path` to loopback.
 pub fn get(port: u16, path: &str, headers: &str) -> std::io::Result<Response> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIME_LIMIT))?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n")?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
@@ -89,7 +89,7 @@ fn unchunk(mut body: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The samples of a text exposition: the series as written, and the number.
+/// The samples of a text exposition: series and value.
 pub fn samples(text: &str) -> Vec<(String, f64)> {
     let sample = |line: &str| {
         let line = line.split(" # ").next().expect("a line has a beginning");
@@ -99,12 +99,12 @@ pub fn samples(text: &str) -> Vec<(String, f64)> {
     text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(sample).collect()
 }
 
-/// The sum of the samples whose series begins with `prefix`.
+/// The sum of the samples whose series starts with `prefix`.
 pub fn sum(text: &str, prefix: &str) -> f64 {
     samples(text).into_iter().filter(|(series, _)| series.starts_with(prefix)).map(|(_, value)| value).sum()
 }
 
-/// Compares with `tests/golden/NAME`; with `UPDATE` in the environment, writes it.
+/// Compares `printed` with `tests/golden/NAME`. With `UPDATE` in the environment, writes the file.
 #[track_caller]
 pub fn check_golden(name: &str, printed: &str) {
     let golden = format!("tests/golden/{name}");
@@ -114,25 +114,25 @@ pub fn check_golden(name: &str, printed: &str) {
     assert_eq!(printed, std::fs::read_to_string(golden).expect("the golden file is there"), "{name}");
 }
 
-/// The program, running.
+/// The program as a child process.
 pub struct Program {
     child: Child,
-    /// The port it serves on.
+    /// The port of its HTTP server.
     pub port: u16,
 }
 
 impl Program {
-    /// Starts the program on a free port of loopback and waits until it says which.
+    /// Starts the program on a free port of loopback and waits until it logs the port.
     pub fn start(arguments: &[&str]) -> Self {
         Self::start_at(0, arguments)
     }
 
-    /// Starts it on this port of loopback, a free one for 0.
+    /// Starts the program on this port of loopback, or on a free one for 0.
     pub fn start_at(port: u16, arguments: &[&str]) -> Self {
         Self::start_with(port, arguments, &[])
     }
 
-    /// Starts it with environment variables.
+    /// Starts the program with environment variables.
     pub fn start_with(port: u16, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_image-pull-exporter"));
         command.args(arguments).envs(variables.iter().copied());
@@ -140,7 +140,7 @@ impl Program {
         Self::spawn(command)
     }
 
-    /// Starts it with at most so many open files.
+    /// Starts the program with a limit on open files.
     pub fn start_with_files(files: u32, arguments: &[&str]) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("ulimit -n {files} && exec \"$@\""), "sh"]);
@@ -149,12 +149,11 @@ impl Program {
         Self::spawn(command)
     }
 
-    /// Starts a command that becomes the program, and waits until it says on which port it serves.
+    /// Starts a command that executes the program, and waits until the program logs its port.
     pub fn spawn(mut command: Command) -> Self {
         let mut child = command
             .args(["--log.format", "json"])
-            // Memory as with musl, for which the program is shipped: one heap for all threads, and what is large is returned
-            // at once. glibc's heap of each thread keeps what the largest response has taken.
+            // The program is shipped for musl, which has one heap for all threads and returns large blocks at once. glibc has a heap per thread, which stays as large as the largest response.
             .env("MALLOC_ARENA_MAX", "1")
             .env("MALLOC_MMAP_THRESHOLD_", "131072")
             .stderr(Stdio::piped())
@@ -166,29 +165,29 @@ impl Program {
             assert!(log.read_line(&mut line).expect("the log is text") > 0, "it ended before it served");
             let line: Value = serde_json::from_str(&line).expect("the log is JSON");
             let address = line.pointer("/fields/address").and_then(Value::as_str);
-            // A Unix socket has none.
+            // A Unix socket has no port.
             if let Some(port) = address.and_then(|address| address.rsplit(':').next()?.parse().ok()) {
                 break port;
             }
         };
-        // What nobody reads would stop the program once the pipe is full.
+        // A full pipe would block the program.
         drop(std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink())));
         Self { child, port }
     }
 
-    /// Its metrics in text 0.0.4.
+    /// Scrapes the program in text format 0.0.4.
     pub fn metrics(&self) -> String {
         let response = get(self.port, "/metrics", "").expect("the program answers");
         assert_eq!(response.status, 200, "{}", response.text());
         response.text()
     }
 
-    /// Waits until it is ready.
+    /// Waits until the program is ready.
     pub fn wait_ready(&self) {
-        self.wait_ready_within(PATIENCE);
+        self.wait_ready_within(TIME_LIMIT);
     }
 
-    /// The same with another limit.
+    /// Like the function above, with another time limit.
     pub fn wait_ready_within(&self, limit: Duration) {
         within(limit, || match get(self.port, "/readyz", "") {
             Ok(response) if response.status == 200 => Ok(()),
@@ -197,19 +196,19 @@ impl Program {
         });
     }
 
-    /// The most memory it ever had, in KiB.
+    /// The peak resident memory, in KiB.
     pub fn peak_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the program runs");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says it");
         peak.trim().trim_end_matches(" kB").parse().expect("it is a number")
     }
 
-    /// Ends it at once, as the kernel does when memory is short.
+    /// Kills the program with SIGKILL, as the kernel does when memory is short.
     pub fn kill(mut self) {
         self.child.kill().expect("it runs");
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the program.
     pub fn signal(&self, name: &str) {
         let killed = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(killed.expect("kill runs").success());
@@ -224,13 +223,13 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A pod with one container, as an API server sends it.
+/// A pod with one container, in the JSON of the API server.
 pub fn pod(namespace: &str, name: &str, waiting: Option<(&str, &str)>) -> Value {
     let state = match waiting {
         Some((reason, message)) => json!({ "waiting": { "reason": reason, "message": message } }),
@@ -257,7 +256,7 @@ pub fn pod(namespace: &str, name: &str, waiting: Option<(&str, &str)>) -> Value 
     })
 }
 
-/// The text of a failed attempt at that pod's image.
+/// The error text of a failed attempt for that pod's image.
 pub const NOT_FOUND: &str = "rpc error: code = NotFound desc = failed to pull and unpack image \
     \"registry.example.com/shop/web:1.0\": failed to resolve reference \"registry.example.com/shop/web:1.0\": \
     registry.example.com/shop/web:1.0: not found";

@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 
-/// A certificate authority that writes what it signs into a folder, which is gone when it ends.
+/// A certificate authority with a folder for its files, removed on drop.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     pub folder: PathBuf,
 }
 
 impl Authority {
-    /// A new one, whose own certificate is `ca.crt` in a folder of that name.
+    /// Creates an authority. Its certificate is `ca.crt` in a folder of this name.
     pub fn new(name: &str) -> Self {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("pki-{name}"));
-        // It is there only if an earlier run was cut off.
+        // It exists only if an earlier run was aborted.
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("the folder can be made");
         let mut params = CertificateParams::new([]).expect("it has no names");
@@ -38,14 +38,14 @@ impl Authority {
         std::fs::write(self.folder.join(format!("{name}.key")), key.serialize_pem()).expect("it can be written");
     }
 
-    /// The path of one of its files.
+    /// The path of a file in its folder.
     pub fn path(&self, file: &str) -> String {
         path(&self.folder, file)
     }
 
     /// Writes a file into its folder, and returns its path.
     pub fn write(&self, file: &str, text: &str) -> String {
-        // In one step, as an editor or a kubelet does.
+        // Replaces the file atomically, as an editor or a kubelet does.
         let draft = self.folder.join(format!("{file}.draft"));
         std::fs::write(&draft, text).expect("it can be written");
         std::fs::rename(&draft, self.folder.join(file)).expect("it can be renamed");

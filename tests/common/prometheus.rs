@@ -1,4 +1,4 @@
-//! A real Prometheus, as a child.
+//! A real Prometheus as a child process.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use super::{eventually, get};
 /// A running Prometheus (Debian's package `prometheus`, which `tests/run` installs).
 pub struct Prometheus {
     child: Child,
-    /// The port it serves on.
+    /// The port of its HTTP server.
     pub port: u16,
-    /// Its configuration and its data, gone when it ends.
+    /// Its configuration and data, removed on drop.
     pub directory: PathBuf,
 }
 
 impl Prometheus {
-    /// One that scrapes `target` every second.
+    /// Starts a Prometheus that scrapes `target` every second.
     pub fn scraping(target: u16, name: &str, features: &str) -> Self {
         let config = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: image-pull\n  \
@@ -27,10 +27,10 @@ impl Prometheus {
         Self::start(name, &config, &[&format!("--enable-feature={features}")])
     }
 
-    /// One with this configuration, in a folder called `name`.
+    /// Starts a Prometheus with this configuration in a folder called `name`.
     pub fn start(name: &str, config: &str, flags: &[&str]) -> Self {
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("prometheus-{name}"));
-        // It is there only if an earlier run was cut off.
+        // It exists only if an earlier run was aborted.
         let _ = std::fs::remove_dir_all(&directory);
         std::fs::create_dir_all(&directory).expect("the folder can be made");
         std::fs::write(directory.join("prometheus.yml"), config).expect("the configuration can be written");
@@ -39,14 +39,14 @@ impl Prometheus {
         Self { child, port, directory }
     }
 
-    /// Kills it and starts it again on its data.
+    /// Kills it and starts it again with its data.
     pub fn kill_and_restart(&mut self, flags: &[&str]) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
         self.child = run(&self.directory, self.port, flags);
     }
 
-    /// Asks its API.
+    /// Sends a GET request to its API.
     pub fn get(&self, path: &str) -> Result<Value, String> {
         let response = get(self.port, path, "").map_err(|error| error.to_string())?;
         serde_json::from_str(&response.text()).map_err(|error| error.to_string())
@@ -60,7 +60,7 @@ impl Prometheus {
         value.and_then(|value| value.parse().ok()).ok_or_else(|| format!("{query} gives {answer}"))
     }
 
-    /// Waits for so many scrapes, none of which may fail.
+    /// Waits for this number of scrapes. Panics if one fails.
     pub fn wait_for_scrapes(&self, scrapes: f64) {
         eventually(|| match self.query("count_over_time(up[5m])")? {
             count if count >= scrapes => Ok(()),
@@ -73,7 +73,7 @@ impl Prometheus {
 
 impl Drop for Prometheus {
     fn drop(&mut self) {
-        // Both fail only when it ended by itself.
+        // Both fail only if it has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.directory);
@@ -91,7 +91,7 @@ fn run(directory: &Path, port: u16, flags: &[&str]) -> Child {
         .expect("prometheus runs (Debian's package prometheus)")
 }
 
-/// A port of loopback that nothing listens on.
+/// A free port of loopback.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     listener.local_addr().expect("it has an address").port()

@@ -10,7 +10,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-/// What a server shows, and those who trust it know.
+/// The certificate and key of a server, and the CA certificate of its clients.
 pub struct Identity {
     acceptor: TlsAcceptor,
     pem: String,
@@ -45,14 +45,14 @@ impl Identity {
             .expect("the API server starts")
     }
 
-    /// Writes what trusts it into the file that the kubeconfig of this name is for, in one step, as a kubelet does.
+    /// Replaces the CA file of the kubeconfig of this name atomically, as a kubelet does.
     pub fn replace_authority(&self, name: &str) {
         let file = |suffix| PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{suffix}"));
         std::fs::write(file("draft"), &self.pem).expect("the file can be written");
         std::fs::rename(file("draft"), file("pem")).expect("it can be renamed");
     }
 
-    /// Writes a kubeconfig for a server; `name` sets it apart from those of other tests.
+    /// Writes a kubeconfig for a server. `name` is unique to the test.
     pub fn kubeconfig(&self, server: &ApiServer, name: &str) -> PathBuf {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
         let (authority, path) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.kubeconfig")));

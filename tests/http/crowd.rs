@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::cluster::Cluster;
-use crate::common::{NOT_FOUND, PATIENCE, Program, eventually, get, pod, sum, timed};
+use crate::common::{NOT_FOUND, Program, TIME_LIMIT, eventually, get, pod, sum, timed};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
@@ -153,7 +153,7 @@ fn scrapes_pages_and_json_of_a_hundred_thousand_failing_containers_fit_into_the_
         cluster.store.put(failing);
     }
     let program = cluster.start(&[]);
-    program.wait_ready_within(4 * PATIENCE);
+    program.wait_ready_within(4 * TIME_LIMIT);
     let (port, before) = (program.port, program.peak_kib());
     let answers: Vec<_> = ["/metrics", "/?limit=1000", "/api/v1/failures?limit=1000"]
         .iter()
@@ -202,7 +202,7 @@ fn a_hundred_scrapes_at_once_all_get_ten_thousand_failing_containers() {
 /// What comes back for these bytes until the server closes the connection.
 fn exchange(port: u16, request: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the program accepts");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time limit can be set");
+    stream.set_read_timeout(Some(TIME_LIMIT)).expect("a time limit can be set");
     stream.write_all(request.as_bytes()).expect("it can be sent");
     let mut bytes = Vec::new();
     // A reset is an end too.

@@ -14,7 +14,7 @@ use image_pull_exporter::replay::{self, Options};
 use image_pull_model::index::{IndexConfig, MirroredReasons};
 use oracle::{Failure, Place, Record};
 
-/// How many containers of each recording cannot get their image, as its README tells.
+/// The number of containers that cannot pull their image, from the README of each recording.
 const FAILING: [(&str, usize); 27] = [
     ("config-error", 0),
     ("crashloop", 0),
@@ -44,7 +44,7 @@ const FAILING: [(&str, usize); 27] = [
     ("two-containers", 1),
     ("unauthorized", 1),
 ];
-/// How the failures of a recording end, for those in which any does.
+/// The outcomes of the recordings in which a failure ends.
 const ENDS: [(&str, &[&str]); 4] = [
     ("deadline-exceeded", &["pod_finished"]),
     ("delete-backoff", &["pod_deleted", "pod_deleted"]),
@@ -52,7 +52,7 @@ const ENDS: [(&str, &[&str]); 4] = [
     ("recover-push", &["recovered"]),
 ];
 const BOUNDS: [f64; 8] = [15.0, 35.0, 68.0, 128.0, 238.0, 340.0, 600.0, f64::INFINITY];
-/// The exporter keeps milliseconds.
+/// The exporter stores milliseconds.
 const TOLERANCE: f64 = 0.001;
 
 fn scrape_at(recording: &str, mirror: MirroredReasons, until: Option<Duration>) -> Exposition {
@@ -73,7 +73,7 @@ fn scrape(records: &[Record], mirror: MirroredReasons) -> Exposition {
     scrape_at(&oracle::write(records), mirror, None)
 }
 
-/// What is said of the cluster and not of the exporter, sorted: the order of series means nothing.
+/// The samples of the cluster, without those of the exporter, sorted: the order of series is not significant.
 fn of_the_cluster(scrape: &Exposition) -> Vec<Sample> {
     let own = |name: &str| name.starts_with("image_pull_exporter_") || name.starts_with("process_");
     let mut samples: Vec<Sample> = scrape.samples.iter().filter(|sample| !own(&sample.name)).cloned().collect();
@@ -85,7 +85,7 @@ fn registry(image: &str) -> &str {
     image.split_once('/').map(|(host, _)| host).filter(|host| host.contains(['.', ':'])).unwrap_or("docker.io")
 }
 
-/// The registry that failures of this image are counted under: none where the reference is none.
+/// The registry label of a failure, empty for an invalid reference.
 fn registry_label(failure: &Failure) -> String {
     let is_reference = !failure.image.contains("://");
     if is_reference { registry(&failure.image).to_owned() } else { String::new() }
@@ -112,7 +112,7 @@ fn close(a: f64, b: f64) -> bool {
     (a - b).abs() <= TOLERANCE
 }
 
-/// How many observations each bucket of the back-off histogram holds, by registry and upper bound.
+/// The number of observations in each bucket of the back-off histogram, by registry and upper bound.
 fn observed(scrape: &Exposition) -> BTreeMap<(String, String), f64> {
     let mut observed = BTreeMap::new();
     let mut below = 0.0;
@@ -139,7 +139,7 @@ fn expected_observations(failures: &[Failure]) -> BTreeMap<(String, String), f64
     expected
 }
 
-/// Compares everything that a scrape says of failures with what the oracle found.
+/// Compares all samples of failures with the result of the oracle.
 fn check_failures(name: &str, scrape: &Exposition, failures: &[Failure]) {
     let open: Vec<&Failure> = failures.iter().filter(|failure| failure.ended.is_none()).collect();
     check_open(name, scrape, &open);
@@ -260,7 +260,7 @@ fn check_mirror(name: &str, scrape: &Exposition, records: &[Record], verbatim: b
     }
 }
 
-/// A recording as somebody sees it who begins to look with each of its records.
+/// The recording, started at each of its records.
 fn cuts(records: &[Record]) -> impl Iterator<Item = Vec<Record>> {
     (0..records.len()).map(|first| oracle::cut(records, first)).filter(|cut| !cut.is_empty())
 }
@@ -282,7 +282,7 @@ fn at_every_record(check: impl Fn(&str, &[Record])) {
 }
 
 #[test]
-fn the_oracle_finds_what_the_readme_of_the_recordings_tells() {
+fn the_oracle_agrees_with_the_readme_of_the_recordings() {
     for (name, count) in FAILING {
         let failures = oracle::failures(&oracle::read(name));
         assert_eq!(failures.len(), count, "{name}");
@@ -321,10 +321,10 @@ fn every_recording_shows_one_failure_for_each_failing_container_at_every_record(
     });
 }
 
-/// The kubelet that was restarted exceeds its own limit on pulls at one attempt, and later cannot reach the runtime for a
-/// sync. Each is a cause of its own, and neither ends the stretch of the bad tag.
+/// The restarted kubelet exceeds its own pull limit at one attempt, and later cannot reach the runtime for one sync. Both
+/// are other causes, and neither ends the cause of the bad tag.
 #[test]
-fn a_cause_that_comes_back_has_lasted_all_the_while() {
+fn a_returning_cause_keeps_its_start() {
     let records = oracle::read("kubelet-restart");
     let mut seen: Vec<(String, f64)> = Vec::new();
     for end in 1..=records.len() {
@@ -362,7 +362,7 @@ fn the_whole_mirror_shows_all_reasons_as_kube_state_metrics_does_at_every_record
 }
 
 #[test]
-fn the_mirror_changes_nothing_that_is_said_of_failures() {
+fn the_mirror_does_not_affect_other_metrics() {
     for_each_recording(|name, records| {
         let of_failures = |mirror| -> Vec<Sample> {
             let scrape = scrape(records, mirror);
@@ -398,7 +398,7 @@ fn a_replay_that_stops_early_shows_the_same_as_a_recording_that_ends_there() {
         let whole = oracle::write(records);
         for end in 1..records.len() {
             let (before, after) = (records[end - 1].at, records[end].at);
-            // The exporter keeps milliseconds; what arrives within one and the same cannot be told apart.
+            // The exporter stores milliseconds. Events within the same millisecond cannot be distinguished.
             if after - before < 0.002 {
                 continue;
             }
@@ -414,14 +414,14 @@ fn a_replay_that_stops_early_shows_the_same_as_a_recording_that_ends_there() {
 }
 
 #[test]
-fn an_exporter_that_starts_in_the_middle_finds_the_same_failures_with_the_best_start_there_is() {
+fn an_exporter_that_starts_later_finds_the_same_failures_with_estimated_starts() {
     for_each_recording(|name, records| {
         let whole = oracle::failures(records);
         for records in cuts(records) {
             let first = records[0].at;
             let name = format!("{name} from {first}");
             let mut failures = oracle::failures(&records);
-            // The step of an interval is the kubelet's, whether or not somebody saw the waits begin.
+            // The step of an interval does not depend on whether its start was observed.
             for failure in &mut failures {
                 let same = whole.iter().find(|known| known.place == failure.place).unwrap();
                 assert!(failure.since.0 <= failure.began, "{name}: the oracle's start is none");
@@ -445,7 +445,7 @@ fn an_exporter_that_starts_in_the_middle_finds_the_same_failures_with_the_best_s
 }
 
 #[test]
-fn a_record_that_comes_twice_changes_nothing() {
+fn a_repeated_record_has_no_effect() {
     for_each_recording(|name, records| {
         for once in cuts(records) {
             let twice: Vec<Record> = once.iter().flat_map(|record| [record.clone(), record.clone()]).collect();
@@ -455,7 +455,7 @@ fn a_record_that_comes_twice_changes_nothing() {
     });
 }
 
-/// Wherever the exporter says when the kubelet tries next, and nothing disturbs it until then, it is right.
+/// Each predicted next attempt is correct, unless it is disturbed before.
 fn check_next_attempts(name: &str, records: &[Record]) {
     let failures = oracle::failures(records);
     for end in 1..=records.len() {
@@ -465,7 +465,7 @@ fn check_next_attempts(name: &str, records: &[Record]) {
                 (interval.from - TOLERANCE..interval.to - TOLERANCE).contains(&records[end - 1].at)
             };
             let Some(interval) = failure.intervals.iter().find(waits) else { continue };
-            // A failed attempt shows 11 to 16 s after it was made, one that succeeds at once.
+            // A failed attempt becomes visible after 11 to 16 s, a successful one immediately.
             let made = interval.to - if interval.recovery { 0.0 } else { 13.5 };
             let off = sample.value - made;
             assert!(off.abs() <= 15.0, "{name}, record {end}: {off} s off for {interval:?}");
@@ -479,14 +479,14 @@ fn the_next_attempt_is_expected_when_the_kubelet_makes_it() {
 }
 
 #[test]
-fn after_a_restart_of_the_exporter_the_next_attempt_is_right_or_not_said() {
+fn after_a_restart_of_the_exporter_the_next_attempt_is_correct_or_absent() {
     for name in ["kubelet-restart", "ephemeral-bad", "tag-not-found", "recover-push", "recover-patch"] {
         check_next_attempts_after_each_restart(name);
     }
 }
 
 #[test]
-fn after_a_wait_for_a_container_restart_the_next_attempt_is_right_or_not_said() {
+fn after_a_delayed_container_restart_the_next_attempt_is_correct_or_absent() {
     check_next_attempts_after_each_restart("restart-registry-died");
 }
 

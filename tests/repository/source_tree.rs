@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The folders of the three crates' sources.
+/// The source folders of the three crates.
 const SOURCES: [&str; 3] = ["src", "crates/model/src", "crates/sim/src"];
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
@@ -38,7 +38,7 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 #[test]
 fn the_model_uses_no_clock_lock_or_io() {
-    // Its manifest proves that it uses no framework; the standard library has to be searched.
+    // The manifest excludes frameworks. The standard library has to be searched.
     let banned = [
         "std::fs",
         "std::io",
@@ -97,7 +97,7 @@ fn dependencies_point_inward() {
 }
 
 #[test]
-fn every_file_says_what_it_is_for() {
+fn every_file_has_a_module_comment() {
     for (path, text) in SOURCES.iter().flat_map(|folder| sources(folder)) {
         assert!(is_test(&path) || text.starts_with("//! "), "{} does not say what it is for", path.display());
     }
@@ -180,7 +180,7 @@ fn no_field_of_a_log_line_has_a_name_that_the_log_uses() {
     assert!(seen > 30, "{seen} fields");
 }
 
-/// The modules of a crate that are files of their own, tests excepted: path within the crate, file, code.
+/// The modules of a crate with a separate file, except tests: path within the crate, file, code.
 struct Modules {
     files: BTreeMap<Vec<String>, (PathBuf, String)>,
 }
@@ -228,7 +228,7 @@ impl Modules {
         Some(module)
     }
 
-    /// The other files whose items a file uses, by `use` or by a path in an expression.
+    /// The other files whose items a file uses, in a `use` or in a path.
     fn used_by(&self, module: &[String]) -> BTreeSet<Vec<String>> {
         let (_, code) = &self.files[module];
         let children: BTreeSet<&str> = self
@@ -242,7 +242,7 @@ impl Modules {
         for (start, token) in tokens.iter().enumerate() {
             let begins = matches!(token.as_str(), "crate" | "super" | "self") || children.contains(token.as_str());
             let is_inside_a_path = start > 0 && tokens[start - 1] == "::";
-            // A module that only passes on what its parts have does not use it.
+            // A re-export is not a use.
             let is_passed_on = tokens[..start].ends_with(&["pub".to_owned(), "use".to_owned()])
                 || tokens[..start].ends_with(&[")".to_owned(), "use".to_owned()]);
             if begins && !is_inside_a_path && !is_passed_on && tokens.get(start + 1).is_some_and(|next| next == "::") {
@@ -256,7 +256,7 @@ impl Modules {
     }
 }
 
-/// Identifiers, `::`, braces and other characters, without text in quotation marks.
+/// Splits code into identifiers, `::`, braces and other characters, without string literals.
 fn tokens(code: &str) -> Vec<String> {
     let mut tokens = Vec::new();
     let mut rest = code;
@@ -286,7 +286,7 @@ fn tokens(code: &str) -> Vec<String> {
     tokens
 }
 
-/// Reads `a::b::{c, d::e}` from `at` on: each path in full.
+/// Reads `a::b::{c, d::e}` at position `at`, and adds each path in full.
 fn read_paths(tokens: &[String], at: &mut usize, prefix: &mut Vec<String>, paths: &mut Vec<Vec<String>>) {
     let depth = prefix.len();
     loop {
@@ -321,7 +321,7 @@ fn read_paths(tokens: &[String], at: &mut usize, prefix: &mut Vec<String>, paths
     prefix.truncate(depth);
 }
 
-/// No file imports itself by way of others: each can be understood after those that it uses.
+/// No file imports itself through others, so each can be read after those that it uses.
 #[test]
 fn no_import_cycles_among_the_files_of_a_crate() {
     let mut cycles = Vec::new();
@@ -331,7 +331,7 @@ fn no_import_cycles_among_the_files_of_a_crate() {
             modules.files.keys().map(|module| (module, modules.used_by(module))).collect();
         for (module, direct) in &used {
             for start in direct {
-                // The shortest way back, breadth first.
+                // Breadth-first search for the shortest path back.
                 let mut came_from = BTreeMap::from([(start, start)]);
                 let mut queue = VecDeque::from([start]);
                 while let Some(next) = queue.pop_front() {

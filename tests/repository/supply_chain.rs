@@ -1,5 +1,4 @@
-//! What the program is made of and what the repository holds: licences, sources, the bill of materials, one version
-//! everywhere, no secrets.
+//! Dependencies and repository content: licenses, sources, the bill of materials, consistent versions, no secrets.
 
 use std::io::Write;
 use std::path::Path;
@@ -24,7 +23,7 @@ fn packages() -> Vec<Value> {
     metadata["packages"].as_array().expect("it has packages").clone()
 }
 
-/// The strings in quotes of one section of deny.toml.
+/// The quoted strings of one section of deny.toml.
 fn listed(section: &str) -> Vec<String> {
     let deny = read("deny.toml");
     let section = deny.split(&format!("[{section}]\n")).nth(1).expect("deny.toml has the section");
@@ -33,7 +32,7 @@ fn listed(section: &str) -> Vec<String> {
     lines.filter_map(|line| line.split('"').nth(1).map(str::to_owned)).collect()
 }
 
-/// Whether the licences of an expression suffice: each part of an AND, one of an OR.
+/// Whether a license expression is allowed: each part of an AND, and one part of an OR.
 fn is_allowed(expression: &str, allowed: &[String]) -> bool {
     let expression = expression.replace('/', " OR ");
     if let Some(inner) = expression.strip_prefix('(')
@@ -49,7 +48,7 @@ fn is_allowed(expression: &str, allowed: &[String]) -> bool {
 }
 
 #[test]
-fn every_dependency_has_an_allowed_licence_and_comes_from_the_registry() {
+fn every_dependency_has_an_allowed_license_and_source() {
     let (allowed, banned) = (listed("licenses"), listed("bans"));
     assert!(allowed.len() > 5 && banned.len() > 2);
     assert!(is_allowed("(MIT OR GPL-3.0) AND ISC", &allowed) && !is_allowed("MIT AND GPL-3.0", &allowed));
@@ -57,8 +56,8 @@ fn every_dependency_has_an_allowed_licence_and_comes_from_the_registry() {
     assert!(packages.len() > 100);
     for package in packages {
         let name = package["name"].as_str().expect("a package has a name");
-        let licence = package["license"].as_str().unwrap_or_else(|| panic!("{name} has no licence"));
-        assert!(is_allowed(licence, &allowed), "{name}: {licence} is not in deny.toml");
+        let license = package["license"].as_str().unwrap_or_else(|| panic!("{name} has no license"));
+        assert!(is_allowed(license, &allowed), "{name}: {license} is not in deny.toml");
         assert!(!banned.iter().any(|banned| banned == name), "{name} is banned by deny.toml");
         let is_ours = name.starts_with("image-pull-");
         let source = package["source"].as_str().unwrap_or_default();
@@ -66,9 +65,9 @@ fn every_dependency_has_an_allowed_licence_and_comes_from_the_registry() {
     }
 }
 
-/// It is left in target/, checked against CycloneDX' schema.
+/// The test writes it to target/ and validates it against the schema of CycloneDX.
 #[test]
-fn the_bill_of_materials_has_all_that_is_in_the_program_and_its_licence() {
+fn the_bill_of_materials_lists_every_dependency_with_its_license() {
     let mut script = Command::new("target/tools/bin/python")
         .args(["tests/supply/sbom.py", "target/sbom.cdx.json"])
         .stdin(Stdio::piped())
@@ -104,7 +103,7 @@ fn the_version_is_the_same_everywhere() {
 fn nothing_in_the_repository_looks_like_a_secret() {
     let files = Command::new("git").args(["ls-files", "-z"]).output().expect("git runs");
     let files = String::from_utf8(files.stdout).expect("paths are text");
-    // In two parts each, so that this file holds none of them.
+    // Split in two, so that this file does not match.
     let marks = [
         concat!("-----BEGIN ", "PRIVATE KEY"),
         concat!("-----BEGIN RSA ", "PRIVATE KEY"),
@@ -118,10 +117,10 @@ fn nothing_in_the_repository_looks_like_a_secret() {
     ];
     let mut read = 0;
     for file in files.split('\0').filter(|file| !file.is_empty()) {
-        // A file that is deleted and not yet committed as such is none.
+        // A deleted file may be uncommitted.
         let Ok(bytes) = std::fs::read(file) else { continue };
         let text = String::from_utf8_lossy(&bytes);
-        // What hides secrets has to know their shapes.
+        // The redaction contains the patterns of secrets.
         for mark in marks.iter().filter(|_| !file.starts_with("crates/model/src/redact")) {
             assert!(!text.contains(mark), "{file} holds {mark}…");
         }
@@ -131,7 +130,7 @@ fn nothing_in_the_repository_looks_like_a_secret() {
 }
 
 #[test]
-fn the_image_is_built_as_hadolint_would_have_it() {
+fn hadolint_accepts_the_dockerfile() {
     let hadolint = format!("{}/target/tools/bin/hadolint", env!("CARGO_MANIFEST_DIR"));
     let output = Command::new(hadolint).arg("Dockerfile").output().expect("`tests/run` installs hadolint");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));

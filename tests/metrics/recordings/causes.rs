@@ -1,10 +1,10 @@
-//! What the rules make of the recordings of a real kubelet: one cause per container, at every record.
+//! Classifies the error texts in the recordings of a real kubelet: one cause per container, at each record.
 
 use std::path::Path;
 
 use image_pull_model::cause::{Cause, classify};
 
-/// The reasons that mean "no image".
+/// The image-related waiting reasons.
 const IMAGE_REASONS: &[&str] = &[
     "ErrImagePull",
     "ImagePullBackOff",
@@ -15,7 +15,7 @@ const IMAGE_REASONS: &[&str] = &[
     "SignatureValidationFailed",
 ];
 
-/// The scenario, and its causes; more than one where something else failed on the way.
+/// The causes of each scenario, in order.
 const EXPECTED: &[(&str, &[Cause])] = &[
     ("config-error", &[]),
     ("crashloop", &[]),
@@ -29,7 +29,7 @@ const EXPECTED: &[(&str, &[Cause])] = &[
     ("inject-regunavail", &[Cause::RegistryUnavailable]),
     ("inspect-error", &[Cause::NodeStorageError]),
     ("invalid-name", &[Cause::InvalidReference]),
-    // The kubelet's own limit and a runtime that was down lie between the attempts that find no such image.
+    // The kubelet's own limit and an unavailable runtime occur between the attempts for the missing image.
     ("kubelet-restart", &[Cause::ImageNotFound, Cause::NodeStorageError, Cause::PullQpsExceeded]),
     // Two pods.
     ("long-cap", &[Cause::ImageNotFound, Cause::RateLimited]),
@@ -61,7 +61,7 @@ fn every_record_of_a_scenario_has_its_causes() {
     }
 }
 
-/// The cause of each container that waits for its image in one record.
+/// The cause of each container that waits for its image in a record.
 fn image_failures(record: &serde_json::Value) -> Vec<Cause> {
     let status = &record["object"]["status"];
     ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"]

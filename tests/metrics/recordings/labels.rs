@@ -1,8 +1,8 @@
-//! What the labels say of each kind of container and image.
+//! The labels of each type of container and image.
 
 use super::*;
 
-/// The labels of the one failure that a recording shows at its end.
+/// The labels of the only failure at the end of a recording.
 fn check_labels(name: &str, records: &[Record], expected: &[(&str, &str)]) {
     let scrape = scrape(records, MirroredReasons::Image);
     let info: Vec<&Sample> = scrape.all("image_pull_failing_info").collect();
@@ -17,7 +17,7 @@ fn check_labels(name: &str, records: &[Record], expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn containers_of_every_kind_are_told_apart() {
+fn container_types_are_distinguished() {
     let node = ("node", "lab-node");
     let check = |name: &str, expected: &[(&str, &str)]| check_labels(name, &oracle::read(name), expected);
     check("tag-not-found", &[("container_type", "app"), ("container", "app"), ("tag", "nope"), node]);

@@ -1,7 +1,7 @@
-//! Says what a recording shows, from its statuses alone: no line of it is shared with the exporter.
+//! Computes the expected failures of a recording from its statuses, without code of the exporter.
 //!
-//! Its knowledge is that of the reference on the kubelet: which waiting reasons mean "no image", what ends such a
-//! failure, and how long the kubelet waits after the n-th failed attempt.
+//! It implements the documented behavior of the kubelet: the image-related waiting reasons, the end of a failure, and the
+//! back-off after the n-th failed attempt.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ pub struct Record {
     pub at: f64,
     pub kind: String,
     pub object: Value,
-    /// The object as text, since each is written many times.
+    /// The object as JSON text, since it is written many times.
     json: String,
 }
 
@@ -35,48 +35,48 @@ pub struct Place {
     pub container: String,
 }
 
-/// One failure as the statuses show it.
+/// One failure, computed from the statuses.
 #[derive(Clone, Debug)]
 pub struct Failure {
     pub place: Place,
     pub container_type: &'static str,
     pub image: String,
     pub policy: String,
-    /// When the first image reason showed.
+    /// The time of the first image-related reason.
     pub began: f64,
-    /// The best that can be known of its start: the same unless it was there in the first record of its pod.
+    /// The best estimate of its start and its basis. Equal to `began` unless the first record of the pod shows the failure.
     pub since: (f64, &'static str),
     pub ended: Option<(f64, &'static str)>,
-    /// When each failed attempt showed.
+    /// The onset of each failed attempt.
     pub onsets: Vec<f64>,
     pub intervals: Vec<Interval>,
-    /// What each status that told a cause told.
-    pub told: Vec<Told>,
+    /// The statuses with a cause.
+    pub statuses: Vec<CauseStatus>,
 }
 
-/// A status that tells a cause.
+/// A status with a cause.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct CauseStatus {
     pub at: f64,
     pub cause: &'static str,
-    /// Whether a failed attempt began to show with it.
+    /// Whether the status is the onset of a failed attempt.
     pub is_attempt: bool,
 }
 
-/// A back-off interval that nothing disturbed and of which both ends were watched.
+/// An undisturbed back-off interval whose start and end were observed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interval {
-    /// How many failed attempts the kubelet had counted when it began to wait; `None` where some were hidden.
+    /// Failed attempts counted by the kubelet at the start of the interval; `None` if some were hidden.
     pub step: Option<usize>,
     pub from: f64,
-    /// When the next attempt showed. The one that succeeds shows one sync earlier than one that fails.
+    /// The onset of the next attempt. A successful attempt is visible one sync earlier than a failed one.
     pub to: f64,
     pub recovery: bool,
 }
 
-/// The upper bound of the bucket in which an interval after this many failed attempts falls.
+/// The upper bound of the bucket of an interval after `step` failed attempts.
 const BUCKET_OF_STEP: [f64; 6] = [35.0, 35.0, 68.0, 128.0, 238.0, 340.0];
-/// Longest that one failed attempt shows is 16 s, shortest that two merged ones do is 22 s.
+/// One failed attempt is visible for at most 16 s, two merged ones for at least 22 s.
 const MERGED_SHOWS: f64 = 19.0;
 
 const IMAGE_REASONS: [&str; 7] = [
@@ -98,7 +98,7 @@ const SECTIONS: [(&str, &str, &str); 3] = [
     ("ephemeralContainers", "ephemeralContainerStatuses", "ephemeral"),
 ];
 
-/// Words of the recorded error texts, and what they mean.
+/// Phrases in the recorded error texts and their causes.
 const CAUSES: [(&str, &str); 11] = [
     ("pull QPS exceeded", "pull_qps_exceeded"),
     ("invalid reference format", "invalid_reference"),
@@ -112,19 +112,19 @@ const CAUSES: [(&str, &str); 11] = [
     ("the registry is unavailable", "registry_unavailable"),
     (": not found", "image_not_found"),
 ];
-/// Attempts with other causes that do not end the stretch of a cause.
+/// Maximum number of attempts with other causes that do not interrupt a cause.
 const INTERRUPTED_BY: usize = 2;
 
 impl Failure {
-    /// The last cause told, and since when: back to where more than two attempts in a row had others.
+    /// The last cause and its start: the start of the period without more than two consecutive attempts with other causes.
     pub fn cause_since(&self) -> (&'static str, f64) {
-        let last = self.told.last().expect("a failure begins with an error");
+        let last = self.statuses.last().expect("a failure begins with an error");
         let (mut since, mut others) = (last.at, 0);
-        for told in self.told.iter().rev() {
-            if told.cause == last.cause {
-                (since, others) = (told.at, 0);
+        for status in self.statuses.iter().rev() {
+            if status.cause == last.cause {
+                (since, others) = (status.at, 0);
             } else {
-                others += usize::from(told.is_attempt);
+                others += usize::from(status.is_attempt);
             }
             if others > INTERRUPTED_BY {
                 break;
@@ -135,7 +135,7 @@ impl Failure {
 }
 
 impl Interval {
-    /// The bound of the bucket that it has to be counted in.
+    /// The upper bound of its bucket.
     pub fn bucket(&self) -> f64 {
         match self.step {
             Some(step) => BUCKET_OF_STEP[step.min(6) - 1],
@@ -144,7 +144,7 @@ impl Interval {
     }
 }
 
-/// Reads a recording of `tests/fixtures/traces`.
+/// Reads a recording from `tests/fixtures/traces`.
 pub fn read(name: &str) -> Vec<Record> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/traces").join(format!("{name}.pods.jsonl"));
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -156,7 +156,7 @@ pub fn read(name: &str) -> Vec<Record> {
     text.lines().map(record).collect()
 }
 
-/// Writes records as a recording.
+/// Formats records as a recording.
 pub fn write<'a>(records: impl IntoIterator<Item = &'a Record>) -> String {
     let mut text = String::new();
     for Record { at, kind, json, .. } in records {
@@ -165,7 +165,7 @@ pub fn write<'a>(records: impl IntoIterator<Item = &'a Record>) -> String {
     text
 }
 
-/// The recording as somebody sees it who begins to look with record `first`: every pod there is, then what follows.
+/// The recording for an observer that starts at record `first`: all existing pods, then the following records.
 pub fn cut(records: &[Record], first: usize) -> Vec<Record> {
     let mut pods: BTreeMap<String, &Record> = BTreeMap::new();
     for record in &records[..=first] {
@@ -214,7 +214,7 @@ pub fn waiting_reasons(records: &[Record], verbatim: bool) -> [Vec<[String; 5]>;
     })
 }
 
-/// Every failure that the records show, in the order in which they began.
+/// All failures in the records, by start time.
 pub fn failures(records: &[Record]) -> Vec<Failure> {
     let mut containers: BTreeMap<(Place, &str), Container> = BTreeMap::new();
     let mut known: Vec<String> = Vec::new();
@@ -246,7 +246,7 @@ pub fn failures(records: &[Record]) -> Vec<Failure> {
     failures
 }
 
-/// What one record shows of one container.
+/// The state of one container in one record.
 struct Sight<'a> {
     at: f64,
     pod: &'a Value,
@@ -257,13 +257,13 @@ struct Sight<'a> {
     over: Option<&'static str>,
 }
 
-/// What the records so far showed of one container. The last failure is open unless it has an end.
+/// The failures of one container up to a record. The last one is open unless it has an end.
 #[derive(Default)]
 struct Container {
     failures: Vec<Failure>,
     reason: String,
     restarts: i64,
-    /// The attempts that the kubelet had counted at the last onset; `None` where some were hidden.
+    /// Failed attempts counted by the kubelet at the last onset; `None` if some were hidden.
     ordinal: Option<usize>,
     /// Whether an interval may be measured from the last onset.
     measurable: bool,
@@ -296,9 +296,9 @@ impl Container {
             ended: None,
             onsets: Vec::new(),
             intervals: Vec::new(),
-            told: vec![Told { at: sight.at, cause: sight.cause(), is_attempt: ATTEMPTS.contains(&reason) }],
+            statuses: vec![CauseStatus { at: sight.at, cause: sight.cause(), is_attempt: ATTEMPTS.contains(&reason) }],
         });
-        // A wait for a restart may have hidden attempts.
+        // A delayed restart may have hidden attempts.
         let is_first = !sight.first_of_pod && reason != "ImagePullBackOff";
         self.ordinal = Some(0).filter(|_| is_first && self.reason != "CrashLoopBackOff");
         self.measurable = false;
@@ -340,7 +340,7 @@ impl Container {
         }
         if sight.has_no_image() {
             let is_attempt = reason != self.reason && ATTEMPTS.contains(&reason);
-            failure.told.push(Told { at: sight.at, cause: sight.cause(), is_attempt });
+            failure.statuses.push(CauseStatus { at: sight.at, cause: sight.cause(), is_attempt });
         }
         if reason == self.reason {
             return;
@@ -396,7 +396,7 @@ impl Sight<'_> {
         images
     }
 
-    /// The image that the message names; all the texts in the recordings do it in quotes or not at all, but one.
+    /// The image in the message. All texts in the recordings except one quote it or do not contain it.
     fn named_image(&self) -> Option<String> {
         let message = self.message();
         let quoted = || message.split_once("image \"")?.1.split_once('"');
@@ -417,7 +417,7 @@ impl Sight<'_> {
         images.swap_remove(place)
     }
 
-    /// The best that a pod tells of the start of a failure that nobody saw begin.
+    /// The best estimate of the start of an unobserved failure.
     fn best_since(&self, image: &str) -> (f64, &'static str) {
         let status = &self.pod["status"];
         let condition = |kind: &str| {
@@ -447,7 +447,7 @@ impl Sight<'_> {
     }
 }
 
-/// Since 1.33 the kubelet puts raw errors into both.
+/// Since 1.33, the kubelet puts raw errors into both fields.
 fn is_free_text(waiting: &Value) -> bool {
     let reason = text_of(&waiting["reason"]);
     let is_known = [&IMAGE_REASONS[..], &BEFORE_A_PULL, &OTHER_REASONS].concat().contains(&reason.as_str());
@@ -477,7 +477,7 @@ pub fn instant(value: &Value) -> Option<f64> {
     let number = |range: std::ops::Range<usize>| -> i64 { value.as_str().unwrap()[range].parse().unwrap() };
     value.as_str()?;
     let (year, month, day) = (number(0..4), number(5..7), number(8..10));
-    // Days since 1970 of a date of the Gregorian calendar whose year begins in March.
+    // Days since 1970 of a date of the Gregorian calendar whose year starts in March.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
     Some((days * 86400 + number(11..13) * 3600 + number(14..16) * 60 + number(17..19)) as f64)
