@@ -452,7 +452,7 @@ struct Terminated {
 }
 message!(Terminated { 3 => reason, 6 => finished_at });
 
-/// A point in time. Go's zero time, which protobuf encodes as an empty message, and unparseable times read as unknown.
+/// A point in time. Go's zero time, which protobuf encodes as an empty message, and unparsable times read as unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Time {
     seconds: i64,

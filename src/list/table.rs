@@ -222,8 +222,8 @@ fn format_row<'a>(
     row
 }
 
-fn paint(text: &str, colour: &str, terminal: Terminal) -> String {
-    if terminal.color { format!("{colour}{text}{RESET}") } else { text.to_owned() }
+fn paint(text: &str, color: &str, terminal: Terminal) -> String {
+    if terminal.color { format!("{color}{text}{RESET}") } else { text.to_owned() }
 }
 
 /// Truncates a text in the middle. Keeps both ends, because an image ends with its tag.

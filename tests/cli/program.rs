@@ -182,7 +182,7 @@ fn list_says_by_its_exit_code_whether_something_fails() {
     let (code, printed, said) = list(&[], &fails);
     assert_eq!((code, said.as_str()), (Some(1), ""));
     assert!(printed.contains("shop       pod/web   1     ") && printed.contains("image_not_found"), "{printed}");
-    assert!(!printed.contains('\u{1b}'), "colours are for terminals");
+    assert!(!printed.contains('\u{1b}'), "colors are for terminals");
     let (code, printed, said) = list(&[], &list_of(None));
     assert_eq!((code, printed.as_str(), said.as_str()), (Some(0), "", "No image pull failures in 1 pods.\n"));
     assert_eq!(list(&["--cause", "rate_limited,forbidden"], &fails).0, Some(0));
@@ -204,7 +204,7 @@ fn list_says_by_its_exit_code_whether_something_fails() {
 }
 
 #[test]
-fn an_api_server_that_is_away_is_told_once_and_without_colours() {
+fn an_api_server_that_is_away_is_told_once_and_without_colors() {
     let kubeconfig = std::env::temp_dir().join(format!("image-pull-exporter-{}.kubeconfig", std::process::id()));
     let config = "{apiVersion: v1, kind: Config, current-context: x, contexts: [{name: x, context: {cluster: x, user: x}}], \
                   clusters: [{name: x, cluster: {server: 'http://127.0.0.1:1'}}], users: [{name: x, user: {}}]}";
@@ -222,7 +222,7 @@ fn an_api_server_that_is_away_is_told_once_and_without_colours() {
 }
 
 #[test]
-fn list_is_coloured_on_a_terminal_unless_somebody_objects() {
+fn list_is_colored_on_a_terminal_unless_somebody_objects() {
     let pods = std::env::temp_dir().join(format!("image-pull-exporter-{}.json", std::process::id()));
     std::fs::write(&pods, list_of(Some(("ErrImagePull", crate::common::NOT_FOUND)))).expect("the file can be written");
     let command = format!("{} list -f {}", env!("CARGO_BIN_EXE_image-pull-exporter"), pods.display());

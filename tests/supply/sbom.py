@@ -25,14 +25,14 @@ def linked(node):
 
 def component(package):
     name, version = package["name"], package["version"]
-    licence = package["license"].replace("/", " OR ")
+    license = package["license"].replace("/", " OR ")
     return Component(
         name=name,
         version=version,
         type=ComponentType.APPLICATION if package["id"] == root else ComponentType.LIBRARY,
         purl=PackageURL("cargo", name=name, version=version) if package["id"] != root else None,
         bom_ref=f"{name}@{version}",
-        licenses=[LicenseFactory().make_from_string(licence)],
+        licenses=[LicenseFactory().make_from_string(license)],
     )
 
 

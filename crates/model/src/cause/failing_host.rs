@@ -165,9 +165,9 @@ fn dns_lookup_name(error: &str) -> Option<&str> {
 
 /// Returns the loopback address that refused or closed the connection.
 fn loopback_address(error: &str) -> Option<&str> {
-    let dialled = || host_of_url(error.split_once("dial tcp ")?.1);
+    let dialed = || host_of_url(error.split_once("dial tcp ")?.1);
     let read = || host_of_url(error.split_once("read tcp ")?.1.split_once("->")?.1);
-    dialled().or_else(read).filter(|name| is_loopback(name))
+    dialed().or_else(read).filter(|name| is_loopback(name))
 }
 
 /// Returns the host at the start of an address or of a URL without its scheme.

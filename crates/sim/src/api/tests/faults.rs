@@ -1,4 +1,4 @@
-//! Misbehaviour on demand.
+//! Misbehavior on demand.
 
 use super::*;
 
@@ -209,7 +209,7 @@ async fn an_answer_can_be_a_page_or_noise_or_of_another_type() {
 }
 
 #[tokio::test]
-async fn a_problem_is_not_spoilt_further() {
+async fn a_problem_is_not_spoiled_further() {
     let (server, _) = serve(BOOKMARK_INTERVAL).await;
     server.faults().reject_watch_list(true);
     server.faults().close_new_watches(true);

@@ -59,8 +59,8 @@ async fn selectors_and_namespaces_select() {
     ] {
         assert_eq!(names(&get(&server, path).await.body), expected, "{path}");
     }
-    let unknown = get(&server, "/api/v1/pods?fieldSelector=spec.colour=red").await;
-    assert_eq!((unknown.status, &unknown.body["message"]), (400, &json!("field label not supported: spec.colour")));
+    let unknown = get(&server, "/api/v1/pods?fieldSelector=spec.color=red").await;
+    assert_eq!((unknown.status, &unknown.body["message"]), (400, &json!("field label not supported: spec.color")));
     server.shutdown().await.unwrap();
 }
 
