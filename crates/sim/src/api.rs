@@ -5,7 +5,9 @@
 //! Authorization is off until a test grants rights ([`Rbac`]).
 
 mod access;
+mod authorization;
 mod body;
+mod context;
 mod drive;
 mod encoding;
 mod faults;
@@ -13,6 +15,7 @@ mod list;
 pub mod protobuf;
 mod query;
 mod selector;
+mod shared_store;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -22,7 +25,7 @@ use std::{
     future::{self, Future},
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -33,7 +36,7 @@ use axum::{
     response::Response,
     routing,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -41,87 +44,16 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::store::Store;
 use body::StatusError;
-use encoding::ResponseEncoding;
-use faults::PersistentFault;
+use context::Context;
 use query::ListOptions;
 use socket::{FaultyListener, ResetHandle};
 
 pub use access::Rbac;
 pub use drive::{advance_cluster, run_cluster};
 pub use faults::{ConnectionFault, Disconnect, ErrorResponse, Faults, RequestCounts, ResponseFault, Verb};
+pub use shared_store::SharedStore;
 pub use socket::Socket;
-
-/// A store shared between tasks: the server reads it, and a test or [`run_cluster`] writes it.
-#[derive(Clone, Debug)]
-pub struct SharedStore(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    /// A std mutex, since it is never held across an await.
-    store: Mutex<Store>,
-    /// The revision of the last change.
-    changed: sync::watch::Sender<u64>,
-}
-
-impl Default for SharedStore {
-    fn default() -> Self {
-        Self::new(Store::default())
-    }
-}
-
-impl SharedStore {
-    /// Shares a store.
-    pub fn new(store: Store) -> Self {
-        let changed = sync::watch::Sender::new(store.revision());
-        Self(Arc::new(Inner { store: Mutex::new(store), changed }))
-    }
-
-    /// Creates or replaces a pod. Returns its resourceVersion.
-    pub fn put(&self, pod: Value) -> u64 {
-        let revision = self.lock().put(pod);
-        self.0.changed.send_replace(revision);
-        revision
-    }
-
-    /// Deletes a pod. Returns false if it does not exist.
-    pub fn delete(&self, namespace: &str, name: &str) -> bool {
-        let (found, revision) = {
-            let mut store = self.lock();
-            (store.delete(namespace, name), store.revision())
-        };
-        self.0.changed.send_replace(revision);
-        found
-    }
-
-    /// Compacts the history: watches and continue tokens from earlier revisions expire with 410 Gone.
-    pub fn compact(&self) {
-        self.lock().compact();
-    }
-
-    /// Returns a copy of the store for [`Self::restore`].
-    pub fn snapshot(&self) -> Store {
-        self.lock().clone()
-    }
-
-    /// Restores an earlier state with its resourceVersion, like a restore of etcd from a backup. Open watches are not
-    /// interrupted; a real API server is restarted, so disconnect them too.
-    pub fn restore(&self, store: Store) {
-        let revision = store.revision();
-        *self.lock() = store;
-        self.0.changed.send_replace(revision);
-    }
-
-    /// Locks the store. A poisoned lock is safe to use, since each change is a single step.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Store> {
-        self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn subscribe(&self) -> sync::watch::Receiver<u64> {
-        self.0.changed.subscribe()
-    }
-}
 
 /// Interval of bookmarks, as in the API server (cacher.go, bookmarkFrequency).
 pub const BOOKMARK_INTERVAL: Duration = Duration::from_mins(1);
@@ -135,16 +67,6 @@ pub struct ApiServer {
     stop: sync::watch::Sender<bool>,
     /// The server task; axum waits for its connections.
     tasks: JoinSet<io::Result<()>>,
-}
-
-/// The state of the request handlers.
-#[derive(Clone)]
-struct Context {
-    store: SharedStore,
-    faults: Faults,
-    access: Rbac,
-    stopped: sync::watch::Receiver<bool>,
-    bookmark_every: Duration,
 }
 
 impl ApiServer {
@@ -218,35 +140,23 @@ pub fn in_process(store: SharedStore, bookmark_every: Duration) -> (Router, Faul
     (router(context).layer(MockConnectInfo(ResetHandle::default())).layer(Extension(stop)), faults)
 }
 
-impl Context {
-    /// Completes when the server stops.
-    fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut stopped = self.stopped.clone();
-        async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
-        }
-    }
-
-    /// Negotiates the encoding of the response.
-    fn accepted(&self, request: &Request) -> Option<ResponseEncoding> {
-        ResponseEncoding::negotiate(request.headers(), !self.faults.has(PersistentFault::DisableProtobuf))
-    }
-}
-
 fn router(context: Context) -> Router {
     Router::new()
         .route("/api/v1/pods", routing::get(all_pods))
         .route("/api/v1/namespaces/{namespace}/pods", routing::get(pods_of_namespace))
         .route("/api/v1/events", routing::get(forbid_events))
         .route("/api/v1/namespaces/{namespace}/events", routing::get(forbid_events))
-        .route("/apis/authentication.k8s.io/v1/tokenreviews", routing::post(access::token_review))
-        .route("/apis/authorization.k8s.io/v1/subjectaccessreviews", routing::post(access::subject_access_review))
+        .route("/apis/authentication.k8s.io/v1/tokenreviews", routing::post(authorization::token_review))
+        .route(
+            "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+            routing::post(authorization::subject_access_review),
+        )
         .route("/version", routing::get(version))
         .route("/api", routing::get(api_versions))
         .route("/apis", routing::get(api_groups))
         .route("/livez", routing::get(|| async { "ok" }))
         .fallback(not_found)
-        .layer(middleware::from_fn_with_state(context.clone(), access::authorize))
+        .layer(middleware::from_fn_with_state(context.clone(), authorization::authorize))
         .layer(middleware::from_fn_with_state(context.clone(), apply_faults))
         .with_state(context)
 }

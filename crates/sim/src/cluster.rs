@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use super::event::{Event, EventType};
 use super::{
     kubelet::{
         agenda::{Job, JobQueue, PodId},
+        identity::PodIdentity,
         node::{Node, PullRules},
-        object::PodIdentity,
         pod::{Container, Pod},
         turn::{PodReconciler, WatchLog},
     },
@@ -20,39 +21,6 @@ use super::{
     script::{Action, Grace, PodSelector, PodTemplate, PullScope, Script, TimedAction},
     time::SimTime,
 };
-
-/// What a watch says about a pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventType {
-    /// The pod was created.
-    Added,
-    /// Its spec or status was written.
-    Modified,
-    /// It is gone; the object is its last state.
-    Deleted,
-}
-
-impl EventType {
-    /// Returns the word of the watch protocol.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Added => "ADDED",
-            Self::Modified => "MODIFIED",
-            Self::Deleted => "DELETED",
-        }
-    }
-}
-
-/// One watch event of a simulated cluster.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Event {
-    /// When it happened.
-    pub at: SimTime,
-    /// What happened.
-    pub change: EventType,
-    /// The pod as the API server would send it.
-    pub pod: Value,
-}
 
 /// A cluster that follows a script; the same script and seed give the same events, however they are stepped.
 #[derive(Debug)]

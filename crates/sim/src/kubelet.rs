@@ -10,11 +10,14 @@
 
 pub(super) mod agenda;
 mod backoff;
+mod conditions;
 mod containers;
 mod ending;
+pub(super) mod identity;
 mod images;
+mod managed_fields;
 pub(super) mod node;
-pub(super) mod object;
+mod object;
 pub(super) mod pod;
 mod status;
 pub(super) mod turn;

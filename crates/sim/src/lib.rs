@@ -14,6 +14,7 @@
 
 pub mod api;
 pub mod cluster;
+mod event;
 mod fault;
 mod kubelet;
 mod random;

@@ -3,18 +3,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::{
-    extract::{Request, State},
-    http::{HeaderMap, Method, header},
-    middleware::Next,
-    response::Response,
-};
-use serde_json::{Value, json};
-
-use super::{
-    Context,
-    body::{self, StatusError},
-};
+use axum::http::Method;
+use serde_json::Value;
 
 /// Users and their rights. Clones share the state. Before the first grant, every request is allowed.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +23,7 @@ struct RoleBinding {
 
 /// The attributes of a request for authorization.
 #[derive(Clone, Debug, PartialEq)]
-enum RequestAttributes {
+pub(super) enum RequestAttributes {
     Resource { verb: &'static str, group: String, resource: String, namespace: Option<String> },
     Path { verb: String, path: String },
 }
@@ -59,15 +49,15 @@ impl Rbac {
         self.lock().get_or_insert_default().retain(|grant| grant.token != token);
     }
 
-    fn user_of(&self, token: &str) -> Option<String> {
+    pub(super) fn user_of(&self, token: &str) -> Option<String> {
         self.lock().iter().flatten().find(|grant| grant.token == token).map(|grant| grant.user.clone())
     }
 
-    fn allows(&self, user: &str, attributes: &RequestAttributes) -> bool {
+    pub(super) fn allows(&self, user: &str, attributes: &RequestAttributes) -> bool {
         self.lock().iter().flatten().any(|grant| grant.user == user && grant.allows(attributes))
     }
 
-    fn is_enforced(&self) -> bool {
+    pub(super) fn is_enforced(&self) -> bool {
         self.lock().is_some()
     }
 
@@ -99,7 +89,7 @@ impl RoleBinding {
 }
 
 impl RequestAttributes {
-    fn of(method: &Method, path: &str, query: &str) -> Self {
+    pub(super) fn of(method: &Method, path: &str, query: &str) -> Self {
         let mut parts = path.trim_matches('/').split('/');
         let group = match (parts.next(), parts.next()) {
             (Some("api"), Some(_)) => String::new(),
@@ -128,7 +118,7 @@ impl RequestAttributes {
     }
 
     /// Returns the API server's message.
-    fn forbidden(&self, user: &str) -> String {
+    pub(super) fn forbidden(&self, user: &str) -> String {
         match self {
             Self::Resource { verb, group, resource, namespace } => {
                 let place = namespace
@@ -142,54 +132,4 @@ impl RequestAttributes {
             Self::Path { verb, path } => format!("forbidden: User \"{user}\" cannot {verb} path \"{path}\""),
         }
     }
-}
-
-/// Rejects requests without a known token or without the required right.
-pub(super) async fn authorize(State(context): State<Context>, request: Request, next: Next) -> Response {
-    let access = &context.access;
-    if !access.is_enforced() {
-        return next.run(request).await;
-    }
-    let Some(user) = bearer_token(request.headers()).and_then(|token| access.user_of(token)) else {
-        return StatusError::new(401, "Unauthorized", "Unauthorized").response(context.accepted(&request));
-    };
-    let uri = request.uri();
-    let attributes = RequestAttributes::of(request.method(), uri.path(), uri.query().unwrap_or_default());
-    if access.allows(&user, &attributes) {
-        return next.run(request).await;
-    }
-    StatusError::new(403, "Forbidden", attributes.forbidden(&user)).response(context.accepted(&request))
-}
-
-fn bearer_token(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
-}
-
-/// Handles `TokenReview`.
-pub(super) async fn token_review(State(context): State<Context>, review: String) -> Response {
-    review_response(&review, |text| match context.access.user_of(&text("/spec/token")) {
-        Some(user) => json!({
-            "authenticated": true,
-            "user": { "username": user, "groups": ["system:authenticated"] },
-        }),
-        None => json!({ "authenticated": false, "error": "invalid bearer token", "user": {} }),
-    })
-}
-
-/// Handles `SubjectAccessReview` for a non-resource path.
-pub(super) async fn subject_access_review(State(context): State<Context>, review: String) -> Response {
-    review_response(&review, |text| {
-        let (verb, path) = (text("/spec/nonResourceAttributes/verb"), text("/spec/nonResourceAttributes/path"));
-        json!({ "allowed": context.access.allows(&text("/spec/user"), &RequestAttributes::Path { verb, path }) })
-    })
-}
-
-/// Returns the review with a status built from its fields.
-fn review_response(review: &str, status: impl Fn(&dyn Fn(&str) -> String) -> Value) -> Response {
-    let review: Value = serde_json::from_str(review).unwrap_or_default();
-    let status = status(&|pointer| review.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned());
-    let part = |name: &str| review.get(name).cloned().unwrap_or_default();
-    body::json(&json!({
-        "apiVersion": part("apiVersion"), "kind": part("kind"), "metadata": {}, "spec": part("spec"), "status": status,
-    }))
 }

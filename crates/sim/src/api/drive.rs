@@ -6,7 +6,7 @@ use super::super::{
     cluster::{Cluster, EventType},
     time::SimTime,
 };
-use super::SharedStore;
+use super::shared_store::SharedStore;
 
 /// Advances `cluster` by `clock` and writes its pods to `store`. Returns when nothing more is scheduled.
 ///

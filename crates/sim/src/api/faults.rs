@@ -86,7 +86,7 @@ pub enum ConnectionFault {
 #[derive(Clone, Debug)]
 pub struct Faults {
     switches: Arc<Mutex<Switches>>,
-    watch_faults: broadcast::Sender<WatchFault>,
+    on_watches: broadcast::Sender<WatchFault>,
     open_watches: Arc<AtomicUsize>,
     listed_pods: Arc<AtomicUsize>,
 }
@@ -133,7 +133,7 @@ impl Default for Faults {
     fn default() -> Self {
         Self {
             switches: Arc::default(),
-            watch_faults: broadcast::Sender::new(64),
+            on_watches: broadcast::Sender::new(64),
             open_watches: Arc::default(),
             listed_pods: Arc::default(),
         }
@@ -291,7 +291,7 @@ impl Faults {
 
     fn send_watch_fault(&self, disturbance: WatchFault) {
         // An error means that no watch is open: nothing to disturb.
-        let _ = self.watch_faults.send(disturbance);
+        let _ = self.on_watches.send(disturbance);
     }
 }
 
@@ -350,7 +350,7 @@ impl Faults {
     }
 
     pub(super) fn watch_faults(&self) -> broadcast::Receiver<WatchFault> {
-        self.watch_faults.subscribe()
+        self.on_watches.subscribe()
     }
 
     pub(super) fn watch_opened(&self) -> OpenWatchGuard {

@@ -5,8 +5,8 @@ use std::ops::Bound;
 use serde_json::{Value, json};
 
 use super::{
-    Context,
     body::StatusError,
+    context::Context,
     encoding::ResponseEncoding,
     faults::PersistentFault,
     query::{Continue, ListOptions},

@@ -10,10 +10,10 @@ use tokio::{
     time::{self, Instant},
 };
 
+use super::super::store::{ResourceVersionTooOld, StoredChange, with_revision};
 use super::{
-    super::store::{ResourceVersionTooOld, StoredChange, with_revision},
-    Context,
     body::{self, StatusError},
+    context::Context,
     encoding::ResponseEncoding,
     faults::{OpenWatchGuard, PersistentFault, WatchFault},
     query::ListOptions,

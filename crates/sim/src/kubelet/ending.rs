@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::super::{cluster::EventType, time::SimTime};
+use super::super::{event::EventType, time::SimTime};
 use super::{
     agenda::{PodJob, TerminationStage},
     pod::{Deletion, Exit, Pod, Sandbox, Termination},

@@ -2,63 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::{
-    random::Random,
-    script::{ContainerKind, Owner, PodTemplate},
-    time::SimTime,
-};
+use super::super::{script::ContainerKind, time::SimTime};
 use super::pod::{Container, Pod};
-
-/// What a pod is called and whose it is; never changes.
-#[derive(Debug)]
-pub(crate) struct PodIdentity {
-    pub(crate) namespace: String,
-    pub(crate) name: String,
-    pub(super) uid: String,
-    labels: Value,
-    owner_references: Option<Value>,
-}
-
-/// Who wrote which fields: a third of a real pod's bytes, and the only trace of when the status was last written.
-#[derive(Debug, Default)]
-pub(super) struct ManagedFields {
-    creator: Value,
-    kubelet: Option<Value>,
-}
-
-impl PodIdentity {
-    pub(crate) fn new(template: &PodTemplate, ordinal: u32, random: &mut Random) -> Self {
-        let stateful = template.owner.as_ref().is_some_and(|owner| owner.kind == "StatefulSet");
-        let mut name = template.pods.name.clone();
-        if template.pods.prefix {
-            name.push_str(&if stateful { ordinal.to_string() } else { random.name_suffix() });
-        }
-        let labels = labels(template.owner.as_ref(), &name);
-        let owner_references = template.owner.as_ref().map(|owner| {
-            let api_version = if owner.kind == "Job" { "batch/v1" } else { "apps/v1" };
-            // The owner's uid belongs to its name, so that all its pods agree on it.
-            let uid = Random::from_text(&format!("{}/{}/{}", template.pods.namespace, owner.kind, owner.name)).uuid();
-            json!([{ "apiVersion": api_version, "kind": owner.kind, "name": owner.name, "uid": uid, "controller": true, "blockOwnerDeletion": true }])
-        });
-        Self { namespace: template.pods.namespace.clone(), name, uid: random.uuid(), labels, owner_references }
-    }
-}
-
-fn labels(owner: Option<&Owner>, pod: &str) -> Value {
-    let Some(owner) = owner else { return json!({ "app": pod }) };
-    match (owner.kind.as_str(), owner.name.rsplit_once('-')) {
-        ("ReplicaSet", Some((deployment, hash))) => json!({ "app": deployment, "pod-template-hash": hash }),
-        ("StatefulSet", _) => {
-            let ordinal = pod.rsplit_once('-').map(|(_, ordinal)| ordinal);
-            json!({ "app": owner.name, "apps.kubernetes.io/pod-index": ordinal, "statefulset.kubernetes.io/pod-name": pod })
-        }
-        ("DaemonSet", _) => {
-            json!({ "app": owner.name, "controller-revision-hash": "6b8d7c5f4", "pod-template-generation": "1" })
-        }
-        ("Job", _) => json!({ "batch.kubernetes.io/job-name": owner.name, "job-name": owner.name }),
-        _ => json!({ "app": owner.name }),
-    }
-}
 
 impl Pod {
     /// Returns the whole object; `rfc3339` turns simulated time into the text of the API.
@@ -158,29 +103,6 @@ impl Pod {
 fn insert_if_any(object: &mut Map<String, Value>, key: &str, list: Vec<Value>) {
     if !list.is_empty() {
         object.insert(key.to_owned(), list.into());
-    }
-}
-
-impl ManagedFields {
-    fn entries(&self) -> Vec<&Value> {
-        std::iter::once(&self.creator).chain(&self.kubelet).collect()
-    }
-
-    /// Notes a write of the status by the kubelet.
-    pub(super) fn record_kubelet_write(&mut self, now: &str) {
-        let condition = json!({ ".": {}, "f:lastProbeTime": {}, "f:lastTransitionTime": {}, "f:message": {}, "f:observedGeneration": {}, "f:reason": {}, "f:status": {}, "f:type": {} });
-        let conditions: Map<String, Value> =
-            ["ContainersReady", "Initialized", "PodReadyToStartContainers", "PodScheduled", "Ready"]
-                .iter()
-                .map(|kind| (format!("k:{{\"type\":\"{kind}\"}}"), condition.clone()))
-                .collect();
-        self.kubelet = Some(json!({
-            "manager": "kubelet", "operation": "Update", "apiVersion": "v1", "time": now, "fieldsType": "FieldsV1", "subresource": "status",
-            "fieldsV1": { "f:status": {
-                "f:conditions": conditions, "f:containerStatuses": {}, "f:hostIP": {}, "f:hostIPs": {}, "f:observedGeneration": {}, "f:phase": {},
-                "f:podIP": {}, "f:podIPs": { ".": {} }, "f:startTime": {},
-            } },
-        }));
     }
 }
 

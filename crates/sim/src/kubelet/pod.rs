@@ -9,11 +9,7 @@ use super::super::{
     script::{ContainerKind, ContainerSpec, ImageVolume, PodTemplate, RestartPolicy},
     time::SimTime,
 };
-use super::{
-    agenda::PodId,
-    object::{ManagedFields, PodIdentity},
-    status::Conditions,
-};
+use super::{agenda::PodId, conditions::Conditions, identity::PodIdentity, managed_fields::ManagedFields};
 
 #[derive(Debug)]
 pub(crate) struct Pod {

@@ -10,11 +10,9 @@ use super::super::{
     script::{ContainerKind, RestartPolicy},
 };
 use super::{
-    pod::{Container, Exit, Pod, Run, Sandbox, Termination},
+    pod::{Container, Exit, Pod, Run, Termination},
     turn::PodReconciler,
 };
-
-pub(super) use conditions::Conditions;
 
 /// What a container's status says it is doing.
 #[derive(Debug)]
@@ -221,7 +219,7 @@ fn phase(pod: &Pod, states: &[ContainerState<'_>]) -> &'static str {
                 succeeded += usize::from(end.code == 0);
             }
             (ContainerKind::App, ContainerState::Unknown | ContainerState::Waiting { ran_before: Some(_), .. }) => {
-                stopped += 1
+                stopped += 1;
             }
             (ContainerKind::App | ContainerKind::Sidecar, ContainerState::Waiting { .. }) => waiting += 1,
             (ContainerKind::App | ContainerKind::Sidecar, ContainerState::Running(_)) => running += 1,
@@ -236,9 +234,4 @@ fn phase(pod: &Pod, states: &[ContainerState<'_>]) -> &'static str {
         RestartPolicy::Never => "Failed",
         RestartPolicy::OnFailure => "Running",
     }
-}
-
-/// Whether the sandbox runs: the condition `PodReadyToStartContainers`.
-fn has_sandbox(pod: &Pod) -> bool {
-    pod.worker.sandbox == Sandbox::Ready
 }

@@ -6,7 +6,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
 
 use super::super::{
-    cluster::{Event, EventType},
+    event::{Event, EventType},
     random::Random,
     time::SimTime,
 };

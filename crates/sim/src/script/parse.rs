@@ -5,77 +5,31 @@ mod words;
 use std::time::Duration;
 
 use super::super::{fault::PullFault, time};
-use super::{
+use super::action::{
     Action, ContainerKind, ContainerSpec, Grace, ImageVolume, Owner, PodSelector, PodTemplate, PullBehavior,
     PullOutcome, PullPolicy, PullScope, RestartPolicy, Script, TimedAction,
 };
+use super::error::{ScriptError, ScriptProblem};
 use words::{Options, Tokens};
-
-/// What is wrong with a script, and where.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {problem}")]
-pub struct ScriptError {
-    /// The line, counted from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub problem: ScriptProblem,
-}
-
-/// What is wrong with a line of a script.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ScriptProblem {
-    /// An indented line with nothing to continue.
-    #[error("nothing above to continue (begin the line with a time, or unindent it)")]
-    NothingToContinue,
-    /// A quote that does not end on its line.
-    #[error("quote without end (close it with \" on the same line)")]
-    UnclosedQuote,
-    /// The first word is no time.
-    #[error("\"{0}\" is no time (write -20m, 90s, 1h5m or 00:30)")]
-    InvalidTime(String),
-    /// The second word is no verb.
-    #[error(
-        "unknown verb \"{0}\" (verbs are pod, ephemeral, patch, crash, delete, image, registry, node, restart-kubelet)"
-    )]
-    UnknownVerb(String),
-    /// The line ends too early.
-    #[error("{0} is missing")]
-    Missing(&'static str),
-    /// There is a word too many.
-    #[error("unexpected \"{0}\" (quote a value that has blanks, unindent a line of its own)")]
-    Unexpected(String),
-    /// An option this line does not take.
-    #[error("unknown option \"{option}\" (known here: {known})")]
-    UnknownOption {
-        /// The option as written.
-        option: String,
-        /// The options there are.
-        known: String,
-    },
-    /// A value that cannot be read.
-    #[error("{what} cannot be \"{value}\" (write {expected})")]
-    InvalidValue {
-        /// What the value is for.
-        what: &'static str,
-        /// The value as written.
-        value: String,
-        /// What would be right.
-        expected: &'static str,
-    },
-}
 
 const PULL_EXPECTED: &str = "ok, fails, free-text or a fault such as not-found, unauthorized, rate-limited, dns, refused; the module sim::script lists them";
 
-pub(super) fn parse_script(text: &str) -> Result<Script, ScriptError> {
-    let mut actions = Vec::new();
-    for mut line in words::lines(text)? {
-        let first = line.number();
-        read_line(&mut line, &mut actions)
-            .map_err(|problem| ScriptError { line: line.number().max(first), problem })?;
+impl Script {
+    /// Parses a script.
+    ///
+    /// # Errors
+    /// On the first invalid line.
+    pub fn parse(text: &str) -> Result<Self, ScriptError> {
+        let mut actions = Vec::new();
+        for mut line in words::lines(text)? {
+            let first = line.number();
+            read_line(&mut line, &mut actions)
+                .map_err(|problem| ScriptError { line: line.number().max(first), problem })?;
+        }
+        // Stable: what is written first happens first.
+        actions.sort_by_key(|timed: &TimedAction| timed.at);
+        Ok(Self { actions })
     }
-    // Stable: what is written first happens first.
-    actions.sort_by_key(|timed: &TimedAction| timed.at);
-    Ok(Script { actions })
 }
 
 fn read_line(line: &mut Tokens, actions: &mut Vec<TimedAction>) -> Result<(), ScriptProblem> {

@@ -1,6 +1,9 @@
 //! Checks what is read from a script, and what is said about a wrong one.
 
 use super::super::{DEMO, SimTime, fault::FAULTS};
+use std::time::Duration;
+
+use super::super::fault::PullFault;
 use super::*;
 
 fn actions(text: &str) -> Vec<TimedAction> {

@@ -1,31 +1,10 @@
-//! Keeps a pod's conditions and the times at which they turned.
+//! Computes the conditions of a pod.
 
-use serde_json::{Value, json};
-
+use super::super::super::script::ContainerKind;
 use super::super::{
-    super::script::ContainerKind,
-    pod::{Container, Pod, Termination},
+    conditions::ObservedCondition,
+    pod::{Container, Pod, Sandbox, Termination},
 };
-
-/// The conditions as last written.
-#[derive(Debug, Default)]
-pub(in crate::kubelet) struct Conditions(Vec<Condition>);
-
-#[derive(Debug)]
-struct Condition {
-    kind: &'static str,
-    status: bool,
-    since: String,
-}
-
-/// What the kubelet observes of one condition.
-#[derive(Clone)]
-pub(super) struct ObservedCondition {
-    kind: &'static str,
-    status: bool,
-    reason: Option<&'static str>,
-    message: Option<String>,
-}
 
 /// Observes all five, in the kubelet's order.
 pub(super) fn observe(pod: &Pod, phase: &str) -> Vec<ObservedCondition> {
@@ -33,7 +12,7 @@ pub(super) fn observe(pod: &Pod, phase: &str) -> Vec<ObservedCondition> {
     vec![
         ObservedCondition {
             kind: "PodReadyToStartContainers",
-            status: super::has_sandbox(pod),
+            status: pod.worker.sandbox == Sandbox::Ready,
             reason: None,
             message: None,
         },
@@ -79,27 +58,4 @@ fn names(pod: &Pod, wanted: impl Fn(&Container) -> bool) -> String {
         .map(|container| container.spec.name.as_str())
         .collect();
     names.join(" ")
-}
-
-impl Conditions {
-    /// Writes the conditions; a condition that keeps its status keeps its time.
-    pub(super) fn update(&mut self, observed: Vec<ObservedCondition>, generation: u64, now: &str) -> Vec<Value> {
-        let before = std::mem::take(&mut self.0);
-        let mut written = Vec::with_capacity(observed.len());
-        for ObservedCondition { kind, status, reason, message } in observed {
-            let same = before.iter().find(|turned| turned.kind == kind && turned.status == status);
-            let since = same.map_or_else(|| now.to_owned(), |turned| turned.since.clone());
-            let word = if status { "True" } else { "False" };
-            let mut condition = json!({
-                "type": kind, "observedGeneration": generation, "status": word, "lastProbeTime": null, "lastTransitionTime": since,
-            });
-            if let Some(condition) = condition.as_object_mut() {
-                condition.extend(reason.map(|reason| ("reason".to_owned(), reason.into())));
-                condition.extend(message.map(|message| ("message".to_owned(), message.into())));
-            }
-            written.push(condition);
-            self.0.push(Condition { kind, status, since });
-        }
-        written
-    }
 }

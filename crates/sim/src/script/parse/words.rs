@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{ScriptError, ScriptProblem};
+use super::super::error::{ScriptError, ScriptProblem};
 
 /// The words of one action, taken from the front; remembers on which line the last one stood.
 pub(super) struct Tokens {

@@ -1,0 +1,54 @@
+//! Errors in scripts.
+
+/// What is wrong with a script, and where.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {problem}")]
+pub struct ScriptError {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub problem: ScriptProblem,
+}
+
+/// What is wrong with a line of a script.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScriptProblem {
+    /// An indented line with nothing to continue.
+    #[error("nothing above to continue (begin the line with a time, or unindent it)")]
+    NothingToContinue,
+    /// A quote that does not end on its line.
+    #[error("quote without end (close it with \" on the same line)")]
+    UnclosedQuote,
+    /// The first word is no time.
+    #[error("\"{0}\" is no time (write -20m, 90s, 1h5m or 00:30)")]
+    InvalidTime(String),
+    /// The second word is no verb.
+    #[error(
+        "unknown verb \"{0}\" (verbs are pod, ephemeral, patch, crash, delete, image, registry, node, restart-kubelet)"
+    )]
+    UnknownVerb(String),
+    /// The line ends too early.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// There is a word too many.
+    #[error("unexpected \"{0}\" (quote a value that has blanks, unindent a line of its own)")]
+    Unexpected(String),
+    /// An option this line does not take.
+    #[error("unknown option \"{option}\" (known here: {known})")]
+    UnknownOption {
+        /// The option as written.
+        option: String,
+        /// The options there are.
+        known: String,
+    },
+    /// A value that cannot be read.
+    #[error("{what} cannot be \"{value}\" (write {expected})")]
+    InvalidValue {
+        /// What the value is for.
+        what: &'static str,
+        /// The value as written.
+        value: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+}
