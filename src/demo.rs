@@ -1,4 +1,4 @@
-//! Runs a simulated cluster on loopback and serves it, as if it were a real one.
+//! The command `demo`: serves a simulated cluster on loopback.
 
 use std::fs;
 use std::future::pending;
@@ -26,13 +26,13 @@ use image_pull_sim::cluster::Cluster;
 use image_pull_sim::script::Script;
 use image_pull_sim::{DEMO, SimTime};
 
-/// As `serve` has it by default.
+/// The default of `serve`.
 const STALE_AFTER: Duration = Duration::from_secs(300);
 
-/// Serves a simulated cluster until told to stop.
+/// Serves a simulated cluster until a signal arrives.
 ///
 /// # Errors
-/// When the script is wrong, something could not be started, or a task ended that should not have.
+/// When the script is invalid, something cannot be started, or a task ends unexpectedly.
 pub async fn run(args: &DemoArgs, log_level: log::LevelHandle) -> Result<()> {
     let DemoArgs { script, speed, seed, web, metrics, log: _ } = args;
     let passed = web_server::systemd_listeners(web)?;
@@ -64,7 +64,7 @@ pub async fn run(args: &DemoArgs, log_level: log::LevelHandle) -> Result<()> {
     let (sim_clock, speed) = (move || sim_time(clock.now(), epoch), *speed);
     tasks.spawn(async move {
         api::run_cluster(cluster, store, sim_clock, speed).await;
-        // The script has no more to tell; the cluster stays as it is.
+        // The script is finished; the cluster keeps its state.
         pending::<()>().await;
     });
     let watched = ClusterWatch {
@@ -80,8 +80,8 @@ pub async fn run(args: &DemoArgs, log_level: log::LevelHandle) -> Result<()> {
     served
 }
 
-/// The clock of a simulation that lasts `length` and runs `speed` times faster until it has caught up with the
-/// system's, and the instant at which it begins.
+/// Returns a clock that runs `speed` times faster until it reaches the system's time, and the time at which the
+/// simulation starts.
 fn clocks(length: Duration, speed: f64) -> (Clock, Timestamp) {
     let began = Clock::System.now();
     let behind = length.mul_f64(1.0 - 1.0 / speed);

@@ -1,4 +1,4 @@
-//! Steps a simulated cluster through its script: what users do, and whose turn it is among the kubelets.
+//! The simulated cluster: performs the script's actions and runs the kubelets' jobs in order of time.
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +22,7 @@ use super::{
     time::SimTime,
 };
 
-/// A cluster that follows a script; the same script and seed give the same events, however they are stepped.
+/// A cluster that follows a script. The same script and seed give the same events, independent of the step size.
 #[derive(Debug)]
 pub struct Cluster {
     script: VecDeque<TimedAction>,
@@ -36,8 +36,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Returns a cluster before the first line of the script; `epoch` is the wall-clock time of [`SimTime::ZERO`], for
-    /// the times inside the pods.
+    /// Creates a cluster before the first action. `epoch` is the wall-clock time of [`SimTime::ZERO`], for timestamps
+    /// in pods.
     pub fn new(script: Script, seed: u64, epoch: Timestamp) -> Self {
         Self {
             script: script.actions.into(),
@@ -51,13 +51,13 @@ impl Cluster {
         }
     }
 
-    /// Returns when [`Self::step`] has something to do next; `None` if never.
+    /// Returns the time of the next action or job; `None` if none is left.
     pub fn next_wakeup(&self) -> Option<SimTime> {
         let scripted = self.script.front().map(|timed| timed.at);
         scripted.into_iter().chain(self.jobs.next_time()).min()
     }
 
-    /// Lets everything happen up to `now`, that instant included, and returns the watch events in order.
+    /// Advances to `now`, inclusive. Returns the watch events in order.
     pub fn step(&mut self, now: SimTime) -> Vec<Event> {
         while let Some(at) = self.next_wakeup().filter(|at| *at <= now) {
             match self.script.pop_front_if(|timed| timed.at <= at) {
@@ -72,7 +72,7 @@ impl Cluster {
         self.watch_log.drain_events()
     }
 
-    /// Returns the pods that exist, as a LIST would.
+    /// Returns the current pods.
     pub fn pods(&self) -> impl Iterator<Item = Value> + '_ {
         self.pods.values().map(|pod| self.watch_log.object(pod))
     }
@@ -142,8 +142,8 @@ impl Cluster {
         });
     }
 
-    /// Removes pods at once: the API server sends a MODIFIED with deletionTimestamp, then DELETED, and the kubelet has
-    /// no say (recording delete-backoff).
+    /// Removes pods immediately: the API server sends MODIFIED with a deletionTimestamp, then DELETED, without the
+    /// kubelet (recording delete-backoff).
     fn force_delete(&mut self, at: SimTime, pods: &PodSelector) {
         for id in self.matching_ids(pods) {
             self.reconcile(at, id, |turn, pod| {

@@ -4,19 +4,19 @@ use serde_json::Value;
 
 use super::time::SimTime;
 
-/// What a watch says about a pod.
+/// The type of a watch event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventType {
     /// The pod was created.
     Added,
     /// Its spec or status was written.
     Modified,
-    /// It is gone; the object is its last state.
+    /// The pod was deleted; the object is its last state.
     Deleted,
 }
 
 impl EventType {
-    /// Returns the word of the watch protocol.
+    /// Returns the type's name in the watch protocol.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Added => "ADDED",
@@ -29,10 +29,10 @@ impl EventType {
 /// One watch event of a simulated cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// When it happened.
+    /// Time of the event.
     pub at: SimTime,
-    /// What happened.
+    /// Type of the event.
     pub change: EventType,
-    /// The pod as the API server would send it.
+    /// The pod object after the event.
     pub pod: Value,
 }

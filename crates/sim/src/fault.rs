@@ -1,31 +1,31 @@
-//! Holds the ways a pull fails and the words in which the container runtime says so.
+//! Pull faults and their error texts.
 //!
-//! The texts are those of containerd 1.7 and 2.x and of CRI-O as the kubelet (>= 1.32) puts them into a pod's status,
-//! with the image filled in. Their sources are the recordings and the collected error texts of real clusters
+//! The texts are those of containerd 1.7 and 2.x and of CRI-O as the kubelet (1.32 and later) writes them to a pod's
+//! status, with placeholders for the image. They come from recordings and error texts collected from real clusters
 //! (pull-errors.tsv).
 
 use super::random::Random;
 
-/// What the kubelet makes of a failed pull: the waiting reason, and whether it backs off.
+/// The waiting reason of a failed pull, which decides about the back-off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FailureReason {
-    /// `ErrImagePull`, backed off.
+    /// `ErrImagePull`, with back-off.
     ErrImagePull,
-    /// `RegistryUnavailable`, backed off: the runtime's text begins with that word (CRI-O).
+    /// `RegistryUnavailable`, with back-off: CRI-O's text starts with that word.
     RegistryUnavailable,
-    /// `SignatureValidationFailed`, backed off: likewise.
+    /// `SignatureValidationFailed`, with back-off: CRI-O's text starts with that word.
     SignatureValidationFailed,
-    /// `ImageInspectError`, no back-off: the runtime cannot even say whether it has the image.
+    /// `ImageInspectError`, without back-off: the runtime cannot report whether it has the image.
     ImageInspectError,
 }
 
-/// One way a pull fails.
+/// A kind of pull failure.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PullFault {
-    /// What a script calls it.
+    /// Name in scripts.
     pub(super) name: &'static str,
     pub(super) reason: FailureReason,
-    /// How long an attempt takes to fail.
+    /// Duration of a failing attempt, as a range in milliseconds.
     pub(super) takes_millis: (u64, u64),
     text: &'static str,
 }
@@ -33,7 +33,7 @@ pub(super) struct PullFault {
 const QUICK_FAILURE_MILLIS: (u64, u64) = (80, 600);
 const RESOLVE_PREFIX: &str = "failed to pull and unpack image \"{image}\": failed to resolve reference \"{image}\": ";
 
-/// Every fault a script can name. `{resolve}` is what containerd puts before most of them.
+/// All faults of scripts. `{resolve}` is containerd's prefix of most texts.
 pub(super) const FAULTS: &[PullFault] = &[
     pull("not-found", "rpc error: code = NotFound desc = {resolve}{image}: not found"),
     pull(
@@ -199,7 +199,7 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    /// Normalizes a reference by the rules of distribution/reference (normalize.go:56-84); garbage in, garbage out.
+    /// Normalizes a reference by the rules of distribution/reference (normalize.go:56-84). Does not validate it.
     pub(super) fn parse(image: &str) -> Self {
         let (host, rest) = match image.split_once('/') {
             Some((host, rest)) if host == "localhost" || host.contains(['.', ':']) => (host, rest.to_owned()),
@@ -220,15 +220,15 @@ impl Reference {
         }
     }
 
-    /// Returns the host that is asked: Docker Hub's API does not live at `docker.io`.
+    /// Returns the host of the registry's API, which for Docker Hub is not `docker.io`.
     fn endpoint(&self) -> &str {
         if self.host == "docker.io" { "registry-1.docker.io" } else { &self.host }
     }
 }
 
-/// Returns why the kubelet refuses to parse a reference, or `None` for a good one.
+/// Returns the kubelet's error for an invalid reference; `None` if it is valid.
 ///
-/// Only the mistakes people make are known: a scheme, a blank, an empty tag, capitals (recording invalid-name).
+/// Detects common mistakes only: a scheme, a space, an empty tag, capital letters (recording invalid-name).
 pub(super) fn invalid_reference(image: &str) -> Option<String> {
     let path = match image.split_once('/') {
         Some((host, path)) if host == "localhost" || host.contains(['.', ':']) => path,

@@ -1,12 +1,12 @@
-//! Behaves like a kubelet as far as image pulls show in a pod's status.
+//! The simulated kubelet, as far as image pulls show in a pod's status.
 //!
-//! A pod's worker goes round this loop (kubelet.go and pod_workers.go of 1.36): publish the status made of the
-//! *previous* round's results, do what is to be done (sandbox, image volumes, ephemeral, init, app containers, one
-//! after the other), remember why a container did not start, and come again 10 to 15 s later, or at the next relist (1
-//! s) if the runtime has changed.
+//! A pod's worker repeats this loop (kubelet.go and pod_workers.go of 1.36): write the status from the results of the
+//! *previous* sync; create the sandbox and start image volumes, ephemeral, init and app containers, one after the
+//! other; record why a container did not start; sync again after 10 to 15 s, or at the next relist (1 s) if the runtime
+//! changed.
 //!
-//! [`turn`] is one round; [`images`] decides about pulls and keeps their back-off; [`status`] writes what a watcher
-//! sees; [`ending`] is the way out.
+//! [`turn`] runs a worker's jobs, [`images`] decides about pulls and back-off, [`status`] computes the status, and
+//! [`ending`] terminates pods.
 
 pub(super) mod agenda;
 mod backoff;

@@ -1,14 +1,14 @@
-//! Makes repeatable random numbers: splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
+//! Deterministic random numbers: splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
 //!
-//! A simulation needs the same numbers from the same seed on every machine and with every version of every crate; eight
-//! lines of our own promise that, a dependency does not.
+//! A seed must give the same numbers on every machine and with every version of every crate, which a dependency does
+//! not guarantee.
 
 use std::time::Duration;
 
-/// Letters and digits of names the API server makes up: no vowels, so no words (apimachinery util/rand).
+/// Alphabet of generated names, without vowels (apimachinery util/rand).
 const NAME_ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
-/// A stream of random numbers, wholly given by its seed.
+/// A random number generator with a seed.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 
@@ -17,7 +17,7 @@ impl Random {
         Self(seed)
     }
 
-    /// Returns a stream given by a text, for things that must not depend on what was drawn before.
+    /// Returns a generator seeded by a text, for values that must not depend on earlier draws.
     pub(super) fn from_text(text: &str) -> Self {
         // FNV-1a, 64 bit.
         Self(
@@ -34,7 +34,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Returns a wait from `low` to `high` milliseconds.
+    /// Returns a duration from `low` to `high` milliseconds.
     pub(super) fn millis(&mut self, low: u64, high: u64) -> Duration {
         Duration::from_millis(low + self.next() % (high.saturating_sub(low) + 1))
     }

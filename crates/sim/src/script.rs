@@ -1,8 +1,8 @@
-//! Says what happens when in a simulated cluster, read from a small text format.
+//! The script language of the simulated cluster.
 //!
-//! One action a line: `TIME VERB ARGUMENTS key=value…`. An indented line continues the one above it; `#` begins a
-//! comment. A value with blanks is quoted, `\"` inside it is a quote. TIME is relative to the start: `-20m`, `90s`,
-//! `1h5m`, `00:30`, `01:02:03`; what happens before `0s` has happened when the exporter starts.
+//! Each line is an action: `TIME VERB ARGUMENTS key=value…`. An indented line continues the line above. `#` starts a
+//! comment. Values with spaces are quoted; `\"` is a quote within a value. TIME is relative to the start: `-20m`,
+//! `90s`, `1h5m`, `00:30` or `01:02:03`. Actions before `0s` take effect before the exporter starts.
 //!
 //! ```text
 //! -20m  pod shop/web-7d9f8c6b5d-* owner=ReplicaSet/web-7d9f8c6b5d replicas=3 node=node-a,node-b
@@ -15,37 +15,43 @@
 //! 12:00 delete shop/web-7d9f8c6b5d-*
 //! ```
 //!
-//! Verbs:
+//! # Verbs
 //!
-//! - `pod NS/NAME PARTS…` creates a pod. Options: `owner=KIND/NAME`, `node=A,B` (in turn; default `node-1`), `replicas=N`,
-//!   `restart=Always|OnFailure|Never`, `deadline=75s` (activeDeadlineSeconds), `every=10m times=3` (again and again).
-//! - `ephemeral PODS NAME image=REF` adds an ephemeral container to a running pod (`kubectl debug`).
-//! - `patch PODS CONTAINER image=REF` changes a container's image in the spec.
-//! - `crash PODS CONTAINER` ends its running container, with `exit=1`.
-//! - `delete PODS` deletes with `grace=30s`, or with `force=true` at once.
-//! - `image REF PULL`, `registry HOST PULL`, `node NAME PULL`: from then on pulls of this image, from this registry, on
-//!   this node end as PULL says. A fault of the node goes before one of the registry, that before one of the image.
-//! - `restart-kubelet NODE` starts its kubelet again with an empty memory.
+//! - `pod NS/NAME PARTS…` creates a pod. Options: `owner=KIND/NAME`, `node=A,B` (assigned round-robin; default
+//!   `node-1`), `replicas=N`, `restart=Always|OnFailure|Never`, `deadline=75s` (activeDeadlineSeconds), `every=10m
+//!   times=3` (repeats the action).
+//! - `ephemeral PODS NAME image=REF` adds an ephemeral container to a running pod, like `kubectl debug`.
+//! - `patch PODS CONTAINER image=REF` changes the image of a container in the spec.
+//! - `crash PODS CONTAINER` ends a running container with `exit=1`.
+//! - `delete PODS` deletes pods with `grace=30s`, or immediately with `force=true`.
+//! - `image REF PULL`, `registry HOST PULL` and `node NAME PULL` set the result of later pulls of an image, from a
+//!   registry or on a node. A fault of the node has precedence over one of the registry, and that over one of the
+//!   image.
+//! - `restart-kubelet NODE` restarts a kubelet, which loses its memory.
 //!
-//! A `*` at the end of NAME becomes five random letters, as for a `ReplicaSet`'s pods, or the ordinal for a
-//! `StatefulSet`'s; PODS is a name, or with `*` at its end every pod whose name begins so.
+//! # Pods
 //!
-//! PARTS are `container`, `init` and `sidecar` (an init container with `restartPolicy: Always`), each `NAME image=REF`
-//! with `policy=Always|IfNotPresent|Never`, `runs=5s` (each run ends after that; default: init containers 1 s, others
-//! never), `exit=1` (with that code), `config-error="…"` (`CreateContainerConfigError` once the image is there); and
-//! `volume NAME image=REF mount=CONTAINER,…`, an image volume. `pull=PULL` on a part is short for an `image REF PULL`
-//! line before the pod's.
+//! A `*` at the end of NAME is replaced by five random letters, or by the ordinal for a `StatefulSet`. PODS is a pod's
+//! name, or a prefix followed by `*`.
 //!
-//! PULL is one of these; `takes=2m` says how long the pull runs:
+//! PARTS are `container`, `init` and `sidecar` (an init container with `restartPolicy: Always`), each as `NAME
+//! image=REF`, with the options `policy=Always|IfNotPresent|Never`, `runs=5s` (duration of each run; default: 1 s for
+//! init containers, unlimited for others), `exit=1` (exit code of each run) and `config-error="…"`
+//! (`CreateContainerConfigError` after the image is pulled). `volume NAME image=REF mount=CONTAINER,…` is an image
+//! volume. `pull=PULL` on a part is equivalent to an `image REF PULL` line before the pod.
 //!
-//! - `ok`;
-//! - a fault: `not-found`, `denied`, `unauthorized`, `forbidden`, `rate-limited`, `server-error`, `dns`, `refused`,
+//! # Pull results
+//!
+//! PULL is one of the following. `takes=2m` sets the duration of the pull.
+//!
+//! - `ok`: the pull succeeds.
+//! - A fault: `not-found`, `denied`, `unauthorized`, `forbidden`, `rate-limited`, `server-error`, `dns`, `refused`,
 //!   `reset`, `timeout`, `proxy`, `tls-untrusted`, `tls-expired`, `plain-http`, `no-platform`, `old-manifest`,
-//!   `digest-mismatch`, `disk-full`, `qps`, `stalled`, `registry-unavailable`, `signature`, `inspect-error`;
-//! - `fails text="…"`: `ErrImagePull` with a text of your own;
-//! - `free-text text="…"`: kubelet >= 1.33's raw error, both reason and message, without back-off.
+//!   `digest-mismatch`, `disk-full`, `qps`, `stalled`, `registry-unavailable`, `signature`, `inspect-error`.
+//! - `fails text="…"`: `ErrImagePull` with this text.
+//! - `free-text text="…"`: the raw error of kubelet 1.33 and later as reason and message, without back-off.
 //!
-//! `InvalidImageName` and `ErrImageNeverPull` need no PULL: write such an image or policy.
+//! `InvalidImageName` and `ErrImageNeverPull` follow from the image and the policy.
 
 mod action;
 mod error;

@@ -1,4 +1,4 @@
-//! Holds pods and the history of their changes, as etcd does behind an API server.
+//! Store of pods and their history, like etcd behind an API server.
 
 #[cfg(test)]
 mod tests;
@@ -13,21 +13,21 @@ use serde_json::Value;
 /// Namespace and name.
 pub(super) type PodKey = (String, String);
 
-/// How many changes a store remembers unless told otherwise.
+/// Default capacity of the history.
 const DEFAULT_HISTORY_CAPACITY: usize = 10_000;
 
-/// Pods by namespace and name, and the changes a watch can still begin from.
+/// Pods by namespace and name, and the changes from which a watch can start.
 #[derive(Clone, Debug)]
 pub struct Store {
     pods: BTreeMap<PodKey, Arc<Value>>,
     history: VecDeque<StoredChange>,
     capacity: usize,
     revision: u64,
-    /// The last revision whose change is forgotten; a watch from before it is told 410 Gone.
+    /// The last revision without history; a watch from before it gets 410 Gone.
     compacted: u64,
 }
 
-/// A change: the object before and after it, either of which may not exist.
+/// A change: the object before and after it, if it existed.
 #[derive(Clone, Debug)]
 pub(super) struct StoredChange {
     pub(super) revision: u64,
@@ -36,7 +36,7 @@ pub(super) struct StoredChange {
     key: PodKey,
 }
 
-/// The revision asked for is no longer remembered.
+/// The requested revision is compacted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too old resource version: {asked} ({oldest})")]
 pub(super) struct ResourceVersionTooOld {
@@ -51,12 +51,12 @@ impl Default for Store {
 }
 
 impl Store {
-    /// Returns an empty store that remembers so many changes.
+    /// Returns an empty store with this history capacity.
     pub fn with_history_capacity(capacity: usize) -> Self {
         Self { pods: BTreeMap::new(), history: VecDeque::new(), capacity, revision: 1, compacted: 1 }
     }
 
-    /// Creates or replaces a pod, whatever it says about its own resourceVersion, and returns the one it got.
+    /// Creates or replaces a pod. Ignores its resourceVersion and returns the new one.
     pub fn put(&mut self, pod: Value) -> u64 {
         self.revision += 1;
         let key = key_of(&pod);
@@ -66,7 +66,7 @@ impl Store {
         self.revision
     }
 
-    /// Deletes a pod; false if there is none.
+    /// Deletes a pod. Returns false if it does not exist.
     pub fn delete(&mut self, namespace: &str, name: &str) -> bool {
         let key = (namespace.to_owned(), name.to_owned());
         let Some(before) = self.pods.remove(&key) else { return false };
@@ -75,7 +75,7 @@ impl Store {
         true
     }
 
-    /// Forgets the history, as etcd's compaction does.
+    /// Drops the history, like etcd's compaction.
     pub fn compact(&mut self) {
         self.history.clear();
         self.compacted = self.revision;
@@ -86,7 +86,7 @@ impl Store {
         self.revision
     }
 
-    /// Returns how many pods there are.
+    /// Returns the number of pods.
     pub fn len(&self) -> usize {
         self.pods.len()
     }
@@ -96,7 +96,7 @@ impl Store {
         self.pods.is_empty()
     }
 
-    /// Returns the pods as they were at `revision`, by undoing what came after it.
+    /// Returns the pods at `revision` by undoing later changes.
     pub(super) fn pods_at(&self, revision: u64) -> Result<BTreeMap<PodKey, Arc<Value>>, ResourceVersionTooOld> {
         let mut pods = self.pods.clone();
         for change in self.changes_after(revision)?.rev() {

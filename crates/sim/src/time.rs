@@ -2,12 +2,12 @@
 
 use std::{fmt, ops::Add, time::Duration};
 
-/// An instant of a simulation; the script starts at [`SimTime::ZERO`] and may begin before it.
+/// An instant of a simulation. Scripts start at [`SimTime::ZERO`] and may contain earlier actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SimTime(i64);
 
 impl SimTime {
-    /// The start: where the demo takes over and the exporter begins to look.
+    /// The start, when the exporter begins to watch.
     pub const ZERO: Self = Self(0);
 
     /// Returns the instant this many milliseconds after the start.
@@ -43,7 +43,7 @@ impl fmt::Display for SimTime {
     }
 }
 
-/// Reads `-20m`, `90s`, `1h5m`, `250ms`, `00:30` or `01:02:03`; `None` if it is none of these.
+/// Parses `-20m`, `90s`, `1h5m`, `250ms`, `00:30` or `01:02:03`.
 pub(super) fn parse_time(text: &str) -> Option<SimTime> {
     let (sign, rest) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
@@ -54,7 +54,7 @@ pub(super) fn parse_time(text: &str) -> Option<SimTime> {
     Some(SimTime(sign * millis))
 }
 
-/// Reads `1h5m`, `90s`, `250ms`; `None` if a unit is missing or unknown.
+/// Parses `1h5m`, `90s` or `250ms`. Returns `None` if a unit is missing or unknown.
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total = 0_u64;

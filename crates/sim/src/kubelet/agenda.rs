@@ -1,4 +1,4 @@
-//! Holds what is to happen when, in order.
+//! The queue of scheduled jobs.
 
 use std::{
     cmp::Reverse,
@@ -7,7 +7,7 @@ use std::{
 
 use super::super::time::SimTime;
 
-/// A pod of the simulation; unlike its name never used again.
+/// Identifies a pod of the simulation. Unlike names, ids are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PodId(pub(crate) u64);
 
@@ -17,8 +17,8 @@ pub(crate) enum Job {
     OnPod(PodId, PodJob),
 }
 
-/// Something to do for a pod. Each carries what tells whether it is still wanted: the worker's `term`, which a deletion
-/// or a kubelet restart moves on.
+/// A job of a pod's worker. A job of an earlier `term` is stale and ignored; a deletion or a kubelet restart starts a
+/// new term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PodJob {
     Sync,
@@ -29,7 +29,7 @@ pub(crate) enum PodJob {
     End { term: u64, stage: TerminationStage },
 }
 
-/// The steps by which a kubelet ends a pod.
+/// The stages of a pod's termination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TerminationStage {
     Begin,
@@ -37,7 +37,7 @@ pub(crate) enum TerminationStage {
     Finished,
 }
 
-/// A queue by time; what is put in first comes out first among equals, so that a run can be repeated.
+/// A queue ordered by time, then by insertion, so that runs are reproducible.
 #[derive(Debug, Default)]
 pub(crate) struct JobQueue {
     queue: BinaryHeap<Reverse<(SimTime, u64)>>,

@@ -1,4 +1,4 @@
-//! Backs off as the kubelet does: client-go/util/flowcontrol/backoff.go without jitter.
+//! The kubelet's back-off: client-go/util/flowcontrol/backoff.go without jitter.
 
 #[cfg(test)]
 mod tests;
@@ -11,7 +11,7 @@ use super::super::time::SimTime;
 const INITIAL_WAIT: Duration = Duration::from_secs(10);
 const MAX_WAIT: Duration = Duration::from_secs(300);
 
-/// Waits by key, doubled at each failure, forgotten when nothing failed for twice the longest.
+/// Waits by key. A wait doubles with each failure and expires after twice the maximum without a failure.
 #[derive(Debug)]
 pub(super) struct BackOff<K>(BTreeMap<K, Entry>);
 
@@ -28,20 +28,19 @@ impl<K> Default for BackOff<K> {
 }
 
 impl<K: Ord> BackOff<K> {
-    /// Returns the wait if `now` is inside it, counted from the last failure (`IsInBackOffSinceUpdate`).
+    /// Returns the wait if `now` is within it, counted from the last failure (`IsInBackOffSinceUpdate`).
     pub(super) fn wait_since_update(&self, key: &K, now: SimTime) -> Option<Duration> {
         let entry = self.0.get(key).filter(|entry| !entry.is_expired(now))?;
         (now.since(entry.updated) < entry.wait).then_some(entry.wait)
     }
 
-    /// Returns the wait if `now` is inside it, counted from `event` (`IsInBackOffSince`; the event is a container's
-    /// end).
+    /// Returns the wait if `now` is within it, counted from `event`, a container's exit (`IsInBackOffSince`).
     pub(super) fn wait_since_event(&self, key: &K, event: SimTime, now: SimTime) -> Option<Duration> {
         let entry = self.0.get(key).filter(|entry| !entry.is_expired(event))?;
         (now.since(event) < entry.wait).then_some(entry.wait)
     }
 
-    /// Doubles the wait at a failure (`Next`); `event` is what decides whether the entry is too old to double.
+    /// Doubles the wait after a failure (`Next`). An entry that expired before `event` starts again.
     pub(super) fn record_failure(&mut self, key: K, event: SimTime, now: SimTime) {
         let wait = self
             .0
@@ -51,7 +50,7 @@ impl<K: Ord> BackOff<K> {
         self.0.insert(key, Entry { wait, updated: now });
     }
 
-    /// Drops entries that are too old to matter (`GC`).
+    /// Removes expired entries (`GC`).
     pub(super) fn collect_garbage(&mut self, now: SimTime) {
         self.0.retain(|_, entry| !entry.is_expired(now));
     }

@@ -13,7 +13,7 @@ struct Condition {
     since: String,
 }
 
-/// What the kubelet observes of one condition.
+/// The observed state of a condition.
 #[derive(Clone)]
 pub(super) struct ObservedCondition {
     pub(super) kind: &'static str,
@@ -23,7 +23,7 @@ pub(super) struct ObservedCondition {
 }
 
 impl Conditions {
-    /// Writes the conditions; a condition that keeps its status keeps its time.
+    /// Returns the conditions to write. A condition that keeps its status keeps its transition time.
     pub(super) fn update(&mut self, observed: Vec<ObservedCondition>, generation: u64, now: &str) -> Vec<Value> {
         let before = std::mem::take(&mut self.0);
         let mut written = Vec::with_capacity(observed.len());

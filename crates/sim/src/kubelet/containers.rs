@@ -1,4 +1,4 @@
-//! Starts a pod's containers, as far as their images allow it: the work of one sync.
+//! Starts a pod's containers as far as their images are available: the work of one sync.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -21,10 +21,10 @@ const SYNC_FREQUENCY: Duration = Duration::from_secs(60);
 /// 128 + SIGTERM.
 const SIGTERM_EXIT_CODE: i32 = 143;
 
-/// Why a container did not start.
+/// The reason why a container did not start.
 pub(super) struct StartError {
     pub(super) waiting: WaitingState,
-    /// When a container in CrashLoopBackOff may start again.
+    /// Time of the next restart in CrashLoopBackOff.
     retry_at: Option<SimTime>,
 }
 
@@ -34,7 +34,7 @@ impl StartError {
     }
 }
 
-/// A sync under way: how far it has got, and its results.
+/// A sync in progress and its results.
 pub(super) struct SyncProgress {
     pub(super) now: SimTime,
     pub(super) pulled: Vec<String>,
@@ -77,7 +77,7 @@ impl PodReconciler<'_> {
         self.finish_sync(pod, progress);
     }
 
-    /// Starts what is next among init containers and sidecars; true if the app containers may follow.
+    /// Starts the next init containers and sidecars. Returns whether app containers may start.
     fn start_init_containers(&mut self, pod: &Pod, indexes: Vec<usize>, progress: &mut SyncProgress) -> bool {
         for index in indexes {
             let Some(container) = pod.containers.get(index) else { continue };
@@ -85,7 +85,7 @@ impl PodReconciler<'_> {
             if never_ran || !container.is_initialized() || container.spec.kind == ContainerKind::Sidecar {
                 self.start_container(pod, index, progress);
             }
-            // One that has not run holds up the rest; a sidecar that has may fail to restart without harm
+            // A container that has not run blocks the rest; a started sidecar may fail to restart
             // (kuberuntime_manager.go:1756).
             if never_ran || !container.is_initialized() {
                 return false;
@@ -94,7 +94,7 @@ impl PodReconciler<'_> {
         true
     }
 
-    /// Pulls image volumes; a failure waits for the containers that mount them ("fail late",
+    /// Pulls image volumes. An error is reported by the containers that mount them ("fail late",
     /// kuberuntime_manager.go:1831-1904).
     fn pull_volumes(&mut self, pod: &Pod, progress: &mut SyncProgress) {
         for volume in &pod.volumes {
@@ -175,7 +175,7 @@ impl PodReconciler<'_> {
         self.schedule(pod, progress.now.since(self.now), PodJob::SyncDone { term: pod.worker.term });
     }
 
-    /// Whether nothing will ever run again in the pod.
+    /// Returns whether no container of the pod will run again.
     pub(super) fn is_completed(pod: &Pod) -> bool {
         let failed_init = pod.restart == RestartPolicy::Never
             && pod.containers.iter().any(|container| {
@@ -186,7 +186,7 @@ impl PodReconciler<'_> {
     }
 }
 
-/// Writes a duration of whole seconds as Go does: `10s`, `1m20s`, `5m0s`.
+/// Formats whole seconds as Go does: `10s`, `1m20s`, `5m0s`.
 fn go_duration(wait: Duration) -> String {
     match (wait.as_secs() / 60, wait.as_secs() % 60) {
         (0, seconds) => format!("{seconds}s"),

@@ -1,7 +1,7 @@
-//! Ends pods: deletion with grace, and activeDeadlineSeconds.
+//! Terminates pods: deletion with grace period, and activeDeadlineSeconds.
 //!
-//! The steps and their order are those of the recordings delete-backoff (54.0 to 55.1 s) and deadline-exceeded (75.4 to
-//! 76.9 s).
+//! The stages and their order are those of the recordings delete-backoff (54.0 to 55.1 s) and deadline-exceeded (75.4
+//! to 76.9 s).
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use super::{
     turn::PodReconciler,
 };
 
-/// How long a container takes to end on SIGTERM.
+/// Duration of a container's exit after SIGTERM.
 const STOP_MILLIS: (u64, u64) = (200, 2_000);
-/// From one step to the next when there is nothing to stop.
+/// Delay between stages without containers to stop.
 const STEP_MILLIS: (u64, u64) = (50, 200);
-/// From the last container's end to the end of the pod: the next relist.
+/// Delay from the last container's exit to the end of the pod: the next relist.
 const CLEAN_UP_MILLIS: (u64, u64) = (500, 1_000);
 /// 128 + SIGKILL, for containers that run past the deadline.
 const SIGKILL_EXIT_CODE: i32 = 137;
 
 impl PodReconciler<'_> {
-    /// activeDeadlineSeconds have passed since the pod started (`active_deadline.go`); counted from its creation here.
+    /// Handles the expiry of activeDeadlineSeconds (`active_deadline.go`), here counted from the pod's creation.
     pub(super) fn on_deadline(&mut self, pod: &mut Pod) {
         if !self.node.is_up {
-            // Nobody looks before the kubelet is back.
+            // Checked again when the kubelet is back.
             self.schedule(pod, Duration::from_secs(1), PodJob::Deadline);
         } else if pod.worker.termination == Termination::No && pod.deletion.is_none() {
             pod.worker.cancel();
@@ -36,11 +36,11 @@ impl PodReconciler<'_> {
         }
     }
 
-    /// Goes one step towards the end; true when the pod is gone.
+    /// Performs one stage of the termination. Returns true when the pod is gone.
     pub(super) fn advance_termination(&mut self, pod: &mut Pod, stage: TerminationStage) -> bool {
         match stage {
             TerminationStage::Begin => {
-                // Nothing will be started any more: waiting falls back to ContainerCreating.
+                // No container starts any more, so waiting containers show ContainerCreating.
                 self.write_status(pod);
                 let wait = self.stop_containers(pod);
                 self.schedule(pod, wait, PodJob::End { term: pod.worker.term, stage: TerminationStage::Stopped });
@@ -69,7 +69,7 @@ impl PodReconciler<'_> {
         }
     }
 
-    /// The kubelet deletes with grace 0 what is stopped, and the API server lets the object go.
+    /// Deletes a stopped pod with grace period 0, after which the API server removes it.
     fn confirm_deletion(&mut self, pod: &mut Pod) -> bool {
         let Some(at) = pod.deletion.as_ref().map(|deletion| deletion.at) else { return false };
         pod.deletion = Some(Deletion { at, grace_seconds: 0 });
@@ -78,7 +78,7 @@ impl PodReconciler<'_> {
         true
     }
 
-    /// Ends running containers and returns how long that takes.
+    /// Stops running containers. Returns the duration.
     fn stop_containers(&mut self, pod: &mut Pod) -> Duration {
         let mut last: SimTime = self.now + self.random.millis(STEP_MILLIS.0, STEP_MILLIS.1);
         for container in pod.containers.iter_mut().filter(|container| container.is_running()) {

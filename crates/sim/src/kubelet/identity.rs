@@ -7,7 +7,7 @@ use super::super::{
     script::{Owner, PodTemplate},
 };
 
-/// What a pod is called and whose it is; never changes.
+/// A pod's name, uid, labels and owner. Immutable.
 #[derive(Debug)]
 pub(crate) struct PodIdentity {
     pub(crate) namespace: String,
@@ -27,7 +27,7 @@ impl PodIdentity {
         let labels = labels(template.owner.as_ref(), &name);
         let owner_references = template.owner.as_ref().map(|owner| {
             let api_version = if owner.kind == "Job" { "batch/v1" } else { "apps/v1" };
-            // The owner's uid belongs to its name, so that all its pods agree on it.
+            // Derived from the owner's name, so that all its pods have the same uid of their owner.
             let uid = Random::from_text(&format!("{}/{}/{}", template.pods.namespace, owner.kind, owner.name)).uuid();
             json!([{ "apiVersion": api_version, "kind": owner.kind, "name": owner.name, "uid": uid, "controller": true, "blockOwnerDeletion": true }])
         });

@@ -1,4 +1,4 @@
-//! Makes sure that an image is on the node: `EnsureImageExists` of the kubelet (`pkg/kubelet/images/image_manager.go`).
+//! Ensures that an image is on the node: `EnsureImageExists` of the kubelet (`pkg/kubelet/images/image_manager.go`).
 
 use super::super::{
     fault::{self, FailureReason},
@@ -10,13 +10,13 @@ use super::{
     turn::PodReconciler,
 };
 
-/// A pull that works; 0.2 to 2.3 s in the recordings.
+/// Duration of a successful pull; 0.2 to 2.3 s in the recordings.
 const PULL_MILLIS: (u64, u64) = (200, 2_300);
-/// A pull that fails with a text of the script's own.
+/// Duration of a failing pull with a text of the script.
 const FAILED_PULL_MILLIS: (u64, u64) = (80, 600);
 
 impl PodReconciler<'_> {
-    /// Pulls if the policy wants it and the back-off lets it; moves `progress` on by the time it takes.
+    /// Pulls the image if policy and back-off allow it. Advances `progress` by the duration.
     pub(super) fn ensure_image(
         &mut self,
         pod: PodId,
@@ -86,7 +86,7 @@ impl PodReconciler<'_> {
 
 fn waiting_reason(effect: FailureReason) -> &'static str {
     match effect {
-        // With policy Always nothing is inspected, so a dead runtime fails the pull itself.
+        // With policy Always the image is not inspected, so a runtime that is down fails the pull.
         FailureReason::ErrImagePull | FailureReason::ImageInspectError => "ErrImagePull",
         FailureReason::RegistryUnavailable => "RegistryUnavailable",
         FailureReason::SignatureValidationFailed => "SignatureValidationFailed",

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// Who wrote which fields: a third of a real pod's bytes, and the only trace of when the status was last written.
+/// The managers of a pod's fields: a third of a pod's bytes, and the only record of the last status write.
 #[derive(Debug, Default)]
 pub(super) struct ManagedFields {
     pub(super) creator: Value,
@@ -14,7 +14,7 @@ impl ManagedFields {
         std::iter::once(&self.creator).chain(&self.kubelet).collect()
     }
 
-    /// Notes a write of the status by the kubelet.
+    /// Records a write of the status by the kubelet.
     pub(super) fn record_kubelet_write(&mut self, now: &str) {
         let condition = json!({ ".": {}, "f:lastProbeTime": {}, "f:lastTransitionTime": {}, "f:message": {}, "f:observedGeneration": {}, "f:reason": {}, "f:status": {}, "f:type": {} });
         let conditions: Map<String, Value> =

@@ -1,4 +1,4 @@
-//! Holds a node: what its kubelet remembers, which images it has, and how pulls end.
+//! A node: its kubelet's memory, its images and its pull results.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,18 +15,17 @@ pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) ip: String,
     pub(crate) is_up: bool,
-    /// How every pull on this node ends, if the script said so.
+    /// Result of every pull on this node, if set by the script.
     pub(crate) pull_behavior: Option<PullBehavior>,
     pub(super) images: BTreeSet<String>,
     pub(super) kubelet_memory: KubeletMemory,
     pub(super) pod_subnet: usize,
     pub(super) pod_ips_assigned: u32,
-    /// Where in the second the 1 s tickers (sync loop and relist) of this node stand.
+    /// Phase of the node's 1 s tickers (sync loop and relist), in milliseconds.
     tick_millis: i64,
 }
 
-/// What a kubelet forgets when it restarts. The reason cache is beside the containers it is about
-/// ([`super::pod::Container`]).
+/// State that a kubelet loses when it restarts. The reason cache is part of [`super::pod::Container`].
 #[derive(Debug, Default)]
 pub(super) struct KubeletMemory {
     pub(super) pulls: BackOff<(PodId, String)>,
@@ -55,7 +54,7 @@ impl Node {
         self.kubelet_memory = KubeletMemory::default();
     }
 
-    /// Returns the next tick after `now`: when the sync loop or the relist gets to see what has happened.
+    /// Returns the next tick of sync loop and relist after `now`.
     pub(super) fn next_tick_after(&self, now: SimTime) -> SimTime {
         let passed = (now.as_millis() - self.tick_millis).rem_euclid(1000);
         SimTime::from_millis(now.as_millis() - passed + 1000)
@@ -67,7 +66,7 @@ impl Node {
     }
 }
 
-/// How pulls end beyond the node: by registry, and by image as the pods write it.
+/// Pull results by registry and by image.
 #[derive(Debug, Default)]
 pub(crate) struct PullRules {
     images: BTreeMap<String, PullBehavior>,
@@ -83,7 +82,7 @@ impl PullRules {
         self.registries.insert(host, pull);
     }
 
-    /// Returns how a pull ends: the node's word, then the registry's, then the image's, and the first that is not ok.
+    /// Returns the result of a pull: the first fault among node, registry and image, else the first entry.
     pub(super) fn behavior_for(&self, node: &Node, image: &str) -> Option<PullBehavior> {
         let host = Reference::parse(image).host;
         let said = [node.pull_behavior.as_ref(), self.registries.get(&host), self.images.get(image)];

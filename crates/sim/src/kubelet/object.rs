@@ -1,4 +1,4 @@
-//! Writes pods as JSON, as an API server gives them.
+//! Serializes pods to JSON, as the API server returns them.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +6,7 @@ use super::super::{script::ContainerKind, time::SimTime};
 use super::pod::{Container, Pod};
 
 impl Pod {
-    /// Returns the whole object; `rfc3339` turns simulated time into the text of the API.
+    /// Returns the object. `rfc3339` formats simulated time.
     pub(super) fn object(&self, rfc3339: impl Fn(SimTime) -> String) -> Value {
         let mut metadata = json!({
             "name": self.identity.name,
@@ -30,7 +30,7 @@ impl Pod {
         json!({ "kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": self.spec, "status": self.status })
     }
 
-    /// Writes the spec after a change of it.
+    /// Updates the spec.
     pub(super) fn write_spec(&mut self, now: &str) {
         let of_kind = |kinds: &[ContainerKind]| -> Vec<Value> {
             self.containers

@@ -1,4 +1,4 @@
-//! Holds a pod as the API server and its kubelet know it.
+//! A pod as known to the API server and its kubelet.
 
 use std::time::Duration;
 
@@ -33,25 +33,25 @@ pub(crate) struct Pod {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Deletion {
-    /// When the grace ends: what `deletionTimestamp` says.
+    /// End of the grace period: `deletionTimestamp`.
     pub(super) at: SimTime,
     pub(super) grace_seconds: u64,
 }
 
-/// A container, its last two runs, and why it waits.
+/// A container with its last two runs and the reason why it waits.
 #[derive(Clone, Debug)]
 pub(crate) struct Container {
     pub(crate) spec: ContainerSpec,
     pub(super) run: Option<Run>,
     pub(super) previous: Option<Run>,
     pub(super) restarts: u64,
-    /// The kubelet's reason cache (`reason_cache.go)`: why the last sync did not start it.
+    /// The kubelet's reason cache (`reason_cache.go`): why the last sync did not start the container.
     pub(super) waiting: Option<WaitingState>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Run {
-    /// Tells runs of one container apart.
+    /// Sequence number among the container's runs.
     pub(super) number: u64,
     pub(super) image: String,
     pub(super) container_id: String,
@@ -71,17 +71,17 @@ pub(super) struct WaitingState {
     pub(super) message: String,
 }
 
-/// What the pod's worker knows and has under way.
+/// The state of the pod's worker.
 #[derive(Debug, Default)]
 pub(super) struct Worker {
-    /// Moved on by whatever cancels work under way; work of an earlier term is dropped.
+    /// Incremented to cancel jobs in progress. Jobs of an earlier term are ignored.
     pub(super) term: u64,
     pub(super) busy: bool,
     pub(super) next_sync: Option<SimTime>,
-    /// A wish for a sync that came while busy.
+    /// A sync was requested while the worker was busy.
     pub(super) sync_requested: bool,
     pub(super) running_sync: Option<SyncResult>,
-    /// When the kubelet first wrote a status.
+    /// Time of the kubelet's first status.
     pub(super) start_time: Option<SimTime>,
     pub(super) sandbox: Sandbox,
     pub(super) pod_ip: Option<String>,
@@ -97,25 +97,25 @@ pub(super) enum Sandbox {
     Stopped,
 }
 
-/// How far the pod is from its end.
+/// The progress of a pod's termination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Termination {
     #[default]
     No,
-    /// Past activeDeadlineSeconds; `reported` once the phase says so.
+    /// activeDeadlineSeconds expired; `reported` once the phase shows it.
     Deadline { reported: bool },
-    /// Deletion or deadline is through: containers that never ran are given up.
+    /// Deletion or deadline is complete: containers that never ran are given up.
     Finished { deadline: bool },
-    /// All containers have ended by themselves.
+    /// All containers exited.
     Completed,
 }
 
-/// The results of a sync, kept until it is over.
+/// The results of a sync, which take effect when it ends.
 #[derive(Debug)]
 pub(super) struct SyncResult {
     pub(super) effects: Vec<(usize, ContainerChange)>,
     pub(super) pulled: Vec<String>,
-    /// When the worker comes again by itself.
+    /// Delay until the next sync.
     pub(super) requeue: Duration,
     pub(super) runtime_changed: bool,
 }
@@ -151,7 +151,7 @@ impl Pod {
         }
     }
 
-    /// Loses everything the kubelet held in memory about this pod, as at its restart.
+    /// Drops the kubelet's state about this pod, as after its restart.
     pub(crate) fn lose_kubelet_state(&mut self) {
         self.worker.cancel();
         for container in &mut self.containers {
@@ -163,8 +163,7 @@ impl Pod {
         self.containers.iter().any(Container::is_initializer)
     }
 
-    /// Whether the kubelet would start the container at its next chance (container/helpers.go:86,
-    /// `ShouldContainerBeRestarted`).
+    /// Returns whether the next sync starts the container (container/helpers.go:86, `ShouldContainerBeRestarted`).
     pub(super) fn should_start(&self, container: &Container) -> bool {
         if self.deletion.is_some() {
             return false;
@@ -183,7 +182,7 @@ impl Pod {
         }
     }
 
-    /// Whether all init containers are through and all sidecars have started once.
+    /// Returns whether all init containers succeeded and all sidecars started once.
     pub(super) fn is_initialized(&self) -> bool {
         self.containers.iter().filter(|container| container.is_initializer()).all(Container::is_initialized)
     }
@@ -225,7 +224,7 @@ impl Container {
         }
     }
 
-    /// Replaces the run; the restart count goes up only when a container really starts again.
+    /// Starts a run. The restart count increases only when a container really starts again.
     pub(super) fn start(&mut self, run: Run) {
         self.restarts = run.number;
         self.previous = self.run.replace(run);
@@ -240,7 +239,7 @@ impl Container {
 }
 
 impl Worker {
-    /// Drops everything under way.
+    /// Cancels all jobs in progress.
     pub(super) fn cancel(&mut self) {
         self.term += 1;
         self.busy = false;

@@ -1,4 +1,4 @@
-//! Writes a pod's status as the kubelet does (`kubelet_pods.go`, generateAPIPodStatus).
+//! Computes a pod's status as the kubelet does (`kubelet_pods.go`, generateAPIPodStatus).
 
 mod conditions;
 
@@ -14,7 +14,7 @@ use super::{
     turn::PodReconciler,
 };
 
-/// What a container's status says it is doing.
+/// The state of a container in its status.
 #[derive(Debug)]
 enum ContainerState<'a> {
     Waiting {
@@ -29,7 +29,7 @@ enum ContainerState<'a> {
 }
 
 impl PodReconciler<'_> {
-    /// Returns the status made of what the last sync left behind.
+    /// Returns the status from the results of the last sync.
     pub(super) fn status(&self, pod: &mut Pod) -> Value {
         let shown = states(pod);
         let phase = phase(pod, &shown);
@@ -183,7 +183,7 @@ fn states(pod: &Pod) -> Vec<ContainerState<'_>> {
         .collect()
 }
 
-/// Returns the phase (getPhase, kubelet_pods.go:1653-1875); ephemeral containers have no say.
+/// Returns the phase (getPhase, kubelet_pods.go:1653-1875). Ephemeral containers do not count.
 fn phase(pod: &Pod, states: &[ContainerState<'_>]) -> &'static str {
     let ended_badly = || {
         let ended_well =
@@ -206,7 +206,7 @@ fn phase(pod: &Pod, states: &[ContainerState<'_>]) -> &'static str {
                 init_failed |= end.code != 0;
             }
             (ContainerKind::Init, _) => initializing += 1,
-            // A sidecar that has ended has no say; one that never ran counts as an app container.
+            // A terminated sidecar does not count; one that never ran counts as an app container.
             (ContainerKind::Ephemeral, _)
             | (
                 ContainerKind::Sidecar,

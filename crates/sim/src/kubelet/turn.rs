@@ -1,4 +1,4 @@
-//! Gives a pod's worker its turn: one thing that happens to one pod.
+//! Runs the jobs of a pod's worker.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::{
     pod::{ContainerChange, Deletion, Exit, Pod, Sandbox, Termination},
 };
 
-/// A pod's turn: the time, its node, and everything it may ask or tell.
+/// Runs jobs of one pod at one time, with access to its node, the job queue and the watch log.
 pub(crate) struct PodReconciler<'a> {
     pub(crate) now: SimTime,
     pub(crate) node: &'a mut Node,
@@ -26,13 +26,13 @@ pub(crate) struct PodReconciler<'a> {
     pub(crate) random: &'a mut Random,
 }
 
-/// How far the kubelet trails the API server, and how long it takes to begin: 0 to 100 ms in the recordings.
+/// Delay between a change in the API server and the kubelet's reaction: 0 to 100 ms in the recordings.
 const WATCH_DELAY_MILLIS: (u64, u64) = (10, 100);
-/// From the first sync to a running sandbox; 0.1 to 4 s in the recordings, where 70 pods began at once.
+/// Duration from the first sync to a running sandbox: 0.1 to 4 s in the recordings, where 70 pods started together.
 const SANDBOX_MILLIS: (u64, u64) = (200, 2_000);
 
 impl PodReconciler<'_> {
-    /// The API server has stored a pod that is bound to a node.
+    /// Handles a new pod that is bound to a node.
     pub(crate) fn on_pod_created(&mut self, pod: &mut Pod) {
         pod.write_spec(&self.watch_log.rfc3339(self.now));
         self.watch_log.record(self.now, EventType::Added, pod);
@@ -45,7 +45,7 @@ impl PodReconciler<'_> {
         }
     }
 
-    /// The API server has stored a spec that differs.
+    /// Handles a changed spec.
     pub(crate) fn on_spec_changed(&mut self, pod: &mut Pod) {
         pod.generation += 1;
         pod.write_spec(&self.watch_log.rfc3339(self.now));
@@ -54,7 +54,7 @@ impl PodReconciler<'_> {
         self.request_sync(pod, self.now + delay);
     }
 
-    /// A kubelet that starts finds the pod in its list; `within` spreads the work.
+    /// Handles a pod in the list of a restarted kubelet; `within` spreads the work.
     pub(crate) fn on_kubelet_started(&mut self, pod: &mut Pod, within: Duration) {
         let stage = match pod.worker.termination {
             _ if pod.deletion.is_some() => TerminationStage::Begin,
@@ -66,7 +66,7 @@ impl PodReconciler<'_> {
         self.schedule(pod, within, PodJob::End { term: pod.worker.term, stage });
     }
 
-    /// A user deletes the pod; the kubelet does the rest ([`super::ending`]).
+    /// Handles a deletion. The kubelet performs the rest ([`super::ending`]).
     pub(crate) fn delete(&mut self, pod: &mut Pod, grace: Duration) {
         if pod.deletion.is_some() {
             return;
@@ -81,7 +81,7 @@ impl PodReconciler<'_> {
         }
     }
 
-    /// A user deletes the pod by force; nobody waits for the kubelet.
+    /// Handles a forced deletion, which does not wait for the kubelet.
     pub(crate) fn force_delete(&mut self, pod: &mut Pod) {
         pod.deletion = Some(Deletion { at: self.now, grace_seconds: 0 });
         pod.generation += 1;
@@ -89,7 +89,7 @@ impl PodReconciler<'_> {
         self.watch_log.record(self.now, EventType::Deleted, pod);
     }
 
-    /// A running container ends, whatever it was to do.
+    /// Ends a running container.
     pub(crate) fn exit_container(&mut self, pod: &mut Pod, name: &str, code: i32) {
         let now = self.now;
         let found = pod.containers.iter_mut().find(|container| container.spec.name == name && container.is_running());
@@ -99,7 +99,7 @@ impl PodReconciler<'_> {
         }
     }
 
-    /// Does a job of the agenda; true if the pod is gone by it.
+    /// Runs a job. Returns true if it removed the pod.
     pub(crate) fn run_job(&mut self, pod: &mut Pod, work: PodJob) -> bool {
         match work {
             PodJob::Sync if pod.worker.next_sync == Some(self.now) => self.sync(pod),
@@ -131,7 +131,7 @@ impl PodReconciler<'_> {
         }
     }
 
-    /// Since 1.36 the kubelet says at once that the sandbox is up (kubelet.go:3556, `OnPodSandboxReady`).
+    /// Since 1.36 the kubelet reports a ready sandbox immediately (kubelet.go:3556, `OnPodSandboxReady`).
     fn on_sandbox_ready(&mut self, pod: &mut Pod) {
         pod.worker.sandbox = Sandbox::Ready;
         pod.worker.pod_ip = Some(self.node.assign_pod_ip());
@@ -181,13 +181,13 @@ impl PodReconciler<'_> {
         }
     }
 
-    /// The kubelet sees a change of the runtime at its next relist (PLEG, 1 s).
+    /// The kubelet notices a runtime change at its next relist (PLEG, 1 s).
     fn relist(&mut self, pod: &mut Pod) {
         let at = self.node.next_tick_after(self.now);
         self.request_sync(pod, at);
     }
 
-    /// Asks for a sync at `at`, or after the one under way.
+    /// Requests a sync at `at`, or after the sync in progress.
     fn request_sync(&mut self, pod: &mut Pod, at: SimTime) {
         if !self.node.is_up || pod.deletion.is_some() {
             return;
@@ -212,7 +212,7 @@ impl PodReconciler<'_> {
         self.random.millis(WATCH_DELAY_MILLIS.0, WATCH_DELAY_MILLIS.1)
     }
 
-    /// Writes the status if it says anything different (`status_manager.go:971`, isPodStatusByKubeletEqual).
+    /// Writes the status if it changed (`status_manager.go:971`, isPodStatusByKubeletEqual).
     pub(super) fn write_status(&mut self, pod: &mut Pod) {
         pod.worker.start_time.get_or_insert(self.now);
         let status = self.status(pod);
@@ -224,7 +224,7 @@ impl PodReconciler<'_> {
     }
 }
 
-/// What the API server has stored: revisions, and the events nobody has fetched yet.
+/// The API server's revision, and the events that were not drained yet.
 #[derive(Debug)]
 pub(crate) struct WatchLog {
     epoch: Timestamp,
@@ -251,7 +251,7 @@ impl WatchLog {
         self.events.push(Event { at, change, pod: self.object(pod) });
     }
 
-    /// Returns the time as the API writes it: whole seconds, UTC.
+    /// Formats a time as the API does: whole seconds, UTC.
     pub(super) fn rfc3339(&self, at: SimTime) -> String {
         let millis = self.epoch.as_millisecond().saturating_add(at.as_millis());
         let instant = Timestamp::from_millisecond(millis).unwrap_or(self.epoch);

@@ -6,7 +6,7 @@ use super::super::{
     pod::{Container, Pod, Sandbox, Termination},
 };
 
-/// Observes all five, in the kubelet's order.
+/// Returns the five conditions in the kubelet's order.
 pub(super) fn observe(pod: &Pod, phase: &str) -> Vec<ObservedCondition> {
     let ready = containers_ready(pod, phase);
     vec![
@@ -34,7 +34,7 @@ fn initialized(pod: &Pod, phase: &str) -> ObservedCondition {
     ObservedCondition { kind: "Initialized", status, reason, message }
 }
 
-/// Returns the condition Ready; `ContainersReady` says the same, as there are no readiness gates here.
+/// Returns the condition Ready. `ContainersReady` is equal, since there are no readiness gates.
 fn containers_ready(pod: &Pod, phase: &str) -> ObservedCondition {
     let past_deadline =
         matches!(pod.worker.termination, Termination::Deadline { .. } | Termination::Finished { deadline: true });
