@@ -7,7 +7,7 @@ use tokio::sync;
 
 use super::super::store::Store;
 
-/// A store shared between tasks: the server reads it, and a test or [`run_cluster`] writes it.
+/// A store shared between tasks: the server reads it, and a test or [`run_cluster`](super::run_cluster) writes it.
 #[derive(Clone, Debug)]
 pub struct SharedStore(Arc<Inner>);
 
