@@ -17,18 +17,18 @@ use crate::metrics::exposition::ExpositionFormat;
 use image_pull_model::facts::PodId;
 use image_pull_model::history::TimelinePoint;
 
-/// How long a test waits for what should come at once, before it fails.
+/// Timeout for events that should happen at once.
 const LONG: Duration = Duration::from_secs(20);
 
-/// What a [`Probe`] does when it is scraped.
+/// The behavior of a [`FakeBackend`] when it is scraped.
 enum FakeScrape {
-    /// Returns the name of the format, this many times.
+    /// Returns the name of the format, repeated.
     Repeat(usize),
     NotReady,
     Panic,
-    /// Breaks off after it has begun.
+    /// Fails after it has written a part of the body.
     Break,
-    /// Says that it has begun, then waits to be let go.
+    /// Signals its start, then waits for a signal to continue.
     Wait(mpsc::Sender<()>, Mutex<mpsc::Receiver<()>>),
 }
 
@@ -49,7 +49,7 @@ impl Backend for FakeBackend {
         };
         let breaks = matches!(self.0, FakeScrape::Break);
         Ok(Box::new(move |mut sink| {
-            // In pieces, as a real one. An error means that the client has gone.
+            // In pieces, like a real exposition. An error means that the client has disconnected.
             let _ = body.as_bytes().chunks(64 << 10).try_for_each(|piece| sink.write_all(piece));
             assert!(!breaks, "it breaks off");
             Ok(())
@@ -83,7 +83,7 @@ impl Backend for FakeBackend {
     }
 }
 
-/// A server on loopback with a runtime of its own.
+/// A server on loopback with its own runtime.
 struct TestServer {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -123,7 +123,7 @@ impl TestServer {
         drop(self.stop.take());
     }
 
-    /// Stops the server if need be and waits until it has ended.
+    /// Stops the server and waits until it has ended.
     fn join(mut self) {
         self.stop();
         self.thread.take().unwrap().join().unwrap();
@@ -136,7 +136,7 @@ impl TestServer {
         stream
     }
 
-    /// Sends a request on a connection of its own and returns what comes back until the server closes it.
+    /// Sends a request on a new connection and returns the response, which ends when the server closes the connection.
     fn send(&self, request: &str) -> ParsedResponse {
         let mut stream = self.connect();
         stream.write_all(request.as_bytes()).unwrap();
@@ -160,7 +160,7 @@ impl ParsedResponse {
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let mut answer = Self { status, head, body: bytes[end + 4..].to_vec() };
-        // The answer to HEAD has none.
+        // The response to HEAD has no body.
         if answer.header("transfer-encoding") == Some("chunked") && !answer.body.is_empty() {
             answer.body = decode_chunked(&answer.body).expect("the last chunk is missing");
         }
@@ -177,7 +177,7 @@ impl ParsedResponse {
     }
 }
 
-/// Returns what the chunks hold, if the last one is there.
+/// Decodes a chunked body. Returns `None` if the last chunk is missing.
 fn decode_chunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
     let mut whole = Vec::new();
     loop {
@@ -191,7 +191,7 @@ fn decode_chunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Reads until the server closes, whether it does so in order or not.
+/// Reads until the server closes or resets the connection.
 fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     match stream.read_to_end(&mut bytes) {

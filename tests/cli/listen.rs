@@ -1,4 +1,4 @@
-//! Where the program listens, and what it does at a signal.
+//! Listen addresses, and signals.
 
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
@@ -21,7 +21,7 @@ fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// Whether `/livez` is answered on a connection.
+/// Returns whether `/livez` responds on a connection.
 fn is_alive(mut stream: impl Read + Write) -> bool {
     stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("it can be asked");
     let mut answer = String::new();
@@ -57,7 +57,7 @@ fn systemd_sockets_are_used() {
     let socket = path("systemd.sock");
     let _ = std::fs::remove_file(&socket);
     let unix = UnixListener::bind(&socket).expect("it can be bound");
-    // A shell gives them the numbers that systemd gives them, and becomes the program.
+    // A shell passes the sockets with the file descriptors that systemd uses, then executes the program.
     let script = "exec 3<&0 4<&1 0</dev/null 1>&2; LISTEN_FDS=2 LISTEN_PID=$$ exec \"$@\"";
     let mut command = Command::new("sh");
     command.args(["-c", script, "sh", PROGRAM, "demo", "--web.systemd-socket"]);
@@ -97,7 +97,7 @@ fn sighup_reloads_the_web_configuration() {
     let read_at = || sum(&with.metrics(), "image_pull_exporter_config_last_reload_success_timestamp_seconds");
     let first = read_at();
     with.signal("HUP");
-    // The file is the same, so that nothing else makes it read it.
+    // The file is unchanged, so only the signal causes a reload.
     eventually(|| if read_at() > first { Ok(()) } else { Err("it was not read again".to_owned()) });
     assert_eq!(get(without.port, "/livez", "").expect("it goes on").status, 200);
     assert_eq!((without.terminate(), with.terminate()), (Some(0), Some(0)));

@@ -1,4 +1,4 @@
-//! Many clients at once, and clients that lie about their requests: neither harms the watch or the scrapes of others.
+//! Many clients at once, and clients with malformed requests. They affect neither the watch nor other scrapes.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,12 +12,12 @@ use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
 const ERR: Option<(&str, &str)> = Some(("ErrImagePull", NOT_FOUND));
-/// Its cause is told by the reason. Those of 100,000 texts take minutes in a program that is not optimized.
+/// The cause follows from the reason. Classifying 100,000 texts takes minutes in a debug build.
 const NEVER: Option<(&str, &str)> = Some((
     "ErrImageNeverPull",
     "Container image \"registry.example.com/shop/web:1.0\" is not present with pull policy of Never",
 ));
-/// Prometheus gives up on a scrape after ten seconds.
+/// Prometheus aborts a scrape after ten seconds by default.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn start_with_failing_pods(name: &str, pods: usize) -> (Cluster, Program) {
@@ -30,7 +30,7 @@ fn start_with_failing_pods(name: &str, pods: usize) -> (Cluster, Program) {
     (cluster, program)
 }
 
-/// The program still hears of the cluster.
+/// Checks that the program still receives watch events.
 #[track_caller]
 fn check_watch(cluster: &Cluster, program: &Program, failing: usize) {
     cluster.store.put(pod("shop", "late", ERR));
@@ -47,7 +47,7 @@ fn a_thousand_idle_connections_delay_no_scrape() {
     let idle: Vec<TcpStream> = (0..500).map(connect).collect();
     let mut hesitant: Vec<TcpStream> = (0..500).map(connect).collect();
     for stream in &mut hesitant {
-        // Some were closed to make room for others.
+        // Some were closed in favor of others.
         let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: ");
     }
     for _ in 0..20 {
@@ -65,12 +65,12 @@ fn scrapes_succeed_with_a_low_file_limit() {
     cluster.store.put(pod("shop", "web", ERR));
     let program = Program::start_with_files(64, &cluster.flags());
     program.wait_ready();
-    // More than it may open, half of them in the middle of a request.
+    // More than the file limit, half of them with an incomplete request.
     let idle: Vec<TcpStream> = (0..300)
         .map(|number| {
             let mut stream = TcpStream::connect(("127.0.0.1", program.port)).expect("the program accepts");
             let request: &[u8] = if number % 2 == 0 { b"" } else { b"GET /metrics HTTP/1.1\r\nHost: " };
-            // Some were closed to make room for others.
+            // Some were closed in favor of others.
             let _ = stream.write_all(request);
             stream
         })
@@ -78,16 +78,16 @@ fn scrapes_succeed_with_a_low_file_limit() {
     for _ in 0..10 {
         let metrics = program.metrics();
         assert_eq!(sum(&metrics, "image_pull_failing{"), 1.0);
-        // It keeps some for its other work.
+        // It reserves some for other work.
         let (open, most) = (sum(&metrics, "process_open_fds"), sum(&metrics, "process_max_fds"));
         assert!(most == 64.0 && open < most - 8.0, "{open} of {most}");
     }
-    // The watch goes on, and so does a new one.
+    // The watch continues, and a new one can be started.
     check_watch(&cluster, &program, 2);
     drop(idle);
 }
 
-/// Reads a response at 512 B/s until it is cut off, again and again.
+/// Reads responses at 512 B/s, each until it is aborted.
 fn read_slowly(port: u16, path: &'static str, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         let mut stream = connect_with_small_buffer(port);
@@ -104,7 +104,7 @@ fn read_slowly(port: u16, path: &'static str, stop: &AtomicBool) {
     }
 }
 
-/// A connection for which the kernel keeps little of what is not read.
+/// A connection with a small receive buffer.
 fn connect_with_small_buffer(port: u16) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are sockets");
     socket.set_recv_buffer_size(16 * 1024).expect("its buffer can be set");
@@ -119,7 +119,7 @@ fn sixteen_slow_readers_delay_no_scrape_and_no_page() {
     thread::scope(|scope| {
         let slow: Vec<_> = (0..16).map(|_| scope.spawn(|| read_slowly(port, "/metrics", &stop))).collect();
         let slow_pages = scope.spawn(|| read_slowly(port, "/?limit=1000", &stop));
-        // Each takes a part of its turn with the slow ones, who come back as soon as they are cut off.
+        // Each competes with the slow clients, which reconnect as soon as they are disconnected.
         for _ in 0..5 {
             let (metrics, took) = timed(|| program.metrics());
             assert_eq!(sum(&metrics, "image_pull_failing{"), 10_000.0);
@@ -164,12 +164,12 @@ fn scrapes_pages_and_json_of_a_hundred_thousand_failing_containers_fit_into_the_
         let answer = answer.join().expect("it was answered");
         match (path, answer.status) {
             ("/metrics", 200) => {
-                // As many as have series of their own.
+                // The maximum number of containers with series.
                 let shown = sum(&answer.text(), "image_pull_failing{");
                 assert!((9_000.0..=10_000.0).contains(&shown), "{shown}");
             }
             (_, 200) => pages += 1,
-            // Two at a time are not made within the time limit by a program that is not optimized.
+            // A debug build cannot write two at a time within the timeout.
             (path, status) => assert!(path != "/metrics" && status == 503, "{path}: {status}"),
         }
     }
@@ -185,7 +185,7 @@ fn a_hundred_scrapes_at_once_all_get_ten_thousand_failing_containers() {
     let port = program.port;
     let scrapes: Vec<_> =
         (0..100).map(|_| thread::spawn(move || get(port, "/metrics", "").expect("it answers"))).collect();
-    // Whoever looks whether the program lives is not kept waiting by those who scrape.
+    // Scrapes do not delay health checks.
     let (alive, took) = timed(|| get(port, "/livez", "").expect("it answers"));
     assert_eq!(alive.status, 200);
     assert!(took < SCRAPE_TIMEOUT / 2, "{took:?}");
@@ -194,18 +194,18 @@ fn a_hundred_scrapes_at_once_all_get_ten_thousand_failing_containers() {
         assert_eq!((scrape.status, sum(&scrape.text(), "image_pull_failing{")), (200, 10_000.0));
     }
     check_watch(&cluster, &program, 10_001);
-    // What they keep while they wait is no body each: a hundred bodies would be more than a gigabyte.
+    // Waiting requests hold no body. A hundred bodies would be more than a gigabyte.
     let peak = program.peak_kib();
     assert!(peak < 128 * 1024, "{peak} KiB");
 }
 
-/// What comes back for these bytes until the server closes the connection.
+/// Sends bytes and returns the response, which ends when the server closes the connection.
 fn exchange(port: u16, request: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the program accepts");
     stream.set_read_timeout(Some(TIME_LIMIT)).expect("a time limit can be set");
     stream.write_all(request.as_bytes()).expect("it can be sent");
     let mut bytes = Vec::new();
-    // A reset is an end too.
+    // A reset ends the response, too.
     let _ = stream.read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -233,7 +233,7 @@ fn request_smuggling_is_rejected() {
         let answers = exchange(program.port, &format!("POST /readyz HTTP/1.1\r\nHost: x\r\n{framing}{hidden}"));
         let statuses: Vec<&str> =
             answers.match_indices("HTTP/1.1 ").filter_map(|(at, _)| answers.get(at + 9..at + 12)).collect();
-        // hyper refuses it, or says no to the request and ends the connection.
+        // hyper rejects the request, or the server returns an error and closes the connection.
         assert!(matches!(*statuses, [] | ["400" | "405"]), "{framing:?}: {answers}");
     }
     assert_eq!(get(program.port, "/livez", "").expect("it answers").status, 200);
@@ -256,7 +256,7 @@ fn shutdown_drains_reading_clients_only() {
     let _reads_no_more = ask();
     let _says_nothing = connect().expect("the program accepts");
     let reader = thread::spawn(move || {
-        // Nobody is let in once it has been told to stop, and most of the body is still to be sent then.
+        // After the signal, new connections are rejected. Most of the body has not been sent then.
         eventually(|| connect().map_or(Ok(()), |_| Err("it lets others in".to_owned())));
         let mut rest = Vec::new();
         reads.read_to_end(&mut rest).expect("it goes on");
@@ -264,7 +264,7 @@ fn shutdown_drains_reading_clients_only() {
     });
     let (code, took) = timed(|| program.terminate());
     assert_eq!(code, Some(0));
-    // Five seconds, and what a busy machine adds.
+    // Five seconds, and a margin for a busy machine.
     assert!(Duration::from_secs(4) < took && took < Duration::from_secs(8), "{took:?}");
     let rest = reader.join().expect("it reads");
     assert!(rest.ends_with(b"\r\n0\r\n\r\n"), "{} bytes", rest.len());

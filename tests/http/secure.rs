@@ -1,4 +1,4 @@
-//! Who is let in, as real clients see it: curl and Prometheus over TLS, with certificates, passwords and tokens.
+//! Authentication of real clients: curl and Prometheus over TLS, with certificates, passwords and tokens.
 //!
 //! Needs curl and Prometheus on the PATH (`tests/run` installs them).
 
@@ -15,7 +15,7 @@ use crate::common::{Program, TIME_LIMIT, eventually, get, sum, timed};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-/// What curl says: the status code, 0 when there was no answer, and the body.
+/// Runs curl. Returns the status code, 0 without a response, and the body.
 fn curl(port: u16, path: &str, flags: &[&str]) -> (u16, String) {
     let output = Command::new("curl")
         .args(["--silent", "--show-error", "--max-time", "20", "--write-out", "\n%{http_code}"])
@@ -43,7 +43,7 @@ fn plain_http_is_rejected_when_tls_is_configured() {
     assert_eq!(curl(program.port, "/livez", &["--cacert", &ca]), (200, "ok\n".to_owned()));
     assert_eq!(curl(program.port, "/livez", &["--cacert", &ca, "--tls-max", "1.2"]).0, 0);
     assert_eq!(curl(program.port, "/livez", &[]).0, 0, "curl does not know the authority");
-    // Nothing of what is served goes out in the clear.
+    // No response is sent in clear text.
     let mut stream = TcpStream::connect(("127.0.0.1", program.port)).expect("it listens");
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").expect("it reads");
     let mut answer = Vec::new();
@@ -88,7 +88,7 @@ fn every_client_auth_type_is_enforced() {
     let cert = |of: &Authority| [of.path("client.crt"), of.path("client.key")];
     let (own, foreign) = (cert(&authority), cert(&other));
     let with = |cert: &[String; 2]| ["--cert".to_owned(), cert[0].clone(), "--key".to_owned(), cert[1].clone()];
-    // Without a certificate, with somebody else's, with ours.
+    // Without a certificate, with one of another CA, with a valid one.
     let verified = "RequireAndVerifyClientCert\n  client_ca_file: ca.crt\n  client_allowed_sans";
     for (kind, expected) in [
         ("NoClientCert", [200, 200, 200]),
@@ -111,7 +111,7 @@ fn every_client_auth_type_is_enforced() {
     }
 }
 
-/// Two passwords' hashes, of the cheapest kind.
+/// Hashes of two passwords, with the lowest cost.
 fn users() -> String {
     let hash = |password: &str| bcrypt::hash(password, 4).expect("it can be hashed");
     format!("basic_auth_users:\n  prometheus: {}\n  alice: {}\n", hash("open sesame"), hash("rabbit:hole"))
@@ -183,7 +183,7 @@ fn certificates_rotate_under_load_without_failed_requests() {
                 }
             });
         }
-        // One connection lives through all of it: curl asks again and again on it.
+        // curl sends all requests on one connection, which stays open during the changes.
         let long = scope.spawn(|| {
             let url = format!("https://localhost:{}/livez?[1-8]", program.port);
             let mut curl = Command::new("curl");
@@ -227,7 +227,7 @@ fn an_invalid_file_keeps_the_previous_configuration() {
         });
     };
     is_loaded(1.0);
-    // Broken; no file at all; what would leave the door open.
+    // Malformed; missing; without protection.
     for bad in [&format!("{TLS}  min_version: SSL3\n{}", users()), "", &users(), TLS] {
         authority.write("web.yml", bad);
         is_loaded(0.0);
@@ -244,7 +244,7 @@ fn an_invalid_file_keeps_the_previous_configuration() {
     assert_eq!(ask("alice:rabbit:hole").0, 401);
 }
 
-/// The configuration of a server with TLS that only clients of its authority with one name reach.
+/// A configuration with TLS that requires a client certificate of its CA with one name.
 const MUTUAL: &str =
     "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.crt\n  client_allowed_sans: [me]\n";
 
@@ -255,7 +255,7 @@ fn a_reload_cannot_drop_client_certificates() {
     authority.sign("client", &["me"]);
     let [ca, cert, key] = ["ca.crt", "client.crt", "client.key"].map(|file| authority.path(file));
     let config = authority.write("web.yml", &format!("{TLS}{MUTUAL}"));
-    // The authority is one of the system's too, so that it makes no difference to the handshake where it comes from.
+    // The system also trusts the CA, so the handshake succeeds with either source of it.
     let arguments = ["demo", "--speed", "100", "--web.config.file", &config];
     let program = Program::start_with(0, &arguments, &[("SSL_CERT_FILE", &ca)]);
     let with_certificate = ["--cacert", &ca, "--cert", &cert, "--key", &key];
@@ -308,7 +308,7 @@ fn without_a_client_ca_the_system_roots_are_used() {
     assert!(said.contains("RequireAndVerifyClientCert requires client_ca_file or client_ca: no system root"), "{said}");
 }
 
-/// The header with a user's password.
+/// The Authorization header with the password of a user.
 fn password(password: &str) -> String {
     format!("Authorization: Basic {}\r\n", BASE64_STANDARD.encode(format!("prometheus:{password}")))
 }
@@ -342,7 +342,7 @@ fn guesses_on_a_fresh_process_reject_no_valid_password() {
             for number in 0..20 {
                 assert_eq!(scrape().status, 200, "scrape {number}, after {guessed:?} guesses");
             }
-            // A change of the file forgets nobody.
+            // A change of the file keeps the cached passwords.
             let header = "http_server_config: {headers: {X-Frame-Options: deny}}\n";
             authority.write("web.yml", &format!("{users}{header}"));
             eventually(|| {
@@ -368,7 +368,7 @@ fn ten_thousand_guesses_neither_succeed_nor_slow_others() {
     });
     let guessed = AtomicUsize::new(0);
     let slowest = thread::scope(|scope| {
-        // More than may wait from one address.
+        // More than the maximum number of waiting requests of one address.
         for guesser in 0..110 {
             let guessed = &guessed;
             let port = program.port;
@@ -396,7 +396,7 @@ fn ten_thousand_guesses_neither_succeed_nor_slow_others() {
         }
         slowest
     });
-    // Two requests among a hundred busy ones; on a free machine this is some tens of milliseconds.
+    // Two requests among a hundred concurrent ones; tens of milliseconds on an idle machine.
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
     let metrics = get(program.port, "/metrics", &good).expect("it answers").text();
     let refused = sum(&metrics, "image_pull_exporter_http_refusals_total{reason=\"unauthenticated\"")

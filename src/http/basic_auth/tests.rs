@@ -83,13 +83,13 @@ async fn a_valid_password_is_accepted_during_guessing() {
 async fn a_known_password_does_not_wait_for_guesses() {
     let users = users([("alice", "right")]);
     assert_eq!(users.check(HERE, "alice", "right").await, PasswordOutcome::Valid);
-    let slot = users.verifier.fast.acquire(HERE, Fingerprint::unkeyed(&[])).await;
+    let permit = users.verifier.fast.acquire(HERE, Fingerprint::unkeyed(&[])).await;
     for _ in 0..100 {
-        // It is ready at once, while the only slot is taken.
+        // Ready at once, although the only permit is held.
         let checked = users.check(HERE, "alice", "right").now_or_never();
         assert_eq!(checked, Some(PasswordOutcome::Valid));
     }
-    drop(slot);
+    drop(permit);
 }
 
 #[tokio::test]
@@ -102,12 +102,12 @@ async fn a_reload_keeps_cached_passwords_of_unchanged_hashes() {
     }
     assert_eq!(before.check(HERE, "carol", "right").await, PasswordOutcome::Invalid);
     let after = users_of([("alice", alice.clone()), ("bob", hash("other", 4)), ("carol", hash("right", 4))], &verifier);
-    // Nothing can be checked anew.
-    let slot = verifier.fast.acquire(HERE, Fingerprint::unkeyed(&[])).await.unwrap();
+    // No further check can run.
+    let permit = verifier.fast.acquire(HERE, Fingerprint::unkeyed(&[])).await.unwrap();
     let now = |name| after.check(HERE, name, "right").now_or_never();
     assert_eq!(now("alice"), Some(PasswordOutcome::Valid));
     assert_eq!((now("bob"), now("carol")), (None, None));
-    drop(slot);
+    drop(permit);
     assert_eq!(after.check(HERE, "bob", "right").await, PasswordOutcome::Invalid);
     assert_eq!(after.check(HERE, "bob", "other").await, PasswordOutcome::Valid);
     assert_eq!(after.check(HERE, "carol", "right").await, PasswordOutcome::Valid);
@@ -116,27 +116,27 @@ async fn a_reload_keeps_cached_passwords_of_unchanged_hashes() {
 }
 
 #[tokio::test]
-async fn a_repeated_wrong_password_is_answered_from_the_cache() {
+async fn a_repeated_wrong_password_is_rejected_from_the_cache() {
     let users = users([("alice", "right")]);
     assert_eq!(users.check(HERE, "alice", "wrong").await, PasswordOutcome::Invalid);
     assert_eq!(users.check(HERE, "mallory", "wrong").await, PasswordOutcome::Invalid);
-    let slot = users.verifier.fast.acquire(HERE, Fingerprint::unkeyed(&[])).await;
+    let permit = users.verifier.fast.acquire(HERE, Fingerprint::unkeyed(&[])).await;
     for name in ["alice", "mallory"] {
         let checked = users.check(HERE, name, "wrong").now_or_never();
         assert_eq!(checked, Some(PasswordOutcome::Invalid), "{name}");
     }
-    drop(slot);
+    drop(permit);
 }
 
 #[tokio::test]
-async fn a_check_goes_on_when_its_client_goes_away() {
+async fn a_check_continues_after_its_client_disconnects() {
     let users = users([("alice", "right")]);
-    // Begins the check.
+    // Starts the check.
     let _ = users.check(HERE, "alice", "right").now_or_never();
-    // Its end makes room for the next check.
-    let slot = users.verifier.fast.acquire(HERE, Fingerprint::unkeyed(&[])).await;
+    // The next check starts when it ends.
+    let permit = users.verifier.fast.acquire(HERE, Fingerprint::unkeyed(&[])).await;
     assert_eq!(users.check(HERE, "alice", "right").now_or_never(), Some(PasswordOutcome::Valid));
-    drop(slot);
+    drop(permit);
 }
 
 #[tokio::test]
@@ -144,16 +144,16 @@ async fn quick_checks_do_not_wait_for_slow_ones() {
     let slow = "$2y$18$Hyzz4NMdcPm4KcSpxh8kgO1I8hCPQM5CFHyClxeyUQN5FQaPnR2Oe".parse().unwrap();
     let users = users_of([("alice", hash("right", 4)), ("bob", slow)], &PasswordVerifier::new().unwrap());
     let mut guess = Box::pin(users.check(HERE, "bob", "guess"));
-    let slot = users.verifier.slow.acquire(HERE, Fingerprint::unkeyed(&[])).await;
+    let permit = users.verifier.slow.acquire(HERE, Fingerprint::unkeyed(&[])).await;
     assert!((&mut guess).now_or_never().is_none());
     assert_eq!(users.check(HERE, "alice", "right").await, PasswordOutcome::Valid);
-    drop((guess, slot));
+    drop((guess, permit));
     let notes = users.warnings();
     assert!(notes.len() == 1 && notes[0].starts_with("user \"bob\": checking a password takes about "), "{notes:?}");
     assert!(notes[0].ends_with(" (bcrypt cost 18)"), "{notes:?}");
 }
 
-/// Users with hashes of these costs, by their index.
+/// Users with hashes of these costs, named by index.
 fn users_with_costs(costs: &[u32]) -> Users {
     let hash = |(index, cost): (usize, &u32)| {
         let text = format!("{cost}-{index}");
@@ -179,7 +179,7 @@ proptest! {
     fn an_unknown_user_always_costs_the_same(costs in prop::collection::vec(4_u32..32, 1..8), name in "[a-z]{8}") {
         let users = users_with_costs(&costs);
         let cost = users.hash_for(&name).0.unwrap().cost;
-        // In another process, and with another user, unless that one is drawn.
+        // In another process, and with one more user, unless that one is chosen.
         prop_assert_eq!(users_with_costs(&costs).hash_for(&name).0.unwrap().cost, cost);
         let more: Vec<u32> = costs.iter().copied().chain([13]).collect();
         let with_another = users_with_costs(&more).hash_for(&name).0.unwrap().cost;

@@ -15,7 +15,7 @@ use super::{
 const HERE: ClientAddress = ClientAddress::V4(Ipv4Addr::LOCALHOST);
 const ELSEWHERE: ClientAddress = ClientAddress::V4(Ipv4Addr::new(10, 0, 0, 1));
 
-/// Knows one token for one path, takes its time, and counts how often it is asked.
+/// Allows one token for one path after a delay, and counts the reviews.
 #[derive(Default)]
 struct FakeReviewer {
     asked: AtomicUsize,
@@ -48,92 +48,92 @@ fn get(path: &str) -> RequestAttributes {
     RequestAttributes { verb: "get".to_owned(), path: path.to_owned() }
 }
 
-fn bearers(doorman: FakeReviewer) -> (Arc<FakeReviewer>, TokenAuthorizer) {
-    let doorman = Arc::new(doorman);
-    (Arc::clone(&doorman), TokenAuthorizer::new(doorman, 256))
+fn bearers(reviewer: FakeReviewer) -> (Arc<FakeReviewer>, TokenAuthorizer) {
+    let reviewer = Arc::new(reviewer);
+    (Arc::clone(&reviewer), TokenAuthorizer::new(reviewer, 256))
 }
 
-async fn ask(bearers: &TokenAuthorizer, token: &str) -> Result<AccessDecision, ReviewError> {
+async fn review(bearers: &TokenAuthorizer, token: &str) -> Result<AccessDecision, ReviewError> {
     bearers.review(HERE, token, get("/metrics")).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_decision_is_cached_per_token_and_path() {
-    let (doorman, bearers) = bearers(FakeReviewer::default());
+    let (reviewer, bearers) = bearers(FakeReviewer::default());
     for _ in 0..3 {
-        assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
+        assert_eq!(review(&bearers, "good").await, Ok(AccessDecision::Allowed));
         assert_eq!(bearers.review(HERE, "good", get("/other")).await, Ok(AccessDecision::Forbidden));
-        assert_eq!(ask(&bearers, "bad").await, Ok(AccessDecision::Unauthenticated));
+        assert_eq!(review(&bearers, "bad").await, Ok(AccessDecision::Unauthenticated));
     }
-    assert_eq!(doorman.count(), 3);
+    assert_eq!(reviewer.count(), 3);
     advance(REJECTED_LIFETIME).await;
-    assert_eq!(ask(&bearers, "bad").await, Ok(AccessDecision::Unauthenticated));
-    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
-    assert_eq!(doorman.count(), 4);
+    assert_eq!(review(&bearers, "bad").await, Ok(AccessDecision::Unauthenticated));
+    assert_eq!(review(&bearers, "good").await, Ok(AccessDecision::Allowed));
+    assert_eq!(reviewer.count(), 4);
     advance(ALLOWED_LIFETIME).await;
-    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
-    assert_eq!(doorman.count(), 5);
+    assert_eq!(review(&bearers, "good").await, Ok(AccessDecision::Allowed));
+    assert_eq!(reviewer.count(), 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_used_decision_is_renewed_once_in_the_background() {
-    let (doorman, bearers) = bearers(FakeReviewer { takes: Duration::from_secs(1), ..FakeReviewer::default() });
-    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
+    let (reviewer, bearers) = bearers(FakeReviewer { takes: Duration::from_secs(1), ..FakeReviewer::default() });
+    assert_eq!(review(&bearers, "good").await, Ok(AccessDecision::Allowed));
     for renewals in 1..10 {
         advance(RENEW_AFTER).await;
         for _ in 0..20 {
-            assert_eq!(ask(&bearers, "good").now_or_never(), Some(Ok(AccessDecision::Allowed)));
+            assert_eq!(review(&bearers, "good").now_or_never(), Some(Ok(AccessDecision::Allowed)));
         }
         sleep(Duration::from_secs(2)).await;
-        assert_eq!(doorman.count(), 1 + renewals);
+        assert_eq!(reviewer.count(), 1 + renewals);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_renewal_keeps_the_decision_until_it_expires() {
-    let (doorman, bearers) = bearers(FakeReviewer::default());
-    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
-    doorman.is_away.store(true, Ordering::Relaxed);
+    let (reviewer, bearers) = bearers(FakeReviewer::default());
+    assert_eq!(review(&bearers, "good").await, Ok(AccessDecision::Allowed));
+    reviewer.is_away.store(true, Ordering::Relaxed);
     advance(RENEW_AFTER).await;
     for asked in 2..4 {
-        assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
+        assert_eq!(review(&bearers, "good").await, Ok(AccessDecision::Allowed));
         sleep(Duration::from_secs(1)).await;
-        assert_eq!(doorman.count(), asked, "each use tries again");
+        assert_eq!(reviewer.count(), asked, "each use tries again");
     }
     advance(RENEW_AFTER).await;
-    assert_eq!(ask(&bearers, "good").await, Err(ReviewError::Unavailable("away".to_owned())));
-    doorman.is_away.store(false, Ordering::Relaxed);
-    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
+    assert_eq!(review(&bearers, "good").await, Err(ReviewError::Unavailable("away".to_owned())));
+    reviewer.is_away.store(false, Ordering::Relaxed);
+    assert_eq!(review(&bearers, "good").await, Ok(AccessDecision::Allowed));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_renewal_detects_a_revoked_token() {
-    let (doorman, bearers) = bearers(FakeReviewer::default());
-    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
-    doorman.is_revoked.store(true, Ordering::Relaxed);
+    let (reviewer, bearers) = bearers(FakeReviewer::default());
+    assert_eq!(review(&bearers, "good").await, Ok(AccessDecision::Allowed));
+    reviewer.is_revoked.store(true, Ordering::Relaxed);
     advance(RENEW_AFTER).await;
-    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
+    assert_eq!(review(&bearers, "good").await, Ok(AccessDecision::Allowed));
     sleep(Duration::from_millis(1)).await;
-    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Unauthenticated));
-    assert_eq!(doorman.count(), 2);
+    assert_eq!(review(&bearers, "good").await, Ok(AccessDecision::Unauthenticated));
+    assert_eq!(reviewer.count(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_or_hanging_review_rejects_the_request_and_is_retried() {
-    let (doorman, bearers_of_one_away) = bearers(FakeReviewer { is_away: true.into(), ..FakeReviewer::default() });
+    let (reviewer, bearers_of_one_away) = bearers(FakeReviewer { is_away: true.into(), ..FakeReviewer::default() });
     for _ in 0..2 {
-        assert_eq!(ask(&bearers_of_one_away, "good").await, Err(ReviewError::Unavailable("away".to_owned())));
+        assert_eq!(review(&bearers_of_one_away, "good").await, Err(ReviewError::Unavailable("away".to_owned())));
     }
-    assert_eq!(doorman.count(), 2);
+    assert_eq!(reviewer.count(), 2);
     let (_, slow) = bearers(FakeReviewer { takes: REVIEW_TIMEOUT * 2, ..FakeReviewer::default() });
-    assert_eq!(ask(&slow, "good").await, Err(ReviewError::Unavailable("review timed out".to_owned())));
+    assert_eq!(review(&slow, "good").await, Err(ReviewError::Unavailable("review timed out".to_owned())));
 }
 
-/// Sends random tokens on 64 connections from one address, each as soon as the last one is answered.
+/// Sends random tokens on 64 connections from one address, each after the response to the previous one.
 async fn send_random_tokens(bearers: &TokenAuthorizer) {
     let connection = async |connection: u32| {
         for number in 0_u64.. {
-            let verdict = ask(bearers, &format!("bad-{connection}-{number}")).await;
+            let verdict = review(bearers, &format!("bad-{connection}-{number}")).await;
             assert_eq!(verdict, Ok(AccessDecision::Unauthenticated));
         }
     };
@@ -143,8 +143,8 @@ async fn send_random_tokens(bearers: &TokenAuthorizer) {
 #[tokio::test(start_paused = true)]
 async fn random_tokens_never_make_a_valid_one_fail() {
     for from in [HERE, ELSEWHERE] {
-        let (doorman, bearers) = bearers(FakeReviewer { takes: Duration::from_millis(20), ..FakeReviewer::default() });
-        // First used while others guess, and again after a pause that is longer than a verdict holds.
+        let (reviewer, bearers) = bearers(FakeReviewer { takes: Duration::from_millis(20), ..FakeReviewer::default() });
+        // First used during the attack, and again after its decision has expired.
         let scraping = async {
             sleep(Duration::from_secs(1)).await;
             for pause in [1, 15, 30, 59, 61, 1, 61].map(Duration::from_secs) {
@@ -158,7 +158,7 @@ async fn random_tokens_never_make_a_valid_one_fail() {
             () = scraping => {}
             () = send_random_tokens(&bearers) => {}
         }
-        let guesses = doorman.count() as f64;
+        let guesses = reviewer.count() as f64;
         assert!(
             guesses <= began.elapsed().div_duration_f64(PAUSE_AFTER_REJECTION) + 200.0,
             "{guesses} reviews in {:?}",
@@ -170,9 +170,9 @@ async fn random_tokens_never_make_a_valid_one_fail() {
 #[tokio::test(start_paused = true)]
 async fn the_cache_is_bounded() {
     let (_, bearers) = bearers(FakeReviewer::default());
-    assert_eq!(ask(&bearers, "good").await, Ok(AccessDecision::Allowed));
+    assert_eq!(review(&bearers, "good").await, Ok(AccessDecision::Allowed));
     for number in 0..2 * MAX_REJECTED.get() {
-        assert_eq!(ask(&bearers, &format!("bad-{number}")).await, Ok(AccessDecision::Unauthenticated));
+        assert_eq!(review(&bearers, &format!("bad-{number}")).await, Ok(AccessDecision::Unauthenticated));
         assert!(bearers.reviews.cache().rejected.len() <= MAX_REJECTED.get());
     }
     assert_eq!(bearers.reviews.cache().allowed.len(), 1);

@@ -13,7 +13,7 @@ fn connection() -> Arc<Connection> {
     Arc::new(Connection::new(None, Arc::new(Notify::new())))
 }
 
-/// Waits for the end, and returns how it is to be and how long that took.
+/// Waits for the close of a connection. Returns its mode and the time until then.
 async fn closes(connection: &Connection) -> (CloseMode, Duration) {
     let begin = Instant::now();
     (connection.until_close(&ServerLimits::default()).await, begin.elapsed())
@@ -24,7 +24,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[tokio::test(start_paused = true)]
 async fn header_timeout_and_idle_timeout_are_separate() {
     let ServerLimits { header_timeout, idle_timeout, .. } = ServerLimits::default();
-    // Every scraper comes again within a minute or two.
+    // Scrape intervals are at most two minutes.
     assert!(header_timeout < 10 * SECOND && idle_timeout > 120 * SECOND);
     let connection = connection();
     assert_eq!(closes(&connection).await, (CloseMode::Graceful, header_timeout));
@@ -71,7 +71,7 @@ async fn a_client_that_stalls_on_one_chunk_is_disconnected() {
     let reading = ResponseProgress::start(Some(Arc::clone(&connection)));
     let stall = ServerLimits::default().stall_timeout;
     let read = async {
-        // The server may take its time.
+        // Time in which the server writes does not count.
         tokio::time::sleep(100 * SECOND).await;
         reading.on_chunk_ready();
         reading.on_chunk_ready();

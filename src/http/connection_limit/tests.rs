@@ -13,7 +13,7 @@ fn client(number: u8) -> SocketAddr {
     (Ipv4Addr::new(10, 0, 0, number), 1).into()
 }
 
-/// Whether a connection was asked to close since this was last asked.
+/// Returns whether a close of the connection was requested since the last call.
 fn is_closed(connection: &Arc<Connection>) -> bool {
     connection.until_close(&ServerLimits::default()).now_or_never() == Some(CloseMode::Graceful)
 }
@@ -36,7 +36,7 @@ async fn the_longest_idle_connection_is_closed_and_a_busy_one_never_is() {
         advance(Duration::from_secs(1)).await;
         idle.push(limit.register(Some(client(1))));
     }
-    // It has been used since.
+    // Used again.
     advance(Duration::from_secs(1)).await;
     drop(idle[0].begin_request());
     assert!(limit.has_room(3));
@@ -71,7 +71,7 @@ fn the_limit_reserves_file_descriptors() {
     let connections = |files, watches| ServerLimits::default().within_file_limit(files, watches).max_connections;
     assert_eq!(connections(usize::MAX, 1), ServerLimits::default().max_connections);
     assert_eq!(connections(1024, 1), ServerLimits::default().max_connections);
-    // Twice as many may be open for a moment: 30 of 64, with 34 for all else.
+    // Twice the limit may be open at times: 30 of 64, with 34 reserved.
     assert_eq!(connections(64, 1), 15);
     assert_eq!(connections(256, 50), 62);
     assert_eq!(connections(10, 1), 2);

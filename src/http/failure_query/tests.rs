@@ -7,16 +7,16 @@ fn parse(query: &str) -> Result<FailureQuery, String> {
 #[test]
 fn query_parameters_are_parsed() {
     let query = "namespace=shop&namespace=&cause=dns_failure&cause_group=image&registry=a%3A5000&q=x+y&sort=oldest&offset=7&limit=9";
-    let selection = parse(query).unwrap();
-    assert_eq!(selection.namespaces, ["shop"]);
-    assert_eq!((&selection.causes[..], &selection.groups[..]), (&[Cause::DnsFailure][..], &[CauseGroup::Image][..]));
+    let query = parse(query).unwrap();
+    assert_eq!(query.namespaces, ["shop"]);
+    assert_eq!((&query.causes[..], &query.groups[..]), (&[Cause::DnsFailure][..], &[CauseGroup::Image][..]));
     assert_eq!(
-        (&selection.registries[..], &*selection.text, selection.sort),
+        (&query.registries[..], &*query.text, query.sort),
         (&["a:5000".to_owned()][..], "x y", SortOrder::Oldest)
     );
-    assert_eq!((selection.offset, selection.limit), (7, 9));
-    assert_eq!(parse(&selection.query_string()).unwrap(), selection, "the query string round-trips");
-    assert!(parse("").unwrap().is_unfiltered() && !selection.is_unfiltered());
+    assert_eq!((query.offset, query.limit), (7, 9));
+    assert_eq!(parse(&query.query_string()).unwrap(), query, "the query string round-trips");
+    assert!(parse("").unwrap().is_unfiltered() && !query.is_unfiltered());
     assert_eq!(parse("").unwrap().query_string(), "");
 }
 
@@ -47,8 +47,8 @@ fn invalid_parameters_are_rejected() {
 #[test]
 fn lists_are_paginated() {
     let part = |offset, limit| {
-        let selection = FailureQuery { offset, limit, ..FailureQuery::default() };
-        (selection.page(&[1, 2, 3, 4, 5]).to_vec(), selection.next_offset(5))
+        let query = FailureQuery { offset, limit, ..FailureQuery::default() };
+        (query.page(&[1, 2, 3, 4, 5]).to_vec(), query.next_offset(5))
     };
     assert_eq!(part(0, 2), (vec![1, 2], Some(2)));
     assert_eq!(part(4, 2), (vec![5], None));

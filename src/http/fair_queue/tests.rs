@@ -19,7 +19,7 @@ fn credentials(text: &str) -> Fingerprint {
     Fingerprint::unkeyed(&[text.as_bytes()])
 }
 
-/// A request that has entered the queue and does not run yet.
+/// A request in the queue whose check has not started.
 fn enqueue(queue: &Arc<FairQueue>, from: u8, text: &str) -> BoxFuture<'static, Option<CheckPermit>> {
     let (queue, credentials) = (Arc::clone(queue), credentials(text));
     let mut request = async move { queue.acquire(client(from), credentials).await }.boxed();
@@ -88,7 +88,7 @@ async fn a_full_queue_rejects_the_newest_request_of_the_largest_client() {
     assert!(many.pop().unwrap().await.is_none(), "the newest makes room");
     assert!(many.iter_mut().chain(&mut few).all(|request| is_ready(request).is_none()));
     running.finish_failed(PAUSE);
-    // It came last, and yet an address with one request does not wait for all of another: here, for one check of it.
+    // The last one waits for a single check of the other address, not for all of them.
     let first_of_few = few.remove(0).await.unwrap();
     first_of_few.finish_failed(PAUSE);
     assert!(is_ready(&mut right).flatten().is_some());
@@ -121,7 +121,7 @@ async fn resent_credentials_keep_their_place_and_are_checked() {
     let mut guesses: Vec<_> =
         (0..MAX_WAITING_PER_ADDRESS).map(|number| enqueue(&queue, 1, &format!("guess {number}"))).collect();
     assert!(queue.acquire(client(1), credentials("right")).await.is_none());
-    // A check ends and another guess takes its place, so the queue is always full.
+    // A check ends and another guess arrives, so the queue is always full.
     let mut next_guess = async |running: CheckPermit, number: usize| {
         running.finish_failed(PAUSE);
         let running = guesses.remove(0).await.unwrap();
@@ -154,7 +154,7 @@ async fn a_disconnected_client_leaves_the_queue_and_keeps_its_number() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_addresses_that_are_remembered_are_bounded() {
+async fn stored_addresses_are_bounded() {
     let queue = FairQueue::new(1);
     for number in 0..3 * MAX_ADDRESSES.get() {
         let client = ClientAddress::V6(number as u64);

@@ -46,7 +46,7 @@ async fn a_port_without_a_host_accepts_ipv4_and_ipv6() {
     for address in [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), (Ipv6Addr::LOCALHOST, port).into()] {
         let client = TcpStream::connect(address).unwrap();
         let peer = listeners.accept().await.unwrap().peer;
-        // An IPv4 client is told by its IPv4 address.
+        // IPv4 clients have IPv4 addresses.
         assert_eq!(peer, Some(client.local_addr().unwrap()));
     }
 }
@@ -54,7 +54,7 @@ async fn a_port_without_a_host_accepts_ipv4_and_ipv6() {
 #[tokio::test]
 async fn a_system_without_ipv6_is_served_over_ipv4() {
     let asked = RefCell::new(Vec::new());
-    // EAFNOSUPPORT, and what a kernel says that has IPv6 and no address.
+    // EAFNOSUPPORT, and the error of a kernel with IPv6 but without an address.
     for error in [io::Error::from_raw_os_error(97), ErrorKind::AddrNotAvailable.into()] {
         let error = RefCell::new(Some(error));
         let bound = bind_any(0, |address| {
@@ -64,7 +64,7 @@ async fn a_system_without_ipv6_is_served_over_ipv4() {
         assert!(matches!(bound, Ok(Listener::Tcp(_))));
     }
     assert_eq!(asked.take(), [true, false, true, false]);
-    // A port that is taken is no reason.
+    // An address in use causes no fallback.
     let taken = bind_any(0, |address| {
         asked.borrow_mut().push(address.ip().is_ipv6());
         Err(ErrorKind::AddrInUse.into())
@@ -74,7 +74,7 @@ async fn a_system_without_ipv6_is_served_over_ipv4() {
 }
 
 #[tokio::test]
-async fn several_addresses_are_served_and_a_flood_on_one_starves_no_other() {
+async fn several_addresses_are_served_without_starvation() {
     let socket = path("several.sock");
     let unix = format!("unix://{}", socket.display());
     let mut listeners = bind(&["127.0.0.1:0", &unix]).unwrap();
@@ -95,17 +95,17 @@ async fn a_unix_socket_is_for_its_owner_and_group_and_leaves_no_file() {
     assert_eq!(socket.metadata().unwrap().permissions().mode() & 0o777, 0o660);
     let error = bind(&[&address]).err().unwrap();
     assert!(error.starts_with(&format!("cannot listen on {address}: ")), "{error}");
-    // The second has not taken it from the first.
+    // The second one has not replaced the first.
     UnixStream::connect(&socket).unwrap();
     drop(listeners);
     assert!(!socket.exists());
 }
 
 #[tokio::test]
-async fn a_socket_that_nobody_listens_on_is_replaced_and_any_other_file_is_not() {
+async fn an_orphaned_socket_is_replaced_and_other_files_are_not() {
     let socket = path("stale.sock");
     let address = format!("unix://{}", socket.display());
-    // Closed without being removed, as by a crash.
+    // Closed but not removed, as after a crash.
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     assert!(socket.exists());
     drop(bind(&[&address]).unwrap());

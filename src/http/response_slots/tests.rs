@@ -10,13 +10,13 @@ use super::{CONTENDED_STALL_TIMEOUT, ResponseSlot, ResponseSlots};
 use crate::http::ServerLimits;
 use crate::http::connection::{CloseMode, Connection};
 
-/// One client's connection.
+/// A connection of a client.
 fn connection(client: u8) -> Arc<Connection> {
     let peer: SocketAddr = (Ipv4Addr::new(10, 0, 0, client), 1).into();
     Arc::new(Connection::new(Some(peer), Arc::new(Notify::new())))
 }
 
-/// Takes a slot for a request on a connection of its own.
+/// Acquires a slot for a request on a new connection.
 async fn acquire(slots: &Arc<ResponseSlots>, client: u8) -> (Arc<Connection>, ResponseSlot) {
     let connection = connection(client);
     (Arc::clone(&connection), slots.acquire(Some(connection)).await)
@@ -26,7 +26,7 @@ fn is_aborted(connection: &Connection) -> bool {
     connection.until_close(&ServerLimits::default()).now_or_never() == Some(CloseMode::Abort)
 }
 
-/// Reads a response, a chunk each time, until it is cut off.
+/// Reads a response chunk by chunk until it is aborted.
 async fn read(connection: Arc<Connection>, slot: ResponseSlot, every: Duration) {
     let _request = connection.begin_request();
     let chunks = async {
@@ -36,7 +36,7 @@ async fn read(connection: Arc<Connection>, slot: ResponseSlot, every: Duration) 
             slot.progress().on_chunk_sent();
         }
     };
-    // Without a limit of its own, so that only another request can end it.
+    // Without timeouts, so that only another request can abort it.
     let limits = ServerLimits {
         stall_timeout: Duration::MAX / 4,
         total_stall_timeout: Duration::MAX / 4,
@@ -72,7 +72,7 @@ async fn an_abandoned_request_leaves_the_queue() {
     drop(held);
     let (_, slot) = next.await;
     drop(slot);
-    // Given up after it was granted.
+    // Abandoned after the slot was granted.
     let held = acquire(&slots, 1).await;
     let mut gone = Box::pin(acquire(&slots, 1));
     assert!((&mut gone).now_or_never().is_none());
@@ -97,7 +97,7 @@ async fn the_slowest_response_is_aborted_for_a_waiting_request() {
     assert!(begin.elapsed() < 2 * CONTENDED_STALL_TIMEOUT, "{:?}", begin.elapsed());
     assert_eq!(readers.len(), 3);
     assert!(readers.join_next().now_or_never().is_some_and(|ended| ended.is_some()), "the slow one has ended");
-    // The others read well: a request waits for them.
+    // The other clients read fast, so a request waits.
     assert!(timeout(100 * CONTENDED_STALL_TIMEOUT, acquire(&slots, 1)).await.is_err());
     assert_eq!(readers.len(), 2);
 }
@@ -120,7 +120,7 @@ async fn slow_clients_delay_a_scraper_by_seconds_at_most() {
     for _ in 0..20 {
         let begin = Instant::now();
         let (connection, slot) = acquire(&slots, 2).await;
-        // Its turn comes before that of those who hold slots already.
+        // It precedes clients that hold slots.
         assert!(begin.elapsed() <= 2 * CONTENDED_STALL_TIMEOUT, "{:?}", begin.elapsed());
         assert!(!is_aborted(&connection));
         drop(slot);
@@ -141,7 +141,7 @@ async fn a_client_holding_all_slots_yields_some_to_another() {
     let _first = acquire(&slots, 2).await;
     assert!(begin.elapsed() <= CONTENDED_STALL_TIMEOUT);
     let second = timeout(100 * CONTENDED_STALL_TIMEOUT, acquire(&slots, 2)).await;
-    // Three against one, then two against two.
+    // Three to one, then two to two.
     assert!(second.is_ok());
     assert!(timeout(100 * CONTENDED_STALL_TIMEOUT, acquire(&slots, 2)).await.is_err());
 }

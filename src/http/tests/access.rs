@@ -13,19 +13,19 @@ use crate::http::web_config::WebConfig;
 use crate::http::{AccessDecision, AccessReviewer, HttpConfig, RejectionCounters, RequestAttributes};
 
 fn start_server(web: WebConfig, reviewer: Option<Arc<dyn AccessReviewer>>) -> (TestServer, Arc<RejectionCounters>) {
-    let refusals = Arc::new(RejectionCounters::default());
+    let rejections = Arc::new(RejectionCounters::default());
     let (_, web) = watch::channel(Arc::new(web));
     let config = HttpConfig {
         web_config: web,
         access_reviewer: reviewer,
-        rejections: Arc::clone(&refusals),
+        rejections: Arc::clone(&rejections),
         ..HttpConfig::default()
     };
-    (TestServer::with_config(FakeScrape::Repeat(1), config), refusals)
+    (TestServer::with_config(FakeScrape::Repeat(1), config), rejections)
 }
 
-fn rejected(refusals: &RejectionCounters, reason: &str) -> u64 {
-    refusals.counts().into_iter().find(|(name, _)| *name == reason).unwrap().1
+fn rejected(rejections: &RejectionCounters, reason: &str) -> u64 {
+    rejections.counts().into_iter().find(|(name, _)| *name == reason).unwrap().1
 }
 
 fn basic(pair: &str) -> String {
@@ -38,9 +38,9 @@ fn users(name: &str, password: &str) -> Option<Users> {
 }
 
 #[test]
-fn basic_auth_protects_everything_but_health() {
+fn basic_auth_protects_all_paths_except_health() {
     let users = users("alice", "pass:word");
-    let (server, refusals) = start_server(WebConfig { users, ..WebConfig::default() }, None);
+    let (server, rejections) = start_server(WebConfig { users, ..WebConfig::default() }, None);
     for path in ["/livez", "/readyz", "/healthz"] {
         assert_eq!(server.get(path, "").status, 200, "{path}");
     }
@@ -48,8 +48,8 @@ fn basic_auth_protects_everything_but_health() {
     assert_eq!(server.get("/metrics", &good).status, 200);
     assert_eq!(server.get("/metrics", &good.replace("Basic", "bASIC")).status, 200);
     for path in ["/metrics", "/", "/nothing", "/style.css", "/livez/", "//livez", "/livez/../metrics", "/%6civez"] {
-        let answer = server.get(path, "");
-        assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some("Basic")), "{path}");
+        let response = server.get(path, "");
+        assert_eq!((response.status, response.header("www-authenticate")), (401, Some("Basic")), "{path}");
     }
     let two = format!("{good}{}", basic("x:y"));
     for wrong in [
@@ -65,11 +65,11 @@ fn basic_auth_protects_everything_but_health() {
     ] {
         assert_eq!(server.get("/metrics", wrong).status, 401, "{wrong}");
     }
-    assert_eq!(rejected(&refusals, "unauthenticated"), 17);
+    assert_eq!(rejected(&rejections, "unauthenticated"), 17);
     server.join();
 }
 
-/// Knows tokens by their names.
+/// Decides by the name of the token.
 struct FakeReviewer;
 
 impl AccessReviewer for FakeReviewer {
@@ -88,18 +88,18 @@ impl AccessReviewer for FakeReviewer {
 
 #[test]
 fn bearer_tokens_are_authorized_per_path() {
-    let (server, refusals) = start_server(WebConfig::default(), Some(Arc::new(FakeReviewer)));
-    let ask = |path: &str, token: &str| server.get(path, &format!("Authorization: Bearer {token}\r\n"));
-    assert_eq!(ask("/metrics", "prometheus").status, 200);
+    let (server, rejections) = start_server(WebConfig::default(), Some(Arc::new(FakeReviewer)));
+    let send = |path: &str, token: &str| server.get(path, &format!("Authorization: Bearer {token}\r\n"));
+    assert_eq!(send("/metrics", "prometheus").status, 200);
     assert_eq!(server.get("/readyz", "").status, 200);
     let without = server.get("/metrics", "");
     assert_eq!((without.status, without.header("www-authenticate")), (401, Some("Bearer")));
-    assert_eq!(ask("/metrics", "stolen").status, 401);
-    let forbidden = ask("/", "prometheus");
+    assert_eq!(send("/metrics", "stolen").status, 401);
+    let forbidden = send("/", "prometheus");
     assert_eq!((forbidden.status, forbidden.text()), (403, "forbidden: token lacks get on /\n"));
-    let away = ask("/metrics", "cursed");
+    let away = send("/metrics", "cursed");
     assert_eq!((away.status, away.text()), (503, "cannot review the bearer token: the API server is unavailable\n"));
-    let counts: Vec<u64> = refusals.counts().into_iter().map(|(_, count)| count).collect();
+    let counts: Vec<u64> = rejections.counts().into_iter().map(|(_, count)| count).collect();
     assert_eq!(counts, [2, 1, 0, 0, 1, 0, 0]);
     server.join();
 }
@@ -110,10 +110,10 @@ fn configured_headers_override_the_defaults() {
     let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
     let (server, _) = start_server(WebConfig { headers, ..WebConfig::default() }, None);
     for path in ["/metrics", "/livez", "/nothing"] {
-        let answer = server.get(path, "");
-        assert_eq!(answer.header("x-frame-options"), Some("deny"));
-        assert_eq!(answer.header("content-security-policy"), Some("default-src https:"));
-        assert_eq!(answer.head.matches("content-security-policy").count(), 1);
+        let response = server.get(path, "");
+        assert_eq!(response.header("x-frame-options"), Some("deny"));
+        assert_eq!(response.header("content-security-policy"), Some("default-src https:"));
+        assert_eq!(response.head.matches("content-security-policy").count(), 1);
     }
     server.join();
 }
@@ -121,12 +121,12 @@ fn configured_headers_override_the_defaults() {
 #[test]
 fn requests_over_the_rate_limit_get_retry_after() {
     let rate_limiter = RateLimiter::new(std::time::Duration::from_hours(1), 2);
-    let (server, refusals) = start_server(WebConfig { rate_limiter, ..WebConfig::default() }, None);
+    let (server, rejections) = start_server(WebConfig { rate_limiter, ..WebConfig::default() }, None);
     let codes: Vec<u16> = (0..4).map(|_| server.get("/metrics", "").status).collect();
     assert_eq!(codes, [200, 200, 429, 429]);
     assert_eq!(server.get("/metrics", "").header("retry-after"), Some("5"));
     assert_eq!(server.get("/livez", "").status, 200);
-    assert_eq!(rejected(&refusals, "rate_limited"), 3);
+    assert_eq!(rejected(&rejections, "rate_limited"), 3);
     server.join();
 }
 

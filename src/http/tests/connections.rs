@@ -15,7 +15,7 @@ const SHORT: Duration = Duration::from_millis(50);
 const GET_METRICS: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
 const GET_LIVEZ: &[u8] = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// Sends a health check and reads its answer, which the server leaves the connection open after.
+/// Sends a health check on a persistent connection and reads the response.
 fn check_alive(stream: &mut TcpStream) {
     stream.write_all(GET_LIVEZ).unwrap();
     let mut bytes = Vec::new();
@@ -27,7 +27,7 @@ fn check_alive(stream: &mut TcpStream) {
     assert_eq!(ParsedResponse::parse(&bytes).status, 200);
 }
 
-/// A connection for which the kernel keeps little: by itself it may keep a whole scrape.
+/// A connection with a small receive buffer. The default one may hold a whole scrape.
 fn connect_with_small_buffer(server: &TestServer) -> TcpStream {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let stream = runtime.block_on(async {
@@ -40,7 +40,7 @@ fn connect_with_small_buffer(server: &TestServer) -> TcpStream {
     stream
 }
 
-/// A scrape that waits, with what says that it has begun and what lets it go.
+/// A blocked scrape, a receiver that is notified of its start, and a sender that lets it continue.
 fn blocked_scrape() -> (FakeScrape, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (begun, has_begun) = mpsc::channel();
     let (go, may_go) = mpsc::channel();
@@ -139,7 +139,7 @@ fn a_client_that_does_not_read_is_disconnected() {
     let mut deaf = connect_with_small_buffer(&server);
     deaf.write_all(GET_METRICS).unwrap();
     deaf.read_exact(&mut [0]).unwrap();
-    // There is one place for a scrape, so this one is answered only once the other has been dropped.
+    // There is one scrape slot, so this request succeeds only after the other one has been dropped.
     assert_eq!(server.send("HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").status, 200);
     assert!(read_to_end(&mut deaf).len() < 32 << 20);
     server.join();
@@ -151,7 +151,7 @@ fn a_failed_scrape_ends_with_a_broken_chunked_body() {
     let mut stream = server.connect();
     stream.write_all(GET_METRICS).unwrap();
     let bytes = read_to_end(&mut stream);
-    // It may break off before its header is sent.
+    // It may fail before its header is sent.
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
     assert_eq!(end.and_then(|end| decode_chunked(&bytes[end + 4..])), None);
     server.join();

@@ -16,7 +16,7 @@ use crate::http::connection::Connection;
 use crate::http::server::ConnectionServer;
 use crate::http::{HttpConfig, RejectionCounters, ServerLimits, router};
 
-/// A server of HTTP/2, without the TLS before it.
+/// An HTTP/2 server without TLS.
 struct Served {
     tasks: JoinSet<()>,
     stop: watch::Sender<()>,
@@ -42,7 +42,7 @@ impl Served {
         requests.ready().await.unwrap()
     }
 
-    /// Waits until the connection has ended on both sides.
+    /// Waits until both sides of the connection have ended.
     async fn ended(mut self) {
         let ended = timeout(LONG, async { while self.tasks.join_next().await.is_some() {} });
         assert!(ended.await.is_ok(), "the connection goes on");
@@ -85,7 +85,7 @@ async fn a_client_that_withholds_its_window_is_disconnected() {
     let (mut served, stream) = serve(FakeScrape::Repeat(1 << 20), limits);
     let mut requests = served.connect(stream).await;
     let (answer, _) = requests.send_request(get("/metrics"), true).unwrap();
-    // It reads what its window allows, and never opens it again.
+    // It reads what its window allows, and never opens the window again.
     let mut body = answer.await.unwrap().into_body();
     let cut_off = async {
         while let Some(chunk) = body.data().await {
@@ -126,7 +126,7 @@ async fn the_settings_bound_streams_and_headers() {
     assert!(answer.await.map_or(true, |answer| answer.status() == 431));
 }
 
-/// A frame as RFC 9113 has it.
+/// Returns a frame in the format of RFC 9113.
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
@@ -138,12 +138,12 @@ async fn a_flood_of_requests_that_are_reset_ends_the_connection() {
     let mut flood = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     flood.extend(frame(4, 0, 0, b""));
     for number in 0..1000 {
-        // GET / over https of authority "x", by the static table; then RST_STREAM with CANCEL.
+        // GET / with scheme https and authority "x", by the static table; then RST_STREAM with CANCEL.
         let stream = 2 * number + 1;
         flood.extend(frame(1, 0b101, stream, &[0x82, 0x84, 0x87, 0x41, 0x01, b'x']));
         flood.extend(frame(3, 0, stream, &8_u32.to_be_bytes()));
     }
-    // It may be closed before it has read everything.
+    // The server may close it before it has read everything.
     let _ = stream.write_all(&flood).await;
     let mut said = Vec::new();
     let _ = timeout(LONG, stream.read_to_end(&mut said)).await.expect("it is closed");

@@ -15,10 +15,10 @@ fn the_accept_header_chooses_the_format() {
         (&format!("Accept: {protobuf}\r\nAccept: text/plain;q=0.1\r\n"), ExpositionFormat::Protobuf),
         (&format!("Accept: text/plain;q=0.1\r\nAccept: {protobuf}\r\n"), ExpositionFormat::Protobuf),
     ] {
-        let answer = server.get("/metrics", accept);
-        assert_eq!((answer.status, answer.text()), (200, format!("{format:?}").as_str()));
-        assert_eq!(answer.header("content-type"), Some(format.content_type()));
-        assert_eq!(answer.header("vary"), Some("Accept, Accept-Encoding"));
+        let response = server.get("/metrics", accept);
+        assert_eq!((response.status, response.text()), (200, format!("{format:?}").as_str()));
+        assert_eq!(response.header("content-type"), Some(format.content_type()));
+        assert_eq!(response.header("vary"), Some("Accept, Accept-Encoding"));
     }
     server.join();
 }
@@ -79,9 +79,9 @@ fn other_methods_are_rejected_without_reading_the_body() {
     let server = TestServer::start(FakeScrape::Repeat(1));
     for path in ["/metrics", "/", "/readyz"] {
         for method in ["POST", "DELETE", "OPTIONS"] {
-            let answer =
+            let response =
                 server.send(&format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\nbegin"));
-            assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,HEAD")), "{method} {path}");
+            assert_eq!((response.status, response.header("allow")), (405, Some("GET,HEAD")), "{method} {path}");
         }
     }
     server.join();
@@ -91,9 +91,9 @@ fn other_methods_are_rejected_without_reading_the_body() {
 fn unknown_paths_are_not_found() {
     let server = TestServer::start(FakeScrape::Repeat(1));
     for path in ["/nothing", "/metrics/", "//", "/metrics/..", "/%2e%2e/etc/passwd"] {
-        let answer = server.get(path, "");
-        assert_eq!((answer.status, answer.text()), (404, "not found\n"), "{path}");
-        assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
+        let response = server.get(path, "");
+        assert_eq!((response.status, response.text()), (404, "not found\n"), "{path}");
+        assert_eq!(response.header("content-type"), Some("text/plain; charset=utf-8"));
     }
     server.join();
 }
@@ -102,9 +102,9 @@ fn unknown_paths_are_not_found() {
 fn scrapes_fail_before_the_first_list() {
     let server = TestServer::start(FakeScrape::NotReady);
     for path in ["/metrics", "/readyz"] {
-        let answer = server.get(path, "Accept-Encoding: gzip\r\n");
-        assert_eq!((answer.status, answer.text()), (503, "the first list is not complete\n"));
-        assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
+        let response = server.get(path, "Accept-Encoding: gzip\r\n");
+        assert_eq!((response.status, response.text()), (503, "the first list is not complete\n"));
+        assert_eq!(response.header("content-type"), Some("text/plain; charset=utf-8"));
     }
     assert_eq!(server.get("/livez", "").status, 200);
     server.join();
@@ -114,14 +114,14 @@ fn scrapes_fail_before_the_first_list() {
 fn health_checks_return_a_reason() {
     let server = TestServer::start(FakeScrape::Repeat(1));
     for path in ["/livez", "/readyz", "/healthz"] {
-        let answer = server.get(path, "");
-        assert_eq!((answer.status, answer.text()), (200, "ok\n"));
+        let response = server.get(path, "");
+        assert_eq!((response.status, response.text()), (200, "ok\n"));
     }
     server.join();
     let server = TestServer::start(FakeScrape::Panic);
     for path in ["/livez", "/healthz"] {
-        let answer = server.get(path, "");
-        assert_eq!((answer.status, answer.text()), (503, "a task has ended\n"));
+        let response = server.get(path, "");
+        assert_eq!((response.status, response.text()), (503, "a task has ended\n"));
     }
     server.join();
 }
@@ -138,15 +138,15 @@ fn a_panicking_scrape_returns_500() {
 #[test]
 fn the_page_links_the_metrics_and_sets_a_content_security_policy() {
     let server = TestServer::start(FakeScrape::Repeat(1));
-    let answer = server.get("/", "");
-    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
-    assert!(answer.text().contains(r#"<a href="/metrics">Metrics</a>"#));
-    assert!(answer.text().contains(env!("CARGO_PKG_VERSION")));
-    assert!(!answer.text().contains("://"), "it must load nothing from elsewhere");
-    let policy = answer.header("content-security-policy").unwrap();
+    let response = server.get("/", "");
+    assert_eq!(response.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(response.text().contains(r#"<a href="/metrics">Metrics</a>"#));
+    assert!(response.text().contains(env!("CARGO_PKG_VERSION")));
+    assert!(!response.text().contains("://"), "it must load nothing from elsewhere");
+    let policy = response.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'; style-src 'self';") && !policy.contains("unsafe"));
-    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(response.header("referrer-policy"), Some("no-referrer"));
     server.join();
 }
 
@@ -160,9 +160,9 @@ fn assets_have_etags() {
         ("/runbooks/ImagePullFailing", "text/plain; charset=utf-8"),
         ("/api/v1/openapi.json", "application/json"),
     ] {
-        let answer = server.get(path, "");
-        assert_eq!((answer.status, answer.header("content-type")), (200, Some(content_type)), "{path}");
-        let etag = answer.header("etag").unwrap();
+        let response = server.get(path, "");
+        assert_eq!((response.status, response.header("content-type")), (200, Some(content_type)), "{path}");
+        let etag = response.header("etag").unwrap();
         let known = server.get(path, &format!("If-None-Match: \"x\", {etag}\r\n"));
         assert_eq!((known.status, known.body.len(), known.header("etag")), (304, 0, Some(etag)), "{path}");
         assert_eq!(server.get(path, "If-None-Match: \"x\"\r\n").status, 200);
@@ -180,9 +180,9 @@ fn pages_and_json_return_503_before_the_first_list() {
         assert!(page.text().contains("the first list is not complete"));
     }
     for path in ["/api/v1/failures", "/api/v1/failures/shop/web-0", "/api/v1/history", "/api/v1/summary"] {
-        let answer = server.get(path, "");
-        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")), "{path}");
-        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+        let response = server.get(path, "");
+        assert_eq!((response.status, response.header("retry-after")), (503, Some("5")), "{path}");
+        assert_eq!(response.header("content-type"), Some("application/problem+json"));
     }
     server.join();
 }
@@ -211,8 +211,8 @@ fn a_route_prefix_applies_to_every_path_and_link() {
         assert_eq!(server.get(path, "").status, 404, "{path}");
     }
     for path in ["/", "/image/pulls"] {
-        let answer = server.get(path, "");
-        assert_eq!((answer.status, answer.header("location")), (307, Some("/image/pulls/")), "{path}");
+        let response = server.get(path, "");
+        assert_eq!((response.status, response.header("location")), (307, Some("/image/pulls/")), "{path}");
     }
     let page = server.get("/image/pulls/", "");
     let links: Vec<&str> = ["href=\"", "src=\""].iter().flat_map(|name| page.text().split(name).skip(1)).collect();
@@ -222,7 +222,7 @@ fn a_route_prefix_applies_to_every_path_and_link() {
     }
     server.join();
 
-    // A proxy that takes the prefix away.
+    // Behind a proxy that strips the prefix.
     let server = TestServer::with_config(FakeScrape::Repeat(1), config("http://example.com/pulls", Some("/")));
     assert!(server.get("/", "").text().contains("href=\"/pulls/style.css\""));
     assert_eq!(server.get("/metrics", "").status, 200);

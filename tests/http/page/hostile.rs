@@ -9,7 +9,7 @@ use super::test_site::TestSite;
 use crate::common::browser::Browser;
 use crate::common::{eventually, pod};
 
-/// Texts that would do something wherever they were not taken for texts.
+/// Texts that have an effect unless they are escaped.
 const TEXTS: [&str; 9] = [
     "<script>window.hacked = 1</script>",
     "\"onmouseover=\"window.hacked=1\" x=\"",
@@ -50,7 +50,7 @@ fn hostile_texts_are_inert_in_a_browser() {
     browser.picture("hostile");
     let overflow = browser.run("return document.documentElement.scrollWidth - window.innerWidth;");
     assert!(overflow.as_i64() <= Some(0), "{overflow}");
-    // Each page that a link leads to, and each filter.
+    // All linked pages, and all filters.
     let mut pages = vec![site.url("/")];
     pages.extend(paths);
     pages.extend(TEXTS.iter().map(|text| {
@@ -76,7 +76,7 @@ fn hostile_texts_are_inert_in_a_browser() {
         browser.requests().into_iter().partition(|url| url.starts_with(&own));
     assert!(asked.len() > pages.len() && strangers.is_empty(), "{strangers:?}");
 
-    // A script in the page, had one got there, would have been stopped and seen.
+    // An injected script would be blocked and reported.
     browser.run("const script = document.createElement('script'); script.textContent = 'window.hacked = 1'; document.body.append(script);");
     eventually(|| match browser.violations() {
         Value::Array(violations) if violations.len() == 1 => Ok(()),

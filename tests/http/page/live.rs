@@ -1,4 +1,4 @@
-//! The page of `demo` in a real Chromium: what a person sees and does.
+//! The page of `demo` in a real Chromium.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::test_site::TestSite;
 use crate::common::browser::Browser;
 use crate::common::{NOT_FOUND, Program, eventually, pod};
 
-/// A demo that has caught up to where much fails, and its page.
+/// A demo with many failures, and the URL of its page.
 fn demo() -> (Program, String) {
     let demo = Program::start(&["demo", "--speed", "200"]);
     demo.wait_ready();
@@ -18,7 +18,7 @@ fn demo() -> (Program, String) {
     (demo, url)
 }
 
-/// No request went elsewhere, no policy was violated, and the browser complains of nothing.
+/// Checks that no request went to another host, no policy was violated, and the browser logged no errors.
 #[track_caller]
 fn check_no_external_requests(browser: &Browser, url: &str) {
     assert_eq!(browser.violations(), json!([]));
@@ -33,7 +33,7 @@ fn number(browser: &Browser, script: &str) -> f64 {
     browser.run(script).as_f64().unwrap_or_else(|| panic!("{script} gives no number"))
 }
 
-/// Asks until a script says true.
+/// Waits until a script returns true.
 #[track_caller]
 fn wait_for(browser: &Browser, script: &str) {
     eventually(|| match browser.run(script) {
@@ -47,7 +47,7 @@ fn an_outage_expands_to_its_failures() {
     let (_demo, url) = demo();
     let browser = Browser::start("groups");
     browser.go(&url);
-    // A first look at a slow machine may come before all of them fail.
+    // On a slow machine, the page may load before all failures have started.
     wait_for(&browser, "return document.title.includes('containers cannot pull their image');");
     let outages = number(&browser, "return document.querySelectorAll('.outage').length;");
     let rows = number(&browser, "return document.querySelectorAll('.row').length;");
@@ -75,7 +75,7 @@ fn an_outage_expands_to_its_failures() {
     browser.picture("dark");
     check_no_external_requests(&browser, &url);
 
-    // The keyboard does the same.
+    // The keyboard works, too.
     browser.go(&url);
     browser.run("document.querySelector('.outage > summary').focus();");
     browser.type_into(".outage > summary", "\u{e007}");
@@ -93,7 +93,7 @@ fn a_filter_is_a_link() {
     let network = number(&browser, "return document.querySelectorAll('.row').length;");
     assert!(network > 0.0 && network < all);
     assert_eq!(browser.run("return document.querySelectorAll('.outage:not(.g-network)').length;"), 0);
-    // A choice in a list is sent at once; a text with the button.
+    // A selected option is submitted at once, a text by the button.
     browser.type_into(".filters [name=q]", "search");
     browser.click(".filters button");
     assert!(browser.url().contains("q=search") && browser.url().contains("cause_group=network"), "{}", browser.url());
@@ -112,7 +112,7 @@ fn a_filter_is_a_link() {
 #[test]
 fn the_next_attempt_is_counted_down() {
     let site = TestSite::with(&[]);
-    // An attempt a second ago, by a clock that the page does not share.
+    // An attempt one second ago, by the clock of the server.
     let began = 7199;
     site.apply(began, &pod("shop", "web", Some(("ErrImagePull", NOT_FOUND))));
     let browser = Browser::start("countdown");
@@ -124,7 +124,7 @@ fn the_next_attempt_is_counted_down() {
     eventually(|| if browser.run(text) == first { Err(first.to_string()) } else { Ok(()) });
     assert!(number(&browser, bar) > filled);
     wait_for(&browser, "return document.querySelector('.next b').textContent === 'any moment';");
-    // The script writes ages as the program does.
+    // The script formats ages like the program.
     for seconds in [605_u64, 10_805, 18_305, 28_805, 172_805, 180_005, 691_205, 63_072_005, 252_288_005] {
         let script = format!(
             "const time = document.createElement('time'); time.id = 'a{seconds}'; document.body.append(time);
@@ -145,7 +145,7 @@ fn refreshes_keep_the_scroll_position() {
     let site = TestSite::with(&pods);
     let browser = Browser::start("refresh");
     browser.go(&site.url("/?sort=newest"));
-    // Shut the outage that is open because it is the only one, and open it again with a row in the middle.
+    // Open a row in the middle of the only outage, which is open by default.
     browser.run("document.querySelector('.row[id^=\"shop-web-20\"]').open = true; document.querySelector('.row[id^=\"shop-web-20\"] > summary').focus(); document.querySelector('.row[id^=\"shop-web-20\"]').scrollIntoView();");
     let place = "return document.querySelector('.row[id^=\"shop-web-20\"]').getBoundingClientRect().top;";
     let (before, old_state) = (
@@ -169,7 +169,7 @@ fn refreshes_keep_the_scroll_position() {
     assert!(browser.title().starts_with("41 containers"));
     check_no_external_requests(&browser, &site.url("/"));
 
-    // Once the exporter is away, the page says so and keeps what it has.
+    // When the exporter is unreachable, the page shows a banner and keeps its content.
     drop(site);
     wait_for(&browser, "return !document.getElementById('offline').hidden;");
     assert_eq!(browser.run("return document.querySelectorAll('.outage').length;"), 2);

@@ -1,4 +1,4 @@
-//! Every answer is as the OpenAPI document says, and the document has every route and every parameter.
+//! Responses match the OpenAPI document, which contains all routes and parameters.
 
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn document() -> Value {
     serde_json::from_str(include_str!("../../../src/http/api/openapi.json")).expect("it is JSON")
 }
 
-/// A validator of one of the document's schemas, which here forbids what it does not name: so no field is undocumented.
+/// A validator of a schema of the document. It rejects additional fields, so that every field is documented.
 fn validator(document: &Value, schema: &Value) -> Validator {
     let mut components = document["components"].clone();
     let schemas = components["schemas"].as_object_mut().expect("there are schemas");
@@ -29,7 +29,7 @@ fn validator(document: &Value, schema: &Value) -> Validator {
         .expect("it is a schema")
 }
 
-/// Holds the answer to `path`, which the document calls `route`, against the document.
+/// Validates the response to `path` against the schema of `route`.
 #[track_caller]
 fn check(site: &TestSite, route: &str, path: &str, status: u16) -> Value {
     let document = document();

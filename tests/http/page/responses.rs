@@ -1,4 +1,4 @@
-//! What the page and its JSON say, and to whom.
+//! Content of the page and of the JSON API.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -10,7 +10,7 @@ use crate::common::{NOT_FOUND, get, pod};
 
 const UNKNOWN_TAG: &str = "manifest unknown: the named manifest is not known to the registry";
 
-/// A pod whose image has this reference, which waits for this reason.
+/// A pod that waits for an image, with a waiting reason and message.
 fn waiting(namespace: &str, name: &str, image: &str, reason: &str, message: &str) -> Value {
     let mut waiting = pod(namespace, name, Some((reason, message)));
     waiting["spec"]["containers"][0]["image"] = json!(image);
@@ -89,7 +89,7 @@ fn the_summary_counts_what_each_outage_affects() {
 fn an_outage_is_as_old_as_its_cause_and_not_as_the_failures_that_it_hits() {
     let site = TestSite::with(&[waiting("shop", "web", "reg.example/web:1.8.O", "ErrImagePull", UNKNOWN_TAG)]);
     let refused = "dial tcp 10.0.0.1:443: connect: connection refused";
-    // Five minutes ago the registry went away, after the exporter had watched a bad tag for 55 minutes.
+    // Five minutes ago the registry became unavailable, after a bad tag had failed for 55 minutes.
     site.apply(6900, &waiting("shop", "web", "reg.example/web:1.8.O", "ErrImagePull", refused));
     let about =
         |seconds: &Value, expected: u64| seconds.as_u64().is_some_and(|at| (expected..expected + 60).contains(&at));
@@ -291,7 +291,7 @@ fn an_interrupted_watch_is_reported() {
 fn a_stale_status_is_reported() {
     let site = TestSite::with(&some_pods()[..1]);
     let told = || (site.json("/api/v1/failures")["failing"][0]["stale_since"].clone(), site.get("/").text());
-    // While the watch is broken nobody can tell, whatever time it is.
+    // During an interruption of the watch, a stale status cannot be detected.
     site.sync(3600 + 900);
     site.break_watch(3600 + 900);
     let (stale_since, page) = told();

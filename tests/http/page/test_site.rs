@@ -1,4 +1,4 @@
-//! Serves made-up pods from within the test.
+//! A server of pods that a test defines.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::common::{Response, get};
 
-/// A cluster that the test tells about, and a server that shows it.
+/// A monitor that the test feeds with pod events, and a server of its data.
 pub struct TestSite {
     monitor: Arc<Monitor>,
     began: Timestamp,
@@ -28,7 +28,7 @@ pub struct TestSite {
 }
 
 impl TestSite {
-    /// One that has yet to be listed.
+    /// Starts a server whose first list is not complete.
     pub fn not_listed() -> Self {
         let began = Clock::System.now().saturating_sub(Duration::from_secs(7200));
         let limits = MonitorLimits::DEFAULT;
@@ -49,7 +49,7 @@ impl TestSite {
         Self { monitor, began, port, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// One whose first list, two hours ago, was empty, and to which these pods were added an hour ago.
+    /// Starts a server with an empty first list two hours ago, and adds these pods one hour ago.
     pub fn with(pods: &[Value]) -> Self {
         let site = Self::not_listed();
         site.list();
@@ -59,13 +59,13 @@ impl TestSite {
         site
     }
 
-    /// The first list is complete, and empty.
+    /// Completes the first list, which is empty.
     pub fn list(&self) {
         self.send(0, PodEvent::ListStarted);
         self.send(0, PodEvent::ListCompleted);
     }
 
-    /// The first list is complete, and has these pods.
+    /// Completes the first list, with these pods.
     pub fn relist(&self, seconds: u64, pods: &[Value]) {
         self.send(seconds, PodEvent::ListStarted);
         for pod in pods {
@@ -74,22 +74,22 @@ impl TestSite {
         self.send(seconds, PodEvent::ListCompleted);
     }
 
-    /// A pod is as this says, so many seconds after the beginning two hours ago.
+    /// Applies a pod, a number of seconds after the start two hours ago.
     pub fn apply(&self, seconds: u64, pod: &Value) {
         self.send(seconds, PodEvent::Applied(facts(pod).into()));
     }
 
-    /// A pod is gone.
+    /// Deletes a pod.
     pub fn delete(&self, seconds: u64, pod: &Value) {
         self.send(seconds, PodEvent::Deleted(facts(pod).into()));
     }
 
-    /// Everything was received up to so many seconds after the beginning.
+    /// Reports that all events up to a number of seconds after the start were received.
     pub fn sync(&self, seconds: u64) {
         self.send(seconds, PodEvent::Synced);
     }
 
-    /// The watch breaks.
+    /// Interrupts the watch.
     pub fn break_watch(&self, seconds: u64) {
         let failure = WatchFailure { cause: WatchRestartCause::Connection, error: "connection refused".to_owned() };
         self.send(seconds, PodEvent::WatchFailed(failure));
@@ -99,19 +99,19 @@ impl TestSite {
         self.monitor.handle_event(&WatchScope::Cluster, event, self.began.saturating_add(Duration::from_secs(seconds)));
     }
 
-    /// What it answers.
+    /// Returns the response to a GET request.
     #[track_caller]
     pub fn get(&self, path: &str) -> Response {
         get(self.port, path, "").expect("the server answers")
     }
 
-    /// What it answers in JSON.
+    /// Returns the JSON of the response to a GET request.
     #[track_caller]
     pub fn json(&self, path: &str) -> Value {
         serde_json::from_str(&self.get(path).text()).expect("it is JSON")
     }
 
-    /// The whole of a URL.
+    /// Returns the URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
