@@ -113,14 +113,14 @@ fn is_selected(wanted: &[String], name: &str) -> bool {
 /// # Errors
 /// Returns an error if the file contains no pods.
 pub fn list_file(text: &str, filter: &ListFilter, now: Timestamp) -> Result<ListReport, file::FileError> {
-    let mut looking = ListBuilder::new(&[WatchScope::Cluster], &filter.namespaces);
-    looking.index.begin_relist(&WatchScope::Cluster);
+    let mut builder = ListBuilder::new(&[WatchScope::Cluster], &filter.namespaces);
+    builder.index.begin_relist(&WatchScope::Cluster);
     file::read_pods(text, |pod| match pod {
-        Ok(pod) => looking.add_pod(&pod, now),
-        Err(problem) => looking.add_skipped(&problem),
+        Ok(pod) => builder.add_pod(&pod, now),
+        Err(problem) => builder.add_skipped(&problem),
     })?;
-    let _ = looking.index.end_relist(&WatchScope::Cluster, now);
-    Ok(looking.finish(filter, now))
+    let _ = builder.index.end_relist(&WatchScope::Cluster, now);
+    Ok(builder.finish(filter, now))
 }
 
 /// Lists the failing containers of a cluster, in the namespaces of the filter or in all. `now` returns the current
@@ -135,24 +135,24 @@ pub async fn list_cluster(
 ) -> Result<ListReport> {
     let connection = connection.into();
     let scopes = WatchScope::of_namespaces(&filter.namespaces);
-    let mut looking = ListBuilder::new(&scopes, &filter.namespaces);
+    let mut builder = ListBuilder::new(&scopes, &filter.namespaces);
     for scope in scopes {
         let mut events = std::pin::pin!(pod_watch::list(pod_source(&connection, &scope)));
         loop {
             match events.next().await.context("the list ended early")? {
-                PodEvent::ListStarted => looking.index.begin_relist(&scope),
+                PodEvent::ListStarted => builder.index.begin_relist(&scope),
                 PodEvent::Listed(pod) => match pod.into_facts() {
-                    Ok(pod) => looking.add_pod(&pod, now()),
-                    Err(problem) => looking.add_skipped(&problem),
+                    Ok(pod) => builder.add_pod(&pod, now()),
+                    Err(problem) => builder.add_skipped(&problem),
                 },
                 PodEvent::Undecodable(problem) | PodEvent::UndecodableDeletion(problem) => {
-                    looking.add_skipped(&problem);
+                    builder.add_skipped(&problem);
                 }
                 PodEvent::WatchFailed(failure) => {
                     bail!("{}{}", redact(&failure.error), forbidden_hint(failure.cause, &scope))
                 }
                 PodEvent::ListCompleted => {
-                    let _ = looking.index.end_relist(&scope, now());
+                    let _ = builder.index.end_relist(&scope, now());
                     break;
                 }
                 // These events follow the list.
@@ -166,7 +166,7 @@ pub async fn list_cluster(
             }
         }
     }
-    Ok(looking.finish(filter, now()))
+    Ok(builder.finish(filter, now()))
 }
 
 fn pod_source(connection: &Connection, scope: &WatchScope) -> PodSource {
@@ -191,11 +191,11 @@ fn forbidden_hint(cause: WatchRestartCause, scope: &WatchScope) -> &'static str 
 ///
 /// # Errors
 /// Returns the error of writing to `out`.
-pub fn print(look: &ListReport, output: ListFormat, terminal: Terminal, mut out: impl Write) -> io::Result<()> {
+pub fn print(report: &ListReport, output: ListFormat, terminal: Terminal, mut out: impl Write) -> io::Result<()> {
     match output {
-        ListFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(look)?),
-        ListFormat::Table => table::write_grouped(&look.failing, look.time, terminal, out),
-        ListFormat::Wide => table::write_wide(&look.failing, look.time, terminal, out),
+        ListFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(report)?),
+        ListFormat::Table => table::write_grouped(&report.failing, report.time, terminal, out),
+        ListFormat::Wide => table::write_wide(&report.failing, report.time, terminal, out),
     }
 }
 
@@ -206,8 +206,8 @@ const MAX_SKIPPED_PRINTED: usize = 10;
 ///
 /// # Errors
 /// Returns the error of writing to `out`.
-pub fn print_notes(look: &ListReport, output: ListFormat, mut out: impl Write) -> io::Result<()> {
-    let ListReport { pods, skipped, failing, .. } = look;
+pub fn print_notes(report: &ListReport, output: ListFormat, mut out: impl Write) -> io::Result<()> {
+    let ListReport { pods, skipped, failing, .. } = report;
     if failing.is_empty() && output != ListFormat::Json {
         writeln!(out, "No image pull failures in {pods} pods.")?;
     }

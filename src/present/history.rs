@@ -61,8 +61,8 @@ impl StatusChange {
 
 /// Returns the display name of an image state.
 #[must_use]
-pub fn status_name(stage: ImageState) -> &'static str {
-    match stage {
+pub fn status_name(state: ImageState) -> &'static str {
+    match state {
         ImageState::NoImage(reason) => reason.as_str(),
         ImageState::BeforePull => "ContainerCreating",
         ImageState::CrashLoop => "CrashLoopBackOff",

@@ -68,28 +68,28 @@ fn list_text(text: &str) -> ListReport {
     list_file(text, &ListFilter::default(), later()).unwrap()
 }
 
-fn printed(look: &ListReport, output: ListFormat, terminal: Terminal) -> String {
+fn printed(report: &ListReport, output: ListFormat, terminal: Terminal) -> String {
     let mut out = Vec::new();
-    print(look, output, terminal, &mut out).unwrap();
+    print(report, output, terminal, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-fn notes(look: &ListReport, output: ListFormat) -> String {
+fn notes(report: &ListReport, output: ListFormat) -> String {
     let mut out = Vec::new();
-    print_notes(look, output, &mut out).unwrap();
+    print_notes(report, output, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-fn names(look: &ListReport) -> Vec<&str> {
-    look.failing.iter().map(|failing| failing.pod.as_str()).collect()
+fn names(report: &ListReport) -> Vec<&str> {
+    report.failing.iter().map(|failing| failing.pod.as_str()).collect()
 }
 
 #[test]
 fn list_of_recorded_pods_matches_the_golden_files() {
-    let look = list_text(&list_of(&shown_pods()));
-    check_golden("list.table", &printed(&look, ListFormat::Table, PLAIN));
-    check_golden("list.wide", &printed(&look, ListFormat::Wide, PLAIN));
-    check_golden("list.json", &printed(&look, ListFormat::Json, PLAIN));
+    let report = list_text(&list_of(&shown_pods()));
+    check_golden("list.table", &printed(&report, ListFormat::Table, PLAIN));
+    check_golden("list.wide", &printed(&report, ListFormat::Wide, PLAIN));
+    check_golden("list.json", &printed(&report, ListFormat::Json, PLAIN));
 }
 
 #[test]
@@ -148,8 +148,8 @@ fn replayed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
 
 /// Returns the facts of each failing container from the list, under the names of the metric labels.
 fn listed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
-    let look = list_file(&list_of(pods), &ListFilter::default(), now).unwrap();
-    let json: Value = serde_json::from_str(&printed(&look, ListFormat::Json, PLAIN)).unwrap();
+    let report = list_file(&list_of(pods), &ListFilter::default(), now).unwrap();
+    let json: Value = serde_json::from_str(&printed(&report, ListFormat::Json, PLAIN)).unwrap();
     let mut containers: Vec<BTreeMap<String, String>> = Vec::new();
     for failing in json["failing"].as_array().unwrap() {
         let mut facts = BTreeMap::new();
@@ -251,25 +251,25 @@ fn pods_of_one_workload_share_a_line() {
         pod["metadata"]["ownerReferences"] = json!([{ "kind": "DaemonSet", "name": "agent", "controller": true }]);
         pod
     };
-    let look =
+    let report =
         list_text(&list_of(&[one("agent-x"), one("agent-y"), pod("shop", "web", Some(("ErrImagePull", NOT_FOUND)))]));
-    let table = printed(&look, ListFormat::Table, PLAIN);
+    let table = printed(&report, ListFormat::Table, PLAIN);
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().take(3).collect()).collect();
     assert_eq!(lines.len(), 5);
     assert_eq!([&lines[1][..], &lines[3][..]], [["shop", "ds/agent", "2"], ["shop", "pod/web", "1"]]);
-    assert_eq!(printed(&look, ListFormat::Wide, PLAIN).lines().count(), 4);
+    assert_eq!(printed(&report, ListFormat::Wide, PLAIN).lines().count(), 4);
 }
 
 #[test]
 fn colors_only_the_headings_and_the_cause() {
-    let look = list_text(&list_of(&shown_pods()));
-    let painted = printed(&look, ListFormat::Table, Terminal { width: 80, color: true });
+    let report = list_text(&list_of(&shown_pods()));
+    let painted = printed(&report, ListFormat::Table, Terminal { width: 80, color: true });
     assert!(painted.contains("\x1b[31mrate_limited\x1b[0m"));
     let mut plain = painted;
     for code in ["\x1b[1m", "\x1b[31m", "\x1b[0m"] {
         plain = plain.replace(code, "");
     }
-    assert_eq!(plain, printed(&look, ListFormat::Table, PLAIN));
+    assert_eq!(plain, printed(&report, ListFormat::Table, PLAIN));
 }
 
 #[test]
@@ -279,13 +279,13 @@ fn control_characters_in_a_file_are_escaped() {
     evil["spec"]["containers"][0]["image"] = json!("nginx\u{202e}:1\n");
     let mut broken = pod("shop", "\u{1b}[2J", None);
     broken["spec"] = json!("none");
-    let look = list_text(&list_of(&[evil, broken]));
+    let report = list_text(&list_of(&[evil, broken]));
     for output in [ListFormat::Table, ListFormat::Wide, ListFormat::Json] {
-        let shown = printed(&look, output, PLAIN) + &notes(&look, output);
+        let shown = printed(&report, output, PLAIN) + &notes(&report, output);
         assert!(!shown.contains(['\u{1b}', '\u{7}']), "{shown}");
         assert!(output == ListFormat::Json || !shown.contains('\u{202e}'), "{shown}");
     }
-    assert_eq!(look.skipped.len(), 1);
+    assert_eq!(report.skipped.len(), 1);
 }
 
 #[test]
@@ -293,9 +293,9 @@ fn secrets_in_errors_and_images_are_redacted() {
     let said = "Get \"https://cdn.example/blob?X-Amz-Signature=hunter2\": EOF";
     let mut leaky = pod("shop", "web", Some(("ErrImagePull", said)));
     leaky["spec"]["containers"][0]["image"] = json!("https://user:hunter2@reg.example/app:1");
-    let look = list_text(&list_of(&[leaky]));
+    let report = list_text(&list_of(&[leaky]));
     for output in [ListFormat::Table, ListFormat::Wide, ListFormat::Json] {
-        let shown = printed(&look, output, PLAIN);
+        let shown = printed(&report, output, PLAIN);
         assert!(shown.contains("<redacted>") && !shown.contains("hunter2"), "{shown}");
     }
 }
@@ -307,9 +307,9 @@ fn undecodable_objects_are_reported_and_the_rest_listed() {
     broken.push(Value::Null);
     broken.push(json!({ "kind": "Service", "metadata": { "name": "no-pod" } }));
     broken.push(pod("shop", "web", Some(("ErrImagePull", NOT_FOUND))));
-    let look = list_text(&list_of(&broken));
-    assert_eq!((names(&look), look.pods, look.skipped.len()), (vec!["web"], 1, 13));
-    let told = notes(&look, ListFormat::Table);
+    let report = list_text(&list_of(&broken));
+    assert_eq!((names(&report), report.pods, report.skipped.len()), (vec!["web"], 1, 13));
+    let told = notes(&report, ListFormat::Table);
     assert_eq!(told.lines().count(), 11);
     assert!(told.ends_with("skipped 3 more objects\n"), "{told}");
 }
@@ -351,9 +351,9 @@ fn list_simulated(
         prepare(&server);
         let config = kube::Config::new(format!("http://{}", server.address()).parse().unwrap());
         let client = client::new_client(config).unwrap();
-        let look = list_cluster(client, filter, later).await.map_err(|error| format!("{error:#}"));
+        let report = list_cluster(client, filter, later).await.map_err(|error| format!("{error:#}"));
         server.shutdown().await.unwrap();
-        look
+        report
     })
 }
 
@@ -406,7 +406,8 @@ fn an_undecodable_object_is_reported_as_skipped() {
     broken["status"]["containerStatuses"] = json!("none");
     store.put(broken);
     // The simulated API server cannot encode such an object in protobuf.
-    let look = list_simulated(store, &ListFilter::default(), |server| server.faults().disable_protobuf(true)).unwrap();
-    assert_eq!((look.failing.len(), look.skipped.len()), (6, 1));
-    assert!(look.skipped[0].starts_with("shop/broken: "), "{:?}", look.skipped);
+    let report =
+        list_simulated(store, &ListFilter::default(), |server| server.faults().disable_protobuf(true)).unwrap();
+    assert_eq!((report.failing.len(), report.skipped.len()), (6, 1));
+    assert!(report.skipped[0].starts_with("shop/broken: "), "{:?}", report.skipped);
 }

@@ -19,8 +19,8 @@ pub struct Classification {
 /// Classifies an error text about `image` and finds the failing host. If no rule matches the text, `reason`, the
 /// waiting reason, decides.
 pub fn classify_with_host(reason: &str, message: &str, image: &ImageReference) -> Classification {
-    let shown = error_text::unescape_line_breaks(error_text::truncate_middle(message));
-    match most_actionable_match(&shown) {
+    let prepared = error_text::unescape_line_breaks(error_text::truncate_middle(message));
+    match most_actionable_match(&prepared) {
         Some(decision) => Classification { cause: decision.rule.cause, host: decision.host(image) },
         None => {
             Classification { cause: most_actionable_rule(reason).map_or(Cause::Unknown, |rule| rule.cause), host: None }
@@ -52,8 +52,8 @@ pub fn matching_rule(reason: &str, message: &str) -> Option<&'static Rule> {
 /// Returns the result of each host that was tried, if the text lists mirrors (CRI-O): the mirrors in order, then the
 /// registry. Empty if it lists none.
 pub fn hops(message: &str, image: &ImageReference) -> Vec<Hop> {
-    let shown = error_text::unescape_line_breaks(error_text::truncate_middle(message));
-    let attempts = error_text::split_attempts(error_text::strip_wrappers(&shown));
+    let prepared = error_text::unescape_line_breaks(error_text::truncate_middle(message));
+    let attempts = error_text::split_attempts(error_text::strip_wrappers(&prepared));
     let Some(attempt) = attempts.into_iter().find(|attempt| !attempt.mirrors.is_empty()) else { return Vec::new() };
     let mirrors = attempt.mirrors.iter().map(|error| (*error, true));
     let hop = |(error, is_mirror): (&str, bool)| {
@@ -129,8 +129,8 @@ fn most_actionable_rule(message: &str) -> Option<&'static Rule> {
 ///
 /// If the registry itself is unreachable or blocked, as intended in an air-gapped cluster, the responses of its mirrors
 /// decide. Otherwise the registry decides: a mirror that lacks the image is normal.
-fn most_actionable_match(shown: &str) -> Option<RuleMatch<'_>> {
-    let attempts = error_text::split_attempts(error_text::strip_wrappers(shown));
+fn most_actionable_match(prepared: &str) -> Option<RuleMatch<'_>> {
+    let attempts = error_text::split_attempts(error_text::strip_wrappers(prepared));
     let mirrors = || best_match(attempts.iter().flat_map(|attempt| attempt.mirrors.iter().copied()), true);
     match best_match(error_text::furthest_errors(&attempts), false) {
         Some(decision) if decision.has_no_response() => {

@@ -225,6 +225,7 @@ fn values_after_labels_end_and_begin_where_expected() {
         ("https://h/x?abc", "https://h/x?<redacted>"),
         ("what?abc", "what?abc"),
         ("end of a URL&se=2026&sp=r 403", "end of a URL&se=<redacted> 403"),
+        ("end of a URL&page=2 403", "end of a URL&page=<redacted> 403"),
     ];
     for (text, expected) in cases {
         assert_eq!(redact(text), expected, "{text}");
