@@ -36,7 +36,7 @@ impl Clock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "somebody has to ask, and that is this module's job")]
+#[expect(clippy::disallowed_methods, reason = "the only place that reads the system time")]
 fn system_time() -> Timestamp {
     // Times before 1970 read as 1970.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

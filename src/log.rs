@@ -83,7 +83,7 @@ fn summary_reporter(log: &'static Logger) -> impl FnMut() + Send {
     move || {
         let dropped = log.queue.dropped();
         if dropped > reported {
-            warn!(lines = dropped - reported, "log lines dropped: standard error was not read");
+            warn!(lines = dropped - reported, "log lines dropped: standard error is blocked");
             reported = dropped;
         }
         if summarized.elapsed() >= SUMMARY_INTERVAL {

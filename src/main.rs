@@ -87,7 +87,7 @@ fn run_list(args: &ListArgs) -> Result<ExitCode> {
             open_input(file)?.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", file.display()))?;
             let text = String::from_utf8_lossy(&bytes);
             list::list_file(&text, &filter, clock())
-                .with_context(|| format!("cannot take {} for a list of pods", file.display()))?
+                .with_context(|| format!("cannot read {} as a list of pods", file.display()))?
         }
         None => block_on(async {
             let client = client::connect(&args.connection.cluster_config()).await?;
@@ -150,7 +150,8 @@ fn open_input(file: &Path) -> Result<Box<dyn BufRead>> {
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     // One thread runs all tasks: passing each part of a watch between threads cost more than decoding it. Scrapes and
     // password checks run on threads of their own.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     let done = runtime.block_on(future);
     // Do not wait for blocking threads, which may check a password or hang on a file system.
     runtime.shutdown_background();

@@ -11,7 +11,7 @@ use kube::config::KubeconfigError;
 use kube::{Client, Config};
 use tokio::time::timeout;
 
-use super::error_chain;
+use super::error_chain::error_chain;
 pub use connection::Connection;
 pub(super) use credentials::credentials_error;
 use image_pull_model::redact::redact;
@@ -42,7 +42,7 @@ pub enum ClientError {
     #[error("the token file {} is empty", .0.display())]
     EmptyToken(PathBuf),
     /// The client cannot be created.
-    #[error("cannot prepare the connection to the API server: {}", describe_error(.0))]
+    #[error("cannot create the API client: {}", describe_error(.0))]
     Client(kube::Error),
     /// The credential plugin has not finished in time.
     #[error("the credential plugin of the kubeconfig has not finished after {} s", CLIENT_TIMEOUT.as_secs())]

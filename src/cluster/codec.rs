@@ -4,10 +4,9 @@
 //! (apimachinery, pkg/runtime/serializer/protobuf). A watch sends bare `WatchEvent`s whose objects have the envelope.
 //! An undecodable object is skipped; an undecodable frame is an error, since events may be lost.
 
+mod event;
 mod list;
 mod messages;
-
-use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -15,14 +14,16 @@ use serde::de::IgnoredAny;
 
 use super::frames::Framing;
 use super::pod_object::PodObject;
-use super::wire::bounded::BoundedText;
 use super::wire::event_header::{EventHeader, bytes_fields};
+use super::wire::json::from_json_lossy;
 use super::wire::protobuf::{Fields, Message};
-use super::wire::{self, Pod, UndecodableObject, UndecodableReason};
+use super::wire::{Pod, UndecodableObject, UndecodableReason};
+use event::decode_error;
 use image_pull_model::facts::PodId;
 use image_pull_model::limits::{MAX_LABEL, MAX_MESSAGE, truncate};
 use messages::{Bookmark, StatusObject};
 
+pub use event::{ApiStatus, DecodeError, PageMetadata, PodChange, WatchEvent};
 pub use list::{JsonItems, ListItems};
 
 /// The media type of Kubernetes' protobuf encoding.
@@ -40,69 +41,6 @@ pub enum Encoding {
     /// `application/vnd.kubernetes.protobuf`
     Protobuf,
 }
-
-/// The type of a pod's watch event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PodChange {
-    /// The pod was created, or now matches the selector.
-    Added,
-    /// The pod changed.
-    Modified,
-    /// The pod was deleted, or no longer matches the selector.
-    Deleted,
-}
-
-/// A watch event.
-#[derive(Debug, PartialEq)]
-pub enum WatchEvent {
-    /// An event about a pod.
-    Pod {
-        /// The event type.
-        change: PodChange,
-        /// The resourceVersion of the object; empty if it has none.
-        version: String,
-        /// The pod, or why it cannot be decoded.
-        pod: Result<PodObject, UndecodableObject>,
-    },
-    /// A bookmark: all changes up to `version` have been sent.
-    Bookmark {
-        /// The resourceVersion of the bookmark.
-        version: String,
-        /// Whether the bookmark ends the initial events of a WatchList.
-        ends_list: bool,
-    },
-    /// An error event, which ends the watch.
-    Error(ApiStatus),
-    /// An event of unknown type.
-    Malformed(UndecodableObject),
-}
-
-/// The metadata of a page of a list.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct PageMetadata {
-    /// The resourceVersion of the list.
-    pub resource_version: String,
-    /// The `continue` parameter of the next page; empty on the last page.
-    pub continue_token: String,
-    /// Number of items, decodable or not.
-    pub item_count: usize,
-}
-
-/// An error of the API server (`metav1.Status`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ApiStatus {
-    /// The HTTP status code.
-    pub code: u16,
-    /// The error message.
-    pub message: String,
-    /// The delay before a retry that the server requests.
-    pub retry_after: Option<Duration>,
-}
-
-/// A response that cannot be decoded, so that events may be lost.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct DecodeError(String);
 
 impl Encoding {
     /// Returns the encoding for a `Content-Type`; `None` for other media types.
@@ -153,7 +91,7 @@ impl Encoding {
     /// Decodes the body of an error response. A body that is not a `Status` becomes the message.
     pub fn decode_status(encoding: Option<Self>, code: u16, body: &Bytes) -> ApiStatus {
         let said = match encoding {
-            Some(Self::Json) => wire::from_json_lossy(body).ok(),
+            Some(Self::Json) => from_json_lossy(body).ok(),
             Some(Self::Protobuf) => unwrap_envelope(body).ok().and_then(|raw| StatusObject::decode(&raw).ok()),
             None => None,
         };
@@ -169,7 +107,7 @@ impl Encoding {
 
 fn decode_json_event(line: &Bytes) -> Result<WatchEvent, DecodeError> {
     // Pod events need one pass, all others more.
-    match wire::from_json_lossy(line) {
+    match from_json_lossy(line) {
         Ok(JsonPodEvent { change, object }) => Ok(pod_event(change, object)),
         Err(error) => decode_other_json_event(line, &error),
     }
@@ -181,10 +119,10 @@ fn decode_other_json_event(line: &Bytes, error: &serde_json::Error) -> Result<Wa
     let EventHeader { event_type: kind, has_object, id } = EventHeader::from_json_event(line);
     match &*kind {
         _ if !has_object => Err(decode_error("an event without an object")),
-        "BOOKMARK" => wire::from_json_lossy::<JsonEvent<Bookmark>>(line)
-            .map(|event| event.object.into_event())
-            .map_err(decode_error),
-        "ERROR" => wire::from_json_lossy::<JsonEvent<StatusObject>>(line)
+        "BOOKMARK" => {
+            from_json_lossy::<JsonEvent<Bookmark>>(line).map(|event| event.object.into_event()).map_err(decode_error)
+        }
+        "ERROR" => from_json_lossy::<JsonEvent<StatusObject>>(line)
             .map(|event| WatchEvent::Error(event.object.into_status()))
             .map_err(decode_error),
         kind => Ok(undecodable_event(kind, id, UndecodableReason::malformed(error))),
@@ -249,15 +187,10 @@ fn unknown_event_type(kind: &str, id: PodId) -> UndecodableObject {
 /// Removes the protobuf envelope of an object.
 fn unwrap_envelope(bytes: &Bytes) -> Result<Bytes, DecodeError> {
     let Some(envelope) = bytes.strip_prefix(PROTOBUF_MAGIC) else {
-        return Err(DecodeError("an object without the magic bytes of Kubernetes' protobuf".to_owned()));
+        return Err(decode_error("an object without the magic bytes of Kubernetes' protobuf"));
     };
     let raw = Fields::new(envelope).last_bytes(2).map_err(decode_error)?;
     Ok(raw.map(|raw| bytes.slice_ref(raw)).unwrap_or_default())
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "so that it fits map_err")]
-fn decode_error(error: impl ToString) -> DecodeError {
-    DecodeError(truncate(&error.to_string(), MAX_MESSAGE).into_owned())
 }
 
 /// The event of a pod.
@@ -272,25 +205,6 @@ struct JsonPodEvent {
 #[derive(Deserialize)]
 struct JsonEvent<T> {
     object: T,
-}
-
-impl PodChange {
-    /// Parses the type of a pod's event.
-    fn from_event_type(kind: &str) -> Option<Self> {
-        match kind {
-            "ADDED" => Some(Self::Added),
-            "MODIFIED" => Some(Self::Modified),
-            "DELETED" => Some(Self::Deleted),
-            _ => None,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for PodChange {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let kind = BoundedText::<MAX_LABEL>::deserialize(deserializer)?;
-        Self::from_event_type(kind.as_str()).ok_or_else(|| serde::de::Error::custom("no pod's event"))
-    }
 }
 
 #[cfg(test)]

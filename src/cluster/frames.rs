@@ -40,7 +40,7 @@ pub enum Frame {
 
 /// An impossible length prefix: the stream is corrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a frame of {0} bytes")]
+#[error("invalid frame length of {0} bytes")]
 pub struct InvalidFrameLength(usize);
 
 /// Splits chunks into frames.

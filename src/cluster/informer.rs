@@ -36,6 +36,7 @@
 //! [`poll_event`]: Informer::poll_event
 
 mod backoff;
+mod elapsed;
 mod in_flight;
 mod paged_list;
 mod resource_version;
@@ -45,18 +46,16 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use backoff::Backoff;
+pub(super) use elapsed::Elapsed;
 use in_flight::{RequestInFlight, RequestKind, STALE_LIMIT};
 use paged_list::PagedList;
 use resource_version::ResourceVersion;
 
 use super::codec::{ApiStatus, PageMetadata, PodChange, WatchEvent};
+use super::event::{PodEvent, WatchFailure, WatchRestartCause};
 use super::pod_object::PodObject;
 use super::request::{PodRequest, ServerCapabilities};
 use super::wire::UndecodableObject;
-use super::{PodEvent, WatchFailure, WatchRestartCause};
-
-/// Time since the informer was created.
-pub(super) type Elapsed = Duration;
 
 /// Longest interruption of a watch after which the first events still count as observed when they happened.
 const MAX_SHORT_GAP: Duration = Duration::from_secs(5);
@@ -174,7 +173,7 @@ impl Informer {
     #[must_use]
     pub(super) fn next_request(&self) -> (Elapsed, PodRequest) {
         let at = if self.is_continuation { Elapsed::ZERO } else { self.backoff.next_request_at() };
-        let ask = match &self.progress {
+        let request = match &self.progress {
             Progress::NotListed => match self.watch_list {
                 WatchListSupport::Usable { failures: failed } if failed < MAX_CONSECUTIVE_FAILURES => {
                     PodRequest::WatchList
@@ -190,7 +189,7 @@ impl Informer {
             Progress::Synced(_) if !self.is_version_checked => PodRequest::VersionCheck,
             Progress::Synced(version) => PodRequest::Watch { resource_version: version.to_string() },
         };
-        (at, ask)
+        (at, request)
     }
 
     /// Returns what the server is known to support.
@@ -205,8 +204,8 @@ impl Informer {
     }
 
     /// Records that the request of [`next_request`](Self::next_request) was sent.
-    pub(super) fn on_request_sent(&mut self, ask: &PodRequest, now: Elapsed) {
-        let kind = match ask {
+    pub(super) fn on_request_sent(&mut self, request: &PodRequest, now: Elapsed) {
+        let kind = match request {
             PodRequest::WatchList => RequestKind::WatchList,
             PodRequest::List { continue_token: token, .. } => RequestKind::ListPage { first: token.is_empty() },
             PodRequest::VersionCheck => RequestKind::VersionCheck,
@@ -223,14 +222,14 @@ impl Informer {
     /// Returns when to call [`on_deadline`](Self::on_deadline); `None` when no request is in flight.
     #[must_use]
     pub(super) fn deadline(&self) -> Option<Elapsed> {
-        let flight = self.in_flight.as_ref()?;
-        Some(flight.deadline(self.has_bookmarks).min(self.stale_since + STALE_LIMIT))
+        let in_flight = self.in_flight.as_ref()?;
+        Some(in_flight.deadline(self.has_bookmarks).min(self.stale_since + STALE_LIMIT))
     }
 
     /// Handles a passed deadline. Returns true if only the view was stale for too long, which it reports: keep reading
     /// the response. Returns false if the request has timed out.
     pub(super) fn on_deadline(&mut self, now: Elapsed) -> bool {
-        let goes_on = self.in_flight.as_ref().is_some_and(|flight| flight.deadline(self.has_bookmarks) > now);
+        let goes_on = self.in_flight.as_ref().is_some_and(|in_flight| in_flight.deadline(self.has_bookmarks) > now);
         if goes_on {
             self.report_stale(now);
         }
@@ -239,20 +238,20 @@ impl Informer {
 
     /// Records that a response with a success status started.
     pub(super) fn on_response_started(&mut self, now: Elapsed) {
-        let Some(flight) = &mut self.in_flight else { return };
-        flight.response_started_at = Some(now);
-        flight.last_received_at = now;
-        match flight.kind {
+        let Some(in_flight) = &mut self.in_flight else { return };
+        in_flight.response_started_at = Some(now);
+        in_flight.last_received_at = now;
+        match in_flight.kind {
             RequestKind::ListPage { first: false } | RequestKind::VersionCheck => {}
             RequestKind::ListPage { first: true } | RequestKind::WatchList => {
-                self.events.push_back(PodEvent::ListStarted)
+                self.events.push_back(PodEvent::ListStarted);
             }
             RequestKind::Watch => {
                 let gap = self.synced_at.map_or(Duration::ZERO, |at| now.saturating_sub(at));
                 self.synced_at = Some(now);
                 self.stale_since = now;
                 if gap > MAX_SHORT_GAP {
-                    flight.catching_up_until = Some(now + CATCH_UP_DURATION);
+                    in_flight.catching_up_until = Some(now + CATCH_UP_DURATION);
                     self.events.push_back(PodEvent::ResumedAfterGap);
                 } else {
                     self.events.push_back(PodEvent::Synced);
@@ -264,51 +263,53 @@ impl Informer {
     /// Records that the process was not running for a while, as after SIGSTOP or where it gets no processor: what the
     /// open watch received meanwhile is still to be read.
     pub(super) fn on_process_stalled(&mut self, now: Elapsed) {
-        if let Some(flight) = &mut self.in_flight
-            && flight.kind == RequestKind::Watch
-            && flight.response_started_at.is_some()
+        if let Some(in_flight) = &mut self.in_flight
+            && in_flight.kind == RequestKind::Watch
+            && in_flight.response_started_at.is_some()
         {
-            flight.catching_up_until = Some(now + CATCH_UP_DURATION);
+            in_flight.catching_up_until = Some(now + CATCH_UP_DURATION);
             self.events.push_back(PodEvent::ResumedAfterGap);
         }
     }
 
     /// Records that bytes of a page were received.
     pub(super) fn on_page_bytes(&mut self, now: Elapsed) {
-        if let Some(flight) = &mut self.in_flight {
-            flight.last_received_at = now;
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.last_received_at = now;
         }
     }
 
     /// Records that the receive buffer was drained, and whether it ends in an incomplete event.
     pub(super) fn on_buffer_drained(&mut self, part: bool, now: Elapsed) {
-        if let Some(flight) = &mut self.in_flight {
-            flight.partial_event_since = flight.partial_event_since.filter(|_| part).or_else(|| part.then_some(now));
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.partial_event_since =
+                in_flight.partial_event_since.filter(|_| part).or_else(|| part.then_some(now));
         }
     }
 
     /// Takes a pod of a page.
     pub(super) fn on_list_item(&mut self, pod: Result<PodObject, UndecodableObject>) {
-        let Some(flight) = self.in_flight.as_mut().filter(|flight| flight.kind != RequestKind::VersionCheck) else {
+        let Some(in_flight) = self.in_flight.as_mut().filter(|in_flight| in_flight.kind != RequestKind::VersionCheck)
+        else {
             return;
         };
-        if let (None, Ok(pod)) = (&flight.first_uid, &pod) {
-            flight.first_uid = Some(pod.id().uid.clone());
+        if let (None, Ok(pod)) = (&in_flight.first_uid, &pod) {
+            in_flight.first_uid = Some(pod.id().uid.clone());
         }
         self.events.push_back(pod.map_or_else(PodEvent::Undecodable, PodEvent::Listed));
     }
 
     /// Handles the end of a page, after its items.
     pub(super) fn on_page_end(&mut self, page: PageMetadata, now: Elapsed) {
-        let Some(flight) = self.in_flight.take() else { return };
-        if flight.kind == RequestKind::VersionCheck {
+        let Some(in_flight) = self.in_flight.take() else { return };
+        if in_flight.kind == RequestKind::VersionCheck {
             self.is_version_checked = self.verify_not_behind(&ResourceVersion::from(page.resource_version), now);
         } else if !page.continue_token.is_empty() {
             let before = match std::mem::replace(&mut self.progress, Progress::NotListed) {
                 Progress::Listing(listing) => Some(listing),
                 Progress::NotListed | Progress::Synced(_) => None,
             };
-            let Some(listing) = PagedList::after_page(before, flight.first_uid, page.continue_token) else {
+            let Some(listing) = PagedList::after_page(before, in_flight.first_uid, page.continue_token) else {
                 self.fail(
                     WatchRestartCause::Decode,
                     "the API server repeats the pages of a list".to_owned(),
@@ -340,11 +341,11 @@ impl Informer {
 
     /// Handles a watch event. Returns false if the response is of no further use: drop the connection.
     pub(super) fn on_watch_event(&mut self, word: WatchEvent, now: Elapsed) -> bool {
-        let Some(flight) = &mut self.in_flight else { return false };
-        flight.last_received_at = now;
-        flight.has_event = true;
-        flight.partial_event_since = None;
-        let is_initial = flight.kind == RequestKind::WatchList;
+        let Some(in_flight) = &mut self.in_flight else { return false };
+        in_flight.last_received_at = now;
+        in_flight.has_event = true;
+        in_flight.partial_event_since = None;
+        let is_initial = in_flight.kind == RequestKind::WatchList;
         if !is_initial {
             self.stale_since = now;
         }
@@ -366,7 +367,7 @@ impl Informer {
                 true
             }
             WatchEvent::Pod { change, version, pod: Ok(pod) } => {
-                if flight.catching_up_until.take_if(|until| now >= *until).is_some() {
+                if in_flight.catching_up_until.take_if(|until| now >= *until).is_some() {
                     self.events.push_back(PodEvent::Synced);
                 }
                 if !self.advance_to(version, now) {
@@ -379,14 +380,14 @@ impl Informer {
                 true
             }
             WatchEvent::Bookmark { version, ends_list: true } if is_initial => {
-                flight.kind = RequestKind::Watch;
+                in_flight.kind = RequestKind::Watch;
                 self.watch_list = WatchListSupport::Usable { failures: 0 };
                 self.finish_list(version, now);
                 true
             }
             WatchEvent::Bookmark { .. } if is_initial => true,
             WatchEvent::Bookmark { version, .. } => {
-                flight.catching_up_until = None;
+                in_flight.catching_up_until = None;
                 self.has_bookmarks = true;
                 let moved = self.advance_to(version, now);
                 if moved {
@@ -403,8 +404,8 @@ impl Informer {
 
     /// Advances the known resourceVersion. Returns false after a failure: the server is behind it.
     fn advance_to(&mut self, version: String, now: Elapsed) -> bool {
-        if let Some(flight) = &mut self.in_flight {
-            flight.lacks_version = version.is_empty();
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.lacks_version = version.is_empty();
         }
         // Objects without a resourceVersion are not stored in etcd.
         if version.is_empty() {
@@ -427,7 +428,7 @@ impl Informer {
             Progress::Synced(known) if version.is_before(known) => known,
             Progress::Synced(_) | Progress::Listing(_) | Progress::NotListed => return true,
         };
-        let error = format!("the API server went back from resourceVersion {known} to {version}");
+        let error = format!("the API server's resourceVersion went back from {known} to {version}");
         self.fail(WatchRestartCause::Rewound, error, None, now);
         self.progress = Progress::NotListed;
         false
@@ -445,12 +446,12 @@ impl Informer {
 
     /// Clears the request in flight and returns it. Requires a new list if the last event had no resourceVersion.
     fn finish_request(&mut self) -> Option<RequestInFlight> {
-        let flight = self.in_flight.take()?;
+        let in_flight = self.in_flight.take()?;
         self.is_version_checked = false;
-        if flight.lacks_version {
+        if in_flight.lacks_version {
             self.progress = Progress::NotListed;
         }
-        Some(flight)
+        Some(in_flight)
     }
 
     /// Ends a watch without failure. The next one resumes from the known resourceVersion.
@@ -461,7 +462,7 @@ impl Informer {
 
     /// Reports that the view has been stale for too long although no request failed.
     fn report_stale(&mut self, now: Elapsed) {
-        let error = format!("the view of the pods has not been complete and current for {} s", STALE_LIMIT.as_secs());
+        let error = format!("the view of the pods has been incomplete or stale for {} s", STALE_LIMIT.as_secs());
         self.report_failure(WatchRestartCause::Timeout, error, now);
     }
 
@@ -473,21 +474,23 @@ impl Informer {
 
     /// Ends the request in flight with a failure and schedules the next one. `retry_after` is the delay that the server
     /// requested.
-    fn fail(&mut self, cause: WatchRestartCause, error: String, wish: Option<Duration>, now: Elapsed) {
+    fn fail(&mut self, cause: WatchRestartCause, error: String, retry_after: Option<Duration>, now: Elapsed) {
         // An unreachable server does not count against WatchList requests.
-        let is_to_blame = |flight: &RequestInFlight| {
-            flight.response_started_at.is_some()
+        let is_to_blame = |in_flight: &RequestInFlight| {
+            in_flight.response_started_at.is_some()
                 || matches!(
                     cause,
                     WatchRestartCause::Timeout | WatchRestartCause::ServerError | WatchRestartCause::Other
                 )
         };
-        if self.finish_request().is_some_and(|flight| flight.kind == RequestKind::WatchList && is_to_blame(&flight))
+        if self
+            .finish_request()
+            .is_some_and(|in_flight| in_flight.kind == RequestKind::WatchList && is_to_blame(&in_flight))
             && let WatchListSupport::Usable { failures: failed } = &mut self.watch_list
         {
             *failed = failed.saturating_add(1);
         }
-        self.backoff.record_failure(cause, wish, now);
+        self.backoff.record_failure(cause, retry_after, now);
         self.report_failure(cause, error, now);
     }
 }

@@ -14,13 +14,14 @@ use kube::client::Body;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use super::PodEvent;
 use super::client::{self, Connection};
 use super::codec::{ApiStatus, Encoding, ListItems};
+use super::error_chain::error_chain;
 use super::frames::{Frame, FrameReader};
 use super::informer::{Elapsed, Informer, ResponseEnd};
 use super::request::{PodRequest, RequestTarget};
 use super::selection::{PodSelection, Shard};
-use super::{PodEvent, error_chain};
 use image_pull_model::facts::WatchScope;
 
 /// Maximum size of a page, decompressed: ten times the usual size of the requested pages.
@@ -133,7 +134,7 @@ impl PodWatcher {
             self.response = match self.response.take() {
                 // Boxed because it is large and rare and would enlarge every future that reads.
                 None => Box::pin(self.send_next_request()).await,
-                Some(answer) => self.read_response(answer).await,
+                Some(reader) => self.read_response(reader).await,
             };
         }
     }
@@ -144,22 +145,22 @@ impl PodWatcher {
 
     /// Sends the next request. Returns the response if it has a success status.
     async fn send_next_request(&mut self) -> Option<ResponseReader> {
-        let (at, ask) = self.informer.next_request();
+        let (at, pod_request) = self.informer.next_request();
         sleep_until(self.started_at + at).await;
         let watch_seconds = self.informer.watch_timeout_seconds();
-        let request = ask.to_http(&self.target, self.informer.capabilities(), watch_seconds);
-        self.informer.on_request_sent(&ask, self.now());
-        let answered = match request {
+        let http_request = pod_request.to_http(&self.target, self.informer.capabilities(), watch_seconds);
+        self.informer.on_request_sent(&pod_request, self.now());
+        let response = match http_request {
             Ok(request) => {
                 let deadline = self.started_at + self.informer.deadline().unwrap_or_default();
                 self.send(request, deadline).await
             }
             Err(error) => Err(ResponseEnd::ConnectionError(error.to_string())),
         };
-        match answered.and_then(|response| start_reading(&ask, response)) {
-            Ok(answer) => {
+        match response.and_then(|response| start_reading(&pod_request, response)) {
+            Ok(reader) => {
                 self.informer.on_response_started(self.now());
-                Some(answer)
+                Some(reader)
             }
             Err(end) => {
                 self.informer.on_response_end(end, self.now());
@@ -180,15 +181,15 @@ impl PodWatcher {
     }
 
     /// Reads the next part of the response. Returns the response unless it has ended.
-    async fn read_response(&mut self, mut answer: ResponseReader) -> Option<ResponseReader> {
+    async fn read_response(&mut self, mut reader: ResponseReader) -> Option<ResponseReader> {
         // All tasks share one thread, and much data may already be buffered.
         if self.bytes_since_yield > YIELD_AFTER_BYTES {
             self.bytes_since_yield = 0;
             yield_now().await;
         }
-        if let ReadState::Items(items) = answer.state {
+        if let ReadState::Items(items) = reader.state {
             let items = self.read_item(items)?;
-            return Some(ResponseReader { state: ReadState::Items(items), ..answer });
+            return Some(ResponseReader { state: ReadState::Items(items), ..reader });
         }
         let (before, deadline) = (self.now(), self.informer.deadline()?);
         // `timeout_at` never fires while more data is ready.
@@ -197,31 +198,31 @@ impl PodWatcher {
             return None;
         }
         let wake_up = deadline.min(before + WAKE_UP_INTERVAL);
-        let part = timeout_at(self.started_at + wake_up, answer.body.frame()).await;
+        let part = timeout_at(self.started_at + wake_up, reader.body.frame()).await;
         let now = self.now();
         if now.saturating_sub(before) > WAKE_UP_INTERVAL + STALL_THRESHOLD {
             self.informer.on_process_stalled(now);
         }
         let end = match part {
-            Err(_) if now < deadline || self.informer.on_deadline(now) => return Some(answer),
+            Err(_) if now < deadline || self.informer.on_deadline(now) => return Some(reader),
             Err(_) => ResponseEnd::TimedOut,
             Ok(Some(Err(error))) => ResponseEnd::ConnectionError(error_chain(&error)),
             Ok(Some(Ok(part))) => {
                 // Ignore trailers.
-                let Ok(bytes) = part.into_data() else { return Some(answer) };
-                match self.process_chunk(&mut answer, bytes, now) {
-                    Ok(true) => return Some(answer),
+                let Ok(bytes) = part.into_data() else { return Some(reader) };
+                match self.process_chunk(&mut reader, bytes, now) {
+                    Ok(true) => return Some(reader),
                     Ok(false) => return None,
                     Err(end) => end,
                 }
             }
-            Ok(None) => match answer.state {
+            Ok(None) => match reader.state {
                 ReadState::Watch(frames) if frames.is_at_frame_boundary() => ResponseEnd::Complete,
                 ReadState::Watch(_) => {
                     ResponseEnd::ConnectionError("the connection ended in the middle of an event".to_owned())
                 }
-                ReadState::Page(collected) => match collected.into_items(answer.encoding) {
-                    Ok(items) => return Some(ResponseReader { state: ReadState::Items(items), ..answer }),
+                ReadState::Page(buffer) => match buffer.into_items(reader.encoding) {
+                    Ok(items) => return Some(ResponseReader { state: ReadState::Items(items), ..reader }),
                     Err(end) => end,
                 },
                 ReadState::Items(_) => return None,
@@ -232,11 +233,11 @@ impl PodWatcher {
     }
 
     /// Passes a part of the response to the informer. Returns whether the response may continue.
-    fn process_chunk(&mut self, answer: &mut ResponseReader, bytes: Bytes, now: Elapsed) -> Result<bool, ResponseEnd> {
-        let frames = match &mut answer.state {
-            ReadState::Page(collected) => {
+    fn process_chunk(&mut self, reader: &mut ResponseReader, bytes: Bytes, now: Elapsed) -> Result<bool, ResponseEnd> {
+        let frames = match &mut reader.state {
+            ReadState::Page(buffer) => {
                 self.informer.on_page_bytes(now);
-                return collected.push(&bytes).map(|()| true);
+                return buffer.push(&bytes).map(|()| true);
             }
             ReadState::Watch(frames) => frames,
             ReadState::Items(_) => return Ok(true),
@@ -244,15 +245,13 @@ impl PodWatcher {
         self.bytes_since_yield += bytes.len();
         frames.push(bytes);
         while let Some(frame) = frames.next_frame().map_err(|error| ResponseEnd::Undecodable(error.to_string()))? {
-            let word = match frame {
-                Frame::TooLarge { prefix: beginning, length } => {
-                    answer.encoding.decode_oversized_event(&beginning, length)
-                }
+            let event = match frame {
+                Frame::TooLarge { prefix, length } => reader.encoding.decode_oversized_event(&prefix, length),
                 Frame::Complete(frame) => {
-                    answer.encoding.decode_event(&frame).map_err(|error| ResponseEnd::Undecodable(error.to_string()))?
+                    reader.encoding.decode_event(&frame).map_err(|error| ResponseEnd::Undecodable(error.to_string()))?
                 }
             };
-            if !self.informer.on_watch_event(word, now) {
+            if !self.informer.on_watch_event(event, now) {
                 return Ok(false);
             }
         }
@@ -296,13 +295,13 @@ async fn send(client: &Client, request: Request<Body>, deadline: Instant) -> Res
 }
 
 /// Prepares to read the body of a response with a success status.
-fn start_reading(ask: &PodRequest, response: Response<Body>) -> Result<ResponseReader, ResponseEnd> {
+fn start_reading(request: &PodRequest, response: Response<Body>) -> Result<ResponseReader, ResponseEnd> {
     let content_type = header_text(response.headers(), header::CONTENT_TYPE);
     let Some(encoding) = Encoding::from_content_type(content_type) else {
-        return Err(ResponseEnd::Undecodable(format!("the answer is of type \"{content_type}\"")));
+        return Err(ResponseEnd::Undecodable(format!("unsupported content type \"{content_type}\"")));
     };
     let content_encoding = header_text(response.headers(), header::CONTENT_ENCODING);
-    let reading = match (ask, content_encoding) {
+    let state = match (request, content_encoding) {
         (PodRequest::List { .. } | PodRequest::VersionCheck, "" | "identity") => {
             ReadState::Page(PageBuffer::Plain(BytesMut::new()))
         }
@@ -312,9 +311,9 @@ fn start_reading(ask: &PodRequest, response: Response<Body>) -> Result<ResponseR
         (PodRequest::WatchList | PodRequest::Watch { .. }, "" | "identity") => {
             ReadState::Watch(FrameReader::new(encoding.framing()))
         }
-        (_, other) => return Err(ResponseEnd::Undecodable(format!("the answer is compressed as \"{other}\""))),
+        (_, other) => return Err(ResponseEnd::Undecodable(format!("unsupported content encoding \"{other}\""))),
     };
-    Ok(ResponseReader { body: response.into_body(), encoding, state: reading })
+    Ok(ResponseReader { body: response.into_body(), encoding, state })
 }
 
 /// Reads a response with an error status.
@@ -388,6 +387,6 @@ impl PageBuffer {
 fn decompression_error(error: &std::io::Error) -> ResponseEnd {
     match error.kind() {
         std::io::ErrorKind::FileTooLarge => ResponseEnd::PageTooLarge,
-        _ => ResponseEnd::Undecodable(format!("the answer cannot be unpacked: {error}")),
+        _ => ResponseEnd::Undecodable(format!("cannot decompress the response: {error}")),
     }
 }

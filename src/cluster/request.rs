@@ -78,7 +78,7 @@ impl PodRequest {
                 true
             }
             Self::WatchList => {
-                // Without a resourceVersion, the events are no older than the request.
+                // Without a resourceVersion, the events are not older than the request.
                 query.append_pair("sendInitialEvents", "true").append_pair("resourceVersionMatch", "NotOlderThan");
                 false
             }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::str::FromStr;
 
-use super::PodEvent;
+use super::event::PodEvent;
 
 /// Finished pods start no containers, and their old statuses would look like failures.
 const UNFINISHED_PODS: &str = "status.phase!=Succeeded,status.phase!=Failed";
@@ -32,7 +32,7 @@ pub struct Shard {
 
 /// The index of a shard is not below their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("--shard is {index}, and of {total} shards (--total-shards) the last is {}", total.saturating_sub(1))]
+#[error("--shard {index} is out of range: the last of {total} shards (--total-shards) is {}", total.saturating_sub(1))]
 pub struct InvalidShard {
     index: u32,
     total: u32,
@@ -121,7 +121,7 @@ impl FromStr for KubernetesName {
     fn from_str(text: &str) -> Result<Self, String> {
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
         if text.is_empty() || text.len() > 253 || !text.bytes().all(is_plain) {
-            return Err(format!("\"{text}\" is no name that Kubernetes would take"));
+            return Err(format!("invalid Kubernetes name \"{text}\""));
         }
         Ok(Self(text.to_owned()))
     }

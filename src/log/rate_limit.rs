@@ -73,7 +73,7 @@ impl RateLimiter {
             left_out.map(|kind| (std::mem::take(&mut kind.suppressed), kind.message.clone())).collect();
         drop(kinds);
         for (lines, kind) in left_out {
-            tracing::warn!(kind, lines, "log lines left out: too many of a kind");
+            tracing::warn!(kind, lines, "log lines suppressed by the rate limit");
         }
     }
 
@@ -180,6 +180,6 @@ mod tests {
         assert!((200..1000).contains(&flood), "{flood}");
         assert_eq!(limiter.suppressed(), 10_000 - flood);
         assert_eq!((passed["a fault"], passed["wanted"]), (1, 10_000));
-        assert_eq!(passed["log lines left out: too many of a kind"], 1);
+        assert_eq!(passed["log lines suppressed by the rate limit"], 1);
     }
 }

@@ -72,7 +72,7 @@ fn missing_permissions_are_reported_precisely() {
         assert_eq!(code, Some(2));
         error
     };
-    assert!(run_list().contains("the credentials are not accepted"), "{}", run_list());
+    assert!(run_list().contains("credentials rejected"), "{}", run_list());
     let watch_only = serde_json::json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["watch"] }]);
     cluster.server().access().grant("exporter", EXPORTER, None, &watch_only);
     let said = run_list();
@@ -92,7 +92,7 @@ fn missing_permissions_are_reported_precisely() {
     quotes("/readyz", "cannot watch resource \"pods\"");
     quotes("/metrics", "(403) (grant the verbs list and watch on pods)");
     cluster.server().access().revoke("exporter");
-    quotes("/readyz", "(401) (the credentials are not accepted)");
+    quotes("/readyz", "(401) (credentials rejected)");
     bind_exporter(&cluster);
     program.wait_ready();
     assert_eq!(sum(&program.metrics(), "image_pull_failing{"), 3.0);

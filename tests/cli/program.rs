@@ -196,7 +196,7 @@ fn list_says_by_its_exit_code_whether_something_fails() {
     assert!(said.contains("skipped x: metadata.name or metadata.uid is missing"), "{said}");
     let (code, printed, said) = list(&[], "");
     assert_eq!((code, printed.as_str()), (Some(2), ""));
-    assert_eq!(said, "image-pull-exporter: cannot take - for a list of pods: the file is empty\n");
+    assert_eq!(said, "image-pull-exporter: cannot read - as a list of pods: the file is empty\n");
     let (code, _, said) = list(&[], "{\"items\": [");
     assert_eq!((code, said.matches("EOF").count()), (Some(2), 1), "{said}");
     assert_eq!(list(&["--cause", "nonsense"], &fails).0, Some(2));

@@ -160,7 +160,7 @@ impl CurrentClient {
             .map_err(|error| ClientError::Unreachable(error.to_string()))?;
         match timeout(CLIENT_TIMEOUT, self.client.send(request)).await {
             Ok(Ok(response)) if response.status() == StatusCode::UNAUTHORIZED => {
-                Err(ClientError::Unreachable("the credentials are not accepted (401)".to_owned()))
+                Err(ClientError::Unreachable("credentials rejected (401)".to_owned()))
             }
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(ClientError::Unreachable(describe_error(&error))),

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use kube::client::AuthError;
 
-use super::super::error_chain;
+use crate::cluster::error_chain::error_chain;
 use image_pull_model::redact::redact;
 
 /// Maximum length of quoted output of a credential plugin.

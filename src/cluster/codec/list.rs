@@ -8,8 +8,9 @@ use bytes::{Buf, Bytes};
 use serde::Deserialize;
 use serde::de::{Error as _, IgnoredAny};
 
+use super::event::{DecodeError, PageMetadata, decode_error};
 use super::messages::ListMeta;
-use super::{DecodeError, PageMetadata, decode_error};
+
 use crate::cluster::pod_object::PodObject;
 use crate::cluster::wire::protobuf::{FieldValue, Fields, Message};
 use crate::cluster::wire::{self, Pod, UndecodableObject};
@@ -211,7 +212,7 @@ impl<B: AsRef<[u8]>> JsonItems<B> {
     fn read_value<T: for<'a> Deserialize<'a>>(&mut self) -> Result<T, serde_json::Error> {
         let rest = self.text.as_ref().get(self.offset..).unwrap_or_default();
         let mut values = serde_json::Deserializer::from_slice(rest).into_iter();
-        let value = values.next().unwrap_or_else(|| Err(invalid_json("it ends early")))?;
+        let value = values.next().unwrap_or_else(|| Err(invalid_json("unexpected end of the list")))?;
         self.offset += values.byte_offset();
         Ok(value)
     }

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use super::{ApiStatus, WatchEvent};
-use crate::cluster::wire::bounded::{BoundedText, ExceededLimits};
-use crate::cluster::wire::protobuf::{Field, FieldValue, InvalidProtobuf, message};
-use crate::cluster::wire::{deserialize_map_value, null_as_default, read_map_value};
+use super::event::{ApiStatus, WatchEvent};
+use crate::cluster::wire::bounded::BoundedText;
+use crate::cluster::wire::json::null_as_default;
+use crate::cluster::wire::map_value::{MapKey, MapValue};
+use crate::cluster::wire::protobuf::message;
 use image_pull_model::limits::{MAX_LABEL, MAX_MESSAGE};
 
-/// The annotation of the bookmark that ends the initial events of a watch (KEP-3157).
-const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 /// Maximum length of a continue token. It encodes a key of etcd and becomes part of a URL.
 pub(super) const MAX_CONTINUE_TOKEN_BYTES: usize = 8192;
 
@@ -36,36 +35,23 @@ message!(Bookmark { 1 => metadata });
 #[serde(default, rename_all = "camelCase")]
 struct BookmarkMetadata {
     resource_version: BoundedText<MAX_LABEL>,
-    annotations: Annotations,
+    #[serde(rename = "annotations")]
+    initial_events_end: MapValue<InitialEventsEnd>,
 }
-message!(BookmarkMetadata { 6 => resource_version, 12 => annotations });
+message!(BookmarkMetadata { 6 => resource_version, 12 => initial_events_end });
 
-/// The only annotation that is decoded.
+/// The annotation of the bookmark that ends the initial events of a watch (KEP-3157).
 #[derive(Debug, Default)]
-struct Annotations {
-    initial_events_end: BoundedText<MAX_LABEL>,
-}
+struct InitialEventsEnd;
 
-impl Field for Annotations {
-    fn read(&mut self, value: FieldValue<'_>) -> Result<(), InvalidProtobuf> {
-        read_map_value(value, INITIAL_EVENTS_END, &mut self.initial_events_end)
-    }
-
-    fn exceeded(&self) -> ExceededLimits {
-        self.initial_events_end.exceeded()
-    }
-}
-
-impl<'de> Deserialize<'de> for Annotations {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self { initial_events_end: deserialize_map_value(deserializer, INITIAL_EVENTS_END)? })
-    }
+impl MapKey for InitialEventsEnd {
+    const KEY: &'static str = "k8s.io/initial-events-end";
 }
 
 impl Bookmark {
     pub(super) fn into_event(self) -> WatchEvent {
         let metadata = self.metadata.unwrap_or_default();
-        let ends_list = metadata.annotations.initial_events_end.as_str() == "true";
+        let ends_list = metadata.initial_events_end.as_str() == "true";
         WatchEvent::Bookmark { version: metadata.resource_version.into_untruncated(), ends_list }
     }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -109,8 +111,8 @@ fn an_undecodable_object_is_skipped_and_identified() {
     let broken = r#"{"metadata":{"namespace":"shop","name":"web","uid":"u"},"spec":{"containers":{}}}"#;
     for (object, id, named) in [
         (broken, id(), "shop/web: invalid type: map, expected a list"),
-        (r#""text""#, PodId::default(), "a nameless object: invalid type"),
-        ("{}", PodId::default(), "a nameless object: metadata.name or metadata.uid is missing"),
+        (r#""text""#, PodId::default(), "an unnamed object: invalid type"),
+        ("{}", PodId::default(), "an unnamed object: metadata.name or metadata.uid is missing"),
     ] {
         let (change, _, pod) = read(json(&format!(r#"{{"type":"DELETED","object":{object}}}"#)));
         let problem = pod.unwrap_err();
@@ -171,7 +173,7 @@ fn texts_of_the_api_server_are_bounded() {
 }
 
 #[test]
-fn a_frame_that_is_no_event_is_a_decode_error() {
+fn a_frame_without_an_event_is_a_decode_error() {
     for line in ["", "{", "[]", "null", r#"{"type":"ADDED"}"#, r#"{"type":"BOOKMARK","object":7}"#, "HTTP/1.1 200 OK"] {
         assert!(json(line).is_err(), "{line}");
     }
@@ -245,7 +247,7 @@ fn a_truncated_page_is_a_decode_error() {
 }
 
 #[test]
-fn an_error_body_that_is_no_status_is_the_message() {
+fn an_error_body_without_a_status_is_the_message() {
     let status = |encoding, body: &'static str| Encoding::decode_status(encoding, 503, &body.into());
     assert_eq!(status(None, "<html>\n  no\n backend </html>").message, "<html> no backend </html>");
     assert_eq!(status(Some(Encoding::Json), r#"{"message":"busy","code":429}"#).message, "busy");

@@ -5,7 +5,7 @@ use super::*;
 /// Frames, or how long they were where that was too much, and their beginning; and whether the stream may end there.
 type Read = (Vec<Result<Vec<u8>, (usize, Vec<u8>)>>, bool);
 
-/// Everything that comes of the chunks.
+/// Reads all frames of the chunks.
 fn read(framing: Framing, chunks: &[&[u8]]) -> Result<Read, InvalidFrameLength> {
     let mut frames = FrameReader::new(framing);
     let mut read = Vec::new();

@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
-use super::Elapsed;
-use crate::cluster::WatchRestartCause;
+use strum::VariantNames as _;
+
+use super::elapsed::Elapsed;
+use crate::cluster::event::WatchRestartCause;
 
 /// Average time between requests, except those that continue a successful response. One request may be sent early,
 /// since resuming a watch takes two.
@@ -22,7 +24,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Backoff {
     /// Failures of each cause since the last progress.
-    failures: [u32; WatchRestartCause::ALL.len()],
+    failures: [u32; WatchRestartCause::VARIANTS.len()],
     not_before: Elapsed,
     /// Until when the requests sent so far use up the rate.
     rate_used_until: Elapsed,
@@ -32,7 +34,7 @@ pub(super) struct Backoff {
 impl Backoff {
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            failures: [0; WatchRestartCause::ALL.len()],
+            failures: [0; WatchRestartCause::VARIANTS.len()],
             not_before: Elapsed::ZERO,
             rate_used_until: Elapsed::ZERO,
             rng_state: seed,
@@ -40,11 +42,11 @@ impl Backoff {
     }
 
     /// Schedules the next request after a failure. `retry_after` is the delay that the server requested.
-    pub(super) fn record_failure(&mut self, cause: WatchRestartCause, wish: Option<Duration>, now: Elapsed) {
+    pub(super) fn record_failure(&mut self, cause: WatchRestartCause, retry_after: Option<Duration>, now: Elapsed) {
         let Some(count) = self.failures.get_mut(cause as usize) else { return };
         let longest = INITIAL_BACKOFF.saturating_mul(2_u32.saturating_pow(*count)).min(MAX_BACKOFF);
         *count = count.saturating_add(1);
-        let pause = longest.mul_f64(self.random_fraction()).max(wish.unwrap_or_default().min(MAX_RETRY_AFTER));
+        let pause = longest.mul_f64(self.random_fraction()).max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER));
         self.not_before = now + pause;
     }
 
@@ -55,7 +57,7 @@ impl Backoff {
 
     /// Resets all failure counts after progress.
     pub(super) fn reset(&mut self) {
-        self.failures = [0; WatchRestartCause::ALL.len()];
+        self.failures = [0; WatchRestartCause::VARIANTS.len()];
     }
 
     /// Returns the earliest time of the next request, unless that continues a successful response.

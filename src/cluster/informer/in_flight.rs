@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Elapsed;
+use super::elapsed::Elapsed;
 
 /// Maximum time from the request to the response headers.
 pub(super) const RESPONSE_START_TIMEOUT: Duration = Duration::from_secs(30);

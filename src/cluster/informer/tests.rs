@@ -20,7 +20,7 @@ struct TestInformer {
     server_at: &'static str,
 }
 
-/// What came out, in words.
+/// The names of the emitted events.
 type EventNames = Vec<&'static str>;
 
 impl TestInformer {
@@ -30,20 +30,21 @@ impl TestInformer {
 
     /// One that has listed everything up to version 100, and watches.
     fn synced() -> Self {
-        let mut lab = Self::new();
-        assert_eq!(lab.send_next(), PodRequest::WatchList);
-        lab.start_response();
-        assert!(lab.watch_event(added("1")) && lab.watch_event(bookmark("100", true)));
-        assert_eq!(lab.event_names(), ["begins", "listed", "ends"]);
-        lab
+        let mut test = Self::new();
+        assert_eq!(test.send_next(), PodRequest::WatchList);
+        test.start_response();
+        assert!(test.watch_event(added("1")) && test.watch_event(bookmark("100", true)));
+        assert_eq!(test.event_names(), ["begins", "listed", "ends"]);
+        test
     }
 
-    /// Waits for the next request and sends it. A check is answered with where the server is, and the next one sent.
+    /// Waits for the next request and sends it. Responds to a version check with the version of the server and sends the
+    /// request after it.
     fn send_next(&mut self) -> PodRequest {
         loop {
-            let ask = self.send_once();
-            if ask != PodRequest::VersionCheck {
-                return ask;
+            let request = self.send_once();
+            if request != PodRequest::VersionCheck {
+                return request;
             }
             self.start_response();
             self.page(1, self.server_at, "more");
@@ -51,18 +52,18 @@ impl TestInformer {
     }
 
     fn send_once(&mut self) -> PodRequest {
-        let (at, ask) = self.informer.next_request();
+        let (at, request) = self.informer.next_request();
         self.now = self.now.max(at);
         self.requests += 1;
-        self.informer.on_request_sent(&ask, self.now);
-        ask
+        self.informer.on_request_sent(&request, self.now);
+        request
     }
 
     fn start_response(&mut self) {
         self.informer.on_response_started(self.now);
     }
 
-    /// How long ago `moment` was.
+    /// Returns the time since `moment`.
     fn since(&self, moment: Elapsed) -> Duration {
         self.now.saturating_sub(moment)
     }
@@ -159,253 +160,257 @@ fn connection_error() -> ResponseEnd {
 
 #[test]
 fn a_watch_list_sends_existing_pods_and_then_changes() {
-    let mut lab = TestInformer::synced();
-    assert!(lab.watch_event(change(PodChange::Modified, "101")));
-    assert!(lab.watch_event(change(PodChange::Deleted, "103")));
-    assert!(lab.watch_event(bookmark("110", false)));
-    assert_eq!(lab.event_names(), ["applied", "deleted", "synced"]);
-    lab.advance(400);
-    lab.end_response(ResponseEnd::Complete);
-    assert_eq!(lab.event_names(), ["restart: ended"]);
-    assert_eq!(lab.send_next(), watch("110"));
+    let mut test = TestInformer::synced();
+    assert!(test.watch_event(change(PodChange::Modified, "101")));
+    assert!(test.watch_event(change(PodChange::Deleted, "103")));
+    assert!(test.watch_event(bookmark("110", false)));
+    assert_eq!(test.event_names(), ["applied", "deleted", "synced"]);
+    test.advance(400);
+    test.end_response(ResponseEnd::Complete);
+    assert_eq!(test.event_names(), ["restart: ended"]);
+    assert_eq!(test.send_next(), watch("110"));
 }
 
 #[test]
 fn a_server_without_watch_list_is_listed_in_pages() {
     for code in [400, 404, 405, 422] {
-        let mut lab = TestInformer::new();
-        assert_eq!(lab.send_next(), PodRequest::WatchList);
-        lab.end_response(ResponseEnd::ErrorStatus(status(code)));
-        assert_eq!(lab.event_names(), ["unsupported"]);
-        assert_eq!(lab.send_next(), page(""));
-        lab.start_response();
-        lab.page(2, "100", "more");
-        let before = lab.now;
-        assert_eq!(lab.send_next(), page("more"));
-        lab.start_response();
-        lab.page(1, "100", "");
-        assert_eq!(lab.event_names(), ["begins", "listed", "listed", "listed", "ends"]);
-        assert_eq!(lab.send_next(), watch("100"));
-        assert_eq!(lab.now, before, "what goes well is not held up");
+        let mut test = TestInformer::new();
+        assert_eq!(test.send_next(), PodRequest::WatchList);
+        test.end_response(ResponseEnd::ErrorStatus(status(code)));
+        assert_eq!(test.event_names(), ["unsupported"]);
+        assert_eq!(test.send_next(), page(""));
+        test.start_response();
+        test.page(2, "100", "more");
+        let before = test.now;
+        assert_eq!(test.send_next(), page("more"));
+        test.start_response();
+        test.page(1, "100", "");
+        assert_eq!(test.event_names(), ["begins", "listed", "listed", "listed", "ends"]);
+        assert_eq!(test.send_next(), watch("100"));
+        assert_eq!(test.now, before, "what goes well is not held up");
         // It stays so.
-        lab.end_response(ResponseEnd::ErrorStatus(status(410)));
-        assert_eq!(lab.send_next(), page(""));
+        test.end_response(ResponseEnd::ErrorStatus(status(410)));
+        assert_eq!(test.send_next(), page(""));
     }
 }
 
 #[test]
 fn an_endless_watch_list_falls_back_to_pages_and_is_retried_later() {
-    let mut lab = TestInformer::new();
+    let mut test = TestInformer::new();
     for _ in 0..2 {
-        assert_eq!(lab.send_next(), PodRequest::WatchList);
-        lab.start_response();
-        assert!(lab.watch_event(added("1")));
-        assert_eq!(lab.wait_for_deadline(), LIST_STALL_TIMEOUT);
-        assert_eq!(lab.event_names(), ["begins", "listed", "timeout"]);
+        assert_eq!(test.send_next(), PodRequest::WatchList);
+        test.start_response();
+        assert!(test.watch_event(added("1")));
+        assert_eq!(test.wait_for_deadline(), LIST_STALL_TIMEOUT);
+        assert_eq!(test.event_names(), ["begins", "listed", "timeout"]);
     }
-    assert_eq!(lab.send_next(), page(""));
-    lab.start_response();
-    lab.page(1, "100", "");
-    assert_eq!(lab.send_next(), watch("100"));
-    lab.end_response(ResponseEnd::ErrorStatus(status(410)));
-    assert_eq!(lab.send_next(), PodRequest::WatchList);
-    lab.start_response();
-    lab.end_response(ResponseEnd::Complete);
-    assert_eq!(lab.send_next(), page(""));
+    assert_eq!(test.send_next(), page(""));
+    test.start_response();
+    test.page(1, "100", "");
+    assert_eq!(test.send_next(), watch("100"));
+    test.end_response(ResponseEnd::ErrorStatus(status(410)));
+    assert_eq!(test.send_next(), PodRequest::WatchList);
+    test.start_response();
+    test.end_response(ResponseEnd::Complete);
+    assert_eq!(test.send_next(), page(""));
 }
 
 #[test]
 fn an_unreachable_server_does_not_disable_watch_lists() {
-    let mut lab = TestInformer::new();
+    let mut test = TestInformer::new();
     for _ in 0..5 {
-        assert_eq!(lab.send_next(), PodRequest::WatchList);
-        lab.end_response(connection_error());
+        assert_eq!(test.send_next(), PodRequest::WatchList);
+        test.end_response(connection_error());
     }
 }
 
 #[test]
 fn a_broken_watch_resumes_from_its_resource_version() {
-    let mut lab = TestInformer::synced();
-    assert!(lab.watch_event(change(PodChange::Modified, "101")));
-    lab.end_response(connection_error());
-    assert_eq!(lab.event_names(), ["applied", "connection"]);
-    assert_eq!(lab.send_next(), watch("101"));
-    lab.start_response();
-    assert_eq!(lab.event_names(), ["synced"]);
-    assert!(lab.watch_event(change(PodChange::Modified, "102")));
-    assert_eq!(lab.event_names(), ["applied"]);
+    let mut test = TestInformer::synced();
+    assert!(test.watch_event(change(PodChange::Modified, "101")));
+    test.end_response(connection_error());
+    assert_eq!(test.event_names(), ["applied", "connection"]);
+    assert_eq!(test.send_next(), watch("101"));
+    test.start_response();
+    assert_eq!(test.event_names(), ["synced"]);
+    assert!(test.watch_event(change(PodChange::Modified, "102")));
+    assert_eq!(test.event_names(), ["applied"]);
 }
 
 /// A watch that is open again after it was interrupted for longer than a short gap.
 fn resumed() -> TestInformer {
-    let mut lab = TestInformer::synced();
-    lab.end_response(connection_error());
-    lab.advance(MAX_SHORT_GAP.as_secs() + 1);
-    assert_eq!(lab.send_next(), watch("100"));
-    lab.event_names();
-    lab.start_response();
-    lab
+    let mut test = TestInformer::synced();
+    test.end_response(connection_error());
+    test.advance(MAX_SHORT_GAP.as_secs() + 1);
+    assert_eq!(test.send_next(), watch("100"));
+    test.event_names();
+    test.start_response();
+    test
 }
 
 #[test]
 fn after_a_long_gap_the_watch_catches_up_for_a_while() {
-    let mut lab = resumed();
-    assert!(lab.watch_event(change(PodChange::Modified, "101")));
-    assert_eq!(lab.event_names(), ["resumed", "applied"]);
-    lab.advance(CATCH_UP_DURATION.as_secs());
-    assert!(lab.watch_event(change(PodChange::Modified, "102")) && lab.watch_event(change(PodChange::Modified, "103")));
-    assert_eq!(lab.event_names(), ["synced", "applied", "applied"]);
+    let mut test = resumed();
+    assert!(test.watch_event(change(PodChange::Modified, "101")));
+    assert_eq!(test.event_names(), ["resumed", "applied"]);
+    test.advance(CATCH_UP_DURATION.as_secs());
+    assert!(
+        test.watch_event(change(PodChange::Modified, "102")) && test.watch_event(change(PodChange::Modified, "103"))
+    );
+    assert_eq!(test.event_names(), ["synced", "applied", "applied"]);
 }
 
 #[test]
 fn a_bookmark_ends_the_catching_up() {
-    let mut lab = resumed();
+    let mut test = resumed();
     let bookmark = WatchEvent::Bookmark { version: "101".to_owned(), ends_list: false };
-    assert!(lab.watch_event(bookmark) && lab.watch_event(change(PodChange::Modified, "102")));
-    lab.advance(CATCH_UP_DURATION.as_secs());
-    assert!(lab.watch_event(change(PodChange::Modified, "103")));
-    assert_eq!(lab.event_names(), ["resumed", "synced", "applied", "applied"]);
+    assert!(test.watch_event(bookmark) && test.watch_event(change(PodChange::Modified, "102")));
+    test.advance(CATCH_UP_DURATION.as_secs());
+    assert!(test.watch_event(change(PodChange::Modified, "103")));
+    assert_eq!(test.event_names(), ["resumed", "synced", "applied", "applied"]);
 }
 
 #[test]
 fn a_process_that_did_not_run_for_a_while_catches_up() {
-    let mut lab = TestInformer::synced();
-    lab.event_names();
-    lab.advance(45);
-    lab.informer.on_process_stalled(lab.now);
-    assert!(lab.watch_event(change(PodChange::Modified, "101")));
-    assert_eq!(lab.event_names(), ["resumed", "applied"]);
+    let mut test = TestInformer::synced();
+    test.event_names();
+    test.advance(45);
+    test.informer.on_process_stalled(test.now);
+    assert!(test.watch_event(change(PodChange::Modified, "101")));
+    assert_eq!(test.event_names(), ["resumed", "applied"]);
     // While it lists, nothing is taken for observed anyway.
-    let mut lab = TestInformer::new();
-    assert_eq!(lab.send_next(), PodRequest::WatchList);
-    lab.informer.on_process_stalled(lab.now);
-    lab.start_response();
-    lab.informer.on_process_stalled(lab.now);
-    assert_eq!(lab.event_names(), ["begins"]);
+    let mut test = TestInformer::new();
+    assert_eq!(test.send_next(), PodRequest::WatchList);
+    test.informer.on_process_stalled(test.now);
+    test.start_response();
+    test.informer.on_process_stalled(test.now);
+    assert_eq!(test.event_names(), ["begins"]);
 }
 
 #[test]
 fn an_expired_resource_version_is_relisted() {
     for in_stream in [false, true] {
-        let mut lab = TestInformer::synced();
+        let mut test = TestInformer::synced();
         if in_stream {
-            assert!(!lab.watch_event(WatchEvent::Error(status(410))), "nothing that follows is of use");
+            assert!(!test.watch_event(WatchEvent::Error(status(410))), "nothing that follows is of use");
         } else {
-            lab.end_response(ResponseEnd::Complete);
-            assert_eq!(lab.send_next(), watch("100"));
-            lab.end_response(ResponseEnd::ErrorStatus(status(410)));
+            test.end_response(ResponseEnd::Complete);
+            assert_eq!(test.send_next(), watch("100"));
+            test.end_response(ResponseEnd::ErrorStatus(status(410)));
         }
-        assert_eq!(lab.event_names().last(), Some(&"gone"));
-        assert_eq!(lab.send_next(), PodRequest::WatchList);
+        assert_eq!(test.event_names().last(), Some(&"gone"));
+        assert_eq!(test.send_next(), PodRequest::WatchList);
     }
 }
 
 #[test]
 fn an_expired_continue_token_doubles_the_page_size() {
-    let mut lab = TestInformer::new();
-    lab.send_next();
-    lab.end_response(ResponseEnd::ErrorStatus(status(422)));
-    assert_eq!(lab.send_next(), page(""));
-    lab.start_response();
-    lab.page(1, "100", "more");
-    assert_eq!(lab.send_next(), page("more"));
-    lab.end_response(ResponseEnd::ErrorStatus(status(410)));
-    assert_eq!(lab.send_next(), PodRequest::List { limit: 2 * PAGE_SIZE, continue_token: String::new() });
+    let mut test = TestInformer::new();
+    test.send_next();
+    test.end_response(ResponseEnd::ErrorStatus(status(422)));
+    assert_eq!(test.send_next(), page(""));
+    test.start_response();
+    test.page(1, "100", "more");
+    assert_eq!(test.send_next(), page("more"));
+    test.end_response(ResponseEnd::ErrorStatus(status(410)));
+    assert_eq!(test.send_next(), PodRequest::List { limit: 2 * PAGE_SIZE, continue_token: String::new() });
 }
 
 #[test]
 fn an_oversized_page_halves_the_page_size() {
-    let mut lab = TestInformer::new();
-    lab.send_next();
-    lab.end_response(ResponseEnd::ErrorStatus(status(422)));
-    lab.send_next();
-    lab.start_response();
-    lab.end_response(ResponseEnd::PageTooLarge);
-    assert_eq!(lab.send_next(), PodRequest::List { limit: PAGE_SIZE / 2, continue_token: String::new() });
+    let mut test = TestInformer::new();
+    test.send_next();
+    test.end_response(ResponseEnd::ErrorStatus(status(422)));
+    test.send_next();
+    test.start_response();
+    test.end_response(ResponseEnd::PageTooLarge);
+    assert_eq!(test.send_next(), PodRequest::List { limit: PAGE_SIZE / 2, continue_token: String::new() });
 }
 
 #[test]
 fn a_broken_page_is_requested_again() {
-    let mut lab = TestInformer::new();
-    lab.send_next();
-    lab.end_response(ResponseEnd::ErrorStatus(status(422)));
-    lab.send_next();
-    lab.start_response();
-    lab.page(1, "100", "more");
-    lab.send_next();
-    lab.start_response();
-    lab.end_response(connection_error());
-    assert_eq!(lab.send_next(), page("more"));
-    lab.start_response();
-    lab.page(1, "100", "");
-    assert_eq!(lab.event_names(), ["unsupported", "begins", "listed", "connection", "listed", "ends"]);
+    let mut test = TestInformer::new();
+    test.send_next();
+    test.end_response(ResponseEnd::ErrorStatus(status(422)));
+    test.send_next();
+    test.start_response();
+    test.page(1, "100", "more");
+    test.send_next();
+    test.start_response();
+    test.end_response(connection_error());
+    assert_eq!(test.send_next(), page("more"));
+    test.start_response();
+    test.page(1, "100", "");
+    assert_eq!(test.event_names(), ["unsupported", "begins", "listed", "connection", "listed", "ends"]);
 }
 
 #[test]
 fn a_server_behind_the_known_version_is_relisted() {
     for word in [bookmark("99", false), change(PodChange::Modified, "7"), change(PodChange::Deleted, "99")] {
-        let mut lab = TestInformer::synced();
-        assert!(!lab.watch_event(word));
-        assert_eq!(lab.event_names(), ["rewound"]);
-        assert_eq!(lab.send_next(), PodRequest::WatchList);
+        let mut test = TestInformer::synced();
+        assert!(!test.watch_event(word));
+        assert_eq!(test.event_names(), ["rewound"]);
+        assert_eq!(test.send_next(), PodRequest::WatchList);
     }
 }
 
 #[test]
 fn a_repeated_change_is_applied_twice() {
-    let mut lab = TestInformer::synced();
-    assert!(lab.watch_event(change(PodChange::Modified, "101")) && lab.watch_event(change(PodChange::Modified, "101")));
-    assert_eq!(lab.event_names(), ["applied", "applied"]);
+    let mut test = TestInformer::synced();
+    assert!(
+        test.watch_event(change(PodChange::Modified, "101")) && test.watch_event(change(PodChange::Modified, "101"))
+    );
+    assert_eq!(test.event_names(), ["applied", "applied"]);
 }
 
 #[test]
 fn versions_that_are_not_numbers_are_not_compared() {
-    let mut lab = TestInformer::synced();
-    assert!(lab.watch_event(change(PodChange::Modified, "b")) && lab.watch_event(change(PodChange::Modified, "a")));
-    lab.end_response(ResponseEnd::Complete);
-    assert_eq!(lab.send_next(), watch("a"));
+    let mut test = TestInformer::synced();
+    assert!(test.watch_event(change(PodChange::Modified, "b")) && test.watch_event(change(PodChange::Modified, "a")));
+    test.end_response(ResponseEnd::Complete);
+    assert_eq!(test.send_next(), watch("a"));
 }
 
 #[test]
 fn a_change_without_a_version_is_applied_and_forces_a_relist() {
-    let mut lab = TestInformer::synced();
-    assert!(lab.watch_event(change(PodChange::Modified, "")));
-    assert_eq!(lab.event_names(), ["applied"]);
-    lab.end_response(ResponseEnd::Complete);
-    assert_eq!(lab.send_next(), PodRequest::WatchList);
-    let mut lab = TestInformer::synced();
-    assert!(lab.watch_event(change(PodChange::Modified, "")) && lab.watch_event(bookmark("101", false)));
-    lab.end_response(ResponseEnd::Complete);
-    assert_eq!(lab.send_next(), watch("101"));
+    let mut test = TestInformer::synced();
+    assert!(test.watch_event(change(PodChange::Modified, "")));
+    assert_eq!(test.event_names(), ["applied"]);
+    test.end_response(ResponseEnd::Complete);
+    assert_eq!(test.send_next(), PodRequest::WatchList);
+    let mut test = TestInformer::synced();
+    assert!(test.watch_event(change(PodChange::Modified, "")) && test.watch_event(bookmark("101", false)));
+    test.end_response(ResponseEnd::Complete);
+    assert_eq!(test.send_next(), watch("101"));
 }
 
 #[test]
 fn undecodable_objects_are_skipped_and_an_undecodable_stream_is_relisted() {
-    let mut lab = TestInformer::synced();
+    let mut test = TestInformer::synced();
     let broken = || UndecodableObject { id: PodId::default(), problem: UndecodableReason::MissingIdentity };
     let word = |change| WatchEvent::Pod { change, version: String::new(), pod: Err(broken()) };
-    assert!(lab.watch_event(WatchEvent::Malformed(broken())));
-    assert!(lab.watch_event(word(PodChange::Modified)) && lab.watch_event(word(PodChange::Deleted)));
-    assert!(lab.watch_event(change(PodChange::Modified, "101")));
-    assert_eq!(lab.event_names(), ["undecodable", "undecodable", "undecodable deletion", "applied"]);
-    lab.end_response(ResponseEnd::Undecodable("a frame of 1 byte".to_owned()));
-    assert_eq!(lab.event_names(), ["decode"]);
-    assert_eq!(lab.send_next(), PodRequest::WatchList);
-    assert!(lab.informer.capabilities().protobuf);
-    lab.start_response();
-    lab.end_response(ResponseEnd::Undecodable("a frame of 1 byte".to_owned()));
-    assert!(!lab.informer.capabilities().protobuf, "something between us cannot carry it");
+    assert!(test.watch_event(WatchEvent::Malformed(broken())));
+    assert!(test.watch_event(word(PodChange::Modified)) && test.watch_event(word(PodChange::Deleted)));
+    assert!(test.watch_event(change(PodChange::Modified, "101")));
+    assert_eq!(test.event_names(), ["undecodable", "undecodable", "undecodable deletion", "applied"]);
+    test.end_response(ResponseEnd::Undecodable("invalid frame length".to_owned()));
+    assert_eq!(test.event_names(), ["decode"]);
+    assert_eq!(test.send_next(), PodRequest::WatchList);
+    assert!(test.informer.capabilities().protobuf);
+    test.start_response();
+    test.end_response(ResponseEnd::Undecodable("invalid frame length".to_owned()));
+    assert!(!test.informer.capabilities().protobuf, "something between us cannot carry it");
 }
 
 #[test]
-fn a_server_without_protobuf_is_asked_for_json() {
+fn a_server_without_protobuf_gets_requests_for_json() {
     for code in [406, 415] {
-        let mut lab = TestInformer::new();
-        lab.send_next();
-        lab.end_response(ResponseEnd::ErrorStatus(status(code)));
-        assert_eq!(lab.event_names(), ["unsupported"]);
-        assert!(!lab.informer.capabilities().protobuf);
-        assert_eq!(lab.send_next(), PodRequest::WatchList);
+        let mut test = TestInformer::new();
+        test.send_next();
+        test.end_response(ResponseEnd::ErrorStatus(status(code)));
+        assert_eq!(test.event_names(), ["unsupported"]);
+        assert!(!test.informer.capabilities().protobuf);
+        assert_eq!(test.send_next(), PodRequest::WatchList);
     }
 }
 
@@ -419,42 +424,42 @@ fn each_error_status_has_a_cause_and_advice() {
         (503, "server_error"),
         (418, "other"),
     ] {
-        let mut lab = TestInformer::synced();
-        lab.end_response(ResponseEnd::Complete);
-        lab.event_names();
-        lab.send_next();
-        lab.end_response(ResponseEnd::ErrorStatus(status(code)));
-        let Some(PodEvent::WatchFailed(failure)) = lab.informer.poll_event() else { panic!("it fails") };
+        let mut test = TestInformer::synced();
+        test.end_response(ResponseEnd::Complete);
+        test.event_names();
+        test.send_next();
+        test.end_response(ResponseEnd::ErrorStatus(status(code)));
+        let Some(PodEvent::WatchFailed(failure)) = test.informer.poll_event() else { panic!("it fails") };
         assert_eq!(failure.cause.as_str(), cause);
         assert!(failure.error.contains(&code.to_string()), "{}", failure.error);
         assert_eq!(failure.error.contains("grant the verbs list and watch on pods"), code == 403);
-        assert_eq!(lab.send_next(), watch("100"), "it goes on trying");
+        assert_eq!(test.send_next(), watch("100"), "it goes on trying");
     }
 }
 
 #[test]
 fn stream_errors_are_retried_from_the_version_and_then_relisted() {
-    let mut lab = TestInformer::synced();
+    let mut test = TestInformer::synced();
     for _ in 0..2 {
-        assert!(!lab.watch_event(WatchEvent::Error(status(500))));
-        assert_eq!(lab.send_next(), watch("100"));
-        lab.start_response();
+        assert!(!test.watch_event(WatchEvent::Error(status(500))));
+        assert_eq!(test.send_next(), watch("100"));
+        test.start_response();
     }
-    assert!(!lab.watch_event(WatchEvent::Error(status(500))));
-    assert_eq!(lab.send_next(), PodRequest::WatchList);
+    assert!(!test.watch_event(WatchEvent::Error(status(500))));
+    assert_eq!(test.send_next(), PodRequest::WatchList);
 }
 
 #[test]
 fn a_list_without_a_version_is_rejected() {
-    let mut lab = TestInformer::new();
-    lab.send_next();
-    lab.end_response(ResponseEnd::ErrorStatus(status(422)));
-    lab.send_next();
-    lab.start_response();
-    lab.event_names();
-    lab.page(1, "", "");
-    assert_eq!(lab.event_names(), ["listed", "decode"]);
-    assert_eq!(lab.send_next(), page(""));
+    let mut test = TestInformer::new();
+    test.send_next();
+    test.end_response(ResponseEnd::ErrorStatus(status(422)));
+    test.send_next();
+    test.start_response();
+    test.event_names();
+    test.page(1, "", "");
+    assert_eq!(test.event_names(), ["listed", "decode"]);
+    assert_eq!(test.send_next(), page(""));
 }
 
 #[test]
@@ -466,19 +471,19 @@ fn a_single_list_sends_no_watch_request() {
 #[test]
 fn a_rejected_shard_selector_is_left_out() {
     // A server without WatchList refuses that first, with 422.
-    for (codes, shards, ask) in [
+    for (codes, shards, request) in [
         (&[400][..], false, PodRequest::WatchList),
         (&[422], true, page("")),
         (&[422, 422], false, page("")),
         (&[422, 400], false, page("")),
         (&[403], true, PodRequest::WatchList),
     ] {
-        let mut lab = TestInformer::new();
-        lab.informer = Informer::new(1).with_server_sharding();
+        let mut test = TestInformer::new();
+        test.informer = Informer::new(1).with_server_sharding();
         for code in codes {
-            lab.send_next();
-            lab.end_response(ResponseEnd::ErrorStatus(status(*code)));
+            test.send_next();
+            test.end_response(ResponseEnd::ErrorStatus(status(*code)));
         }
-        assert_eq!((lab.informer.capabilities().server_sharding, lab.send_next()), (shards, ask), "{codes:?}");
+        assert_eq!((test.informer.capabilities().server_sharding, test.send_next()), (shards, request), "{codes:?}");
     }
 }

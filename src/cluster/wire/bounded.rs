@@ -7,9 +7,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use super::protobuf::{Field, FieldValue, InvalidProtobuf, Message};
+use image_pull_model::facts::ExceededLimits;
 use image_pull_model::limits::truncate;
-
-pub(in crate::cluster) use image_pull_model::facts::ExceededLimits;
 
 /// A text of at most `MAX` bytes; longer ones are [truncated](truncate). Null is the empty text. Replaces invalid
 /// UTF-8, as Go's decoder does.

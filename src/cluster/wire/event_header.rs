@@ -102,7 +102,7 @@ impl<'de> Visitor<'de> for HeaderPart<'_> {
         while map.next_key_seed(HeaderPart::Text(&mut key, MAX_LABEL))?.is_some() {
             match (&mut self, key.as_str()) {
                 (HeaderPart::Event(outline), "type") => {
-                    map.next_value_seed(HeaderPart::Text(&mut outline.event_type, MAX_LABEL))?
+                    map.next_value_seed(HeaderPart::Text(&mut outline.event_type, MAX_LABEL))?;
                 }
                 (HeaderPart::Event(outline), "object") => {
                     outline.has_object = true;
@@ -111,7 +111,7 @@ impl<'de> Visitor<'de> for HeaderPart<'_> {
                 (HeaderPart::Object(id), "metadata") => map.next_value_seed(HeaderPart::Metadata(id))?,
                 (HeaderPart::Metadata(id), "name") => map.next_value_seed(HeaderPart::Text(&mut id.name, MAX_NAME))?,
                 (HeaderPart::Metadata(id), "namespace") => {
-                    map.next_value_seed(HeaderPart::Text(&mut id.namespace, MAX_LABEL))?
+                    map.next_value_seed(HeaderPart::Text(&mut id.namespace, MAX_LABEL))?;
                 }
                 (HeaderPart::Metadata(id), "uid") => map.next_value_seed(HeaderPart::Text(&mut id.uid, MAX_LABEL))?,
                 _ => drop(map.next_value::<IgnoredAny>()?),

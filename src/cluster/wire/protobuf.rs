@@ -3,7 +3,7 @@
 //! Hand-written because generated decoders copy every field before its size can be checked. This reader borrows, so
 //! that the types of [`bounded`](super::bounded) copy only what they keep.
 
-use super::bounded::ExceededLimits;
+use image_pull_model::facts::ExceededLimits;
 
 /// A malformed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,9 +59,9 @@ impl<'a> Fields<'a> {
 
     fn field(&mut self) -> Result<(u32, FieldValue<'a>), InvalidProtobuf> {
         let key = self.varint()?;
-        let number = u32::try_from(key >> 3).map_err(|_| InvalidProtobuf("a field number out of range"))?;
+        let number = u32::try_from(key >> 3).map_err(|_| InvalidProtobuf("field number out of range"))?;
         if number == 0 {
-            return Err(InvalidProtobuf("a field number of 0"));
+            return Err(InvalidProtobuf("field number 0"));
         }
         let value = match key & 7 {
             0 => FieldValue::Varint(self.varint()?),
@@ -71,7 +71,7 @@ impl<'a> Fields<'a> {
                 FieldValue::Bytes(self.bytes(usize::try_from(length).unwrap_or(usize::MAX))?)
             }
             5 => self.bytes(4).map(|_| FieldValue::Fixed)?,
-            _ => return Err(InvalidProtobuf("an unknown wire type")),
+            _ => return Err(InvalidProtobuf("unknown wire type")),
         };
         Ok((number, value))
     }
@@ -79,19 +79,19 @@ impl<'a> Fields<'a> {
     fn varint(&mut self) -> Result<u64, InvalidProtobuf> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
-            let (byte, rest) = self.rest.split_first().ok_or(InvalidProtobuf("it ends within a number"))?;
+            let (byte, rest) = self.rest.split_first().ok_or(InvalidProtobuf("truncated varint"))?;
             self.rest = rest;
             number |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
                 return Ok(number);
             }
         }
-        Err(InvalidProtobuf("a number of more than 64 bits"))
+        Err(InvalidProtobuf("varint exceeds 64 bits"))
     }
 
     fn bytes(&mut self, length: usize) -> Result<&'a [u8], InvalidProtobuf> {
         let length = if self.is_prefix { length.min(self.rest.len()) } else { length };
-        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(InvalidProtobuf("it ends within a field"))?;
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(InvalidProtobuf("truncated field"))?;
         self.rest = rest;
         Ok(bytes)
     }
@@ -117,14 +117,14 @@ impl<'a> FieldValue<'a> {
     pub(in crate::cluster) fn bytes(self) -> Result<&'a [u8], InvalidProtobuf> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
-            Self::Varint(_) | Self::Fixed => Err(InvalidProtobuf("a field of the wrong type")),
+            Self::Varint(_) | Self::Fixed => Err(InvalidProtobuf("unexpected wire type")),
         }
     }
 
     fn varint(self) -> Result<u64, InvalidProtobuf> {
         match self {
             Self::Varint(number) => Ok(number),
-            Self::Bytes(_) | Self::Fixed => Err(InvalidProtobuf("a field of the wrong type")),
+            Self::Bytes(_) | Self::Fixed => Err(InvalidProtobuf("unexpected wire type")),
         }
     }
 }
@@ -206,7 +206,7 @@ macro_rules! message {
                 }
             }
 
-            fn exceeded(&self) -> $crate::cluster::wire::bounded::ExceededLimits {
+            fn exceeded(&self) -> ::image_pull_model::facts::ExceededLimits {
                 [$($crate::cluster::wire::protobuf::Field::exceeded(&self.$field)),*].into_iter().sum()
             }
         }

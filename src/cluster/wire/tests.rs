@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use image_pull_model::facts::{
-    ContainerFacts, ContainerKind, ExceededLimits, ImageFacts, PodOwner, PodPhase, StateFacts,
+    ContainerFacts, ContainerKind, ExceededLimits, ImageFacts, PodFacts, PodId, PodOwner, PodPhase, StateFacts,
 };
 use image_pull_model::image::PullPolicy;
 use image_pull_model::time::Timestamp;
@@ -60,7 +60,7 @@ fn pod() -> Value {
     })
 }
 
-/// 2026-11-23T21:22:00Z and so many seconds, in the words of `date -u -d … +%s`.
+/// 2026-11-23T21:22:00Z plus `seconds`, computed with `date -u -d … +%s`.
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_millis((1_795_468_920 + seconds) * 1000)
 }
@@ -124,7 +124,7 @@ fn a_pod_without_a_name_or_uid_is_undecodable() {
 }
 
 #[test]
-fn everything_but_name_and_uid_may_be_missing() {
+fn all_fields_except_name_and_uid_are_optional() {
     let bare = decode_text(r#"{"metadata":{"name":"web","uid":"u1"}}"#).unwrap();
     assert_eq!(bare.containers, []);
     assert_eq!((bare.phase, bare.is_deleting, bare.id.namespace.as_str()), (PodPhase::Active, false, ""));
@@ -189,7 +189,7 @@ fn a_wrong_type_is_ignored_or_an_error_that_names_the_pod() {
 #[test]
 fn an_object_without_a_readable_name_is_called_unnamed() {
     let error = decode_text(r#"{"metadata":{"name":7,"uid":"u1"}}"#).unwrap_err();
-    assert!(error.to_string().starts_with("a nameless object: "), "{error}");
+    assert!(error.to_string().starts_with("an unnamed object: "), "{error}");
     for text in ["null", "7", "[]", "\"pod\"", "true"] {
         assert!(decode_text(text).is_err(), "{text}");
     }

@@ -3,12 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::bounded::BoundedList;
-use super::protobuf::Message;
-use super::{
-    Container, ContainerState, ContainerStatus, Pod, PodSpec, PodStatus, Time, UndecodableObject, UndecodableReason,
-    Volume, Waiting,
-};
+use super::{Container, ContainerState, ContainerStatus, Pod, PodSpec, PodStatus, Time, Volume, Waiting};
+use crate::cluster::wire::bounded::BoundedList;
+use crate::cluster::wire::protobuf::Message;
+use crate::cluster::wire::undecodable::{UndecodableObject, UndecodableReason};
 use image_pull_model::facts::{
     ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, PodOwner, PodPhase, StateFacts,
 };
@@ -63,7 +61,7 @@ impl Pod {
             owner: PodOwner {
                 kind: controller.kind.into(),
                 name: controller.name.into(),
-                template_hash: metadata.labels.template_hash.into(),
+                template_hash: metadata.template_hash.into(),
             },
             phase: match status.phase.as_str() {
                 "Succeeded" | "Failed" => PodPhase::Finished,

@@ -1,0 +1,195 @@
+//! The state of the monitor: applies watch events to the index, and the index's effects to counters and history.
+
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::event_log::{EventLog, log_watch_failure, loggable};
+use crate::cluster::pod_object::PodObject;
+use crate::cluster::wire::UndecodableObject;
+use crate::cluster::{PodEvent, WatchRestartCause};
+use crate::metrics::counters::{CounterLimits, Counters, ExporterCounter};
+use image_pull_model::clock_step::ClockStepDetector;
+use image_pull_model::effect::IndexEffect;
+use image_pull_model::facts::{PodFacts, PodId, WatchScope};
+use image_pull_model::history::History;
+use image_pull_model::index::{Index, IndexConfig};
+use image_pull_model::time::Timestamp;
+
+/// The limits of a [`Monitor`](super::Monitor).
+#[derive(Clone, Copy, Debug)]
+pub struct MonitorLimits {
+    /// Maximum number of registries with a label value of their own.
+    pub max_registries: usize,
+    /// Maximum number of failing containers with series.
+    pub max_containers: usize,
+    /// Maximum number of pairs of namespace and registry with counters of their own.
+    pub max_pairs: usize,
+}
+
+impl MonitorLimits {
+    /// The defaults of the flags.
+    pub const DEFAULT: Self = Self { max_registries: 100, max_containers: 10_000, max_pairs: 5_000 };
+}
+
+#[derive(Debug)]
+pub(super) struct MonitorState {
+    pub(super) index: Index,
+    pub(super) counters: Counters,
+    pub(super) history: History,
+    /// Time of the last event.
+    pub(super) now: Timestamp,
+    clock: ClockStepDetector,
+    log: EventLog,
+}
+
+impl MonitorState {
+    /// Creates an empty state. Counters start at `start`.
+    pub(super) fn new(settings: IndexConfig, scopes: &[WatchScope], limits: MonitorLimits, start: Timestamp) -> Self {
+        let counter_limits = CounterLimits { max_registries: limits.max_registries, max_pairs: limits.max_pairs };
+        Self {
+            index: Index::new(settings, scopes),
+            counters: Counters::new(start, counter_limits),
+            history: History::default(),
+            now: start,
+            clock: ClockStepDetector::default(),
+            log: EventLog::default(),
+        }
+    }
+
+    pub(super) fn check_clock(&mut self, now: Timestamp, running: Option<Duration>) {
+        let Some(step) = self.clock.detect(now, running) else { return };
+        warn!(back_seconds = step.set_back_by.as_secs(), "clock was set");
+        self.index.on_clock_step(step);
+        self.history.on_clock_step(step);
+        self.now = now;
+    }
+
+    pub(super) fn handle_event(&mut self, scope: &WatchScope, event: PodEvent, now: Timestamp) {
+        self.check_clock(now, None);
+        let Some(watch) = self.index.watch_mut(scope) else { return };
+        self.now = now;
+        match event {
+            PodEvent::WatchFailed(ref failure) => watch.record_error(loggable(&failure.error)),
+            // The state of the watch does not change.
+            PodEvent::WatchEnded | PodEvent::ListStarted | PodEvent::ListCompleted => {}
+            PodEvent::Listed(_) => watch.count_listed_pod(),
+            PodEvent::ResumedAfterGap => watch.record_gap(now),
+            PodEvent::Synced => watch.record_sync(now),
+            PodEvent::Progress
+            | PodEvent::Applied(_)
+            | PodEvent::AppliedInitial(_)
+            | PodEvent::Deleted(_)
+            | PodEvent::Undecodable(_)
+            | PodEvent::UndecodableDeletion(_) => {
+                watch.record_response(now);
+            }
+        }
+        let effects = match event {
+            PodEvent::ListStarted => {
+                self.counters.exporter.increment(ExporterCounter::Relists);
+                self.index.begin_relist(scope);
+                Vec::new()
+            }
+            PodEvent::Listed(pod) => {
+                self.counters.exporter.increment_labeled(ExporterCounter::WatchEvents, "listed");
+                self.decode_if_relevant(scope, pod).map(|pod| self.index.apply(&pod, now)).unwrap_or_default()
+            }
+            PodEvent::ListCompleted => self.index.end_relist(scope, now),
+            PodEvent::ResumedAfterGap | PodEvent::Synced | PodEvent::Progress => Vec::new(),
+            PodEvent::WatchEnded => {
+                self.counters
+                    .exporter
+                    .increment_labeled(ExporterCounter::WatchRestarts, WatchRestartCause::Ended.as_str());
+                Vec::new()
+            }
+            PodEvent::Applied(pod) => {
+                self.counters.exporter.increment_labeled(ExporterCounter::WatchEvents, "applied");
+                self.decode_if_relevant(scope, pod).map(|pod| self.index.apply(&pod, now)).unwrap_or_default()
+            }
+            PodEvent::AppliedInitial(pod) => {
+                self.counters.exporter.increment_labeled(ExporterCounter::WatchEvents, "applied");
+                self.decode_if_relevant(scope, pod).map(|pod| self.index.apply_initial(&pod, now)).unwrap_or_default()
+            }
+            PodEvent::Deleted(pod) => {
+                self.counters.exporter.increment_labeled(ExporterCounter::WatchEvents, "deleted");
+                let id = pod.id().clone();
+                match self.decode_if_relevant(scope, pod) {
+                    Some(pod) => self.index.delete(&pod, now),
+                    None => self.index.delete_partial(&id, now),
+                }
+            }
+            PodEvent::Undecodable(problem) => {
+                self.record_undecodable(&problem);
+                self.index.keep_partial(scope, &problem.id);
+                Vec::new()
+            }
+            PodEvent::UndecodableDeletion(problem) => {
+                self.record_undecodable(&problem);
+                self.index.delete_partial(&problem.id, now)
+            }
+            PodEvent::WatchFailed(failure) => {
+                self.counters.exporter.increment_labeled(ExporterCounter::WatchRestarts, failure.cause.as_str());
+                log_watch_failure(&failure);
+                Vec::new()
+            }
+        };
+        for effect in effects {
+            self.record_effect(&effect, now);
+        }
+    }
+
+    /// Decodes a pod if it is relevant: a container waits, or the index contains the pod. The index keeps the last state of
+    /// an undecodable pod.
+    fn decode_if_relevant(&mut self, scope: &WatchScope, pod: PodObject) -> Option<PodFacts> {
+        if !pod.has_waiting_container() && !self.index.contains(pod.id()) {
+            return None;
+        }
+        let id = pod.id().clone();
+        match pod.into_facts() {
+            Ok(pod) => {
+                self.count_exceeded(&pod);
+                Some(pod)
+            }
+            Err(problem) => {
+                self.record_undecodable(&problem);
+                self.index.keep_partial(scope, &id);
+                None
+            }
+        }
+    }
+
+    /// Counts the texts and elements of a pod that exceeded the limits.
+    fn count_exceeded(&mut self, pod: &PodFacts) {
+        let PodFacts { id: PodId { namespace, name, .. }, exceeded, .. } = pod;
+        if exceeded.is_none() {
+            return;
+        }
+        self.counters.exporter.add(ExporterCounter::PodLimitsExceeded, "text", exceeded.texts);
+        self.counters.exporter.add(ExporterCounter::PodLimitsExceeded, "element", exceeded.elements);
+        self.log.log_oversized_pod(namespace, name, *exceeded);
+    }
+
+    fn record_undecodable(&mut self, object: &UndecodableObject) {
+        self.counters.exporter.increment(ExporterCounter::UndecodableObjects);
+        self.log.log_undecodable(object);
+    }
+
+    fn record_effect(&mut self, effect: &IndexEffect, now: Timestamp) {
+        self.history.record(effect, now);
+        match effect {
+            IndexEffect::Failure(subject, event) => {
+                self.counters.record_failure_event(subject, event, now);
+                self.log.log_failure_event(subject, event);
+            }
+            IndexEffect::UnknownReason(reason) => {
+                if self.log.log_unknown_reason(reason) {
+                    self.counters.exporter.increment(ExporterCounter::UnknownReasons);
+                }
+            }
+            IndexEffect::DuplicateContainer(_) => {
+                self.counters.exporter.increment(ExporterCounter::DuplicateContainers);
+            }
+        }
+    }
+}
