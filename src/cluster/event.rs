@@ -1,6 +1,6 @@
 //! The events of a watch, which are the output of this module.
 
-use strum::{IntoStaticStr, VariantNames};
+use strum::{IntoStaticStr, VariantArray, VariantNames};
 
 use super::pod_object::PodObject;
 use super::wire::UndecodableObject;
@@ -37,7 +37,7 @@ pub enum PodEvent {
 }
 
 /// The reason of a watch restart: the label `cause` of `image_pull_exporter_watch_restarts_total`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantNames)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum WatchRestartCause {
     /// The API server ended the watch, as it does regularly.
@@ -71,6 +71,11 @@ pub enum WatchRestartCause {
 }
 
 impl WatchRestartCause {
+    /// All causes.
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
+    /// The label values of all causes.
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
+
     /// Returns the label value.
     #[must_use]
     pub fn as_str(self) -> &'static str {

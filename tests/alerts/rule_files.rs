@@ -200,7 +200,7 @@ fn alertmanager_configuration_names_existing_alerts() {
 #[test]
 fn the_runbook_of_watch_failures_lists_every_cause() {
     let page = read("docs/runbooks/ImagePullExporterWatchFailing.md");
-    for cause in WatchRestartCause::ALL.into_iter().filter(|cause| *cause != WatchRestartCause::Ended) {
+    for cause in WatchRestartCause::ALL.iter().copied().filter(|cause| *cause != WatchRestartCause::Ended) {
         assert!(page.contains(&format!("\n| `{}` | ", cause.as_str())), "{}", cause.as_str());
     }
 }

@@ -5,8 +5,6 @@
 
 use std::time::Duration;
 
-use strum::VariantNames as _;
-
 use super::elapsed::Elapsed;
 use crate::cluster::event::WatchRestartCause;
 
@@ -24,7 +22,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Backoff {
     /// Failures of each cause since the last progress.
-    failures: [u32; WatchRestartCause::VARIANTS.len()],
+    failures: [u32; WatchRestartCause::ALL.len()],
     not_before: Elapsed,
     /// Until when the requests sent so far use up the rate.
     rate_used_until: Elapsed,
@@ -34,7 +32,7 @@ pub(super) struct Backoff {
 impl Backoff {
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            failures: [0; WatchRestartCause::VARIANTS.len()],
+            failures: [0; WatchRestartCause::ALL.len()],
             not_before: Elapsed::ZERO,
             rate_used_until: Elapsed::ZERO,
             rng_state: seed,
@@ -57,7 +55,7 @@ impl Backoff {
 
     /// Resets all failure counts after progress.
     pub(super) fn reset(&mut self) {
-        self.failures = [0; WatchRestartCause::VARIANTS.len()];
+        self.failures = [0; WatchRestartCause::ALL.len()];
     }
 
     /// Returns the earliest time of the next request, unless that continues a successful response.

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use strum::VariantNames as _;
-
 use crate::cluster::WatchRestartCause;
 
 /// A counter with its metric family.
@@ -45,7 +43,7 @@ exporter_counters! {
     /// Pod events received from the API server, by type.
     WatchEvents = "image_pull_exporter_watch_events_total" { "type": ["applied", "deleted", "listed"] },
     /// Restarts of the pod watch, by cause. The cause "ended" is normal; all others are errors.
-    WatchRestarts = "image_pull_exporter_watch_restarts_total" { "cause": WatchRestartCause::VARIANTS },
+    WatchRestarts = "image_pull_exporter_watch_restarts_total" { "cause": WatchRestartCause::NAMES },
     /// Full lists of pods started: the initial list, and one after each gap in the watch.
     Relists = "image_pull_exporter_relists_total",
     /// Events counted with registry="other" because of --max-registries.

@@ -147,9 +147,10 @@ fn watch_failing() -> Vec<Case> {
     };
     let every_cause = scraped("a watch that fails repeatedly, for every cause").only_alert(alert);
     let every_cause = WatchRestartCause::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .fold(every_cause, |case, cause| case.series(&restarts(cause), TWO_HOURS, |at| f64::from(at / 60)));
-    let texts = WatchRestartCause::ALL.into_iter().filter(|cause| *cause != WatchRestartCause::Ended).map(|cause| {
+    let texts = WatchRestartCause::ALL.iter().copied().filter(|cause| *cause != WatchRestartCause::Ended).map(|cause| {
         let name = cause.as_str();
         let description = format!(
             "15 requests failed within 15 minutes. The exporter recovers after each, but with a delay. {} The error is in the log of the \
