@@ -1,4 +1,4 @@
-//! Replays a recorded watch stream on its own clock, and prints the metrics as they stand at its end.
+//! Replays a recorded watch stream with its own timestamps, and prints the metrics at its end.
 
 pub mod recording;
 
@@ -16,64 +16,64 @@ use image_pull_model::index::IndexConfig;
 use image_pull_model::time::Timestamp;
 use recording::{BadRecord, Record, Recording};
 
-/// What to replay, and how far.
+/// The options of a replay.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What the index is told.
+    /// The configuration of the index.
     pub settings: IndexConfig,
-    /// The caps.
+    /// Limits of series and counters.
     pub limits: MonitorLimits,
     /// Stop this long after the first record.
     pub until: Option<std::time::Duration>,
-    /// Count and skip what is broken instead of giving up.
+    /// Skip and count invalid records instead of returning an error.
     pub keep_going: bool,
 }
 
-/// Why a replay gave up.
+/// A fatal error of a replay.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A record cannot be read.
     #[error(transparent)]
     Record(#[from] BadRecord),
-    /// A record's object is no pod.
+    /// The object of a record is not a pod.
     #[error("line {line}: {problem}")]
     Object {
-        /// Where the record begins.
+        /// The first line of the record.
         line: usize,
-        /// What is wrong.
+        /// The reason of the decoding error.
         problem: UndecodableObject,
     },
-    /// A record's type is none that a watch has.
+    /// Unknown event type.
     #[error("line {line}: no watch event has the type \"{kind}\"")]
     Kind {
-        /// Where the record begins.
+        /// The first line of the record.
         line: usize,
-        /// The type.
+        /// The event type of the record.
         kind: String,
     },
-    /// A moment was asked for, and the recording has no times.
-    #[error("line {line}: the record has no time \"t\", so --at says nothing")]
+    /// `until` is set, and the recording has no times.
+    #[error("line {line}: the record has no time \"t\", which --at requires")]
     Timeless {
-        /// Where the record begins.
+        /// The first line of the record.
         line: usize,
     },
 }
 
-/// What a replay leaves behind.
+/// The result of a replay.
 #[derive(Debug)]
 pub struct Replayed {
     /// The state at the end.
     pub monitor: Monitor,
-    /// The end, on the recording's clock; `None` when there was no record.
+    /// The time of the last record; `None` if there was no record.
     pub end: Option<Timestamp>,
-    /// How many records were skipped.
+    /// The number of skipped records.
     pub skipped: usize,
 }
 
-/// Feeds every record to a new monitor. `clock` gives the time of records that have none, and of nothing else.
+/// Feeds every record to a new monitor. `clock` is used only for records without a time.
 ///
 /// # Errors
-/// At the first broken record, unless told to keep going.
+/// At the first invalid record, unless `keep_going` is set.
 pub fn replay(lines: impl BufRead, options: &Options, clock: impl Fn() -> Timestamp) -> Result<Replayed, Error> {
     let mut recording = Recording::new(lines);
     let mut player = Player::new(options);
@@ -93,10 +93,10 @@ pub fn replay(lines: impl BufRead, options: &Options, clock: impl Fn() -> Timest
     Ok(player.finish(&clock))
 }
 
-/// Writes the metrics as they stand.
+/// Writes the metrics of the final state.
 ///
 /// # Errors
-/// When `out` takes no more.
+/// If writing to `out` fails.
 pub fn print(replayed: &Replayed, format: ExpositionFormat, mut out: impl Write) -> std::io::Result<()> {
     let mut exposition = Exposition::new(format, 0);
     if let Some(view) = replayed.monitor.scrape_snapshot() {
@@ -105,14 +105,14 @@ pub fn print(replayed: &Replayed, format: ExpositionFormat, mut out: impl Write)
     out.write_all(&exposition.finish())
 }
 
-/// Feeds records to a monitor as a watch would.
+/// Feeds records to a monitor as a watch does.
 struct Player<'a> {
     options: &'a Options,
-    /// Made with the first record, from whose time on everything is counted.
+    /// Created with the first record, whose time is the start of the counters.
     monitor: Option<Monitor>,
     first: Option<Timestamp>,
     now: Option<Timestamp>,
-    /// The pods seen so far. What a recording begins with was not seen to begin.
+    /// The pods so far. The first record of a pod is not an observed change.
     known: HashSet<String>,
     skipped: usize,
 }
@@ -122,7 +122,7 @@ impl<'a> Player<'a> {
         Self { options, monitor: None, first: None, now: None, known: HashSet::new(), skipped: 0 }
     }
 
-    /// Plays one record; false when it lies beyond the moment asked for.
+    /// Replays one record. Returns false if it is later than `until`.
     fn play(&mut self, record: Record, line: usize, clock: &impl Fn() -> Timestamp) -> Result<bool, Error> {
         let at = match (record.at, self.options.until) {
             (Some(at), _) => at,
@@ -133,7 +133,7 @@ impl<'a> Player<'a> {
         if self.options.until.is_some_and(|until| at > first.saturating_add(until)) {
             return Ok(false);
         }
-        // A recording's clock may have been set back; the story it tells was not.
+        // The clock of the recording may have been set back. The replay's clock never goes back.
         let now = self.now.map_or(at, |before| before.max(at));
         self.now = Some(now);
         let monitor = self.monitor.get_or_insert_with(|| begun(self.options, now));

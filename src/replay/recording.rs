@@ -1,7 +1,7 @@
 //! Reads a recorded watch stream, record by record.
 //!
-//! A record is one JSON object: `{"t": Unix seconds, "type": …, "object": …}`, of which `t` may be missing, as in what
-//! `kubectl get pods -w --output-watch-events -o json` prints. Objects may be one a line, or spread over many lines.
+//! A record is one JSON object: `{"t": Unix seconds, "type": …, "object": …}`. `t` is optional: the output of
+//! `kubectl get pods -w --output-watch-events -o json` lacks it. A record may span several lines.
 
 use std::io::{self, BufRead};
 
@@ -10,13 +10,13 @@ use serde_json::value::RawValue;
 
 use image_pull_model::time::Timestamp;
 
-/// How long a record may be; an API server takes no object near this.
+/// Maximum size of a record, far above the largest object that an API server accepts.
 const RECORD_LIMIT: usize = 64 * 1024 * 1024;
 
 /// One watch event.
 #[derive(Debug)]
 pub struct Record {
-    /// When it arrived, where the recording says so.
+    /// Time of arrival, if the recording has it.
     pub at: Option<Timestamp>,
     /// `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK` or `ERROR`.
     pub kind: String,
@@ -24,18 +24,18 @@ pub struct Record {
     pub object: Box<RawValue>,
 }
 
-/// Why a record could not be read.
+/// An error in a record.
 #[derive(Debug, thiserror::Error)]
 pub enum BadRecord {
     /// The stream itself cannot be read.
     #[error("cannot read the recording")]
     Io(#[from] io::Error),
-    /// This line begins no watch event.
+    /// The line does not start a watch event.
     #[error("line {line}: {problem}")]
     Malformed {
-        /// Where the record begins, from 1.
+        /// The first line of the record, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The reason, for the error message.
         problem: String,
     },
 }
@@ -48,16 +48,16 @@ struct Wire {
     object: Option<Box<RawValue>>,
 }
 
-/// The records of a stream, in order. After a bad one it goes on with the next that begins on a line of its own.
+/// The records of a stream, in order. After an invalid one it continues with the next that starts at the start of a line.
 #[derive(Debug)]
 pub struct Recording<R> {
     lines: R,
     /// Lines read so far.
     line: usize,
-    /// What has been read and not yet taken, and the line it begins on.
+    /// Text that was read but not yet parsed, and its first line.
     pending: String,
     pending_from: usize,
-    /// The line on which the record that was tried last begins.
+    /// The first line of the last record.
     began: usize,
     ended: bool,
 }
@@ -132,7 +132,7 @@ impl<R: BufRead> Recording<R> {
         };
         let at = wire.t.map(|seconds| {
             Timestamp::from_unix_seconds(seconds)
-                .ok_or_else(|| self.broken(&format!("\"t\": {seconds} is no Unix time")))
+                .ok_or_else(|| self.broken(&format!("\"t\": {seconds} is not a Unix time")))
         });
         Ok(Record { at: at.transpose()?, kind, object })
     }

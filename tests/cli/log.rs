@@ -1,4 +1,4 @@
-//! The log of the real program: what a cluster, an API server and whoever reads it can make of it.
+//! The log of the real program: its size, its fields, and slow readers.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -63,14 +63,14 @@ fn kubeconfig(cluster: &Cluster) -> String {
     cluster.kubeconfig.to_str().expect("a path is text").to_owned()
 }
 
-/// A pod whose error text nobody knows, with so many bytes.
+/// A pod with an unrecognized error text of this size.
 fn unknown(number: usize, bytes: usize) -> Value {
     let message = format!("{number} {}", "strange ".repeat(bytes / 8));
     pod(&format!("ns-{number}"), "web", Some(("ErrImagePull", &message)))
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_does_not_stop_the_program() {
+fn an_unread_pipe_does_not_stop_the_program() {
     let cluster = Cluster::new("log-unread");
     let mut program = Logging::start(&["--kubeconfig", &kubeconfig(&cluster)]);
     let pods = 2000;
@@ -86,7 +86,7 @@ fn a_pipe_that_nobody_reads_does_not_stop_the_program() {
     let metrics = program.metrics().expect("it answers");
     let dropped = sum(&metrics, "image_pull_exporter_log_lines_dropped_total");
     assert!(dropped > 3000.0, "{dropped} of 4000 lines and more");
-    // SIGTERM ends it although nobody reads its last lines.
+    // SIGTERM stops it although its last lines are not read.
     let killed = Command::new("kill").args(["-TERM", &program.child.id().to_string()]).status();
     assert!(killed.expect("kill runs").success());
     assert_eq!(program.child.wait().expect("it ends").code(), Some(0));

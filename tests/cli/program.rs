@@ -1,4 +1,4 @@
-//! The program as its user meets it: what it prints, what it answers, and with which code it ends.
+//! The program as a user runs it: output, responses and exit codes.
 
 use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
@@ -110,9 +110,9 @@ fn a_broken_record_is_named_by_its_line_and_skipped_on_request() {
 }
 
 #[test]
-fn a_wrong_command_line_ends_with_2_and_says_why() {
+fn an_invalid_command_line_exits_with_2_and_the_reason() {
     for (arguments, why) in [
-        (&["--web.listen-address", "nowhere"][..], "an address is HOST:PORT, :PORT or unix:///PATH"),
+        (&["--web.listen-address", "nowhere"][..], "expected HOST:PORT, :PORT or unix:///PATH"),
         (&["--web.telemetry-path", "metrics"], "must begin with \"/\""),
         (&["replay", "--at", "-1", "x"], "unexpected argument"),
         (&["replay", "/nonexistent"], "cannot open /nonexistent"),
@@ -146,7 +146,7 @@ fn the_demo_serves_failures_of_every_kind() {
 }
 
 #[test]
-fn http_answers_by_format_encoding_and_method() {
+fn http_negotiates_format_encoding_and_method() {
     let demo = Program::start(&["demo"]);
     demo.wait_ready();
     let open_metrics = get(demo.port, "/metrics", "Accept: application/openmetrics-text;version=1.0.0\r\n");
@@ -190,7 +190,7 @@ fn list_says_by_its_exit_code_whether_something_fails() {
     let (code, printed, said) = list(&["-o", "json"], &list_of(None));
     let json: serde_json::Value = serde_json::from_str(&printed).expect("it is JSON");
     assert_eq!((code, &json["failing"], said.as_str()), (Some(0), &serde_json::json!([]), ""));
-    // Nobody can tell whether what could not be read fails.
+    // It is unknown whether the undecodable pod fails.
     let (code, _, said) = list(&[], "{\"kind\": \"List\", \"items\": [{\"metadata\": {\"name\": \"x\"}}]}");
     assert_eq!(code, Some(2));
     assert!(said.contains("skipped x: metadata.name or metadata.uid is missing"), "{said}");
@@ -204,7 +204,7 @@ fn list_says_by_its_exit_code_whether_something_fails() {
 }
 
 #[test]
-fn an_api_server_that_is_away_is_told_once_and_without_colors() {
+fn an_unreachable_api_server_is_reported_once_and_without_colors() {
     let kubeconfig = std::env::temp_dir().join(format!("image-pull-exporter-{}.kubeconfig", std::process::id()));
     let config = "{apiVersion: v1, kind: Config, current-context: x, contexts: [{name: x, context: {cluster: x, user: x}}], \
                   clusters: [{name: x, cluster: {server: 'http://127.0.0.1:1'}}], users: [{name: x, user: {}}]}";
@@ -222,7 +222,7 @@ fn an_api_server_that_is_away_is_told_once_and_without_colors() {
 }
 
 #[test]
-fn list_is_colored_on_a_terminal_unless_somebody_objects() {
+fn list_is_colored_on_a_terminal_unless_disabled() {
     let pods = std::env::temp_dir().join(format!("image-pull-exporter-{}.json", std::process::id()));
     std::fs::write(&pods, list_of(Some(("ErrImagePull", crate::common::NOT_FOUND)))).expect("the file can be written");
     let command = format!("{} list -f {}", env!("CARGO_BIN_EXE_image-pull-exporter"), pods.display());
@@ -270,7 +270,7 @@ fn explain_of_recorded_errors_reads_as_agreed() {
 }
 
 #[test]
-fn explain_tells_cause_group_and_what_to_do() {
+fn explain_prints_cause_group_and_advice() {
     let output = run(&["explain", crate::common::NOT_FOUND], "");
     let printed = text(&output.stdout);
     assert!(printed.starts_with("image_not_found (image)\n"), "{printed}");
@@ -311,7 +311,7 @@ fn explain_gives_one_json_object_a_line() {
 }
 
 #[test]
-fn completions_know_every_command_flag_and_cause() {
+fn completions_include_every_command_flag_and_cause() {
     for (shell, words) in
         [("bash", ["list", "--ksm-families"]), ("zsh", ["list", "--cause"]), ("fish", ["list", "cause"])]
     {

@@ -25,7 +25,7 @@ fn keep_going() -> Options {
     Options { keep_going: true, ..OPTIONS }
 }
 
-/// What the metrics say at the end and how many records were skipped, or the error as a person reads it.
+/// The metrics at the end and the number of skipped records, or the error message.
 fn replayed(recording: impl AsRef<[u8]>, options: &Options) -> Result<(Exposition, usize), String> {
     let clock = || Timestamp::from_unix_millis(1_800_000_000_000);
     let replayed = replay::replay(recording.as_ref(), options, clock).map_err(|error| error.to_string())?;
@@ -34,7 +34,7 @@ fn replayed(recording: impl AsRef<[u8]>, options: &Options) -> Result<(Expositio
     Ok((Exposition::parse(std::str::from_utf8(&out).unwrap()), replayed.skipped))
 }
 
-/// A pod of namespace `shop` whose container cannot get its image.
+/// A pod in namespace `shop` whose container cannot pull its image.
 fn pod(name: &str) -> Value {
     let waiting = json!({ "reason": "ErrImagePull", "message": "not found" });
     json!({
@@ -44,7 +44,7 @@ fn pod(name: &str) -> Value {
     })
 }
 
-/// A record as `kubectl --output-watch-events -o json` has it.
+/// A record in the format of `kubectl --output-watch-events -o json`.
 fn added(name: &str) -> Value {
     json!({ "type": "ADDED", "object": pod(name) })
 }
@@ -66,7 +66,7 @@ fn check_reads(recording: impl AsRef<[u8]>, pods: &[&str]) {
     assert_eq!((failing(&exposition).as_slice(), skipped), (pods, 0));
 }
 
-/// The recording is refused with an error that begins so; who keeps going skips so many records and sees these pods.
+/// Checks that the recording is rejected with this error. With `keep_going`, the given number of records is skipped.
 #[track_caller]
 fn check_refuses(recording: impl AsRef<[u8]>, error: &str, skips: usize, pods: &[&str]) {
     let recording = recording.as_ref();
@@ -141,7 +141,7 @@ fn a_record_that_begins_where_the_one_before_it_ends_is_named_by_that_line() {
 }
 
 #[test]
-fn what_is_no_watch_event_is_said_so() {
+fn records_that_are_not_watch_events_are_reported() {
     let a = added("a");
     for broken in [
         json!({}),
@@ -176,20 +176,20 @@ fn bookmarks_and_errors_of_a_watch_are_passed_over() {
 }
 
 #[test]
-fn an_object_that_is_no_pod_is_named_and_counted() {
+fn an_object_that_is_not_a_pod_is_named_and_counted() {
     let mut broken = pod("broken");
     broken["status"]["containerStatuses"] = json!("none");
     let recording = format!("{}\n{}\n{}\n", added("a"), json!({ "type": "ADDED", "object": broken }), added("b"));
     check_refuses(&recording, "line 2: shop/broken: ", 1, &["a", "b"]);
     let (exposition, _) = replayed(&recording, &keep_going()).unwrap();
     assert_eq!(exposition.sum("image_pull_exporter_undecodable_objects_total", &[]), 1.0);
-    // A line that is no JSON never was an object.
+    // A line without JSON is not an object.
     let (exposition, _) = replayed("nonsense\n", &keep_going()).unwrap();
     assert_eq!(exposition.sum("image_pull_exporter_undecodable_objects_total", &[]), 0.0);
 }
 
 #[test]
-fn a_pod_without_a_uid_is_counted_and_harms_no_other() {
+fn a_pod_without_a_uid_is_counted_and_does_not_affect_others() {
     let mut nameless = pod("x");
     nameless["metadata"] = json!({ "namespace": "shop", "name": "x" });
     let recording = format!("{}\n{}\n", json!({ "type": "ADDED", "object": nameless }), added("a"));
@@ -206,7 +206,7 @@ fn a_byte_order_mark_is_passed_over_or_named() {
 }
 
 #[test]
-fn bytes_that_are_no_text_cost_at_most_their_record() {
+fn invalid_utf8_affects_at_most_its_record() {
     let mut recording = format!("{}\n", added("a")).into_bytes();
     let broken = added("b").to_string().replace("not found", "not \u{1} found");
     recording.extend(broken.bytes().map(|byte| if byte == 1 { 0xff } else { byte }));
@@ -231,7 +231,7 @@ fn a_recording_without_times_happens_now() {
 }
 
 #[test]
-fn a_moment_of_a_recording_without_times_cannot_be_asked_for() {
+fn at_requires_a_recording_with_times() {
     let options = Options { until: Some(Duration::from_secs(5)), ..OPTIONS };
     let error = replayed(format!("\n{}\n", added("a")), &options).unwrap_err();
     assert!(error.starts_with("line 2: the record has no time"), "{error}");
@@ -251,7 +251,7 @@ fn a_moment_includes_what_happened_just_then() {
 }
 
 #[test]
-fn a_time_that_is_none_is_refused() {
+fn an_invalid_time_is_rejected() {
     for t in ["1e300", "-1e300", "3.3e12"] {
         let recording = format!("{{\"t\":{t},\"type\":\"ADDED\",\"object\":{}}}\n{}\n", pod("x"), at(100.0, "a"));
         check_refuses(recording, "line 1: ", 1, &["a"]);
@@ -273,7 +273,7 @@ fn a_clock_that_was_set_back_makes_nothing_begin_in_the_future_or_last_less_than
 }
 
 #[test]
-fn labels_survive_whatever_is_in_them() {
+fn labels_survive_any_content() {
     let name = "a \"quote\", a \\,\na newline, {braces}, \u{7}, \u{202e}, é, 🦀 and \\n";
     let mut odd = pod("odd");
     for (place, text) in [
@@ -300,7 +300,7 @@ fn labels_survive_whatever_is_in_them() {
         exposition.all("kube_pod_container_status_waiting_reason").map(|sample| sample.label("reason")).collect();
     reasons.sort_unstable();
     assert_eq!(reasons, ["ErrImagePull", name], "verbatim, as kube-state-metrics");
-    // Error text is no label unless all of kube-state-metrics' series are asked for.
+    // Error text is a label only with all waiting reasons of kube-state-metrics.
     let options =
         Options { settings: IndexConfig { mirrored_reasons: MirroredReasons::Image, ..OPTIONS.settings }, ..OPTIONS };
     let (exposition, _) = replayed(&recording, &options).unwrap();
