@@ -8,7 +8,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::metrics::exposition::negotiate::parse_weight;
+use crate::metrics::exposition::format::parse_weight;
 
 /// Returns whether an `Accept-Encoding` header prefers gzip to an uncompressed body (RFC 9110, section 12.5.3).
 pub(super) fn accepts_gzip(accept: &str) -> bool {

@@ -10,7 +10,9 @@
 //! let body = exposition.finish();
 //! ```
 
-pub(crate) mod negotiate;
+mod exemplar;
+mod family;
+pub(crate) mod format;
 mod protobuf;
 mod text;
 
@@ -19,112 +21,14 @@ mod tests;
 
 use std::io::Write;
 
-use clap::ValueEnum;
-use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{Exemplar, Metric};
-use prost_types::Timestamp as ProtoTimestamp;
+use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::Metric;
+
+pub(crate) use exemplar::{exemplar_labels, proto_timestamp};
+pub(crate) use family::CounterSample;
+pub use family::{FamilyHeader, FamilyType};
+pub use format::ExpositionFormat;
 use protobuf::ProtobufWriter;
 use text::{Dialect, TextWriter};
-
-use image_pull_model::time::Timestamp;
-
-/// The combined length in characters that OpenMetrics allows the label names and values of one exemplar.
-const EXEMPLAR_CHARS: usize = 128;
-
-/// An exposition format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ExpositionFormat {
-    /// OpenMetrics text format 1.0.0
-    #[value(name = "openmetrics")]
-    OpenMetrics,
-    /// Prometheus text format 0.0.4
-    Text,
-    /// Length-delimited `io.prometheus.client.MetricFamily` messages: the only format with native histograms.
-    #[value(skip)]
-    Protobuf,
-}
-
-impl ExpositionFormat {
-    /// Returns the value of the `Content-Type` header.
-    ///
-    /// It never has an `escaping` parameter: all names are valid in the oldest scheme, which needs no escaping.
-    pub fn content_type(self) -> &'static str {
-        match self {
-            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
-            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            Self::Protobuf => {
-                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
-            }
-        }
-    }
-
-    /// Returns the best format for an `Accept` header; text 0.0.4 if the client accepts none.
-    pub fn negotiate(accept: &str) -> Self {
-        negotiate::negotiate(accept)
-    }
-}
-
-/// The type of a metric family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FamilyType {
-    /// A value that can increase and decrease.
-    Gauge,
-    /// A value that only increases.
-    Counter,
-    /// Observations, counted in buckets.
-    Histogram,
-}
-
-/// The metadata of a metric family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FamilyHeader {
-    /// The name of the samples. For a counter, it includes `_total`.
-    pub name: &'static str,
-    /// The help text, unescaped.
-    pub help: &'static str,
-    /// Gauge, counter or histogram.
-    pub family_type: FamilyType,
-    /// The unit. It is written only if the name ends in it, as OpenMetrics requires.
-    pub unit: Option<&'static str>,
-}
-
-impl FamilyHeader {
-    /// Returns the name of the family in OpenMetrics: that of a counter has no `_total`.
-    fn open_metrics_name(&self) -> &'static str {
-        match self.family_type {
-            FamilyType::Counter => self.name.strip_suffix("_total").unwrap_or(self.name),
-            FamilyType::Gauge | FamilyType::Histogram => self.name,
-        }
-    }
-
-    /// Returns the unit if the name ends in it.
-    fn unit_in_name(&self) -> Option<&'static str> {
-        self.unit.filter(|unit| self.open_metrics_name().strip_suffix(unit).is_some_and(|front| front.ends_with('_')))
-    }
-}
-
-/// The sample of a counter.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct CounterSample<'a> {
-    pub(crate) value: f64,
-    /// Time at which the counter was zero.
-    pub(crate) start: Option<Timestamp>,
-    /// Namespace and name of the pod of the last event, and the time of that event.
-    pub(crate) exemplar: Option<(&'a str, &'a str, Timestamp)>,
-}
-
-/// The labels of an exemplar.
-pub(super) fn exemplar_labels<'a>(namespace: &'a str, pod: &'a str) -> [(&'static str, &'a str); 2] {
-    [("namespace", namespace), ("pod", pod)]
-}
-
-/// Converts a time to its protobuf message.
-pub(super) fn proto_timestamp(at: Timestamp) -> ProtoTimestamp {
-    let since = at.saturating_duration_since(Timestamp::default());
-    ProtoTimestamp {
-        seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-        nanos: i32::try_from(since.subsec_nanos()).unwrap_or(0),
-    }
-}
 
 /// Number of buffered bytes after which a streamed body is flushed.
 const CHUNK_SIZE: usize = 64 * 1024;
@@ -237,15 +141,4 @@ impl Exposition {
         }
         self.out.clear();
     }
-}
-
-/// Returns whether an exemplar is within the limit. A longer one makes OpenMetrics parsers reject the scrape, and
-/// Prometheus stores it from no format.
-fn exemplar_fits<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
-    labels.map(|(name, value)| name.chars().count() + value.chars().count()).sum::<usize>() <= EXEMPLAR_CHARS
-}
-
-/// Returns the labels of an exemplar message.
-fn exemplar_label_pairs(exemplar: &Exemplar) -> impl Iterator<Item = (&str, &str)> + Clone {
-    exemplar.label.iter().map(|pair| (pair.name.as_str(), pair.value.as_str()))
 }

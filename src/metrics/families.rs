@@ -6,14 +6,14 @@
 mod counted;
 mod exporter;
 mod failing;
+mod series;
 
 use std::sync::LazyLock;
 
-use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::Metric;
-
 use super::counters::{EXPORTER_COUNTERS, ExporterCounter, ExporterCounterFamily};
-use super::exposition::{CounterSample, Exposition, FamilyHeader, FamilyType};
+use super::exposition::{Exposition, FamilyHeader, FamilyType};
 use super::scrape::SelectedSeries;
+use series::SeriesWriter;
 
 /// The compatibility promise of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,38 +45,11 @@ enum Source {
 
 type WriteSeries = fn(&SelectedSeries<'_>, &mut SeriesWriter<'_>);
 
-/// Writes the series of one family.
-struct SeriesWriter<'a> {
-    family: &'static Family,
-    exposition: &'a mut Exposition,
-}
-
-impl SeriesWriter<'_> {
-    /// Writes one series, given the values of the family's labels in order.
-    fn write(&mut self, label_values: &[&str], value: f64) {
-        match self.family.header.family_type {
-            FamilyType::Counter => {
-                self.write_counter(label_values, &CounterSample { value, ..CounterSample::default() });
-            }
-            FamilyType::Gauge | FamilyType::Histogram => self.exposition.write_gauge(label_values, value),
-        }
-    }
-
-    /// Writes one series of a counter, with its start time and its exemplar.
-    fn write_counter(&mut self, label_values: &[&str], sample: &CounterSample<'_>) {
-        self.exposition.write_counter(label_values, sample);
-    }
-
-    fn write_histogram(&mut self, metric: &Metric) {
-        self.exposition.write_metric(metric);
-    }
-}
-
 /// Writes every family.
 pub fn write_all(selected: &SelectedSeries<'_>, exposition: &mut Exposition) {
     for family in FAMILIES.iter() {
         exposition.begin_family(&family.header, family.labels);
-        let mut series = SeriesWriter { family, exposition };
+        let mut series = SeriesWriter::new(family.header.family_type, exposition);
         match family.source {
             Source::Function(write_series) => write_series(selected, &mut series),
             Source::Counter(counter) => counted::exporter_counter(counter, selected, &mut series),

@@ -8,9 +8,8 @@ use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{
 };
 use prost::Message;
 
-use super::{
-    CounterSample, FamilyHeader, FamilyType, exemplar_fits, exemplar_label_pairs, exemplar_labels, proto_timestamp,
-};
+use super::exemplar::{exemplar_fits, exemplar_label_pairs, exemplar_labels, proto_timestamp};
+use super::family::{CounterSample, FamilyHeader, FamilyType};
 
 /// Tags of fields: number and wire type (0 varint, 1 eight bytes, 2 length-delimited).
 mod tag {

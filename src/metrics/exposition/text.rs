@@ -9,9 +9,8 @@ use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{
 };
 use prost_types::Timestamp as ProtoTimestamp;
 
-use super::{
-    CounterSample, FamilyHeader, FamilyType, exemplar_fits, exemplar_label_pairs, exemplar_labels, proto_timestamp,
-};
+use super::exemplar::{exemplar_fits, exemplar_label_pairs, exemplar_labels, proto_timestamp};
+use super::family::{CounterSample, FamilyHeader, FamilyType};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Writes the counters and histograms that are kept between scrapes.
 
-use super::SeriesWriter;
+use super::series::SeriesWriter;
 use crate::metrics::counters::{
     DurationHistogram, ExemplarCounter, ExporterCounter, encode_histograms, outcomes_by_name,
 };
@@ -63,9 +63,8 @@ fn histograms(rows: &[(Vec<(&'static str, &str)>, &DurationHistogram)], series: 
 /// Writes a counter about the exporter itself.
 pub(super) fn exporter_counter(counter: ExporterCounter, selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
     let counters = &selected.scrape.counters;
-    let has_label = !series.family.labels.is_empty();
     for (label_value, count) in counters.exporter.series(counter) {
-        let label_values: &[&str] = if has_label { &[label_value] } else { &[] };
+        let label_values: &[&str] = if label_value.is_empty() { &[] } else { &[label_value] };
         let sample = CounterSample { value: count as f64, start: Some(counters.start), exemplar: None };
         series.write_counter(label_values, &sample);
     }

@@ -1,6 +1,6 @@
 //! Writes the gauges about the exporter itself, and the counters that other modules keep.
 
-use super::SeriesWriter;
+use super::series::SeriesWriter;
 use crate::metrics::process::ProcessStats;
 use crate::metrics::scrape::SelectedSeries;
 use image_pull_model::time::Timestamp;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::SeriesWriter;
+use super::series::SeriesWriter;
 use crate::metrics::scrape::SelectedSeries;
 use image_pull_model::cause::Cause;
 use image_pull_model::facts::ContainerKind;

@@ -1,5 +1,5 @@
+use super::ExpositionFormat::{self, OpenMetrics, Protobuf, Text};
 use super::negotiate;
-use crate::metrics::exposition::ExpositionFormat::{self, OpenMetrics, Protobuf, Text};
 
 #[track_caller]
 fn check(accept: &str, format: ExpositionFormat) {

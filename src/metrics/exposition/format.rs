@@ -1,11 +1,44 @@
-//! Content negotiation by the `Accept` header (RFC 9110, section 12.5.1).
+//! The exposition formats, and their negotiation by the `Accept` header (RFC 9110, section 12.5.1).
 
 use std::cmp::Reverse;
 
-use super::ExpositionFormat;
+use clap::ValueEnum;
 
 #[cfg(test)]
 mod tests;
+
+/// An exposition format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExpositionFormat {
+    /// OpenMetrics text format 1.0.0
+    #[value(name = "openmetrics")]
+    OpenMetrics,
+    /// Prometheus text format 0.0.4
+    Text,
+    /// Length-delimited `io.prometheus.client.MetricFamily` messages: the only format with native histograms.
+    #[value(skip)]
+    Protobuf,
+}
+
+impl ExpositionFormat {
+    /// Returns the value of the `Content-Type` header.
+    ///
+    /// It never has an `escaping` parameter: all names are valid in the oldest scheme, which needs no escaping.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Protobuf => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
+        }
+    }
+
+    /// Returns the best format for an `Accept` header; text 0.0.4 if the client accepts none.
+    pub fn negotiate(accept: &str) -> Self {
+        negotiate(accept)
+    }
+}
 
 /// The formats in order of preference.
 const FORMATS: [ExpositionFormat; 3] =
@@ -25,7 +58,7 @@ struct MediaRange<'a> {
 ///
 /// A client that accepts no format gets text 0.0.4 instead of status 406, since browsers can show it and Prometheus can
 /// always read it.
-pub(super) fn negotiate(accept: &str) -> ExpositionFormat {
+fn negotiate(accept: &str) -> ExpositionFormat {
     let ranges: Vec<MediaRange<'_>> =
         split_outside_quotes(accept, ',').into_iter().filter_map(MediaRange::parse).collect();
     let mut best = (ExpositionFormat::Text, None);
