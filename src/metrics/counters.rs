@@ -31,7 +31,8 @@ use pairs::{PairTable, PairsByNamespace};
 use registries::{HistogramsByRegistry, RegistryHistograms, RegistryTable};
 use registry_usage::RegistryUsage;
 
-use image_pull_model::effect::{FailureEvent, FailureOutcome, FailureSubject};
+use image_pull_model::effect::FailureSubject;
+use image_pull_model::failure_event::{FailureEvent, FailureOutcome};
 use image_pull_model::time::Timestamp;
 
 /// Limits on the label values of counters and histograms.

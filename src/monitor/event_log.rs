@@ -6,7 +6,8 @@ use tracing::{info, warn};
 
 use crate::cluster::WatchFailure;
 use crate::cluster::wire::UndecodableObject;
-use image_pull_model::effect::{FailureEvent, FailureSubject};
+use image_pull_model::effect::FailureSubject;
+use image_pull_model::failure_event::FailureEvent;
 use image_pull_model::facts::ExceededLimits;
 use image_pull_model::redact::redact;
 

@@ -178,7 +178,7 @@ impl MonitorState {
     fn record_effect(&mut self, effect: &IndexEffect, now: Timestamp) {
         self.history.record(effect, now);
         match effect {
-            IndexEffect::Failure(subject, event) => {
+            IndexEffect::Failure { subject, event, .. } => {
                 self.counters.record_failure_event(subject, event, now);
                 self.log.log_failure_event(subject, event);
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use image_pull_model::cause::{Cause, CauseGroup};
-use image_pull_model::effect::FailureOutcome;
+use image_pull_model::failure_event::FailureOutcome;
 use serde_json::Value;
 
 use super::dashboard::{Dashboard, array_at, str_at};

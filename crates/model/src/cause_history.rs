@@ -4,7 +4,7 @@
 //! at the next; a kubelet that restarts exceeds its own pull limit once. A cause that returns after at most
 //! [`MAX_OTHER_ATTEMPTS`] failed attempts with other causes therefore keeps its first start.
 
-use super::cause::Cause;
+use super::cause::{Cause, FailingHost};
 use super::provenance::Provenance;
 use super::time::Timestamp;
 
@@ -34,6 +34,17 @@ impl CauseStart {
     pub const fn basis(self) -> &'static str {
         if self.is_observed { "observed" } else { "found" }
     }
+}
+
+/// A cause inferred from another container's error text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InferredCause {
+    /// Cause of the other container.
+    pub cause: Cause,
+    /// Host that failed.
+    pub host: Option<FailingHost>,
+    /// When the cause began in the other container.
+    pub since: CauseStart,
 }
 
 /// The causes that the current one replaced and that may return.

@@ -1,52 +1,23 @@
 //! The effects of an update of the index, for counters, history and log.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::cause::Cause;
 use super::facts::PodId;
-use super::reason::ImageState;
+use super::failure_event::FailureEvent;
 use super::snapshot::TrackedPod;
-use super::time::Timestamp;
-
-/// The outcome of a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FailureOutcome {
-    /// The container got its image.
-    Recovered,
-    /// The spec names another image.
-    ImageChanged,
-    /// The pod is being deleted or was deleted.
-    PodDeleted,
-    /// The pod succeeded, failed or was evicted.
-    PodFinished,
-    /// The end was not observed.
-    Unknown,
-}
-
-impl FailureOutcome {
-    /// All outcomes.
-    pub const ALL: [Self; 5] =
-        [Self::Recovered, Self::ImageChanged, Self::PodDeleted, Self::PodFinished, Self::Unknown];
-
-    /// The value of the label `outcome`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Recovered => "recovered",
-            Self::ImageChanged => "image_changed",
-            Self::PodDeleted => "pod_deleted",
-            Self::PodFinished => "pod_finished",
-            Self::Unknown => "unknown",
-        }
-    }
-}
 
 /// An effect of an update of the index.
 #[derive(Clone, Debug, PartialEq)]
 pub enum IndexEffect {
-    /// A failure started or changed.
-    Failure(FailureSubject, FailureEvent),
+    /// A failure started, changed or ended.
+    Failure {
+        /// The container of the failure.
+        subject: FailureSubject,
+        /// The event.
+        event: FailureEvent,
+        /// If the failure ended, the pod before the end, with the failure.
+        pod_before_end: Option<Arc<TrackedPod>>,
+    },
     /// A container has an unknown waiting reason.
     UnknownReason(String),
     /// A pod's status has two containers of one kind and name. The second was skipped.
@@ -62,32 +33,4 @@ pub struct FailureSubject {
     pub container: String,
     /// The registry under which the failure is counted. Empty if the image reference is invalid.
     pub registry: String,
-}
-
-/// An event of a failure.
-#[derive(Clone, Debug, PartialEq)]
-pub enum FailureEvent {
-    /// The failure started or was found.
-    Started,
-    /// The image state changed, with the last error text, which may contain secrets.
-    StatusChanged(ImageState, Arc<str>),
-    /// An attempt to pull the image failed with this cause.
-    AttemptFailed(Cause),
-    /// No classification rule matches this error text, which may contain secrets.
-    Unclassified(String),
-    /// A back-off interval ended. Its start and its end were observed.
-    IntervalMeasured(Duration),
-    /// The failure ended.
-    Ended {
-        /// The outcome of the failure.
-        outcome: FailureOutcome,
-        /// When the failure ended, or was found to have ended.
-        at: Timestamp,
-        /// The time from the start to the end.
-        duration: Duration,
-        /// Whether `duration` is exact: the start was observed, and the end was observed or is in the status.
-        is_exact: bool,
-        /// The pod before the end, with the failure.
-        pod: Arc<TrackedPod>,
-    },
 }

@@ -32,17 +32,15 @@ use super::backoff::ImageBackOff;
 use super::cause::{
     Cause, Classification, FailingHost, classify_with_host, has_no_error_text, is_bare_backoff, is_same_error,
 };
-use super::cause_history::{CauseHistory, CauseStart};
+use super::cause_history::{CauseHistory, CauseStart, InferredCause};
 use super::clock_step::ClockStep;
-use super::effect::{FailureEvent, FailureOutcome};
 use super::facts::{ContainerFacts, ImageFacts, PodFacts, StateFacts};
+use super::failure_event::{FailureEvent, FailureOutcome};
 use super::failure_start::{FailureStart, StartBasis};
 use super::image::{ImageReference, PullPolicy, image_in_error_text};
-use super::inference::InferredCause;
 use super::intern::Interners;
 use super::provenance::Provenance;
 use super::reason::{ImageState, WaitingReason, image_state_of};
-use super::snapshot::TrackedPod;
 use super::time::Timestamp;
 
 /// Maximum time from the end of a run to the status of the next failed pull, if nothing delays the restart: two syncs of
@@ -237,12 +235,12 @@ impl Failure {
         (Transition::Continues, events)
     }
 
-    /// Returns the event of the end. `pod` is the pod before the end, with this failure.
+    /// Returns the event of the end.
     #[must_use]
-    pub fn end_event(&self, end: FailureEnd, pod: &Arc<TrackedPod>) -> FailureEvent {
+    pub fn end_event(&self, end: FailureEnd) -> FailureEvent {
         let exact = end.is_exact && self.start.basis == StartBasis::Observed && !self.has_clock_step;
         let FailureEnd { outcome, at, .. } = end;
-        FailureEvent::Ended { outcome, at, duration: self.age(at), is_exact: exact, pod: Arc::clone(pod) }
+        FailureEvent::Ended { outcome, at, duration: self.age(at), is_exact: exact }
     }
 
     /// Corrects the recorded times after the system clock was set.

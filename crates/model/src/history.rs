@@ -11,8 +11,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::clock_step::ClockStep;
-use super::effect::{FailureEvent, FailureOutcome, FailureSubject, IndexEffect};
+use super::effect::{FailureSubject, IndexEffect};
 use super::facts::PodId;
+use super::failure_event::{FailureEvent, FailureOutcome};
 use super::reason::ImageState;
 use super::snapshot::{FailureRef, TrackedPod};
 use super::time::Timestamp;
@@ -105,7 +106,7 @@ impl History {
 
     /// Records an effect of the index at `now`.
     pub fn record(&mut self, effect: &IndexEffect, now: Timestamp) {
-        let IndexEffect::Failure(subject, event) = effect else { return };
+        let IndexEffect::Failure { subject, event, pod_before_end } = effect else { return };
         match event {
             FailureEvent::Started => {
                 self.day.record_start(now);
@@ -113,10 +114,12 @@ impl History {
             }
             FailureEvent::AttemptFailed(_) => self.day.record_attempt(now),
             FailureEvent::StatusChanged(stage, text) => self.add_point(subject, *stage, text, now),
-            FailureEvent::Ended { outcome, at, pod, .. } => {
+            FailureEvent::Ended { outcome, at, .. } => {
                 self.day.record_end(now);
                 self.remove_timeline(subject);
-                self.add_ended(subject, pod, *outcome, *at);
+                if let Some(pod) = pod_before_end {
+                    self.add_ended(subject, pod, *outcome, *at);
+                }
             }
             FailureEvent::IntervalMeasured(_) | FailureEvent::Unclassified(_) => {}
         }

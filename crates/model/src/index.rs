@@ -10,13 +10,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::clock_step::ClockStep;
-use super::effect::{FailureEvent, FailureOutcome, FailureSubject, IndexEffect};
+use super::effect::{FailureSubject, IndexEffect};
 use super::facts::{ContainerFacts, ContainerKind, PodFacts, PodId, PodPhase, StateFacts, WatchScope};
 use super::failure::{Failure, FailureEnd, Transition};
+use super::failure_event::{FailureEvent, FailureOutcome};
 use super::intern::Interners;
+use super::latest_snapshot::{InferenceUpdate, PodChanges, infer_causes};
 use super::provenance::Provenance;
 use super::reason::{ImageState, image_state_of};
-use super::snapshot::{InferenceUpdate, PodChanges, Snapshot, TrackedContainer, TrackedPod};
+use super::snapshot::{Snapshot, TrackedContainer, TrackedPod};
 use super::time::Timestamp;
 use super::watch_state::WatchState;
 use super::workload::is_batch;
@@ -117,7 +119,7 @@ impl Index {
         if !self.is_ready() {
             return None;
         }
-        let (snapshot, inferred) = Snapshot::new(self.pods.values().map(|entry| Arc::clone(&entry.pod)).collect());
+        let (snapshot, inferred) = infer_causes(self.pods.values().map(|entry| Arc::clone(&entry.pod)).collect());
         self.apply_inferences(&inferred);
         Some(Arc::new(snapshot))
     }
@@ -404,7 +406,8 @@ impl ContainerUpdate<'_> {
     }
 
     fn failure_effect(&self, failure: &Failure, event: FailureEvent) -> IndexEffect {
-        IndexEffect::Failure(subject(self.id, &self.container.name, failure), event)
+        let subject = subject(self.id, &self.container.name, failure);
+        IndexEffect::Failure { subject, event, pod_before_end: None }
     }
 }
 
@@ -424,7 +427,11 @@ fn end_failures(pod: &Arc<TrackedPod>, end: FailureEnd) -> Vec<IndexEffect> {
 }
 
 fn ended_effect(pod: &Arc<TrackedPod>, container: &str, failure: &Failure, end: FailureEnd) -> IndexEffect {
-    IndexEffect::Failure(subject(&pod.id, container, failure), failure.end_event(end, pod))
+    IndexEffect::Failure {
+        subject: subject(&pod.id, container, failure),
+        event: failure.end_event(end),
+        pod_before_end: Some(Arc::clone(pod)),
+    }
 }
 
 fn subject(pod: &Arc<PodId>, container: &str, failure: &Failure) -> FailureSubject {

@@ -9,22 +9,11 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-use super::cause::{Cause, CauseGroup, FailingHost};
-use super::cause_history::CauseStart;
+use super::cause::CauseGroup;
+use super::cause_history::InferredCause;
 use super::failure::Failure;
 use super::image::ImageReference;
 use super::snapshot::TrackedPod;
-
-/// A cause inferred from another container's error text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InferredCause {
-    /// Cause of the other container.
-    pub cause: Cause,
-    /// Host that failed.
-    pub host: Option<FailingHost>,
-    /// When the cause began in the other container.
-    pub since: CauseStart,
-}
 
 /// The known causes for the images of containers without an error text.
 ///

@@ -8,8 +8,9 @@
 //! # Example
 //!
 //! ```
-//! use image_pull_model::effect::{FailureEvent, IndexEffect};
+//! use image_pull_model::effect::IndexEffect;
 //! use image_pull_model::facts::{ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, StateFacts, WatchScope};
+//! use image_pull_model::failure_event::FailureEvent;
 //! use image_pull_model::image::PullPolicy;
 //! use image_pull_model::index::{Index, IndexConfig};
 //! use image_pull_model::time::Timestamp;
@@ -38,7 +39,7 @@
 //!     ..PodFacts::default()
 //! };
 //! let effects = index.apply(&pod, Timestamp::from_unix_millis(60_000));
-//! assert!(matches!(&effects[0], IndexEffect::Failure(_, FailureEvent::Started)));
+//! assert!(matches!(&effects[0], IndexEffect::Failure { event: FailureEvent::Started, .. }));
 //!
 //! // The snapshot holds the open failure.
 //! let snapshot = index.snapshot().expect("the cluster was listed");
@@ -56,12 +57,14 @@ pub mod clock_step;
 pub mod effect;
 pub mod facts;
 pub mod failure;
+pub mod failure_event;
 pub mod failure_start;
 pub mod history;
 pub mod image;
 pub mod index;
 pub mod inference;
 mod intern;
+pub mod latest_snapshot;
 pub mod limits;
 pub mod provenance;
 pub mod reason;

@@ -1,7 +1,8 @@
 //! Builders for the model's tests: pods, and an index that records the effects of each update.
 
-use super::effect::{FailureEvent, IndexEffect};
+use super::effect::IndexEffect;
 use super::facts::{ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, PodPhase, StateFacts, WatchScope};
+use super::failure_event::FailureEvent;
 use super::image::{ImageReference, PullPolicy};
 use super::index::{Index, IndexConfig, MirroredReasons};
 use super::time::Timestamp;
@@ -266,7 +267,7 @@ impl IndexScenario {
 /// Describes an effect in one line. `None` for effects that only the history uses.
 fn describe(effect: &IndexEffect) -> Option<String> {
     let (subject, event) = match effect {
-        IndexEffect::Failure(subject, event) => (subject, event),
+        IndexEffect::Failure { subject, event, .. } => (subject, event),
         IndexEffect::UnknownReason(reason) => return Some(format!("unknown reason {reason}")),
         IndexEffect::DuplicateContainer(pod) => return Some(format!("{} duplicate", pod.name)),
     };

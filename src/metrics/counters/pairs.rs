@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use super::sharded_map::ShardedMap;
 use image_pull_model::cause::Cause;
-use image_pull_model::effect::FailureOutcome;
 use image_pull_model::facts::PodId;
+use image_pull_model::failure_event::FailureOutcome;
 use image_pull_model::time::Timestamp;
 
 /// Label value of all namespaces beyond the limit. It is not a valid name of a namespace.

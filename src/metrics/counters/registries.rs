@@ -14,7 +14,7 @@ use super::histograms::DurationHistogram;
 use super::pairs::{MAX_IDLE, MIN_IDLE_TO_EVICT};
 use super::registry_usage::RegistryUsage;
 use super::sharded_map::ShardedMap;
-use image_pull_model::effect::FailureOutcome;
+use image_pull_model::failure_event::FailureOutcome;
 use image_pull_model::time::Timestamp;
 
 /// Label value of all registries beyond the limit. It cannot be a registry: without a dot or a port, the first part of

@@ -117,20 +117,24 @@ fn memory_is_bounded_for_any_number_of_failures_and_messages() {
         registry: String::new(),
     };
     let mut history = History::new(9);
-    let mut hear = |number, event, time| {
-        history.record(&IndexEffect::Failure(subject(number), event), at(time));
+    let mut record = |number, event, time| {
+        let effect = IndexEffect::Failure { subject: subject(number), event, pod_before_end: None };
+        history.record(&effect, at(time));
         assert!(history.bytes <= MAX_BYTES);
         history.evictions().points
     };
     for number in 0..400 {
-        hear(number, FailureEvent::Started, 0);
+        record(number, FailureEvent::Started, 0);
     }
     let mut forgotten = 0;
     for time in 0..20 {
         for number in 0..400 {
             let text = Arc::from(format!("{time} {number} {}", "x".repeat(3000)));
-            forgotten =
-                hear(number, FailureEvent::StatusChanged(ImageState::NoImage(WaitingReason::ErrImagePull), text), time);
+            forgotten = record(
+                number,
+                FailureEvent::StatusChanged(ImageState::NoImage(WaitingReason::ErrImagePull), text),
+                time,
+            );
         }
     }
     let kept: usize = (0..400).map(|number| history.timelines(&subject(number).pod)[0].1.len()).sum();

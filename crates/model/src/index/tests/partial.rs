@@ -49,7 +49,7 @@ fn an_undecodable_deletion_ends_the_failures_of_its_pod() {
             story.apply(1, &web).apply(2, &pod("other").image("busybox:nope").err_image_pull());
             let ended = story.index.delete_partial(&partial_ids(&web)[place], at(20));
             assert!(
-                matches!(&*ended, [IndexEffect::Failure(subject, FailureEvent::Ended { outcome: ended, .. })]
+                matches!(&*ended, [IndexEffect::Failure { subject, event: FailureEvent::Ended { outcome: ended, .. }, .. }]
                     if subject.pod.name == "web" && *ended == outcome),
                 "{ended:?}"
             );

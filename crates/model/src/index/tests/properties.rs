@@ -134,7 +134,7 @@ fn apply(index: &mut Index, event: &Event, now: Timestamp) -> Vec<IndexEffect> {
             effects
         }
     };
-    effects.retain(|effect| matches!(effect, IndexEffect::Failure(..)));
+    effects.retain(|effect| matches!(effect, IndexEffect::Failure { .. }));
     effects
 }
 
@@ -152,7 +152,7 @@ struct Ledger {
 
 impl Ledger {
     fn record(&mut self, effect: &IndexEffect, since: &BTreeMap<Key, Timestamp>, now: Timestamp) {
-        let IndexEffect::Failure(subject, event) = effect else { return };
+        let IndexEffect::Failure { subject, event, .. } = effect else { return };
         let key = (PodId::clone(&subject.pod), subject.container.clone());
         match event {
             FailureEvent::Started => {
@@ -266,8 +266,8 @@ proptest! {
         for (now, event) in story {
             for effect in apply(&mut index, &event, at(now)) {
                 match effect {
-                    IndexEffect::Failure(_, FailureEvent::Started) => open += 1,
-                    IndexEffect::Failure(_, FailureEvent::Ended { .. }) => open -= 1,
+                    IndexEffect::Failure { event: FailureEvent::Started, .. } => open += 1,
+                    IndexEffect::Failure { event: FailureEvent::Ended { .. }, .. } => open -= 1,
                     _ => {}
                 }
             }
