@@ -187,12 +187,8 @@ impl CountersSnapshot {
 }
 
 /// Returns the outcomes sorted by name, each with its index in [`FailureOutcome::ALL`].
-pub(crate) fn outcomes_by_name() -> [(usize, FailureOutcome); FailureOutcome::ALL.len()] {
-    let mut index = 0;
-    let mut outcomes = FailureOutcome::ALL.map(|outcome| {
-        index += 1;
-        (index - 1, outcome)
-    });
+pub(crate) fn outcomes_by_name() -> Vec<(usize, FailureOutcome)> {
+    let mut outcomes: Vec<_> = FailureOutcome::ALL.iter().copied().enumerate().collect();
     outcomes.sort_unstable_by_key(|(_, outcome)| outcome.as_str());
     outcomes
 }

@@ -6,11 +6,14 @@ use std::iter::Sum;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
+use strum::IntoStaticStr;
+
 use super::image::{ImageReference, PullPolicy};
 use super::time::Timestamp;
 
 /// The kind of a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ContainerKind {
     /// A container of `spec.containers`.
     App,
@@ -23,15 +26,10 @@ pub enum ContainerKind {
 }
 
 impl ContainerKind {
-    /// The value of the label `container_type`.
+    /// Returns the value of the label `container_type`.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::App => "app",
-            Self::Init => "init",
-            Self::Sidecar => "sidecar",
-            Self::Ephemeral => "ephemeral",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

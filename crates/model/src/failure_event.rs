@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use strum::{IntoStaticStr, VariantArray};
+
 use super::cause::Cause;
 use super::reason::ImageState;
 use super::time::Timestamp;
 
 /// The outcome of a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum FailureOutcome {
     /// The container got its image.
     Recovered,
@@ -24,19 +27,12 @@ pub enum FailureOutcome {
 
 impl FailureOutcome {
     /// All outcomes.
-    pub const ALL: [Self; 5] =
-        [Self::Recovered, Self::ImageChanged, Self::PodDeleted, Self::PodFinished, Self::Unknown];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
-    /// The value of the label `outcome`.
+    /// Returns the value of the label `outcome`.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Recovered => "recovered",
-            Self::ImageChanged => "image_changed",
-            Self::PodDeleted => "pod_deleted",
-            Self::PodFinished => "pod_finished",
-            Self::Unknown => "unknown",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

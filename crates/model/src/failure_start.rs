@@ -3,11 +3,14 @@
 //! No field of a pod holds the start of a waiting state. If the start was not observed, the best lower bound in the pod is
 //! used instead, and its source is recorded as the [`StartBasis`].
 
+use strum::IntoStaticStr;
+
 use super::facts::{ContainerFacts, ContainerKind, PodFacts, StateFacts};
 use super::time::Timestamp;
 
 /// The source of the start of a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum StartBasis {
     /// The start was observed.
     Observed,
@@ -23,16 +26,10 @@ pub enum StartBasis {
 }
 
 impl StartBasis {
-    /// The value of the label `basis`.
+    /// Returns the value of the label `basis`.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Observed => "observed",
-            Self::PodCondition => "pod_condition",
-            Self::PreviousTermination => "previous_termination",
-            Self::Event => "event",
-            Self::PodStart => "pod_start",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -25,8 +25,8 @@ pub(super) fn started(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'
 pub(super) fn ended(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
     let outcomes = outcomes_by_name();
     for (namespace, registry, pair) in &selected.pairs {
-        for (index, outcome) in outcomes {
-            if let Some(count) = pair.ended.get(index) {
+        for (index, outcome) in &outcomes {
+            if let Some(count) = pair.ended.get(*index) {
                 series.write_counter(&[namespace, registry, outcome.as_str()], &sample(count, pair.start));
             }
         }
