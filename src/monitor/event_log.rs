@@ -7,8 +7,8 @@ use tracing::{info, warn};
 use crate::cluster::WatchFailure;
 use crate::cluster::wire::UndecodableObject;
 use image_pull_model::effect::FailureSubject;
-use image_pull_model::failure_event::FailureEvent;
 use image_pull_model::facts::ExceededLimits;
+use image_pull_model::failure_event::FailureEvent;
 use image_pull_model::redact::redact;
 
 /// Maximum number of stored texts of a kind, to log each once.
