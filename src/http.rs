@@ -1,7 +1,7 @@
 //! The HTTP server: metrics, health checks, the status page and its JSON API.
 //!
-//! A request passes [`listener`], [`server`], [`access_control`] and [`router`], and ends in a handler: [`scrape`], [`page`],
-//! [`api`], [`assets`] or [`health`]. Handlers read the rest of the program through [`Backend`].
+//! A request passes `listener`, `server`, `access_control` and `router`, and ends in a handler: `scrape`, `page`,
+//! `api`, `assets` or `health`. Handlers read the rest of the program through `Backend`.
 
 mod access_control;
 mod api;

@@ -19,7 +19,7 @@ use super::compression::gzip_writer;
 use super::connection::Connection;
 use super::response_slots::{ResponseSlot, ResponseSlots};
 
-/// Size of a chunk. A client must read one within [`ServerLimits::stall_timeout`](super::ServerLimits::stall_timeout).
+/// Size of a chunk. A client must read one within `ServerLimits::stall_timeout`.
 const CHUNK_BYTES: usize = 32 * 1024;
 /// Maximum number of chunks queued for the client. Bounds the memory of a response.
 const MAX_QUEUED_CHUNKS: usize = 4;
