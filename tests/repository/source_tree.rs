@@ -28,7 +28,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 
 fn is_test(path: &Path) -> bool {
     let is_named = |name: &str| path.components().any(|part| part.as_os_str() == name);
-    is_named("tests") || is_named("tests.rs") || is_named("fixture.rs")
+    is_named("tests") || is_named("tests.rs") || is_named("scenario.rs")
 }
 
 /// The lines of code: no comments, no doc comments.
@@ -239,15 +239,21 @@ impl Modules {
             .collect();
         let tokens = tokens(code);
         let mut used = BTreeSet::new();
-        for (start, token) in tokens.iter().enumerate() {
+        let mut at = 0;
+        while let Some(token) = tokens.get(at) {
             let begins = matches!(token.as_str(), "crate" | "super" | "self") || children.contains(token.as_str());
-            let is_inside_a_path = start > 0 && tokens[start - 1] == "::";
-            // A re-export is not a use.
-            let is_passed_on = tokens[..start].ends_with(&["pub".to_owned(), "use".to_owned()])
-                || tokens[..start].ends_with(&[")".to_owned(), "use".to_owned()]);
-            if begins && !is_inside_a_path && !is_passed_on && tokens.get(start + 1).is_some_and(|next| next == "::") {
-                let mut paths = Vec::new();
-                read_paths(&tokens, &mut start.clone(), &mut Vec::new(), &mut paths);
+            let is_inside_a_path = at > 0 && tokens[at - 1] == "::";
+            // A module that only re-exports items of its children does not use them.
+            let is_re_exported = tokens[..at].ends_with(&["pub".to_owned(), "use".to_owned()])
+                || tokens[..at].ends_with(&[")".to_owned(), "use".to_owned()]);
+            let is_path = begins && !is_inside_a_path && tokens.get(at + 1).is_some_and(|next| next == "::");
+            let mut paths = Vec::new();
+            if is_path {
+                read_paths(&tokens, &mut at, &mut Vec::new(), &mut paths);
+            } else {
+                at += 1;
+            }
+            if !is_re_exported {
                 used.extend(paths.iter().filter_map(|path| self.resolve(module, path)));
             }
         }

@@ -30,7 +30,7 @@ def component(package):
         name=name,
         version=version,
         type=ComponentType.APPLICATION if package["id"] == root else ComponentType.LIBRARY,
-        purl=PackageURL("cargo", name=name, version=version) if package["id"] != root else None,
+        purl=PackageURL("cargo", name=name, version=version) if package["source"] else None,
         bom_ref=f"{name}@{version}",
         licenses=[LicenseFactory().make_from_string(license)],
     )

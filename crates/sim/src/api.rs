@@ -75,7 +75,7 @@ impl ApiServer {
         Self::start_secure(listener, store, bookmark_every, |socket| future::ready(Ok(socket)))
     }
 
-    /// Serves `store` over the stream that `secure` makes of each connection, for example a TLS stream.
+    /// Serves `store` over the stream that `secure` returns for each connection, for example a TLS stream.
     pub fn start_secure<F, S, Io>(
         listener: TcpListener,
         store: SharedStore,

@@ -160,7 +160,7 @@ impl PullFault {
         FAULTS.iter().find(|fault| fault.name == word)
     }
 
-    /// Returns what the runtime says when pulling `image`, written as in the pod's spec.
+    /// Returns the runtime's error for `image`, written as in the pod's spec.
     pub(super) fn text(&self, image: &str, random: &mut Random) -> String {
         fill_placeholders(self.text, image, random)
     }
@@ -172,7 +172,7 @@ pub(super) fn fill_placeholders(text: &str, image: &str, random: &mut Random) ->
         return text.to_owned();
     }
     let parts = Reference::parse(image);
-    // Digests and addresses belong to the image; only the port is drawn anew at each attempt.
+    // Digests and addresses belong to the image; only the port is random at each attempt.
     let mut fixed = Random::from_text(image);
     let (digest, other) = (fixed.hex64(), fixed.hex64());
     let ip = format!("203.0.113.{}", Random::from_text(&parts.host).next() % 250 + 1);
@@ -190,7 +190,7 @@ pub(super) fn fill_placeholders(text: &str, image: &str, random: &mut Random) ->
         .replace("{port}", &port.to_string())
 }
 
-/// An image reference as containerd writes it: with registry and tag, the tag dropped beside a digest.
+/// An image reference as containerd writes it: with registry and tag, or with registry and digest.
 pub(super) struct Reference {
     pub(super) full: String,
     pub(super) host: String,
@@ -228,7 +228,7 @@ impl Reference {
 
 /// Returns the kubelet's error for an invalid reference; `None` if it is valid.
 ///
-/// Detects common mistakes only: a scheme, a space, an empty tag, capital letters (recording invalid-name).
+/// Detects common errors only: a scheme, a space, an empty tag, capital letters (recording invalid-name).
 pub(super) fn invalid_reference(image: &str) -> Option<String> {
     let path = match image.split_once('/') {
         Some((host, path)) if host == "localhost" || host.contains(['.', ':']) => path,

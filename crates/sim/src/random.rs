@@ -45,7 +45,7 @@ impl Random {
         self.millis(base, base + base / 2)
     }
 
-    /// Returns the random end of a generated name, such as `x7k2p`.
+    /// Returns the random suffix of a generated name, for example `x7k2p`.
     pub(super) fn name_suffix(&mut self) -> String {
         (0..5).filter_map(|_| self.name_letter()).collect()
     }

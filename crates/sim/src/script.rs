@@ -35,9 +35,14 @@
 //! name, or a prefix followed by `*`.
 //!
 //! PARTS are `container`, `init` and `sidecar` (an init container with `restartPolicy: Always`), each as `NAME
-//! image=REF`, with the options `policy=Always|IfNotPresent|Never`, `runs=5s` (duration of each run; default: 1 s for
-//! init containers, unlimited for others), `exit=1` (exit code of each run) and `config-error="…"`
-//! (`CreateContainerConfigError` after the image is pulled). `volume NAME image=REF mount=CONTAINER,…` is an image
+//! image=REF`. The options of a part:
+//!
+//! - `policy=Always|IfNotPresent|Never`: the pull policy.
+//! - `runs=5s`: the duration of each run. The default is 1 s for init containers and unlimited for others.
+//! - `exit=1`: the exit code of each run.
+//! - `config-error="…"`: `CreateContainerConfigError` after the image is pulled.
+//!
+//! `volume NAME image=REF mount=CONTAINER,…` is an image
 //! volume. `pull=PULL` on a part is equivalent to an `image REF PULL` line before the pod.
 //!
 //! # Pull results

@@ -16,7 +16,7 @@ pub(super) type PodKey = (String, String);
 /// Default capacity of the history.
 const DEFAULT_HISTORY_CAPACITY: usize = 10_000;
 
-/// Pods by namespace and name, and the changes from which a watch can start.
+/// Pods by namespace and name, and the changes since the oldest version that a watch can start at.
 #[derive(Clone, Debug)]
 pub struct Store {
     pods: BTreeMap<PodKey, Arc<Value>>,

@@ -15,7 +15,7 @@ pub(super) enum ResponseEncoding {
 impl ResponseEncoding {
     /// Returns the preferred supported encoding of an `Accept` header; `None` means 406 Not Acceptable.
     ///
-    /// As in apiserver's `negotiate.go`, parameters such as `stream=watch` are ignored. A clause with `as=Table` is not
+    /// As in apiserver's `negotiate.go`, other parameters like `stream=watch` are ignored. A clause with `as=Table` is not
     /// supported.
     pub(super) fn negotiate(headers: &HeaderMap, has_protobuf: bool) -> Option<Self> {
         let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Fault injection of the API server, and request counts.
 
-mod answer;
+mod response;
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -17,7 +17,7 @@ use tokio::{sync::broadcast, time::Instant};
 
 use super::query::ShardSupport;
 
-pub use answer::{Disconnect, ErrorResponse, ResponseFault};
+pub use response::{Disconnect, ErrorResponse, ResponseFault};
 
 /// Capacity of the lists of arrival times.
 const MAX_ARRIVALS: usize = 10_000;
@@ -54,7 +54,7 @@ impl Verb {
     }
 }
 
-/// Request counts by kind, including requests that were rejected or never answered.
+/// Request counts by kind, including requests that were rejected or got no response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestCounts {
     /// See [`Verb::List`].
@@ -140,7 +140,7 @@ impl Default for Faults {
     }
 }
 
-/// Observations.
+/// Requests received so far, with their times.
 impl Faults {
     /// Returns the request counts.
     pub fn requests(&self) -> RequestCounts {

@@ -48,7 +48,7 @@ pub fn event(kind: &str, object: &[u8]) -> Vec<u8> {
     let mut event = Vec::with_capacity(extension.len() + 32);
     bytes(&mut event, 1, kind.as_bytes());
     bytes(&mut event, 2, &extension);
-    // A length that does not fit is no length; nothing here comes near it.
+    // Lengths here are far below the maximum.
     let length = u32::try_from(event.len()).unwrap_or(u32::MAX);
     let mut frame = length.to_be_bytes().to_vec();
     frame.append(&mut event);

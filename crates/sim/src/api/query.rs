@@ -19,7 +19,7 @@ pub(super) struct ListOptions {
     pub(super) timeout: Option<Duration>,
 }
 
-/// How the server handles shard selectors.
+/// The server's support for shard selectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ShardSupport {
     Unknown,

@@ -56,7 +56,7 @@ impl Selector {
         Ok(())
     }
 
-    /// Restricts the selector to the namespace of a path such as `/namespaces/shop/pods`.
+    /// Restricts the selector to the namespace of a path, for example `/namespaces/shop/pods`.
     pub(super) fn within(mut self, namespace: Option<String>) -> Self {
         self.terms.extend(namespace.map(|value| Requirement {
             pointer: "/metadata/namespace".to_owned(),

@@ -1,4 +1,4 @@
-//! Talks to the server over a socket, as a client would.
+//! Tests of the server with a client over a socket.
 
 mod client;
 mod faults;
@@ -15,7 +15,7 @@ use super::*;
 use client::{Connection, End, get, get_with};
 
 /// Longer than anything here may take; a test that waits for it has failed.
-const PATIENCE: Duration = Duration::from_secs(10);
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 async fn serve(bookmark_every: Duration) -> (ApiServer, SharedStore) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -31,9 +31,9 @@ fn pod(name: &str, phase: &str) -> Value {
     })
 }
 
-/// Waits for a condition, by looking often.
+/// Polls until a condition holds.
 async fn until(mut condition: impl FnMut() -> bool) {
-    time::timeout(PATIENCE, async {
+    time::timeout(MAX_WAIT, async {
         while !condition() {
             time::sleep(Duration::from_millis(2)).await;
         }
@@ -69,7 +69,7 @@ async fn shutdown_ends_open_watches_and_hanging_requests() {
     server.faults().never_respond(true);
     let mut hanging = Connection::send(&server, "/api/v1/pods").await;
     until(|| server.faults().requests().list == 1).await;
-    time::timeout(PATIENCE, server.shutdown()).await.expect("it hangs").unwrap();
+    time::timeout(MAX_WAIT, server.shutdown()).await.expect("it hangs").unwrap();
     assert_eq!(watch.event().await, Err(End::Clean));
     assert_eq!(hanging.head().await, Some(503));
 }

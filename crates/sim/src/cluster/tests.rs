@@ -19,7 +19,7 @@ fn cluster(script: &str, seed: u64) -> Cluster {
     Cluster::new(Script::parse(script).unwrap(), seed, epoch)
 }
 
-/// Plays a script for so many seconds.
+/// Runs a script for a number of seconds.
 fn play(script: &str, seed: u64, seconds: i64) -> Vec<Event> {
     cluster(script, seed).step(SimTime::from_millis(seconds * 1000))
 }

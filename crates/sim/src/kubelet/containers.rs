@@ -108,7 +108,7 @@ impl PodReconciler<'_> {
 
     fn start_container(&mut self, pod: &Pod, index: usize, progress: &mut SyncProgress) {
         let Some(container) = pod.containers.get(index) else { return };
-        // A changed image is a changed hash: the container is killed and starts anew at once
+        // A changed image is a changed hash: the container is killed and restarted at once
         // (container/helpers.go:192).
         let replaced = container.run.as_ref().is_some_and(|run| run.end.is_none() && run.image != container.spec.image);
         if replaced {

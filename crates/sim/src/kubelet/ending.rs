@@ -40,7 +40,7 @@ impl PodReconciler<'_> {
     pub(super) fn advance_termination(&mut self, pod: &mut Pod, stage: TerminationStage) -> bool {
         match stage {
             TerminationStage::Begin => {
-                // No container starts any more, so waiting containers show ContainerCreating.
+                // No further container starts, so waiting containers show ContainerCreating.
                 self.write_status(pod);
                 let wait = self.stop_containers(pod);
                 self.schedule(pod, wait, PodJob::End { term: pod.worker.term, stage: TerminationStage::Stopped });

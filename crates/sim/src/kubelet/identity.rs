@@ -7,7 +7,7 @@ use super::super::{
     script::{Owner, PodTemplate},
 };
 
-/// A pod's name, uid, labels and owner. Immutable.
+/// A pod's name, uid, labels and owner. They do not change.
 #[derive(Debug)]
 pub(crate) struct PodIdentity {
     pub(crate) namespace: String,

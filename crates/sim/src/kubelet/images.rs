@@ -46,7 +46,7 @@ impl PodReconciler<'_> {
             PullPolicy::IfNotPresent | PullPolicy::Always => {}
         }
         if let PullOutcome::FreeText(text) = outcome {
-            // Credentials are looked up before the back-off is asked, and the raw error is reason and message
+            // Credentials are looked up before the back-off is checked, and the raw error is reason and message
             // (image_manager.go:253-279).
             return Err(StartError::new(text, text));
         }

@@ -78,7 +78,7 @@ impl PodReconciler<'_> {
     }
 
     fn container_status(&self, container: &Container, state: &ContainerState<'_>) -> Value {
-        // A restarted container that cannot get its image keeps the image and the id of the run before (recording
+        // A restarted container that cannot pull its image keeps the image and the id of the run before (recording
         // restart-registry-died).
         let (image, image_id) = container
             .run
@@ -167,7 +167,7 @@ fn states(pod: &Pod) -> Vec<ContainerState<'_>> {
         .iter()
         .enumerate()
         .map(|(index, container)| match (&container.waiting, &container.run) {
-            // Past its end a pod still shows why it waited unless it is deleted, for then nothing is to be started
+            // Past its end a pod still shows why it waited unless it is deleted, because then nothing starts
             // (kubelet_pods.go:2744).
             (_, None) if finished && (!abandoned_init || Some(index) == first_init) => ContainerState::Unknown,
             (Some(waiting), run) if pod.should_start(container) => ContainerState::Waiting {

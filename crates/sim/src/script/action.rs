@@ -61,7 +61,7 @@ pub(crate) enum PullScope {
     Node(String),
 }
 
-/// How pulls end until the next word about them.
+/// The result of pulls until the next action on them.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PullBehavior {
     pub(crate) outcome: PullOutcome,
@@ -128,7 +128,7 @@ pub(crate) struct ContainerSpec {
     pub(crate) name: String,
     pub(crate) image: String,
     pub(crate) policy: PullPolicy,
-    /// How long each run lasts; `None` is for ever.
+    /// The duration of each run; `None` means forever.
     pub(crate) runs: Option<Duration>,
     pub(crate) exit_code: i32,
     pub(crate) config_error: Option<String>,

@@ -1,16 +1,16 @@
 //! Errors in scripts.
 
-/// What is wrong with a script, and where.
+/// An error in a script, with its line.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct ScriptError {
     /// The line, counted from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// The error in that line.
     pub problem: ScriptProblem,
 }
 
-/// What is wrong with a line of a script.
+/// An error in a line of a script.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScriptProblem {
     /// An indented line with nothing to continue.
@@ -19,10 +19,10 @@ pub enum ScriptProblem {
     /// A quote that does not end on its line.
     #[error("quote without end (close it with \" on the same line)")]
     UnclosedQuote,
-    /// The first word is no time.
+    /// The first word is not a time.
     #[error("\"{0}\" is no time (write -20m, 90s, 1h5m or 00:30)")]
     InvalidTime(String),
-    /// The second word is no verb.
+    /// The second word is not a verb.
     #[error(
         "unknown verb \"{0}\" (verbs are pod, ephemeral, patch, crash, delete, image, registry, node, restart-kubelet)"
     )]
@@ -44,11 +44,11 @@ pub enum ScriptProblem {
     /// A value that cannot be read.
     #[error("{what} cannot be \"{value}\" (write {expected})")]
     InvalidValue {
-        /// What the value is for.
+        /// The option that has the value.
         what: &'static str,
         /// The value as written.
         value: String,
-        /// What would be right.
+        /// A description of valid values.
         expected: &'static str,
     },
 }

@@ -239,7 +239,7 @@ fn read_duration(options: &mut Options, name: &'static str) -> Result<Option<Dur
         .transpose()
 }
 
-/// Reads a number from 1 to 10000; more pods than that is a mistake in the script.
+/// Reads a number from 1 to 10000; larger numbers are errors in the script.
 fn read_count(options: &mut Options, name: &'static str) -> Result<u32, ScriptProblem> {
     let Some(text) = options.take_value(name) else { return Ok(1) };
     text.parse()

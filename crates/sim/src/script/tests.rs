@@ -148,7 +148,7 @@ fn the_pull_policy_is_defaulted_as_the_api_server_does() {
 }
 
 #[test]
-fn an_error_names_the_line_and_says_how_to_fix_it() {
+fn an_error_has_the_line_and_the_fix() {
     for (text, expected) in [
         ("\n\nsoon image a ok", "line 3: \"soon\" is no time (write -20m, 90s, 1h5m or 00:30)"),
         ("5 image a ok", "line 1: \"5\" is no time (write -20m, 90s, 1h5m or 00:30)"),

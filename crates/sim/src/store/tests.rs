@@ -14,7 +14,7 @@ fn phases_at(store: &Store, revision: u64) -> Vec<(String, String)> {
 }
 
 #[test]
-fn each_change_gets_the_next_revision_whatever_the_pod_says() {
+fn each_change_gets_the_next_revision_regardless_of_the_pod() {
     let mut store = Store::default();
     let first = store.put(pod("x", "Pending"));
     let second = store.put(pod("x", "Running"));
@@ -30,7 +30,7 @@ fn each_change_gets_the_next_revision_whatever_the_pod_says() {
 }
 
 #[test]
-fn the_past_can_be_seen_as_long_as_it_is_remembered() {
+fn past_states_are_available_within_the_history() {
     let mut store = Store::default();
     let one = store.put(pod("x", "Pending"));
     let two = store.put(pod("y", "Pending"));
@@ -46,7 +46,7 @@ fn the_past_can_be_seen_as_long_as_it_is_remembered() {
 }
 
 #[test]
-fn a_full_history_forgets_the_oldest_change() {
+fn a_full_history_drops_the_oldest_change() {
     let mut store = Store::with_history_capacity(2);
     let revisions: Vec<u64> = (0..4).map(|n| store.put(pod(&format!("p{n}"), "Pending"))).collect();
     assert_eq!(

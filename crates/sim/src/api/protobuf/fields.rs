@@ -1,8 +1,8 @@
 //! The fields of a pod and of what it is sent in: what JSON calls them, their numbers and kinds.
 //!
 //! Numbers, and whether a field is a pointer in Go, are those of `staging/src/k8s.io/api/core/v1/types.go` and
-//! `apimachinery/pkg/apis/meta/v1/types.go` (1.37). What simulated and recorded pods have is here, and what most real
-//! pods have; the rest is left out, as a server leaves out what it does not know.
+//! `apimachinery/pkg/apis/meta/v1/types.go` (1.37). It has the fields of simulated and recorded pods, and most fields of real
+//! pods. Other fields are omitted, as by a server of an older version.
 
 /// A message: its fields, by number.
 pub(super) type Message = &'static [Field];
@@ -10,15 +10,15 @@ pub(super) type Message = &'static [Field];
 /// A field of a message.
 #[derive(Debug)]
 pub(super) struct Field {
-    /// What JSON calls it. Whether it is a list is seen there too.
+    /// The name in JSON. The JSON value also shows whether the field is a list.
     pub(super) name: &'static str,
     pub(super) number: u32,
-    /// Whether it is written though it is not set: all that is no pointer, list or map in Go, as gogo-protobuf does.
+    /// Whether an unset field is written. As in gogo-protobuf: fields that are not a pointer, list or map in Go.
     pub(super) always: bool,
     pub(super) kind: Kind,
 }
 
-/// What a field holds.
+/// The type of a field.
 #[derive(Debug)]
 pub(super) enum Kind {
     Text,

@@ -24,7 +24,7 @@ fn opened(bytes: &[u8], kind: &str) -> Vec<u8> {
     unknown.raw.unwrap()
 }
 
-/// Decodes a pod and checks that the type knows every byte of it.
+/// Decodes a pod and checks that the type has a field for every byte of it.
 fn decoded(bytes: &[u8]) -> Pod {
     let pod = Pod::decode(bytes).unwrap();
     assert_eq!(pod.encoded_len(), bytes.len(), "nothing unknown was dropped");
@@ -73,7 +73,7 @@ fn every_simulated_pod_says_the_same_in_protobuf() {
 }
 
 #[test]
-fn what_real_pods_have_more_says_the_same_in_protobuf() {
+fn further_fields_of_real_pods_round_trip_through_protobuf() {
     let probe = json!({
         "httpGet": { "path": "/healthz", "port": "http", "scheme": "HTTP" }, "initialDelaySeconds": 3, "timeoutSeconds": 1,
         "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3,
@@ -123,7 +123,7 @@ fn what_real_pods_have_more_says_the_same_in_protobuf() {
 }
 
 #[test]
-fn what_is_not_set_is_written_as_go_writes_it() {
+fn unset_fields_are_written_as_in_go() {
     let waiting = json!({ "reason": "ContainerCreating" });
     let pod = json!({ "status": { "containerStatuses": [{ "name": "a", "state": { "waiting": waiting }, "started": null }] } });
     let pod = decoded(&super::pod(&pod));
@@ -176,7 +176,7 @@ fn a_status_is_an_object_of_its_own() {
 }
 
 #[test]
-fn what_is_of_a_wrong_type_is_written_as_if_not_set() {
+fn values_of_a_wrong_type_are_written_as_unset() {
     let pod = json!({ "metadata": { "name": 7, "creationTimestamp": "yesterday", "labels": { "a": 1 } }, "spec": "s", "status": { "observedGeneration": "1" } });
     let pod = Pod::decode(&*super::pod(&pod)).unwrap();
     let metadata = pod.metadata.unwrap();

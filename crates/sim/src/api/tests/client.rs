@@ -1,4 +1,4 @@
-//! A client of a few lines, that sees how a body ends.
+//! A minimal HTTP client that reports the way a body ended.
 
 use std::io;
 
@@ -9,16 +9,16 @@ use tokio::{
     time,
 };
 
-use super::{super::ApiServer, PATIENCE};
+use super::{super::ApiServer, MAX_WAIT};
 
-pub(super) struct Answer {
+pub(super) struct ClientResponse {
     pub(super) status: u16,
     pub(super) headers: String,
     pub(super) bytes: Vec<u8>,
     pub(super) body: Value,
 }
 
-/// How a body ended.
+/// The way a body ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Clean,
@@ -35,17 +35,17 @@ impl From<io::Error> for End {
 pub(super) struct Connection {
     stream: BufReader<TcpStream>,
     headers: String,
-    /// What has come of the body and was not taken yet.
+    /// Received bytes of the body that were not read yet.
     pub(super) text: Vec<u8>,
 }
 
-/// Gets a whole answer; the body is null if it is not JSON.
-pub(super) async fn get(server: &ApiServer, path: &str) -> Answer {
+/// Returns a complete response; the body is null if it is not JSON.
+pub(super) async fn get(server: &ApiServer, path: &str) -> ClientResponse {
     get_with(server, path, "").await
 }
 
-/// Gets a whole answer to a request with these headers, each with its end of line.
-pub(super) async fn get_with(server: &ApiServer, path: &str, headers: &str) -> Answer {
+/// Returns the complete response to a request with these headers, each with its line break.
+pub(super) async fn get_with(server: &ApiServer, path: &str, headers: &str) -> ClientResponse {
     let mut connection = Connection::send_with(server, path, headers).await;
     let status = connection.head().await.expect("no answer");
     if let Some(length) = connection.header("content-length") {
@@ -56,7 +56,7 @@ pub(super) async fn get_with(server: &ApiServer, path: &str, headers: &str) -> A
         while connection.chunk().await.is_ok() {}
     }
     let body = serde_json::from_slice(&connection.text).unwrap_or_default();
-    Answer { status, headers: connection.headers, bytes: connection.text, body }
+    ClientResponse { status, headers: connection.headers, bytes: connection.text, body }
 }
 
 impl Connection {
@@ -82,7 +82,7 @@ impl Connection {
 
     /// Reads status and headers; `None` if the connection ends instead.
     pub(super) async fn head(&mut self) -> Option<u16> {
-        time::timeout(PATIENCE, async {
+        time::timeout(MAX_WAIT, async {
             loop {
                 let mut line = String::new();
                 if self.stream.read_line(&mut line).await.unwrap_or(0) == 0 {
@@ -126,12 +126,12 @@ impl Connection {
                 }
             }
         };
-        time::timeout(PATIENCE, end).await.expect("no end in time")
+        time::timeout(MAX_WAIT, end).await.expect("no end in time")
     }
 
     /// Reads the next line of a watch.
     pub(super) async fn line(&mut self) -> Result<String, End> {
-        time::timeout(PATIENCE, async {
+        time::timeout(MAX_WAIT, async {
             loop {
                 if let Some(end) = self.text.iter().position(|byte| *byte == b'\n') {
                     let line: Vec<u8> = self.text.drain(..=end).collect();
@@ -146,7 +146,7 @@ impl Connection {
 
     /// Reads the next frame of a watch in protobuf, without its length.
     pub(super) async fn frame(&mut self) -> Result<Vec<u8>, End> {
-        time::timeout(PATIENCE, async {
+        time::timeout(MAX_WAIT, async {
             loop {
                 let length = self.text.first_chunk().map(|length| u32::from_be_bytes(*length) as usize);
                 if let Some(length) = length.filter(|length| self.text.len() >= length + 4) {

@@ -7,7 +7,7 @@ const WATCH: &str = "/api/v1/pods?watch=1&resourceVersion=1";
 const WATCH_LIST: &str = "/api/v1/pods?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
 
 #[tokio::test]
-async fn requests_are_refused_as_often_as_asked() {
+async fn requests_are_rejected_the_given_number_of_times() {
     let (server, _) = serve(BOOKMARK_INTERVAL).await;
     let cases = [
         (ErrorResponse::Unauthorized, 401, "Unauthorized"),
@@ -49,7 +49,7 @@ async fn watches_are_dropped_cleanly_or_not() {
 }
 
 #[tokio::test]
-async fn a_silent_watch_stays_open_and_says_nothing() {
+async fn a_silent_watch_stays_open_without_events() {
     let (server, store) = serve(BOOKMARK_INTERVAL).await;
     let mut watch = Connection::open(&server, WATCH).await;
     until(|| server.faults().open_watches() == 1).await;
@@ -61,7 +61,7 @@ async fn a_silent_watch_stays_open_and_says_nothing() {
 }
 
 #[tokio::test]
-async fn a_watch_is_told_gone_at_its_beginning_or_in_the_middle() {
+async fn a_watch_receives_gone_at_its_start_or_later() {
     let (server, store) = serve(BOOKMARK_INTERVAL).await;
     server.faults().reject_next(Verb::Watch, ErrorResponse::Gone, 1);
     assert_eq!(get(&server, WATCH).await.status, 410);
@@ -102,7 +102,7 @@ async fn a_watch_list_is_invalid_to_a_server_without_it() {
 }
 
 #[tokio::test]
-async fn a_black_hole_answers_nothing() {
+async fn a_black_hole_sends_no_response() {
     let (server, _) = serve(BOOKMARK_INTERVAL).await;
     server.faults().never_respond(true);
     let mut hanging = Connection::send(&server, "/api/v1/pods").await;
@@ -150,7 +150,7 @@ async fn a_slow_body_comes_in_pieces() {
 }
 
 #[tokio::test]
-async fn a_body_is_cut_after_so_many_bytes() {
+async fn a_body_is_cut_after_the_given_bytes() {
     let (server, store) = serve(BOOKMARK_INTERVAL).await;
     store.put(pod("a", "Pending"));
     let whole = get(&server, PODS).await.bytes;
@@ -167,7 +167,7 @@ async fn a_body_is_cut_after_so_many_bytes() {
 }
 
 #[tokio::test]
-async fn an_answer_can_be_headers_and_then_nothing() {
+async fn a_response_can_end_after_its_headers() {
     let (server, store) = serve(BOOKMARK_INTERVAL).await;
     store.put(pod("a", "Pending"));
     for (verb, path) in [(Verb::List, PODS), (Verb::WatchList, WATCH_LIST)] {
@@ -192,7 +192,7 @@ async fn a_frame_can_be_cut_in_the_middle() {
 }
 
 #[tokio::test]
-async fn an_answer_can_be_a_page_or_noise_or_of_another_type() {
+async fn a_response_can_be_html_or_noise_or_of_another_type() {
     let (server, _) = serve(BOOKMARK_INTERVAL).await;
     let page = ResponseFault::HtmlPage { code: 502, media_type: "text/html", text: "<h1>Bad Gateway</h1>" };
     server.faults().fail_next(Verb::List, page, 1);
@@ -218,7 +218,7 @@ async fn a_problem_is_not_spoiled_further() {
 }
 
 #[tokio::test]
-async fn faults_go_on_for_good_until_cleared() {
+async fn persistent_faults_last_until_cleared() {
     let (server, _) = serve(BOOKMARK_INTERVAL).await;
     server.faults().reject_next(Verb::List, ErrorResponse::Unavailable, u32::MAX);
     for _ in 0..3 {
@@ -230,7 +230,7 @@ async fn faults_go_on_for_good_until_cleared() {
 }
 
 #[tokio::test]
-async fn connections_go_wrong_before_anything_is_asked() {
+async fn connections_fail_before_a_request() {
     let (server, _) = serve(BOOKMARK_INTERVAL).await;
     for connect in
         [ConnectionFault::Reset, ConnectionFault::Close, ConnectionFault::SendBytes(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")]
@@ -317,7 +317,7 @@ async fn a_restored_store_is_older_and_watches_from_its_future_are_silent() {
 }
 
 #[tokio::test]
-async fn arrivals_are_remembered_with_their_time() {
+async fn requests_are_recorded_with_their_time() {
     let (server, _) = serve(BOOKMARK_INTERVAL).await;
     let before = time::Instant::now();
     get(&server, PODS).await;

@@ -30,7 +30,7 @@ async fn pages_show_one_state_although_pods_change_between_them() {
 }
 
 #[tokio::test]
-async fn a_page_of_a_forgotten_state_is_gone() {
+async fn a_page_of_a_compacted_version_is_gone() {
     let (server, store) = serve(BOOKMARK_INTERVAL).await;
     store.put(pod("a", "Pending"));
     store.put(pod("b", "Pending"));
@@ -65,7 +65,7 @@ async fn selectors_and_namespaces_select() {
 }
 
 #[tokio::test]
-async fn a_list_shows_the_version_asked_for_exactly_or_a_newer_one() {
+async fn a_list_has_the_requested_version_or_a_newer_one() {
     let (server, store) = serve(BOOKMARK_INTERVAL).await;
     let old = store.put(pod("a", "Pending"));
     store.put(pod("b", "Pending"));

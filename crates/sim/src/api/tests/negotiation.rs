@@ -1,4 +1,4 @@
-//! Encodings and compression: what is answered to what is accepted.
+//! Negotiation of encodings and compression.
 
 use std::io::Read;
 
@@ -24,7 +24,7 @@ fn message<M: Message + Default>(bytes: &[u8]) -> M {
 }
 
 #[tokio::test]
-async fn a_list_is_answered_in_the_encoding_that_is_liked_best() {
+async fn a_list_has_the_preferred_encoding() {
     let (server, store) = serve(BOOKMARK_INTERVAL).await;
     store.put(pod("a", "Pending"));
     let cases = [
@@ -57,7 +57,7 @@ async fn a_list_is_answered_in_the_encoding_that_is_liked_best() {
 }
 
 #[tokio::test]
-async fn a_server_without_protobuf_answers_json_or_that_it_cannot() {
+async fn a_server_without_protobuf_returns_json_or_406() {
     let (server, _) = serve(BOOKMARK_INTERVAL).await;
     server.faults().disable_protobuf(true);
     let both = "Accept: application/vnd.kubernetes.protobuf,application/json\r\n";
@@ -73,7 +73,7 @@ async fn a_server_without_protobuf_answers_json_or_that_it_cannot() {
 }
 
 #[tokio::test]
-async fn a_problem_is_told_in_the_encoding_accepted() {
+async fn an_error_has_the_accepted_encoding() {
     let (server, _) = serve(BOOKMARK_INTERVAL).await;
     server.faults().reject_next(Verb::List, ErrorResponse::Forbidden, 1);
     let answer = get_with(&server, PODS, "Accept: application/vnd.kubernetes.protobuf\r\n").await;
@@ -84,7 +84,7 @@ async fn a_problem_is_told_in_the_encoding_accepted() {
 }
 
 #[tokio::test]
-async fn a_watch_in_protobuf_says_what_it_says_in_json() {
+async fn a_watch_has_equal_events_in_protobuf_and_json() {
     let (server, store) = serve(Duration::from_millis(20)).await;
     store.put(pod("a", "Pending"));
     let path = "/api/v1/pods?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";

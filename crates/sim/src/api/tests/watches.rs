@@ -37,7 +37,7 @@ async fn a_pod_that_leaves_the_selection_is_deleted_to_the_watch() {
 }
 
 #[tokio::test]
-async fn a_watch_list_says_what_exists_then_that_this_was_all() {
+async fn a_watch_list_sends_the_existing_pods_then_a_bookmark() {
     let (server, store) = serve(BOOKMARK_INTERVAL).await;
     store.put(pod("a", "Pending"));
     let revision = store.put(pod("b", "Pending"));
@@ -67,7 +67,7 @@ async fn bookmarks_carry_the_version_of_what_was_not_selected() {
 }
 
 #[tokio::test]
-async fn a_watch_from_a_forgotten_version_is_gone() {
+async fn a_watch_from_a_compacted_version_is_gone() {
     let (server, store) = serve(BOOKMARK_INTERVAL).await;
     let old = store.put(pod("a", "Pending"));
     store.put(pod("a", "Running"));

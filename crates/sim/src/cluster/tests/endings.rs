@@ -1,4 +1,4 @@
-//! Checks how pods end where no recording shows it.
+//! Tests of the ends of pods that no recording has.
 
 use super::*;
 
@@ -30,7 +30,7 @@ fn a_deadline_ends_a_pod_although_its_kubelet_restarts() {
     }
 }
 
-/// Only the first init container is given up (status_manager.go:637-766); the rest waits for ever.
+/// Only the first init container is given up (status_manager.go:637-766); the others wait forever.
 #[test]
 fn a_pod_that_ends_during_initialization_leaves_containers_waiting() {
     let script = "0s pod t/p deadline=60s init one image=x.example/one:nope pull=not-found

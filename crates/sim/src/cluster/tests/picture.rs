@@ -1,4 +1,4 @@
-//! Reduces a pod to what a watcher can tell about its containers, so that a recording and a simulation compare.
+//! Reduces a pod to the visible state of its containers, to compare a recording with a simulation.
 
 use serde_json::Value;
 

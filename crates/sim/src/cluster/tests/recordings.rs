@@ -7,7 +7,7 @@ use picture::story;
 
 const NOT_FOUND: &str = "0s pod t/p container app image=127.0.0.1:5000/app:nope pull=not-found takes=50ms";
 
-/// Reads what a recording tells of a pod, up to `limit` pictures.
+/// Reads the states of a pod from a recording, up to `limit` of them.
 fn recorded(name: &str, pod: &str, limit: usize) -> Vec<Picture> {
     let path = format!("{}/../../tests/fixtures/traces/{name}.pods.jsonl", env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -36,7 +36,7 @@ fn same_story(name: &str, pod: &str, limit: usize, script: impl Fn(u64) -> Strin
     }
 }
 
-/// Compares a story whose order depends on chance: some seed must tell it, and all must pass `check`.
+/// Compares a sequence whose order is random: one seed must produce it, and all must pass `check`.
 #[track_caller]
 fn possible_story(name: &str, script: &str, check: impl Fn(&Picture)) {
     let recorded = recorded(name, "p", usize::MAX);

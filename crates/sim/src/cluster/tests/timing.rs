@@ -40,7 +40,7 @@ fn the_first_attempt_shows_at_once() {
 }
 
 #[test]
-fn err_image_pull_shows_for_one_sync_whatever_the_step() {
+fn err_image_pull_shows_for_one_sync_at_any_step() {
     for seed in 0..SEEDS {
         let events = play(NOT_FOUND, seed, 1_400);
         let (begin, end) = (onsets(&events, "ErrImagePull"), onsets(&events, "ImagePullBackOff"));
@@ -82,7 +82,7 @@ fn a_text_that_differs_at_each_attempt_is_written_each_time() {
     assert!(texts.len() >= 4, "{texts:?}");
 }
 
-/// A runtime that is down shows as `ImageInspectError` for as long, and the back-off goes on where it was (recording
+/// A runtime that is down shows as `ImageInspectError` for as long, and the back-off continues (recording
 /// kubelet-restart, 740 to 805 s).
 #[test]
 fn a_dead_runtime_hides_the_back_off_and_does_not_reset_it() {

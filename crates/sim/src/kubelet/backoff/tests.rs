@@ -38,7 +38,7 @@ fn the_window_is_open_at_its_last_moment() {
 }
 
 #[test]
-fn a_success_forgets_only_what_is_old() {
+fn a_success_removes_only_expired_entries() {
     let mut back_off = BackOff::default();
     back_off.record_failure("x", at(0), at(0));
     back_off.collect_garbage(at(600));

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::super::error::{ScriptError, ScriptProblem};
 
-/// The words of one action, taken from the front; remembers on which line the last one stood.
+/// The words of one action, consumed from the front, with the line of the last one.
 pub(super) struct Tokens {
     words: VecDeque<Token>,
     line: usize,
@@ -80,7 +80,7 @@ impl Tokens {
         self.line
     }
 
-    /// Takes a word that must be there and is no option.
+    /// Consumes a required word that is not an option.
     pub(super) fn next(&mut self, what: &'static str) -> Result<String, ScriptProblem> {
         match self.words.front() {
             Some(word) if word.value.is_none() => self.next_if_any().ok_or(ScriptProblem::Missing(what)),
@@ -129,7 +129,7 @@ impl Options {
         self.take_value(name).ok_or(ScriptProblem::Missing(form))
     }
 
-    /// Checks that every option was used: `text=` without `pull=fails` is a mistake.
+    /// Checks that every option was used: `text=` without `pull=fails` is an error.
     pub(super) fn end(self) -> Result<(), ScriptProblem> {
         self.0
             .into_iter()

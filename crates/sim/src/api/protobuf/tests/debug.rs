@@ -1,11 +1,11 @@
-//! Makes a JSON tree of what `Debug` prints of a message, as the official types can print no other.
+//! Converts the `Debug` output of a message to JSON. The official types implement only `Debug`.
 
 use std::fmt::Debug;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// Returns the message as JSON has it, without defaults.
+/// Returns the message as JSON, without default values.
 pub(super) fn tree(message: &impl Debug) -> Value {
     let text = format!("{message:?}");
     let mut rest = &*text;
@@ -72,7 +72,7 @@ fn word_of_field(rest: &mut &str) -> String {
     word(rest).trim_start_matches("r#").to_owned()
 }
 
-/// What JSON makes of a message of this type.
+/// The JSON form of messages of this type.
 fn message(of: &str, mut fields: Map<String, Value>) -> Value {
     let inner = |fields: &Map<String, Value>, name: &str| fields.get(name).cloned().unwrap_or_default();
     match of {

@@ -28,9 +28,9 @@ pub enum ResponseFault {
     HtmlPage {
         /// The HTTP status.
         code: u16,
-        /// Its Content-Type.
+        /// The value of the Content-Type header.
         media_type: &'static str,
-        /// Its body.
+        /// The bytes of the body, as sent.
         text: &'static str,
     },
     /// Replaces the Content-Type.
@@ -51,7 +51,7 @@ pub enum ResponseFault {
     Cut {
         /// Bytes sent before the end; 0 sends the headers only.
         after: usize,
-        /// How the connection ends.
+        /// The way the connection ends.
         how: Disconnect,
     },
 }
@@ -78,7 +78,7 @@ pub enum ErrorResponse {
     Timeout,
 }
 
-/// How a response body ends.
+/// The way a response body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disconnect {
     /// Closes the connection within the body.
