@@ -13,7 +13,7 @@ pub enum IndexEffect {
     Failure {
         /// The container of the failure.
         subject: FailureSubject,
-        /// The event.
+        /// The event, for counters and log.
         event: FailureEvent,
         /// If the failure ended, the pod before the end, with the failure.
         pod_before_end: Option<Arc<TrackedPod>>,
