@@ -2,23 +2,23 @@
 #![no_main]
 
 use bytes::Bytes;
-use image_pull_exporter::cluster::codec::{Encoding, Word};
+use image_pull_exporter::cluster::codec::{Encoding, WatchEvent};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     let enveloped = [b"k8s\0", input].concat();
     for bytes in [Bytes::copy_from_slice(input), enveloped.into()] {
         for encoding in [Encoding::Json, Encoding::Protobuf] {
-            if let Ok(Word::Pod { pod: Ok(pod), .. }) = encoding.word(&bytes) {
-                let _ = pod.read();
+            if let Ok(WatchEvent::Pod { pod: Ok(pod), .. }) = encoding.decode_event(&bytes) {
+                let _ = pod.into_facts();
             }
-            if let Ok(mut items) = encoding.items(bytes.clone()) {
+            if let Ok(mut items) = encoding.decode_list(bytes.clone()) {
                 while let Ok(Some(pod)) = items.next_pod() {
-                    let _ = pod.map(|pod| pod.read());
+                    let _ = pod.map(|pod| pod.into_facts());
                 }
             }
-            let _ = encoding.too_large(&bytes, bytes.len());
-            let _ = Encoding::status(Some(encoding), 500, &bytes);
+            let _ = encoding.decode_oversized_event(&bytes, bytes.len());
+            let _ = Encoding::decode_status(Some(encoding), 500, &bytes);
         }
     }
 });

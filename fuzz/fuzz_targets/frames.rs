@@ -1,11 +1,11 @@
 //! Frames do not depend on how a stream is split into chunks, and none exceeds the limit.
 #![no_main]
 
-use image_pull_exporter::cluster::frames::{Frame, Frames, Framing};
+use image_pull_exporter::cluster::frames::{Frame, FrameReader, Framing};
 use libfuzzer_sys::fuzz_target;
 
 fn read(framing: Framing, stream: &[u8], chunk: usize) -> Option<Vec<Frame>> {
-    let (mut frames, mut read) = (Frames::new(framing), Vec::new());
+    let (mut frames, mut read) = (FrameReader::new(framing), Vec::new());
     for chunk in stream.chunks(chunk) {
         frames.push(chunk.to_vec().into());
         while let Some(frame) = frames.next_frame().ok()? {

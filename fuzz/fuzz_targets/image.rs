@@ -1,14 +1,14 @@
 //! Parsing an image reference never fails, and a valid reference is equal to the join of its parts.
 #![no_main]
 
-use image_pull_model::image::{ImageReference, default_pull_policy, image_named_in, same_image};
+use image_pull_model::image::{ImageReference, default_pull_policy, image_in_error_text, is_same_image};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|raw: &str| {
     let image = ImageReference::parse(raw);
     assert_eq!(image.raw(), raw);
-    assert!(same_image(raw, raw));
-    let _ = (default_pull_policy(raw), image_named_in(raw));
+    assert!(is_same_image(raw, raw));
+    let _ = (default_pull_policy(raw), image_in_error_text(raw));
     if image.problem().is_none() {
         let tag = if image.tag().is_empty() { String::new() } else { format!(":{}", image.tag()) };
         let digest = if image.digest().is_empty() { String::new() } else { format!("@{}", image.digest()) };
@@ -19,6 +19,6 @@ fuzz_target!(|raw: &str| {
             [again.registry(), again.repository(), again.tag(), again.digest()],
             [image.registry(), image.repository(), image.tag(), image.digest()],
         );
-        assert!(same_image(raw, &whole));
+        assert!(is_same_image(raw, &whole));
     }
 });
