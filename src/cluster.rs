@@ -27,4 +27,5 @@ mod request;
 pub mod selection;
 pub mod wire;
 
-pub use event::{PodEvent, WatchFailure, WatchRestartCause};
+pub use crate::watch_restart_cause::WatchRestartCause;
+pub use event::{PodEvent, WatchFailure};

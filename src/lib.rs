@@ -22,4 +22,5 @@ pub mod review;
 pub mod serve;
 pub mod signals;
 pub mod terminal;
+pub mod watch_restart_cause;
 pub mod web_server;

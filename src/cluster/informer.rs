@@ -12,12 +12,11 @@
 //! 4. After each call, drain [`poll_event`].
 //!
 //! ```text
-//!            WatchList (existing pods as events, then a bookmark)
-//!            or, if that is unsupported or has failed twice:
-//! NotListed ────────▶ LIST page ──▶ … ──▶ LIST page ────────▶ Synced ──▶ WATCH: events and bookmarks
-//!     ▲                                                        │  ▲         │    advance the resourceVersion
-//!     │                                                        │  └─ CHECK ◀┘    ended, broken or idle watch
-//!     └────────────────────────────────────────────────────────┘
+//!                   WatchList: existing pods as events, then a bookmark
+//! NotListed ──┬──────────────────────────────────────────────┬──▶ Synced ──▶ WATCH: events and bookmarks
+//!     ▲       └──▶ LIST page ──▶ … ──▶ LIST page ────────────┘    │  ▲         │    advance the resourceVersion
+//!     │            if WatchList is unsupported or failed twice    │  └─ CHECK ◀┘    ended, broken or idle watch
+//!     └───────────────────────────────────────────────────────────┘
 //!       410 Gone, undecodable data, a silent watch, or a server behind the known resourceVersion
 //! ```
 //!
@@ -52,10 +51,11 @@ use paged_list::PagedList;
 use resource_version::ResourceVersion;
 
 use super::codec::{ApiStatus, PageMetadata, PodChange, WatchEvent};
-use super::event::{PodEvent, WatchFailure, WatchRestartCause};
+use super::event::{PodEvent, WatchFailure};
 use super::pod_object::PodObject;
 use super::request::{PodRequest, ServerCapabilities};
 use super::wire::UndecodableObject;
+use crate::watch_restart_cause::WatchRestartCause;
 
 /// Longest interruption of a watch after which the first events still count as observed when they happened.
 const MAX_SHORT_GAP: Duration = Duration::from_secs(5);

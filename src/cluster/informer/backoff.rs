@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::elapsed::Elapsed;
-use crate::cluster::event::WatchRestartCause;
+use crate::watch_restart_cause::WatchRestartCause;
 
 /// Average time between requests, except those that continue a successful response. One request may be sent early,
 /// since resuming a watch takes two.

@@ -3,7 +3,7 @@
 use super::in_flight::{MIN_WATCH_LIFETIME, RequestKind};
 use super::{Elapsed, Informer, MAX_CONSECUTIVE_FAILURES, MAX_PAGE_SIZE, Progress, ResponseEnd, WatchListSupport};
 use crate::cluster::codec::ApiStatus;
-use crate::cluster::event::WatchRestartCause;
+use crate::watch_restart_cause::WatchRestartCause;
 
 impl Informer {
     /// Handles the end of a response. Does nothing if [`on_watch_event`](Self::on_watch_event) or an earlier call has

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::WatchRestartCause;
+use crate::watch_restart_cause::WatchRestartCause;
 
 /// A counter with its metric family.
 pub(crate) struct ExporterCounterFamily {
