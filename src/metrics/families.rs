@@ -289,7 +289,7 @@ static TABLE: &[Family] = &[
         "image_pull_exporter_history_forgotten_total",
         "Entries evicted from the in-memory history: ended failures (see --history), and status changes of open failures.",
         &["what"],
-        exporter::history_forgotten,
+        exporter::history_evictions,
     ),
     counter(
         "image_pull_exporter_log_lines_dropped_total",

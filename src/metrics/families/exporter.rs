@@ -37,7 +37,7 @@ pub(super) fn truncated_containers(selected: &SelectedSeries<'_>, series: &mut S
     series.write(&[], selected.truncated_containers as f64);
 }
 
-pub(super) fn history_forgotten(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+pub(super) fn history_evictions(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
     let evictions = selected.scrape.history_evictions;
     series.write(&["failure"], evictions.failures as f64);
     series.write(&["status"], evictions.points as f64);

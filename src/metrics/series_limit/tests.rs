@@ -117,7 +117,7 @@ fn series_are_shared_evenly_among_namespaces_then_workloads() {
 }
 
 #[test]
-fn selected_series_are_stable_while_other_failures_start_and_end() {
+fn selected_series_are_stable_while_other_failures_come_and_go() {
     let mut cluster = Cluster::new(200);
     cluster.add_failing_pod("a", "large", "large-0", 300);
     cluster.selected_containers();
