@@ -64,7 +64,7 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Watch a cluster and serve metrics to Prometheus (the default)
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Print failing containers once. Exits with code 0 without failures, 1 with failures and 2 on error
     List(ListArgs),
     /// Replay a recorded watch stream and print the metrics at its end

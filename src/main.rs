@@ -26,7 +26,7 @@ const EXIT_ERROR: u8 = 2;
 fn main() -> ExitCode {
     abort_on_panic();
     let Cli { command, serve } = Cli::parse_or_exit();
-    match run(command.unwrap_or(Command::Serve(serve))) {
+    match run(command.unwrap_or_else(|| Command::Serve(Box::new(serve)))) {
         Ok(code) => {
             log::flush();
             code

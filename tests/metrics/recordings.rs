@@ -317,7 +317,7 @@ fn every_recorded_interval_between_two_failed_attempts_falls_into_the_bucket_of_
 #[test]
 fn every_recording_shows_one_failure_for_each_failing_container_at_every_record() {
     at_every_record(|name, records| {
-        check_failures(name, &scrape(records, MirroredReasons::Image), &oracle::failures(records))
+        check_failures(name, &scrape(records, MirroredReasons::Image), &oracle::failures(records));
     });
 }
 

@@ -1,6 +1,6 @@
 //! The model of image pull failures.
 //!
-//! It receives [facts](facts) about pods, keeps the failing containers in an [index], and returns [effects](effect) to count
+//! It receives [facts] about pods, keeps the failing containers in an [index], and returns [effects](effect) to count
 //! and [snapshots](snapshot) to read. It does no I/O and reads no clock: every update has the current time as an argument.
 //!
 //! Read [`failure`] first: it is the state machine of one failure.
