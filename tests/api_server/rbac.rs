@@ -117,7 +117,7 @@ fn a_forbidden_namespace_does_not_block_the_others() {
     assert!(ready.starts_with("ok\nmissing: namespace \"bank\": cannot watch pods: "), "{ready}");
     assert!(ready.contains("(403) (grant the verbs list and watch on pods)"), "{ready}");
     let page = body("/");
-    assert!(page.contains("Some namespaces are missing from this page") && page.contains("bank (cannot watch pods"));
+    assert!(page.contains("Some namespaces are missing from this page: bank (cannot watch pods"), "{page}");
     // Once the permission is granted, the namespace is watched.
     bind(&cluster, "exporter", EXPORTER, Some("bank"), role);
     eventually(|| match synced(&program.metrics(), "bank") {

@@ -164,7 +164,10 @@ fn all_invalid_selections_are_reported_at_once() {
         "/nonexistent.yml",
     ]);
     assert!(said.contains("--shard 2 is out of range: the last of 2 shards (--total-shards) is 1"), "{said}");
-    assert!(said.contains("cannot use the kubeconfig") && said.contains("/nonexistent.yml: cannot be read"), "{said}");
+    assert!(
+        said.contains("cannot use the kubeconfig") && said.contains("/nonexistent.yml: cannot read file"),
+        "{said}"
+    );
     assert_eq!(said.lines().count(), 3, "{said}");
 }
 

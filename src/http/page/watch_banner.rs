@@ -43,5 +43,5 @@ fn missing_namespaces_text(unlisted: &[&NamespaceWatchStatus]) -> String {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
-    format!("Some namespaces cannot be listed and are missing from this page: {}{more}.", names.join(", "))
+    format!("Some namespaces are missing from this page: {}{more}.", names.join(", "))
 }
