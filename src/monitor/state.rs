@@ -162,7 +162,7 @@ impl MonitorState {
     /// Counts the texts and elements of a pod that exceeded the limits.
     fn count_exceeded(&mut self, pod: &PodFacts) {
         let PodFacts { id: PodId { namespace, name, .. }, exceeded, .. } = pod;
-        if exceeded.is_none() {
+        if exceeded.is_empty() {
             return;
         }
         self.counters.exporter.add(ExporterCounter::PodLimitsExceeded, "text", exceeded.texts);

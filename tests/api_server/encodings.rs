@@ -48,7 +48,7 @@ fn read(encoding: Encoding, stream: Vec<u8>) -> Vec<WatchEvent> {
     words
 }
 
-/// Reads a pod to its end; a glimpse of it must have told the same.
+/// Decodes a pod completely, and checks that the partial decoding had equal values.
 fn read_whole(glimpsed: PodObject) -> PodObject {
     let (id, waits) = (glimpsed.id().clone(), glimpsed.has_waiting_container());
     let pod = PodObject::from(glimpsed.into_facts().expect("it is a pod"));

@@ -1,6 +1,6 @@
 //! The informer against an API server that does everything an API server, a proxy or a network can do wrong: each
-//! fault alone, then thousands of random schedules of them. Whatever happened, the view is right again soon, nobody
-//! takes it for current while it is not kept up, and the server is left in peace.
+//! fault alone, then thousands of random schedules of them. After each, the view is soon correct again. It never counts
+//! as current without a watch, and the number of requests is bounded.
 
 mod alone;
 mod lab;

@@ -1,4 +1,4 @@
-//! Hostile and broken pods: whatever a cluster sends, the exposition stays valid and other pods' series unharmed.
+//! Hostile and invalid pods: the exposition stays valid, and the series of other pods are unaffected.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 const ERR: Option<(&str, &str)> = Some(("ErrImagePull", NOT_FOUND));
 
-/// What `replay` prints after these pods were added, and how many it skipped.
+/// The output of `replay` after these pods were added, and the number of skipped records.
 fn replayed(pods: &[Value], mirror: MirroredReasons) -> (String, usize) {
     let event = |pod: &Value| json!({ "t": 1_795_469_000, "type": "ADDED", "object": pod }).to_string();
     let events = pods.iter().map(event).collect::<Vec<_>>().join("\n");
@@ -90,7 +90,7 @@ fn names_and_images_of_any_shape_do_no_harm() {
 }
 
 #[test]
-fn what_is_missing_or_unknown_does_no_harm() {
+fn missing_and_unknown_fields_are_tolerated() {
     let mut unknown_fields = waiting("unknown-fields", "ErrImagePull", NOT_FOUND);
     unknown_fields["spec"]["future"] = json!({ "a": [1, 2, { "b": null }] });
     unknown_fields["status"]["containerStatuses"][0]["state"]["paused"] = json!({});
@@ -103,7 +103,7 @@ fn what_is_missing_or_unknown_does_no_harm() {
     finished["status"]["phase"] = json!("Failed");
     let text = check(&[unknown_fields, stranger, no_status, no_statuses, finished]);
     assert_eq!(sum(&text, "image_pull_failing{"), 2.0, "honest and unknown-fields: nobody knows a stranger's image");
-    // kube-state-metrics never looks at the phase.
+    // kube-state-metrics ignores the phase.
     assert_eq!(sum(&text, "kube_pod_container_status_waiting_reason{namespace=\"shop\",pod=\"finished\""), 1.0);
 }
 
@@ -118,7 +118,7 @@ fn the_second_container_of_a_name_is_skipped_and_counted() {
 }
 
 #[test]
-fn two_pods_of_one_name_are_told_apart_by_uid() {
+fn pods_with_one_name_are_distinguished_by_uid() {
     let mut other = waiting("honest", "ErrImagePull", NOT_FOUND);
     other["metadata"]["uid"] = json!("another");
     let (text, _) = replayed(&[pod("shop", "honest", ERR), other], MirroredReasons::Image);

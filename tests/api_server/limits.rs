@@ -25,10 +25,10 @@ use serde_json::{Value, json};
 const ERR: Option<(&str, &str)> = Some(("ErrImagePull", NOT_FOUND));
 /// The memory limit that the manifests set, in KiB.
 const LIMIT_KIB: u64 = 128 * 1024;
-/// What the marker adds to a truncated text.
+/// The bytes that the marker adds to a truncated text.
 const MARKER: usize = TRUNCATED.len() + 1;
 
-/// How large the parts of a pod are.
+/// The sizes of the parts of a pod.
 #[derive(Clone, Debug)]
 struct Sizes {
     containers: usize,
@@ -158,7 +158,7 @@ proptest! {
     }
 
     #[test]
-    fn what_people_are_shown_of_any_failure_is_bounded(sizes in sizes()) {
+    fn the_text_of_any_failure_is_bounded(sizes in sizes()) {
         let facts = decoded(Encoding::Protobuf, &pod_of(&Sizes { containers: sizes.containers.min(9), ..sizes }));
         let mut index = Index::new(IndexConfig { mirrored_reasons: MirroredReasons::All, ..IndexConfig::default() }, &[WatchScope::Cluster]);
         index.begin_relist(&WatchScope::Cluster);
@@ -174,7 +174,7 @@ proptest! {
 }
 
 #[test]
-fn an_image_is_known_to_be_needed_whatever_else_is_mounted() {
+fn an_image_volume_is_found_among_many_other_mounts() {
     // The image volume is mounted last, beyond the limit.
     let mut pod = pod_of(&Sizes { containers: 1, volumes: 3, mounts: 0, secrets: 0, text: 1 });
     let mounts = (0..2 * MAX_MOUNTS).map(|_| json!({ "name": "tmp" })).chain([json!({ "name": "v2" })]);
@@ -186,7 +186,7 @@ fn an_image_is_known_to_be_needed_whatever_else_is_mounted() {
     }
 }
 
-/// Checks that the program saw these failures and stayed well below the memory limit.
+/// Checks that the program reports these failures and stays well below the memory limit.
 #[track_caller]
 fn check_program(program: &Program, failing: f64) -> String {
     let mut metrics = String::new();
@@ -199,7 +199,7 @@ fn check_program(program: &Program, failing: f64) -> String {
     metrics
 }
 
-/// A failing pod whose container has an image of so many bytes.
+/// A failing pod whose image reference has the given length in bytes.
 fn with_long_image(name: &str, length: usize) -> Value {
     let image = format!("registry.example.com/{}", "a".repeat(length));
     let mut pod = pod("shop", name, Some(("InvalidImageName", "Failed to apply default image tag: invalid reference")));
@@ -292,15 +292,14 @@ fn thousands_of_containers_volumes_and_mounts_are_read_up_to_the_limits() {
     assert_eq!(get(program.port, "/livez", "").expect("the program answers").status, 200);
 }
 
-/// An API server that knows no WatchList, answers every list with this body and every watch with nothing. Returns a
-/// kubeconfig for it.
+/// An API server without WatchList. Its lists have this body and its watches have no events. Returns its kubeconfig.
 fn serve_list(name: &str, body: Vec<u8>) -> PathBuf {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = listener.local_addr().expect("it listens");
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let body = body.clone();
-            std::thread::spawn(move || answer(stream, &body));
+            std::thread::spawn(move || respond(stream, &body));
         }
     });
     let kubeconfig = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.kubeconfig"));
@@ -312,8 +311,8 @@ fn serve_list(name: &str, body: Vec<u8>) -> PathBuf {
     kubeconfig
 }
 
-/// Answers the requests of a connection until the client goes.
-fn answer(mut stream: TcpStream, body: &[u8]) {
+/// Responds to the requests of a connection until the client closes it.
+fn respond(mut stream: TcpStream, body: &[u8]) {
     let mut request = Vec::new();
     let mut byte = [0];
     while stream.read(&mut byte).is_ok_and(|length| length > 0) {

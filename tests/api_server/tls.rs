@@ -47,7 +47,7 @@ async fn a_rotated_ca_is_trusted_without_a_restart() {
         });
     };
     fail(1.0);
-    // The file comes first, and with it alone nobody could be trusted.
+    // The file has precedence, and it contains no authority.
     new.replace_authority("new-authority");
     server.faults().disconnect_watches(Disconnect::Abrupt);
     store.put(pod("shop", "api", ERR));

@@ -1,5 +1,5 @@
-//! The informer and what it feeds, against an API server that misbehaves: whatever happens, the numbers are right
-//! again soon, nothing stays behind, and nothing is counted twice.
+//! The informer and the monitor with an API server that fails in many ways. After each fault the metrics are soon correct
+//! again, and each event is counted once.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 
 const ERR: Option<(&str, &str)> = Some(("ErrImagePull", NOT_FOUND));
 
-/// A simulated cluster with somebody who watches it.
+/// A simulated cluster, and a monitor that watches it.
 struct Lab {
     store: SharedStore,
     server: Option<ApiServer>,
@@ -118,7 +118,7 @@ impl Lab {
     }
 }
 
-/// Waits until `condition` holds, but not for ever.
+/// Waits until `condition` holds, with a timeout.
 async fn wait(mut condition: impl AsyncFnMut() -> bool) -> Result<(), ()> {
     let waiting = async {
         while !condition().await {
@@ -215,7 +215,7 @@ fn an_api_server_that_dies_and_comes_back_leaves_no_ghost() {
         lab.store.put(pod("shop", "c", ERR));
         lab.store.compact();
         lab.start_server().await;
-        // The resourceVersion to resume from is compacted: the server says 410 and everything is listed anew.
+        // The resourceVersion to resume from is compacted: the server returns 410 and everything is listed again.
         lab.expect_failing(&["c"]).await;
         wait(async || lab.count("image_pull_exporter_watch_synced") == 1.0).await.expect("it is in sync again");
         assert_eq!(lab.count("image_pull_failures_started_total"), 3.0);
@@ -227,7 +227,7 @@ fn an_api_server_that_dies_and_comes_back_leaves_no_ghost() {
 fn a_missing_right_is_counted_and_waited_for() {
     run(async {
         let lab = Lab::new(store_of(&[("a", ERR)])).await;
-        // The watch has had no chance to ask yet: nothing was awaited since it was started.
+        // The watch has not sent a request yet: nothing was awaited since it was started.
         lab.server().faults().reject_next(Verb::WatchList, ErrorResponse::Forbidden, 2);
         lab.expect_failing(&["a"]).await;
         assert_eq!(lab.count("image_pull_exporter_watch_restarts_total{cause=\"forbidden\"}"), 2.0);
@@ -235,7 +235,7 @@ fn a_missing_right_is_counted_and_waited_for() {
 }
 
 #[test]
-fn a_pod_that_finishes_leaves_the_selector_and_is_no_deletion() {
+fn a_finished_pod_leaves_the_selector_without_a_deletion() {
     run(async {
         let lab = Lab::new(store_of(&[("a", ERR)])).await;
         lab.expect_failing(&["a"]).await;
@@ -296,7 +296,7 @@ fn a_deletion_that_does_not_decode_or_is_too_large_leaves_no_ghost() {
 }
 
 #[test]
-fn a_failing_pod_that_does_not_decode_in_a_relist_goes_on_failing() {
+fn an_undecodable_pod_in_a_relist_keeps_its_failure() {
     for protobuf in [false, true] {
         run(async {
             let lab = Lab::new(store_of(&[("a", ERR), ("b", ERR)])).await;
@@ -323,7 +323,7 @@ fn a_failing_pod_that_does_not_decode_in_a_relist_goes_on_failing() {
 }
 
 #[test]
-fn invalid_utf_8_costs_no_other_pod() {
+fn invalid_utf_8_does_not_affect_other_pods() {
     run(async {
         let lab = Lab::new(store_of(&[("a", ERR)])).await;
         lab.server().faults().disable_protobuf(true);
@@ -373,7 +373,7 @@ fn namespaces_are_watched_each_on_its_own() {
 fn a_clock_that_is_set_forward_and_back_leaves_no_start_in_the_future_and_no_false_interval() {
     let at = |seconds| Timestamp::from_unix_millis(1_800_000_000_000).saturating_add(Duration::from_secs(seconds));
     let monitor = Monitor::new(IndexConfig::default(), &[WatchScope::Cluster], MonitorLimits::DEFAULT, at(0));
-    // With the clock that nobody can set, and without it.
+    // With the monotonic clock, and without it.
     let apply = |shown: u64, running: Option<u64>, waiting| {
         if let Some(running) = running {
             monitor.check_clock(at(shown), Duration::from_secs(running));
@@ -409,6 +409,6 @@ fn a_clock_that_is_set_forward_and_back_leaves_no_start_in_the_future_and_no_fal
             "nobody can tell how long it lasted"
         );
     }
-    // From the attempt at 32 to the recovery, both of which were seen by one clock.
+    // From the attempt at 32 to the recovery, without a clock step between them.
     assert!(sum(&text(), "image_pull_backoff_duration_seconds_sum") <= 2.0 * 32.0, "{}", text());
 }

@@ -2,7 +2,6 @@
 
     python3 tests/style/check.py PATH...       checks these files and folders
     python3 tests/style/check.py --all         checks the whole repository
-    python3 tests/style/check.py --enforced    checks the whole repository except the files of `unchecked` in rules.toml
     python3 tests/style/check.py --counts ...  prints findings per folder and rule
     python3 tests/style/check.py --self-test   checks the rules against examples.toml
 
@@ -270,9 +269,7 @@ def main(arguments):
         return self_test()
     paths = [str(Path(argument).resolve()) for argument in arguments if not argument.startswith("--")]
     counts, total = collections.Counter(), 0
-    for path in files(["."] if "--all" in arguments or "--enforced" in arguments else paths):
-        if "--enforced" in arguments and str(path) in CONFIG["unchecked"]:
-            continue
+    for path in files(["."] if "--all" in arguments else paths):
         try:
             source = (ROOT / path).read_text()
         except UnicodeDecodeError:

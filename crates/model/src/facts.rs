@@ -141,7 +141,7 @@ pub struct ExceededLimits {
 impl ExceededLimits {
     /// Whether the pod is within the limits.
     #[must_use]
-    pub fn is_none(self) -> bool {
+    pub fn is_empty(self) -> bool {
         self == Self::default()
     }
 }

@@ -11,11 +11,11 @@ use serde_json::Value;
 pub use super::event::{Event, EventType};
 use super::{
     kubelet::{
-        agenda::{Job, JobQueue, PodId},
         identity::PodIdentity,
+        job_queue::{Job, JobQueue, PodId},
         node::{Node, PullRules},
         pod::{Container, Pod},
-        turn::{PodReconciler, WatchLog},
+        reconcile::{PodReconciler, WatchLog},
     },
     random::Random,
     script::{Action, Grace, PodSelector, PodTemplate, PullScope, Script, TimedAction},
@@ -94,10 +94,10 @@ impl Cluster {
                 })
             }),
             Action::Crash { pods, container, exit_code } => {
-                self.for_each_pod(at, &pods, |turn, pod| turn.exit_container(pod, &container, exit_code));
+                self.for_each_pod(at, &pods, |reconciler, pod| reconciler.exit_container(pod, &container, exit_code));
             }
             Action::Delete { pods, grace: Grace::Period(grace) } => {
-                self.for_each_pod(at, &pods, |turn, pod| turn.delete(pod, grace));
+                self.for_each_pod(at, &pods, |reconciler, pod| reconciler.delete(pod, grace));
             }
             Action::Delete { pods, grace: Grace::Force } => self.force_delete(at, &pods),
             Action::SetPull { of: PullScope::Image(image), pull } => self.pull_rules.set_image(image, pull),
@@ -111,7 +111,7 @@ impl Cluster {
         match job {
             Job::KubeletStarted(node) => self.kubelet_up(at, &node),
             Job::OnPod(id, work) => {
-                let gone = self.reconcile(at, id, |turn, pod| turn.run_job(pod, work)).unwrap_or(false);
+                let gone = self.reconcile(at, id, |reconciler, pod| reconciler.run_job(pod, work)).unwrap_or(false);
                 if gone {
                     self.pods.remove(&id);
                 }
@@ -128,16 +128,16 @@ impl Cluster {
             self.pods_created += 1;
             let pod = Pod::new(id, identity, node, template, at);
             self.pods.insert(id, pod);
-            self.reconcile(at, id, |turn, pod| {
-                turn.on_pod_created(pod);
+            self.reconcile(at, id, |reconciler, pod| {
+                reconciler.on_pod_created(pod);
             });
         }
     }
 
     fn change_spec(&mut self, at: SimTime, pods: &PodSelector, change: impl Fn(&mut Pod) -> bool) {
-        self.for_each_pod(at, pods, |turn, pod| {
+        self.for_each_pod(at, pods, |reconciler, pod| {
             if pod.deletion.is_none() && change(pod) {
-                turn.on_spec_changed(pod);
+                reconciler.on_spec_changed(pod);
             }
         });
     }
@@ -146,8 +146,8 @@ impl Cluster {
     /// kubelet (recording delete-backoff).
     fn force_delete(&mut self, at: SimTime, pods: &PodSelector) {
         for id in self.matching_ids(pods) {
-            self.reconcile(at, id, |turn, pod| {
-                turn.force_delete(pod);
+            self.reconcile(at, id, |reconciler, pod| {
+                reconciler.force_delete(pod);
             });
             self.pods.remove(&id);
         }
@@ -167,7 +167,7 @@ impl Cluster {
         let ids: Vec<PodId> = self.pods.values().filter(|pod| pod.node == name).map(|pod| pod.id).collect();
         for id in ids {
             let within = self.random.millis(0, 1_000);
-            self.reconcile(at, id, |turn, pod| turn.on_kubelet_started(pod, within));
+            self.reconcile(at, id, |reconciler, pod| reconciler.on_kubelet_started(pod, within));
         }
     }
 
@@ -193,7 +193,7 @@ impl Cluster {
     ) -> Option<R> {
         let pod = self.pods.get_mut(&id)?;
         let node = self.nodes.get_mut(&pod.node)?;
-        let mut turn = PodReconciler {
+        let mut reconciler = PodReconciler {
             now,
             node,
             pull_rules: &self.pull_rules,
@@ -201,7 +201,7 @@ impl Cluster {
             watch_log: &mut self.watch_log,
             random: &mut self.random,
         };
-        Some(f(&mut turn, pod))
+        Some(f(&mut reconciler, pod))
     }
 
     fn node(&mut self, name: &str) -> &mut Node {

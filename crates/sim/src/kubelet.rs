@@ -7,19 +7,19 @@
 //! 3. Record the error of each container that did not start.
 //! 4. Sync again after 10 to 15 s, or at the next relist (1 s) if the runtime changed.
 //!
-//! [`turn`] runs a worker's jobs, [`images`] decides about pulls and back-off, [`status`] computes the status, and
-//! [`ending`] terminates pods.
+//! [`reconcile`] runs a worker's jobs, [`images`] decides about pulls and back-off, [`status`] computes the status, and
+//! [`termination`] terminates pods.
 
-pub(super) mod agenda;
 mod backoff;
 mod conditions;
 mod containers;
-mod ending;
 pub(super) mod identity;
 mod images;
+pub(super) mod job_queue;
 mod managed_fields;
 pub(super) mod node;
 mod object;
 pub(super) mod pod;
+pub(super) mod reconcile;
 mod status;
-pub(super) mod turn;
+mod termination;

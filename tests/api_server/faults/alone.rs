@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::lab::{Lab, client, run};
 
-/// Nobody may take the view for current for longer than this after nobody keeps it up.
+/// Maximum time from the last event to the report of a stale view.
 const BLIND: Duration = Duration::from_secs(120);
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -32,7 +32,7 @@ async fn watched() -> Lab {
     lab
 }
 
-/// What happens meanwhile, behind the watch's back.
+/// Changes the pods while the watch is interrupted.
 fn change(lab: &Lab) -> BTreeSet<String> {
     lab.store.delete("shop", "a");
     lab.put("b", 1, true);
@@ -51,7 +51,7 @@ async fn survives(name: &str, wrong: impl Fn(&Lab)) -> (Lab, Duration) {
 }
 
 #[test]
-fn a_watch_that_ends_goes_on_from_where_it_was() {
+fn a_closed_watch_resumes_from_its_version() {
     for how in [Disconnect::Clean, Disconnect::Abrupt, Disconnect::Reset] {
         let (lab, took) = run(survives("a drop", |lab| lab.faults.disconnect_watches(how)));
         assert!(took < Duration::from_secs(5), "{how:?}: {took:?}");
@@ -60,7 +60,7 @@ fn a_watch_that_ends_goes_on_from_where_it_was() {
 }
 
 #[test]
-fn a_connection_that_says_nothing_any_more_is_renewed_without_a_list() {
+fn a_silent_connection_is_renewed_without_a_list() {
     run(async {
         let lab = watched().await;
         lab.faults.disconnect_watches(Disconnect::Silent);
@@ -73,10 +73,10 @@ fn a_connection_that_says_nothing_any_more_is_renewed_without_a_list() {
 }
 
 #[test]
-fn a_connection_that_says_nothing_any_more_is_noticed() {
+fn a_silent_connection_is_detected() {
     run(async {
         let lab = watched().await;
-        // The first bookmark says that more will come.
+        // The first bookmark shows that the server sends bookmarks.
         sleep(BOOKMARK_INTERVAL + Duration::from_secs(1)).await;
         lab.faults.disconnect_watches(Disconnect::Silent);
         let expected = change(&lab);
@@ -87,7 +87,7 @@ fn a_connection_that_says_nothing_any_more_is_noticed() {
     });
 }
 
-/// A cluster where `b` and `c` were seen to begin to fail, beside `a`.
+/// A cluster in which `a` fails, and the failures of `b` and `c` were observed from their start.
 async fn watched_from_the_start() -> Lab {
     let lab = watched().await;
     lab.put("b", 1, true);
@@ -96,7 +96,7 @@ async fn watched_from_the_start() -> Lab {
     lab
 }
 
-/// Both recover while nobody watches: `b`, whose status says when, and `c`, whose status does not.
+/// Both recover during the interruption: the status of `b` has the time, the status of `c` does not.
 fn recover(lab: &Lab, seconds: u64) {
     lab.put_running("b", 1, Some(seconds));
     lab.put_running("c", 1, None);
@@ -181,7 +181,7 @@ fn refusals_are_waited_out() {
 }
 
 #[test]
-fn answers_that_are_none_are_survived() {
+fn invalid_responses_are_tolerated() {
     let page = ResponseFault::HtmlPage { code: 200, media_type: "text/html", text: "<html>log in</html>" };
     let busy = ResponseFault::HtmlPage { code: 502, media_type: "text/html", text: "<html>bad gateway</html>" };
     let cut = |after, how| ResponseFault::Cut { after, how };
@@ -260,7 +260,7 @@ fn rubbish_in_the_stream_costs_a_list_and_nothing_else() {
 }
 
 #[test]
-fn a_cluster_restored_from_a_backup_is_listed_anew() {
+fn a_cluster_restored_from_a_backup_is_listed_again() {
     run(async {
         let lab = watched().await;
         let backup = lab.store.snapshot();
@@ -322,7 +322,7 @@ async fn an_hour_of(misbehave: impl Fn(&Lab)) -> (Lab, u64, Duration) {
 }
 
 #[test]
-fn a_black_hole_is_asked_seldom_and_is_never_taken_for_the_truth() {
+fn a_black_hole_gets_few_requests_and_never_counts_as_current() {
     run(async {
         let (lab, requests, current) = an_hour_of(|lab| lab.faults.never_respond(true)).await;
         assert!((30..=3600 / 20).contains(&requests), "{requests} requests");
@@ -348,7 +348,7 @@ fn a_server_that_closes_every_watch_at_once_is_read_in_lists_and_not_hurried() {
 }
 
 #[test]
-fn a_quiet_watch_stands_on_bookmarks_and_asks_nothing() {
+fn a_quiet_watch_with_bookmarks_sends_no_request() {
     run(async {
         let (_, requests, current) = an_hour_of(|_| {}).await;
         assert!(requests <= 26, "a check and a watch for each time the server ends the watch: {requests}");
@@ -357,7 +357,7 @@ fn a_quiet_watch_stands_on_bookmarks_and_asks_nothing() {
 }
 
 #[test]
-fn a_quiet_watch_without_bookmarks_is_no_fault() {
+fn a_quiet_watch_without_bookmarks_is_not_a_fault() {
     run(async {
         let lab = Lab::new(1);
         lab.faults.suppress_bookmarks(true);
@@ -371,7 +371,7 @@ fn a_quiet_watch_without_bookmarks_is_no_fault() {
         assert_eq!(faults(&lab), 0.0);
         assert_eq!(lab.count("image_pull_exporter_relists_total"), 1.0);
         assert!(lab.requests() - before <= 100, "{} requests", lab.requests() - before);
-        // And a black hole is noticed all the same.
+        // A black hole is still detected.
         lab.faults.never_respond(true);
         lab.faults.disconnect_watches(Disconnect::Silent);
         let noticed = lab.until(BLIND, |lab| !lab.is_synced()).await.expect("it is noticed");
@@ -384,7 +384,7 @@ fn a_quiet_watch_without_bookmarks_is_no_fault() {
 }
 
 #[test]
-fn lists_that_lead_nowhere_are_asked_for_seldom_and_reported() {
+fn endless_lists_are_requested_at_a_low_rate_and_reported() {
     let (period, step) = (Duration::from_secs(1200), Duration::from_secs(2));
     for (habit, most) in [(Faults::repeat_pages as fn(&Faults, bool), 1200), (Faults::list_endless_pods, 10_000 + 1200)]
     {
@@ -467,7 +467,7 @@ fn initial_events_that_come_faster_than_they_are_read_are_reported() {
 }
 
 #[test]
-fn one_look_ends_with_an_error_where_a_list_leads_nowhere() {
+fn a_single_list_fails_if_its_pages_repeat() {
     for habit in [Faults::repeat_pages as fn(&Faults, bool), Faults::list_endless_pods] {
         run(async {
             let (store, began) = (SharedStore::default(), tokio::time::Instant::now());

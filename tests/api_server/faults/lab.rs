@@ -1,5 +1,6 @@
-//! A simulated API server and the informer that watches it, in one process without a socket, on a clock that waits
-//! for nobody: an hour takes milliseconds, and the same seed tells the same story.
+//! A simulated API server and an informer in one process, without a socket and on a paused clock.
+//!
+//! An hour takes milliseconds, and equal seeds give equal runs.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -26,11 +27,11 @@ use crate::common::{self, NOT_FOUND, sum};
 
 pub const ERR: Option<(&str, &str)> = Some(("ErrImagePull", NOT_FOUND));
 
-/// How long after everything is well the view may take to be right: a page that trickles and is out of date when it is
-/// read, the silence that shows it, and a pause.
+/// Maximum time from the end of all faults to a correct view: a slow page that is outdated when it is read, the silence
+/// that shows it, and a pause.
 pub const SETTLES: Duration = Duration::from_secs(120 + 90 + 60);
 
-/// What is under test.
+/// The simulated API server, and the monitor that follows it.
 pub struct Lab {
     pub store: SharedStore,
     pub faults: Faults,
@@ -80,15 +81,14 @@ impl Lab {
         Self { store, faults, monitor, began, _watch: watch }
     }
 
-    /// Creates or replaces a pod, which fails or does not. `life` tells it from earlier ones of the name.
+    /// Creates or replaces a pod, which fails or does not. `life` distinguishes it from earlier pods with its name.
     pub fn put(&self, name: &str, life: u64, fails: bool) {
         let mut pod = common::pod("shop", name, ERR.filter(|_| fails));
         pod["metadata"]["uid"] = format!("{name}-{life}").into();
         self.store.put(pod);
     }
 
-    /// Replaces a pod by one that runs; where `started` is given, its status says that it started so many seconds after the
-    /// beginning.
+    /// Replaces a pod by a running one. Its status has a start time if `started` is given, in seconds since the start.
     pub fn put_running(&self, name: &str, life: u64, started: Option<u64>) {
         let mut pod = common::pod("shop", name, None);
         pod["metadata"]["uid"] = format!("{name}-{life}").into();
@@ -105,7 +105,7 @@ impl Lab {
         Some(String::from_utf8(exposition.finish()).expect("the exposition is text"))
     }
 
-    /// What the metrics say about the watch.
+    /// The metrics about the watch that are not zero.
     fn watch(&self) -> String {
         let text = self.text().unwrap_or_default();
         text.lines()
@@ -123,7 +123,7 @@ impl Lab {
         self.text().map_or(0.0, |text| sum(&text, prefix))
     }
 
-    /// The uids of the pods that fail, as the view has them.
+    /// The uids of the failing pods of the view.
     pub fn failing(&self) -> Option<BTreeSet<String>> {
         let view = self.monitor.scrape_snapshot()?;
         Some(view.snapshot.failures().map(|(pod, _, _)| pod.id.uid.clone()).collect())
@@ -155,7 +155,7 @@ impl Lab {
         Ok(took)
     }
 
-    /// How many connections a client could have needed: every request but the further pages of a list.
+    /// Number of requests, except for further pages of a list.
     pub fn requests(&self) -> u64 {
         let RequestCounts { list, watch, watch_list, .. } = self.faults.requests();
         list + watch + watch_list
@@ -166,7 +166,7 @@ impl Lab {
     }
 }
 
-/// Runs a story on a clock that waits for nobody.
+/// Runs a test on a paused clock.
 pub fn run<T>(story: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().start_paused(true).build().expect("a runtime starts").block_on(story)

@@ -9,12 +9,12 @@ use tokio::time::sleep;
 
 use super::lab::{Lab, run};
 
-/// How many schedules are played unless somebody wants more.
+/// Default number of schedules.
 const SCHEDULES: u64 = 300;
 /// The pods of a cluster.
 const PODS: u64 = 12;
 
-/// splitmix64.
+/// A random number generator: splitmix64.
 struct Dice(u64);
 
 impl Dice {
@@ -123,7 +123,7 @@ fn go_wrong(lab: &Lab, dice: &mut Dice) {
         15 => faults.disable_protobuf(on),
         16 => faults.repeat_pages(on),
         17 => faults.list_endless_pods(on),
-        // Not swapped ones: where the first of two is told last and the connection breaks in between, nobody can know.
+        // No swapped events: they are undetectable if the connection breaks between the two.
         _ if dice.is_heads() => faults.omit_resource_versions(on),
         _ => faults.repeat_events(on),
     }

@@ -7,9 +7,9 @@ use super::super::{
     time::SimTime,
 };
 use super::{
-    agenda::PodJob,
+    job_queue::PodJob,
     pod::{ContainerChange, Exit, Pod, SyncResult, WaitingState},
-    turn::PodReconciler,
+    reconcile::PodReconciler,
 };
 
 /// Creating and starting a container; 0.2 to 0.8 s in the recordings.

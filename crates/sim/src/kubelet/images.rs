@@ -5,9 +5,9 @@ use super::super::{
     script::{PullOutcome, PullPolicy},
 };
 use super::{
-    agenda::PodId,
     containers::{StartError, SyncProgress},
-    turn::PodReconciler,
+    job_queue::PodId,
+    reconcile::PodReconciler,
 };
 
 /// Duration of a successful pull; 0.2 to 2.3 s in the recordings.

@@ -8,7 +8,7 @@ use super::super::{
     script::{PullBehavior, PullOutcome},
     time::SimTime,
 };
-use super::{agenda::PodId, backoff::BackOff};
+use super::{backoff::BackOff, job_queue::PodId};
 
 #[derive(Debug)]
 pub(crate) struct Node {

@@ -9,7 +9,7 @@ use super::super::{
     script::{ContainerKind, ContainerSpec, ImageVolume, PodTemplate, RestartPolicy},
     time::SimTime,
 };
-use super::{agenda::PodId, conditions::Conditions, identity::PodIdentity, managed_fields::ManagedFields};
+use super::{conditions::Conditions, identity::PodIdentity, job_queue::PodId, managed_fields::ManagedFields};
 
 #[derive(Debug)]
 pub(crate) struct Pod {

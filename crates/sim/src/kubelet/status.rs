@@ -11,7 +11,7 @@ use super::super::{
 };
 use super::{
     pod::{Container, Exit, Pod, Run, Termination},
-    turn::PodReconciler,
+    reconcile::PodReconciler,
 };
 
 /// The state of a container in its status.

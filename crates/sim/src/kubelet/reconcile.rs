@@ -11,7 +11,7 @@ use super::super::{
     time::SimTime,
 };
 use super::{
-    agenda::{Job, JobQueue, PodJob, TerminationStage},
+    job_queue::{Job, JobQueue, PodJob, TerminationStage},
     node::{Node, PullRules},
     pod::{ContainerChange, Deletion, Exit, Pod, Sandbox, Termination},
 };
@@ -66,7 +66,7 @@ impl PodReconciler<'_> {
         self.schedule(pod, within, PodJob::End { term: pod.worker.term, stage });
     }
 
-    /// Handles a deletion. The kubelet performs the rest ([`super::ending`]).
+    /// Handles a deletion. The kubelet performs the rest ([`super::termination`]).
     pub(crate) fn delete(&mut self, pod: &mut Pod, grace: Duration) {
         if pod.deletion.is_some() {
             return;

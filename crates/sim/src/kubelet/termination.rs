@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::super::{event::EventType, time::SimTime};
 use super::{
-    agenda::{PodJob, TerminationStage},
+    job_queue::{PodJob, TerminationStage},
     pod::{Deletion, Exit, Pod, Sandbox, Termination},
-    turn::PodReconciler,
+    reconcile::PodReconciler,
 };
 
 /// Duration of a container's exit after SIGTERM.
