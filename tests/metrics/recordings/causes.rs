@@ -4,16 +4,7 @@ use std::path::Path;
 
 use image_pull_model::cause::{Cause, classify};
 
-/// The image-related waiting reasons.
-const IMAGE_REASONS: &[&str] = &[
-    "ErrImagePull",
-    "ImagePullBackOff",
-    "ErrImageNeverPull",
-    "InvalidImageName",
-    "ImageInspectError",
-    "RegistryUnavailable",
-    "SignatureValidationFailed",
-];
+use super::oracle::IMAGE_REASONS;
 
 /// The causes of each scenario, in order.
 const EXPECTED: &[(&str, &[Cause])] = &[

@@ -79,7 +79,8 @@ const BUCKET_OF_STEP: [f64; 6] = [35.0, 35.0, 68.0, 128.0, 238.0, 340.0];
 /// One failed attempt is visible for at most 16 s, two merged ones for at least 22 s.
 const MERGED_SHOWS: f64 = 19.0;
 
-const IMAGE_REASONS: [&str; 7] = [
+/// The image-related waiting reasons.
+pub const IMAGE_REASONS: [&str; 7] = [
     "ErrImagePull",
     "ImagePullBackOff",
     "ErrImageNeverPull",
