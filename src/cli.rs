@@ -340,7 +340,7 @@ impl LogArgs {
 
 impl LogLevel {
     #[must_use]
-    pub const fn level_filter(self) -> LevelFilter {
+    pub(crate) const fn level_filter(self) -> LevelFilter {
         match self {
             Self::Error => LevelFilter::ERROR,
             Self::Warn => LevelFilter::WARN,
@@ -377,7 +377,7 @@ impl MetricsArgs {
 impl WebArgs {
     /// Returns the configuration of the HTTP server without authentication.
     #[must_use]
-    pub fn http_config(&self) -> http::HttpConfig {
+    pub(crate) fn http_config(&self) -> http::HttpConfig {
         let link_prefix = self.external_url.clone().map(|url| url.path);
         let route_prefix = self.route_prefix.clone().or_else(|| link_prefix.clone()).unwrap_or_default();
         http::HttpConfig {

@@ -24,7 +24,7 @@ pub enum ExplainFormat {
 ///
 /// # Errors
 /// Returns an error if the text is blank.
-pub fn parse_error_text(text: &str) -> Result<String, String> {
+pub(crate) fn parse_error_text(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
         return Err("expected an error text, for example that of a \"Failed to pull image\" event".to_owned());
     }

@@ -48,4 +48,6 @@ pub use listener::{InvalidListenAddress, ListenAddress, Listeners};
 pub use paths::{ExternalUrl, InvalidPath, PathPrefix, TelemetryPath};
 pub use rejections::RejectionCounters;
 pub use router::router;
-pub use server::{serve, serve_router};
+pub use server::serve;
+#[cfg(test)]
+use server::serve_router;

@@ -95,7 +95,7 @@ fn summary_reporter(log: &'static Logger) -> impl FnMut() + Send {
 
 /// Returns the number of lines that were not written, by reason.
 #[must_use]
-pub fn dropped_lines() -> [(&'static str, u64); 2] {
+pub(crate) fn dropped_lines() -> [(&'static str, u64); 2] {
     let dropped = LOG.get().map_or((0, 0), |log| (log.limiter.suppressed(), log.queue.dropped()));
     [("rate_limited", dropped.0), ("unread", dropped.1)]
 }

@@ -111,7 +111,7 @@ impl Monitor {
 
     /// Returns the scopes that are not listed or have been stale for longer than `stale_after`, each with its error.
     #[must_use]
-    pub fn unavailable_scopes(&self, stale_after: Duration, now: Timestamp) -> Vec<String> {
+    pub(crate) fn unavailable_scopes(&self, stale_after: Duration, now: Timestamp) -> Vec<String> {
         let state = self.lock();
         let watches = state.index.watches().iter();
         let missing = watches.filter(|watch| watch.complete_at().is_none() || stale_for(watch, now) > stale_after);

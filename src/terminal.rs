@@ -38,7 +38,7 @@ fn supports_color(out: &impl IsTerminal) -> bool {
 
 /// Escapes characters that move the cursor, change colors, or change the direction of text.
 #[must_use]
-pub fn escape_controls(text: &str) -> Cow<'_, str> {
+pub(crate) fn escape_controls(text: &str) -> Cow<'_, str> {
     if !text.contains(needs_escape) {
         return Cow::Borrowed(text);
     }

@@ -73,7 +73,7 @@ impl WebServer {
 ///
 /// # Errors
 /// When systemd passed no sockets.
-pub fn systemd_listeners(web: &WebArgs) -> Result<Option<Listeners>> {
+pub(crate) fn systemd_listeners(web: &WebArgs) -> Result<Option<Listeners>> {
     web.systemd_socket
         .then(Listeners::from_systemd)
         .transpose()
@@ -84,7 +84,7 @@ pub fn systemd_listeners(web: &WebArgs) -> Result<Option<Listeners>> {
 ///
 /// # Errors
 /// When an address is in use or not available.
-pub fn bind_listeners(web: &WebArgs, passed: Option<Listeners>) -> Result<Listeners> {
+pub(crate) fn bind_listeners(web: &WebArgs, passed: Option<Listeners>) -> Result<Listeners> {
     let bind = || Listeners::bind(&web.listen_addresses);
     passed.map_or_else(bind, Ok).map_err(|error| anyhow!("{error} (see --web.listen-address)"))
 }

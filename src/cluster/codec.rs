@@ -44,7 +44,7 @@ pub enum Encoding {
 
 impl Encoding {
     /// Returns the encoding for a `Content-Type`; `None` for other media types.
-    pub fn from_content_type(content_type: &str) -> Option<Self> {
+    pub(crate) fn from_content_type(content_type: &str) -> Option<Self> {
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         [(PROTOBUF_MEDIA_TYPE, Self::Protobuf), (JSON_MEDIA_TYPE, Self::Json)]
             .into_iter()
@@ -69,7 +69,7 @@ impl Encoding {
 
     /// Returns an undecodable event for one that exceeds the size limit. Its type and identity come from its first
     /// bytes.
-    pub fn decode_oversized_event(self, beginning: &[u8], bytes: usize) -> WatchEvent {
+    pub(crate) fn decode_oversized_event(self, beginning: &[u8], bytes: usize) -> WatchEvent {
         let outline = match self {
             Self::Json => EventHeader::from_json_event(beginning),
             Self::Protobuf => header_of_protobuf_event(beginning),
@@ -89,7 +89,7 @@ impl Encoding {
     }
 
     /// Decodes the body of an error response. A body that is not a `Status` becomes the message.
-    pub fn decode_status(encoding: Option<Self>, code: u16, body: &Bytes) -> ApiStatus {
+    pub(crate) fn decode_status(encoding: Option<Self>, code: u16, body: &Bytes) -> ApiStatus {
         let said = match encoding {
             Some(Self::Json) => from_json_lossy(body).ok(),
             Some(Self::Protobuf) => unwrap_envelope(body).ok().and_then(|raw| StatusObject::decode(&raw).ok()),

@@ -99,7 +99,7 @@ impl FrameReader {
 
     /// Returns whether the stream may end here, between two frames.
     #[must_use]
-    pub fn is_at_frame_boundary(&self) -> bool {
+    pub(crate) fn is_at_frame_boundary(&self) -> bool {
         self.partial.is_empty() && self.chunk.is_empty() && self.skipping.is_none()
     }
 

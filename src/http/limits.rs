@@ -35,7 +35,7 @@ impl ServerLimits {
     /// Reduces the number of connections to fit a limit on open files. `watches` is the number of watch connections to the
     /// API server.
     #[must_use]
-    pub fn within_file_limit(self, files: usize, watches: usize) -> Self {
+    pub(crate) fn within_file_limit(self, files: usize, watches: usize) -> Self {
         let available = files.saturating_sub(RESERVED_FILES + 2 * watches);
         // Allow scrapes even if no file descriptors remain.
         Self { max_connections: self.max_connections.min(available / 2).max(2), ..self }

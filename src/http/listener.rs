@@ -147,7 +147,7 @@ impl Listeners {
     ///
     /// # Errors
     /// If systemd passed no socket, or one that is not a stream socket.
-    pub fn from_systemd() -> Result<Self, String> {
+    pub(crate) fn from_systemd() -> Result<Self, String> {
         let mut passed = ListenFd::from_env();
         let sockets = (0..passed.len()).map(|index| take_systemd_socket(&mut passed, index));
         match sockets.collect::<Result<Vec<Listener>, String>>() {

@@ -57,7 +57,7 @@ pub async fn serve(
 }
 
 /// Serves a router until `shutdown` completes, then drains requests in flight. All tasks have ended when it returns.
-pub async fn serve_router(
+pub(crate) async fn serve_router(
     mut listeners: Listeners,
     router: Router,
     config: HttpConfig,

@@ -28,7 +28,7 @@ pub enum FileError {
 ///
 /// # Errors
 /// Returns an error if the text is not a list of pods or a single pod.
-pub fn read_pods(text: &str, each: impl FnMut(Result<PodFacts, UndecodableObject>)) -> Result<(), FileError> {
+pub(crate) fn read_pods(text: &str, each: impl FnMut(Result<PodFacts, UndecodableObject>)) -> Result<(), FileError> {
     // Editors and shells on Windows write this byte order mark.
     let text = text.trim_start_matches('\u{feff}').trim();
     match text.chars().next() {

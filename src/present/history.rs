@@ -61,7 +61,7 @@ impl StatusChange {
 
 /// Returns the display name of an image state.
 #[must_use]
-pub fn status_name(state: ImageState) -> &'static str {
+pub(crate) fn status_name(state: ImageState) -> &'static str {
     match state {
         ImageState::NoImage(reason) => reason.as_str(),
         ImageState::BeforePull => "ContainerCreating",

@@ -69,7 +69,7 @@ impl<R: BufRead> Recording<R> {
     }
 
     /// The line on which the record returned last began.
-    pub const fn began_at(&self) -> usize {
+    pub(crate) const fn began_at(&self) -> usize {
         self.began
     }
 

@@ -63,7 +63,7 @@ impl ImageBackOff {
     }
 
     /// Records the onset of a failed attempt. Returns the interval since the previous onset if both were observed.
-    pub fn on_attempt(&mut self, now: Timestamp, watched: bool) -> Option<Duration> {
+    pub(crate) fn on_attempt(&mut self, now: Timestamp, watched: bool) -> Option<Duration> {
         let before = self.last_attempt;
         let interval = before.map(|last| now.saturating_duration_since(last.onset));
         let measured = interval.filter(|_| watched && before.is_some_and(|last| last.is_measurable));
@@ -79,7 +79,7 @@ impl ImageBackOff {
 
     /// Records that the status no longer shows the failed attempt. If a second attempt was merged into it, that one only
     /// advances the step: no interval can be measured to it or from it.
-    pub fn on_attempt_hidden(&mut self, now: Timestamp) {
+    pub(crate) fn on_attempt_hidden(&mut self, now: Timestamp) {
         let merged = self.step == Some(1)
             && self.last_attempt.is_some_and(|last| now.saturating_duration_since(last.onset) >= MIN_MERGED_DURATION);
         if merged {
@@ -91,20 +91,20 @@ impl ImageBackOff {
     }
 
     /// Records that the next attempt depends on something other than the back-off.
-    pub fn invalidate_interval(&mut self) {
+    pub(crate) fn invalidate_interval(&mut self) {
         if let Some(last) = &mut self.last_attempt {
             last.is_measurable = false;
         }
     }
 
     /// Records a restart of the kubelet, after which its wait starts again at 10 s.
-    pub fn on_kubelet_restart(&mut self) {
+    pub(crate) fn on_kubelet_restart(&mut self) {
         self.step = Some(0);
         self.invalidate_interval();
     }
 
     /// Records a gap in the watch, in which attempts may have been missed.
-    pub fn on_watch_gap(&mut self) {
+    pub(crate) fn on_watch_gap(&mut self) {
         self.step = None;
         self.invalidate_interval();
     }
@@ -120,7 +120,7 @@ impl ImageBackOff {
     /// The last interval, which ends at `now` with a successful pull. The status shows success at once but a failure one sync
     /// late, so the interval is measured from the estimated time of the failure.
     #[must_use]
-    pub fn interval_until_recovery(&self, now: Timestamp) -> Option<Duration> {
+    pub(crate) fn interval_until_recovery(&self, now: Timestamp) -> Option<Duration> {
         self.last_attempt.filter(|last| last.is_measurable).map(|last| now.saturating_duration_since(last.failed_at))
     }
 

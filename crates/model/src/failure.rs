@@ -237,7 +237,7 @@ impl Failure {
 
     /// Returns the event of the end.
     #[must_use]
-    pub fn end_event(&self, end: FailureEnd) -> FailureEvent {
+    pub(crate) fn end_event(&self, end: FailureEnd) -> FailureEvent {
         let exact = end.is_exact && self.start.basis == StartBasis::Observed && !self.has_clock_step;
         let FailureEnd { outcome, at, .. } = end;
         FailureEvent::Ended { outcome, at, duration: self.age(at), is_exact: exact }
@@ -253,7 +253,7 @@ impl Failure {
 
     /// The status to ignore after the image was changed.
     #[must_use]
-    pub fn into_stale_status(self) -> StaleStatus {
+    pub(crate) fn into_stale_status(self) -> StaleStatus {
         StaleStatus { reason: self.reason, message: self.message }
     }
 

@@ -115,7 +115,7 @@ impl ImageReference {
     }
 
     /// Whether the kubelet appends `:latest` (kubelet `image_manager.go`, `applyDefaultImageTag`).
-    pub fn implies_latest(&self) -> bool {
+    pub(crate) fn implies_latest(&self) -> bool {
         self.problem.is_none() && self.tag.is_empty() && self.digest.is_empty()
     }
 

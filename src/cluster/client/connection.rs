@@ -113,7 +113,7 @@ impl Connection {
     }
 
     /// Triggers a check for changed files before the next request.
-    pub fn on_request_failed(&self) {
+    pub(crate) fn on_request_failed(&self) {
         self.0.check_requested.store(true, Ordering::Relaxed);
     }
 

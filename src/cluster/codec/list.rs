@@ -52,7 +52,7 @@ impl ListItems {
     }
 
     /// Returns the number of bytes that have not been decoded.
-    pub fn remaining_bytes(&self) -> usize {
+    pub(crate) fn remaining_bytes(&self) -> usize {
         match &self.rest {
             RemainingItems::Json(items) => items.text.len().saturating_sub(items.offset),
             RemainingItems::Protobuf(list) => list.len(),
@@ -147,7 +147,7 @@ impl<B: AsRef<[u8]>> JsonItems<B> {
     ///
     /// # Errors
     /// When the text is not a list in JSON.
-    pub fn next_item(&mut self) -> Result<Option<Range<usize>>, serde_json::Error> {
+    pub(crate) fn next_item(&mut self) -> Result<Option<Range<usize>>, serde_json::Error> {
         if self.find_item()? { self.skip_value().map(Some) } else { Ok(None) }
     }
 

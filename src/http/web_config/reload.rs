@@ -82,13 +82,13 @@ impl WebConfigReloader {
     }
 
     /// Limits requests that wait for a password check, relative to the maximum number of connections.
-    pub fn limit_waiting_checks(&self, connections: usize) {
+    pub(crate) fn limit_waiting_checks(&self, connections: usize) {
         self.verifier.limit_waiting(connections);
     }
 
     /// Makes reloads fail that configure basic authentication. Called if bearer tokens are reviewed, because both use the
     /// Authorization header.
-    pub fn reject_basic_auth(&mut self) {
+    pub(crate) fn reject_basic_auth(&mut self) {
         self.rejects_basic_auth = true;
     }
 
@@ -103,7 +103,7 @@ impl WebConfigReloader {
     }
 
     /// Returns a trigger. When notified, the reloader reads and applies the files at once, even if they have not changed.
-    pub fn reload_trigger(&self) -> Arc<Notify> {
+    pub(crate) fn reload_trigger(&self) -> Arc<Notify> {
         Arc::clone(&self.reload_requested)
     }
 

@@ -24,7 +24,7 @@ pub struct WebConfig {
 
 impl WebConfig {
     /// Returns whether connections are encrypted.
-    pub fn has_tls(&self) -> bool {
+    pub(crate) fn has_tls(&self) -> bool {
         self.tls.is_some()
     }
 
@@ -34,7 +34,7 @@ impl WebConfig {
     }
 
     /// Returns whether clients must send a password.
-    pub fn has_basic_auth(&self) -> bool {
+    pub(crate) fn has_basic_auth(&self) -> bool {
         self.users.is_some()
     }
 }
