@@ -49,5 +49,3 @@ pub use paths::{ExternalUrl, InvalidPath, PathPrefix, TelemetryPath};
 pub use rejections::RejectionCounters;
 pub use router::router;
 pub use server::serve;
-#[cfg(test)]
-use server::serve_router;

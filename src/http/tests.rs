@@ -12,7 +12,8 @@ use std::time::Duration;
 use axum::Router;
 use tokio::sync::oneshot;
 
-use super::{Backend, HttpConfig, NotReady, Overview, ServerLimits, router, serve_router};
+use super::server::serve_router;
+use super::{Backend, HttpConfig, NotReady, Overview, ServerLimits, router};
 use crate::metrics::exposition::ExpositionFormat;
 use image_pull_model::facts::PodId;
 use image_pull_model::history::TimelinePoint;
