@@ -12,7 +12,6 @@ use serde::Serialize;
 
 use crate::cluster::client::Connection;
 use crate::cluster::pod_watch::{self, PodSource};
-use crate::cluster::selection::PodSelection;
 use crate::cluster::{PodEvent, WatchRestartCause};
 use crate::present::{FailureReport, rfc3339};
 use crate::terminal::{Terminal, escape_controls};
@@ -137,7 +136,7 @@ pub async fn list_cluster(
     let scopes = WatchScope::of_namespaces(&filter.namespaces);
     let mut builder = ListBuilder::new(&scopes, &filter.namespaces);
     for scope in scopes {
-        let mut events = std::pin::pin!(pod_watch::list(pod_source(&connection, &scope)));
+        let mut events = std::pin::pin!(pod_watch::list(PodSource::all_pods(connection.clone(), scope.clone())));
         loop {
             match events.next().await.context("the list ended early")? {
                 PodEvent::ListStarted => builder.index.begin_relist(&scope),
@@ -167,15 +166,6 @@ pub async fn list_cluster(
         }
     }
     Ok(builder.finish(filter, now()))
-}
-
-fn pod_source(connection: &Connection, scope: &WatchScope) -> PodSource {
-    PodSource {
-        connection: connection.clone(),
-        scope: scope.clone(),
-        selection: PodSelection::default(),
-        compress_lists: false,
-    }
 }
 
 /// A user who may not list the pods of the cluster may be allowed to list those of a namespace.

@@ -81,7 +81,7 @@ fn start_log(args: &LogArgs, default: LogLevel) -> Result<log::LevelHandle> {
 
 fn run_list(args: &ListArgs) -> Result<ExitCode> {
     let (filter, clock) = (args.filter(), || Clock::System.now());
-    let look = match &args.file {
+    let report = match &args.file {
         Some(file) => {
             let mut bytes = Vec::new();
             open_input(file)?.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", file.display()))?;
@@ -94,15 +94,15 @@ fn run_list(args: &ListArgs) -> Result<ExitCode> {
             list::list_cluster(client, &filter, clock).await
         })?,
     };
-    let printed = list::print(&look, args.output, Terminal::of_stdout(), io::stdout().lock());
+    let printed = list::print(&report, args.output, Terminal::of_stdout(), io::stdout().lock());
     // A closed output does not change the exit code.
     if let Err(error) = printed
         && error.kind() != io::ErrorKind::BrokenPipe
     {
         return Err(error.into());
     }
-    list::print_notes(&look, args.output, io::stderr().lock())?;
-    Ok(match look {
+    list::print_notes(&report, args.output, io::stderr().lock())?;
+    Ok(match report {
         ListReport { failing, .. } if !failing.is_empty() => ExitCode::from(EXIT_FAILURES_FOUND),
         // Skipped pods may be failing.
         ListReport { skipped, .. } if !skipped.is_empty() => ExitCode::from(EXIT_ERROR),

@@ -24,7 +24,8 @@ use state::MonitorState;
 use watch_status::{describe_watch, stale_for, watch_status};
 
 /// Pods with inferred causes that are applied to the index per lock.
-const ADOPT_BATCH_SIZE: usize = 256;
+const INFERENCES_PER_LOCK: usize = 256;
+
 /// The state of the exporter, shared by watches and readers.
 #[derive(Debug)]
 pub struct Monitor {
@@ -128,7 +129,7 @@ impl Monitor {
         drop(state);
         let (snapshot, inferred) = latest.update(changes);
         // In batches, to release the lock in between.
-        for inferred in inferred.chunks(ADOPT_BATCH_SIZE) {
+        for inferred in inferred.chunks(INFERENCES_PER_LOCK) {
             self.lock().index.apply_inferences(inferred);
         }
         Some((snapshot, read))

@@ -50,6 +50,14 @@ pub struct PodSource {
     pub compress_lists: bool,
 }
 
+impl PodSource {
+    /// All pods of `scope`, in uncompressed lists.
+    #[must_use]
+    pub fn all_pods(connection: impl Into<Connection>, scope: WatchScope) -> Self {
+        Self { connection: connection.into(), scope, selection: PodSelection::default(), compress_lists: false }
+    }
+}
+
 /// Returns an endless stream of the events of `source`. It begins with a list of all pods.
 pub fn watch(source: PodSource) -> impl Stream<Item = PodEvent> {
     watch_with_seed(source, random_seed())

@@ -49,9 +49,9 @@ fn read(encoding: Encoding, stream: Vec<u8>) -> Vec<WatchEvent> {
 }
 
 /// Decodes a pod completely, and checks that the partial decoding had equal values.
-fn read_whole(glimpsed: PodObject) -> PodObject {
-    let (id, waits) = (glimpsed.id().clone(), glimpsed.has_waiting_container());
-    let pod = PodObject::from(glimpsed.into_facts().expect("it is a pod"));
+fn read_whole(partial: PodObject) -> PodObject {
+    let (id, waits) = (partial.id().clone(), partial.has_waiting_container());
+    let pod = PodObject::from(partial.into_facts().expect("it is a pod"));
     assert_eq!((pod.id(), pod.has_waiting_container()), (&id, waits));
     pod
 }

@@ -12,7 +12,6 @@ use image_pull_exporter::clock::Clock;
 use image_pull_exporter::cluster::PodEvent;
 use image_pull_exporter::cluster::client;
 use image_pull_exporter::cluster::pod_watch::{self, PodSource};
-use image_pull_exporter::cluster::selection::PodSelection;
 use image_pull_exporter::cluster::wire;
 use image_pull_exporter::metrics::exposition::{Exposition, ExpositionFormat};
 use image_pull_exporter::metrics::families;
@@ -51,12 +50,7 @@ impl Lab {
         for scope in scopes {
             let (client, monitor, scope) = (client.clone(), Arc::clone(&monitor), scope.clone());
             watch.spawn(async move {
-                let source = PodSource {
-                    connection: client.into(),
-                    scope: scope.clone(),
-                    selection: PodSelection::default(),
-                    compress_lists: false,
-                };
+                let source = PodSource::all_pods(client, scope.clone());
                 let mut events = std::pin::pin!(pod_watch::watch(source));
                 while let Some(event) = events.next().await {
                     monitor.handle_event(&scope, event, Clock::System.now());

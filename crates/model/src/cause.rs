@@ -14,9 +14,7 @@ mod taxonomy;
 mod tests;
 
 pub(crate) use classify::is_same_error;
-pub use classify::{
-    Classification, Hop, classify, classify_with_host, has_no_error_text, hops, is_bare_backoff, matching_rule,
-};
+pub use classify::{Classification, Hop, classify, classify_with_host, has_no_error_text, hops, is_bare_backoff};
 pub use failing_host::{FailingHost, HostKind};
 pub use rule::Rule;
 pub use taxonomy::{Cause, CauseGroup};

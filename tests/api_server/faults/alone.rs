@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, stream};
 use image_pull_exporter::cluster::PodEvent;
 use image_pull_exporter::cluster::pod_watch::{self, PodSource};
-use image_pull_exporter::cluster::selection::PodSelection;
 use image_pull_exporter::list::{ListFilter, list_cluster};
 use image_pull_model::facts::WatchScope;
 use image_pull_model::time::Timestamp;
@@ -93,6 +92,16 @@ async fn watched_from_the_start() -> Lab {
     lab.put("b", 1, true);
     lab.put("c", 1, true);
     lab.settle(&uids(&["a", "b", "c"])).await.expect("all fail");
+    lab
+}
+
+/// A cluster that changed, and was then restored from a backup in which only `a` fails.
+async fn restored_from_backup() -> Lab {
+    let lab = watched().await;
+    let backup = lab.store.snapshot();
+    let changed = change(&lab);
+    lab.settle(&changed).await.expect("it follows");
+    lab.store.restore(backup);
     lab
 }
 
@@ -262,11 +271,7 @@ fn rubbish_in_the_stream_costs_a_list_and_nothing_else() {
 #[test]
 fn a_cluster_restored_from_a_backup_is_listed_again() {
     run(async {
-        let lab = watched().await;
-        let backup = lab.store.snapshot();
-        let changed = change(&lab);
-        lab.settle(&changed).await.expect("it follows");
-        lab.store.restore(backup);
+        let lab = restored_from_backup().await;
         lab.faults.disconnect_watches(Disconnect::Abrupt);
         lab.settle(&uids(&["a"])).await.expect("it follows back");
         assert_eq!(lab.count("image_pull_exporter_watch_restarts_total{cause=\"rewound\"}"), 1.0);
@@ -277,11 +282,7 @@ fn a_cluster_restored_from_a_backup_is_listed_again() {
 fn a_stale_view_is_not_taken_for_current_after_a_cluster_was_restored() {
     for how in [Disconnect::Clean, Disconnect::Abrupt, Disconnect::Reset] {
         run(async {
-            let lab = watched().await;
-            let backup = lab.store.snapshot();
-            let changed = change(&lab);
-            lab.settle(&changed).await.expect("it follows");
-            lab.store.restore(backup);
+            let lab = restored_from_backup().await;
             lab.faults.disconnect_watches(how);
             let (mut stale, restored) = (Duration::ZERO, uids(&["a"]));
             for number in 0..200 {
@@ -453,12 +454,7 @@ fn initial_events_that_come_faster_than_they_are_read_are_reported() {
             Ok::<_, std::convert::Infallible>(flood())
         });
         let began = tokio::time::Instant::now();
-        let source = PodSource {
-            connection: kube::Client::new(service, "default").into(),
-            scope: WatchScope::Cluster,
-            selection: PodSelection::default(),
-            compress_lists: false,
-        };
+        let source = PodSource::all_pods(kube::Client::new(service, "default"), WatchScope::Cluster);
         let mut events = std::pin::pin!(pod_watch::watch_with_seed(source, 1));
         while !matches!(events.next().await, Some(PodEvent::WatchFailed(_))) {
             assert!(began.elapsed() <= BLIND, "nothing is reported");

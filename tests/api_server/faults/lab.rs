@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use image_pull_exporter::cluster::pod_watch::{self, PodSource};
-use image_pull_exporter::cluster::selection::PodSelection;
 use image_pull_exporter::metrics::exposition::{Exposition, ExpositionFormat};
 use image_pull_exporter::metrics::families;
 use image_pull_exporter::metrics::scrape::SelectedSeries;
@@ -67,12 +66,7 @@ impl Lab {
         let mut watch = JoinSet::new();
         let told = Arc::clone(&monitor);
         watch.spawn(async move {
-            let source = PodSource {
-                connection: client.into(),
-                scope: scope.clone(),
-                selection: PodSelection::default(),
-                compress_lists: false,
-            };
+            let source = PodSource::all_pods(client, scope.clone());
             let mut events = std::pin::pin!(pod_watch::watch_with_seed(source, seed));
             while let Some(event) = events.next().await {
                 told.handle_event(&scope, event, now(began));

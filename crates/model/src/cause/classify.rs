@@ -45,7 +45,7 @@ pub fn classify(reason: &str, message: &str) -> Cause {
 }
 
 /// Returns the rule that decides in [`classify`]. The rule names the source of such texts.
-pub fn matching_rule(reason: &str, message: &str) -> Option<&'static Rule> {
+pub(super) fn matching_rule(reason: &str, message: &str) -> Option<&'static Rule> {
     most_actionable_rule(message).or_else(|| most_actionable_rule(reason))
 }
 

@@ -6,10 +6,9 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use super::classify::matching_rule;
 use super::taxonomy::BY_ACTIONABILITY;
-use super::{
-    Cause, CauseGroup, HostKind, classify, error_text, is_bare_backoff, is_same_error, matching_rule, rule, rules,
-};
+use super::{Cause, CauseGroup, HostKind, classify, error_text, is_bare_backoff, is_same_error, rule, rules};
 use crate::reason::WaitingReason;
 
 const COLLECTED_TEXTS: &str =

@@ -122,7 +122,7 @@ fn alternating_reasons_leave_the_failure_open() {
     check_continues(|web| web.waiting("PodInitializing", ""));
     check_continues(|web| web.waiting("CrashLoopBackOff", "back-off 1m20s restarting failed container=app"));
     let (mut story, web) = failing_pod();
-    story.apply(20, &web.waiting("SomethingOfTomorrow", "of which nobody knows"));
+    story.apply(20, &web.waiting("UnknownReason", "an unknown message"));
     assert_eq!(story.failing(), STILL);
 }
 
