@@ -112,7 +112,7 @@ impl Browser {
     /// Opens a page and waits until it is loaded.
     #[track_caller]
     pub fn go(&self, url: &str) {
-        self.request("POST", "/url", Some(json!({ "url": url })));
+        self.leave_page(|browser| drop(browser.request("POST", "/url", Some(json!({ "url": url })))));
     }
 
     /// The title of the page.
@@ -142,6 +142,24 @@ impl Browser {
     pub fn click(&self, selector: &str) {
         let element = self.element(selector);
         self.request("POST", &format!("/element/{element}/click"), Some(json!({})));
+    }
+
+    /// Performs an action that opens another page, and waits until that page is loaded. The driver may return before the
+    /// navigation has started.
+    #[track_caller]
+    pub fn leave_page(&self, action: impl FnOnce(&Self)) {
+        let root = self.element("html");
+        action(self);
+        let session = |path: &str| format!("/session/{}{path}", self.session);
+        eventually(|| match self.call("GET", &session(&format!("/element/{root}/name")), None) {
+            Ok(_) => Err("the page has not changed".to_owned()),
+            Err(_) => Ok(()),
+        });
+        let state = json!({ "script": "return document.readyState;", "args": [] });
+        eventually(|| match self.call("POST", &session("/execute/sync"), Some(state.clone())) {
+            Ok(state) if state == "complete" => Ok(()),
+            other => Err(format!("the page is not loaded: {other:?}")),
+        });
     }
 
     /// Types into the first element that a CSS selector matches.
@@ -179,8 +197,9 @@ impl Browser {
     pub fn picture(&self, name: &str) {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
         std::fs::create_dir_all(&folder).expect("the folder can be made");
-        let shot = self.cdp("Page.captureScreenshot", &json!({ "format": "png" }));
-        let png = STANDARD.decode(shot["data"].as_str().expect("a picture has data")).expect("it is base64");
+        // Unlike a DevTools command, this request waits for the end of a navigation.
+        let shot = self.request("GET", "/screenshot", None);
+        let png = STANDARD.decode(shot.as_str().expect("a picture has data")).expect("it is base64");
         std::fs::write(folder.join(format!("{name}.png")), png).expect("the picture can be written");
     }
 

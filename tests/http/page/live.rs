@@ -1,19 +1,23 @@
 //! The page of `demo` in a real Chromium.
 
+use image_pull_exporter::clock::Clock;
 use serde_json::{Value, json};
 
 use super::test_site::TestSite;
 use crate::common::browser::Browser;
-use crate::common::{NOT_FOUND, Program, eventually, pod};
+use crate::common::{NOT_FOUND, Program, eventually, get, pod};
 
-/// A demo with many failures, and the URL of its page.
+/// A demo that has caught up with the system clock, and the URL of its page. Until then, failures start with each request.
 fn demo() -> (Program, String) {
-    let demo = Program::start(&["demo", "--speed", "200"]);
+    let demo = Program::start(&["demo", "--speed", "1000"]);
     demo.wait_ready();
     let url = format!("http://127.0.0.1:{}/", demo.port);
-    eventually(|| match demo.metrics().lines().find(|line| line.starts_with("image_pull_failing_pods ")) {
-        Some(line) if line.ends_with(" 0") => Err(line.to_owned()),
-        _ => Ok(()),
+    eventually(|| {
+        let summary = get(demo.port, "/api/v1/summary", "").expect("the demo answers").text();
+        let summary: Value = serde_json::from_str(&summary).expect("it is JSON");
+        let time: jiff::Timestamp = summary["time"].as_str().expect("it has a time").parse().expect("it is RFC 3339");
+        let behind = Clock::System.now().unix_millis() - time.as_millisecond();
+        if behind <= 2000 { Ok(()) } else { Err(format!("{behind} ms behind")) }
     });
     (demo, url)
 }
@@ -88,20 +92,21 @@ fn a_filter_is_a_link() {
     let browser = Browser::start("filters");
     browser.go(&url);
     let all = number(&browser, "return document.querySelectorAll('.row').length;");
-    browser.click(".chip.g-network");
+    browser.leave_page(|browser| browser.click(".chip.g-network"));
     assert!(browser.url().ends_with("?cause_group=network"), "{}", browser.url());
     let network = number(&browser, "return document.querySelectorAll('.row').length;");
-    assert!(network > 0.0 && network < all);
+    assert!(network > 0.0 && network < all, "{network} of {all}");
     assert_eq!(browser.run("return document.querySelectorAll('.outage:not(.g-network)').length;"), 0);
     // A selected option is submitted at once, a text by the button.
     browser.type_into(".filters [name=q]", "search");
-    browser.click(".filters button");
+    browser.leave_page(|browser| browser.click(".filters button"));
     assert!(browser.url().contains("q=search") && browser.url().contains("cause_group=network"), "{}", browser.url());
     assert_eq!(browser.run("return document.querySelector('.filters [name=q]').value;"), "search");
     let found = "return Array.from(document.querySelectorAll('.row'), row => row.textContent.includes('search')).every(Boolean);";
     assert_eq!(browser.run(found), true);
-    browser.run("const list = document.querySelector('.filters [name=sort]'); list.value = 'oldest'; list.dispatchEvent(new Event('change', {bubbles: true}));");
-    eventually(|| if browser.url().contains("sort=oldest") { Ok(()) } else { Err(browser.url()) });
+    let choose_oldest = "const list = document.querySelector('.filters [name=sort]'); list.value = 'oldest'; list.dispatchEvent(new Event('change', {bubbles: true}));";
+    browser.leave_page(|browser| drop(browser.run(choose_oldest)));
+    assert!(browser.url().contains("sort=oldest"), "{}", browser.url());
     let ages =
         "return Array.from(document.querySelectorAll('.outage > summary time'), time => Number(time.dataset.since));";
     let ages: Vec<f64> = serde_json::from_value(browser.run(ages)).expect("they are numbers");
@@ -193,11 +198,11 @@ fn the_page_works_without_javascript() {
             .is_some_and(|age| !age.is_empty())
     );
     browser.type_into(".filters [name=q]", "payments");
-    browser.click(".filters button");
+    browser.leave_page(|browser| browser.click(".filters button"));
     assert!(browser.url().contains("q=payments"));
     browser.click(".outage > summary");
     browser.click(".outage .row > summary");
-    browser.click(".facts a");
+    browser.leave_page(|browser| browser.click(".facts a"));
     assert!(browser.url().contains("/failures/payments/"), "{}", browser.url());
     browser.picture("pod");
 }
@@ -258,7 +263,7 @@ fn the_page_is_accessible() {
     let (demo, url) = demo();
     let browser = Browser::start("axe");
     let axe = axe();
-    let story = crate::common::get(demo.port, "/api/v1/failures?limit=1", "").expect("it answers").text();
+    let story = get(demo.port, "/api/v1/failures?limit=1", "").expect("it answers").text();
     let story: Value = serde_json::from_str(&story).expect("it is JSON");
     let (namespace, name) = (&story["failing"][0]["namespace"], &story["failing"][0]["pod"]);
     let story = format!("{url}failures/{}/{}", namespace.as_str().unwrap(), name.as_str().unwrap());
