@@ -40,6 +40,7 @@ fn failing_pod(namespace: &str, name: &str, image: &str) -> PodFacts {
         restart_count: 0,
         state: StateFacts::Waiting { reason: "ErrImagePull".to_owned(), message: format!("no {image}: not found") },
         last_finished_at: None,
+        has_started: false,
         has_run_image: false,
     };
     let id = PodId { namespace: namespace.to_owned(), name: name.to_owned(), uid: format!("{namespace}/{name}") };

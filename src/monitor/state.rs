@@ -182,6 +182,7 @@ impl MonitorState {
                 self.counters.record_failure_event(subject, event, now);
                 self.log.log_failure_event(subject, event);
             }
+            IndexEffect::Pending { .. } | IndexEffect::Pull(_) => {}
             IndexEffect::UnknownReason(reason) => {
                 if self.log.log_unknown_reason(reason) {
                     self.counters.exporter.increment(ExporterCounter::UnknownReasons);

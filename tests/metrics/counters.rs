@@ -62,6 +62,7 @@ impl ScrapedMonitor {
             restart_count: 0,
             state: StateFacts::Waiting { reason: "ErrImagePull".to_owned(), message: String::new() },
             last_finished_at: None,
+            has_started: false,
             has_run_image: false,
         };
         let id = PodId { namespace: namespace.to_owned(), name: "web".to_owned(), uid: "web".to_owned() };

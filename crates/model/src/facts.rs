@@ -23,6 +23,8 @@ pub enum ContainerKind {
     Sidecar,
     /// A container added to a running pod, for example by `kubectl debug`.
     Ephemeral,
+    /// The sandbox of the pod, whose image is the pause image of the node. Not in any list of the pod; its name is empty.
+    Sandbox,
 }
 
 impl ContainerKind {
@@ -121,9 +123,13 @@ pub struct PodFacts {
     pub scheduled: Option<Timestamp>,
     /// When condition `PodReadyToStartContainers` became True.
     pub sandbox_ready: Option<Timestamp>,
+    /// Whether condition `PodReadyToStartContainers` is False: the pod has no sandbox. Kubelets before 1.29 write no such
+    /// condition.
+    pub is_sandbox_missing: bool,
     /// When condition `Initialized` became True.
     pub initialized: Option<Timestamp>,
-    /// The containers that have a status: init, then app, then ephemeral containers, each in the order of the status.
+    /// Init, then app, then ephemeral containers, each in the order of the spec, in which they start. Containers that only the
+    /// status has come last. Containers without a status have an absent state.
     pub containers: Vec<ContainerFacts>,
     /// The parts of the pod that the decoder left out.
     pub exceeded: ExceededLimits,
@@ -179,6 +185,8 @@ pub struct ContainerFacts {
     pub state: StateFacts,
     /// `lastState.terminated.finishedAt`: when the previous run ended.
     pub last_finished_at: Option<Timestamp>,
+    /// `started`: whether the container runs and has passed its startup probe. The containers behind a sidecar wait for it.
+    pub has_started: bool,
     /// Whether the container runs or has run with its own image of the spec, which proves that the node had the image.
     pub has_run_image: bool,
 }

@@ -52,6 +52,8 @@ const MAX_RESTART_DELAY: Duration = Duration::from_secs(30);
 pub struct Failure {
     /// When the failure began, and how that is known.
     pub start: FailureStart,
+    /// When the container became pending, if it was until the failure started.
+    pub pending_since: Option<Timestamp>,
     /// The image that cannot be pulled, as written in the spec.
     pub image: Arc<ImageReference>,
     /// The pull policy of that image.
@@ -146,6 +148,7 @@ impl Failure {
         let Classification { cause, host } = classify_with_host(reason.as_str(), message, &image.reference);
         let mut failure = Self {
             start: since,
+            pending_since: None,
             registry: pools.texts.intern(image.reference.registry()),
             image: pools.images.intern(Arc::clone(&image.reference)),
             policy: image.policy,

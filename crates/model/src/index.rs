@@ -15,6 +15,7 @@ use super::facts::{ContainerFacts, ContainerKind, PodFacts, PodId, PodPhase, Sta
 use super::failure::{Failure, FailureEnd, Transition};
 use super::failure_event::{FailureEvent, FailureOutcome};
 use super::intern::Interners;
+use super::kubelet_event::EventFacts;
 use super::latest_snapshot::{InferenceUpdate, PodChanges, infer_causes};
 use super::provenance::Provenance;
 use super::reason::{ImageState, image_state_of};
@@ -266,6 +267,17 @@ impl Index {
         effects
     }
 
+    /// Begins a list of the Events of `scope`. Those of the first list happened before and are not counted.
+    pub fn begin_event_list(&mut self, _scope: &WatchScope) {}
+
+    /// Applies an Event from a list or a watch of `scope`.
+    pub fn apply_event(&mut self, _scope: &WatchScope, _event: &EventFacts, _now: Timestamp) -> Vec<IndexEffect> {
+        Vec::new()
+    }
+
+    /// Ends a list of the Events of `scope`.
+    pub fn end_event_list(&mut self, _scope: &WatchScope) {}
+
     fn provenance(&self, namespace: &str) -> Provenance {
         let watch = self.watches.iter().find(|watch| watch.scope().covers(namespace));
         watch.map_or(Provenance::Initial, WatchState::provenance)
@@ -309,6 +321,7 @@ impl Index {
             node: self.interners.texts.intern(facts.node.as_str()),
             service_account: self.interners.texts.intern(facts.service_account.as_str()),
             pull_secrets: self.interners.lists.intern(facts.pull_secrets.as_slice()),
+            missing_secrets: old.as_ref().map(|old| Arc::clone(&old.missing_secrets)).unwrap_or_default(),
             owner: self.interners.owners.intern(Arc::new(facts.owner.clone())),
             last_changed_at: last_change,
             is_batch: is_batch(&facts.id, &facts.owner, &self.config.batch_kinds),
@@ -402,7 +415,14 @@ impl ContainerUpdate<'_> {
             effects.push(IndexEffect::UnknownReason(reason.clone()));
         }
         let name = pools.texts.intern(self.container.name.as_str());
-        TrackedContainer { name, kind: self.container.kind, mirrored_reason: mirrored, failure, stale_status: stale }
+        TrackedContainer {
+            name,
+            kind: self.container.kind,
+            mirrored_reason: mirrored,
+            failure,
+            wait: None,
+            stale_status: stale,
+        }
     }
 
     fn failure_effect(&self, failure: &Failure, event: FailureEvent) -> IndexEffect {

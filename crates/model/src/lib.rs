@@ -34,6 +34,7 @@
 //!             message: "registry.example/web:1: not found".to_owned(),
 //!         },
 //!         last_finished_at: None,
+//!         has_started: false,
 //!         has_run_image: false,
 //!     }],
 //!     ..PodFacts::default()
@@ -61,9 +62,11 @@ pub mod failure_event;
 pub mod failure_start;
 pub mod history;
 pub mod image;
+pub mod image_wait;
 pub mod index;
 pub mod inference;
 mod intern;
+pub mod kubelet_event;
 pub mod latest_snapshot;
 pub mod limits;
 pub mod provenance;

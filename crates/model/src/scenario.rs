@@ -61,6 +61,7 @@ impl PodFacts {
             restart_count: 0,
             state: StateFacts::Absent,
             last_finished_at: None,
+            has_started: false,
             has_run_image: false,
         });
         self
@@ -268,6 +269,7 @@ impl IndexScenario {
 fn describe(effect: &IndexEffect) -> Option<String> {
     let (subject, event) = match effect {
         IndexEffect::Failure { subject, event, .. } => (subject, event),
+        IndexEffect::Pending { .. } | IndexEffect::Pull(_) => return None,
         IndexEffect::UnknownReason(reason) => return Some(format!("unknown reason {reason}")),
         IndexEffect::DuplicateContainer(pod) => return Some(format!("{} duplicate", pod.name)),
     };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::facts::{ContainerKind, PodId, PodOwner};
 use super::failure::{Failure, StaleStatus};
+use super::image_wait::ImageWait;
 use super::time::Timestamp;
 
 /// Time without a change after which the status of a failing container is stale.
@@ -30,6 +31,13 @@ impl Snapshot {
         })
     }
 
+    /// The containers that wait without an error, each with its pod.
+    pub fn waits(&self) -> impl Iterator<Item = WaitRef<'_>> {
+        self.pods.iter().flat_map(|pod| {
+            pod.containers.iter().filter_map(move |container| Some((pod.as_ref(), container, container.wait.as_ref()?)))
+        })
+    }
+
     /// The containers, each with its pod.
     pub fn containers(&self) -> impl Iterator<Item = (&TrackedPod, &TrackedContainer)> {
         self.pods.iter().flat_map(|pod| pod.containers.iter().map(move |container| (pod.as_ref(), container)))
@@ -38,6 +46,9 @@ impl Snapshot {
 
 /// An open failure with its pod and container.
 pub type FailureRef<'a> = (&'a TrackedPod, &'a TrackedContainer, &'a Failure);
+
+/// A wait without an error, with its pod and container.
+pub type WaitRef<'a> = (&'a TrackedPod, &'a TrackedContainer, &'a ImageWait);
 
 /// A pod with at least one tracked container.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +61,8 @@ pub struct TrackedPod {
     pub service_account: Arc<str>,
     /// The names of the pod's pull secrets.
     pub pull_secrets: Arc<[String]>,
+    /// The names of the pull secrets that do not exist, according to the kubelet's events. Empty without events.
+    pub missing_secrets: Arc<[String]>,
     /// The controller of the pod.
     pub owner: Arc<PodOwner>,
     /// When a status of one of the tracked containers last changed.
@@ -74,13 +87,22 @@ impl TrackedPod {
     /// Returns a copy of the pod with other containers.
     pub(super) fn with_containers(&self, containers: Vec<TrackedContainer>) -> Self {
         let Self {
-            id, node, service_account, pull_secrets, owner, last_changed_at: last_change, is_batch: batch, ..
+            id,
+            node,
+            service_account,
+            pull_secrets,
+            missing_secrets,
+            owner,
+            last_changed_at: last_change,
+            is_batch: batch,
+            ..
         } = self;
         Self {
             id: Arc::clone(id),
             node: Arc::clone(node),
             service_account: Arc::clone(service_account),
             pull_secrets: Arc::clone(pull_secrets),
+            missing_secrets: Arc::clone(missing_secrets),
             owner: Arc::clone(owner),
             last_changed_at: *last_change,
             is_batch: *batch,
@@ -89,7 +111,7 @@ impl TrackedPod {
     }
 }
 
-/// A container with an open failure or a mirrored waiting reason.
+/// A container with an open failure, a wait without an error, or a mirrored waiting reason.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrackedContainer {
     /// The name of the container.
@@ -100,6 +122,8 @@ pub struct TrackedContainer {
     pub mirrored_reason: Option<Arc<str>>,
     /// The open failure.
     pub failure: Option<Failure>,
+    /// The wait without an error. Never together with a failure.
+    pub wait: Option<ImageWait>,
     /// A status from before a change of the image, which does not open a failure.
     pub(super) stale_status: Option<StaleStatus>,
 }
@@ -107,6 +131,6 @@ pub struct TrackedContainer {
 impl TrackedContainer {
     /// Whether the container has to be tracked.
     pub(super) fn has_state(&self) -> bool {
-        self.mirrored_reason.is_some() || self.failure.is_some() || self.stale_status.is_some()
+        self.mirrored_reason.is_some() || self.failure.is_some() || self.wait.is_some() || self.stale_status.is_some()
     }
 }

@@ -216,7 +216,7 @@ message!(PodStatus {
     13 => ephemeral_container_statuses,
 });
 
-/// The conditions whose transition times are used.
+/// The conditions that are used.
 const CONDITIONS: [&str; 3] = ["PodScheduled", "PodReadyToStartContainers", "Initialized"];
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -231,7 +231,7 @@ message!(Condition { 1 => kind, 2 => status, 4 => last_transition_time });
 
 impl ListElement for Condition {
     fn is_used(&self) -> bool {
-        CONDITIONS.contains(&self.kind.as_str()) && self.status.as_str() == "True"
+        CONDITIONS.contains(&self.kind.as_str())
     }
 }
 
@@ -246,8 +246,18 @@ struct ContainerStatus {
     image: BoundedText<MAX_REFERENCE>,
     #[serde(rename = "imageID")]
     image_id: BoundedText<MAX_REFERENCE>,
+    #[serde(deserialize_with = "null_as_default")]
+    started: bool,
 }
-message!(ContainerStatus { 1 => name, 2 => state, 3 => last_state, 5 => restart_count, 6 => image, 7 => image_id });
+message!(ContainerStatus {
+    1 => name,
+    2 => state,
+    3 => last_state,
+    5 => restart_count,
+    6 => image,
+    7 => image_id,
+    9 => started,
+});
 
 impl ListElement for ContainerStatus {}
 

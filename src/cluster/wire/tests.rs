@@ -78,6 +78,7 @@ fn every_used_field_of_a_pod_is_decoded() {
         restart_count: 2,
         state: StateFacts::Waiting { reason: "ErrImagePull".to_owned(), message: "no".to_owned() },
         last_finished_at: Some(at(48)),
+        has_started: false,
         has_run_image: false,
     };
     let containers = vec![
@@ -103,6 +104,7 @@ fn every_used_field_of_a_pod_is_decoded() {
         started: Some(at(41)),
         scheduled: Some(at(42)),
         sandbox_ready: Some(at(43)),
+        is_sandbox_missing: false,
         initialized: None,
         containers,
         exceeded: ExceededLimits::default(),

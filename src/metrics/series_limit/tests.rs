@@ -65,6 +65,7 @@ fn failing_container(name: &str) -> ContainerFacts {
         restart_count: 0,
         state: StateFacts::Waiting { reason: "ErrImagePull".to_owned(), message: String::new() },
         last_finished_at: None,
+        has_started: false,
         has_run_image: false,
     }
 }

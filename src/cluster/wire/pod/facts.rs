@@ -52,10 +52,11 @@ impl Pod {
         let (metadata, spec, status) =
             (metadata.unwrap_or_default(), spec.unwrap_or_default(), status.unwrap_or_default());
         let controller = metadata.owner_references.into_iter().next().unwrap_or_default();
-        let condition = |kind: &str| {
-            let met = status.conditions.iter().find(|condition| condition.kind.as_str() == kind);
-            met.and_then(|condition| to_timestamp(condition.last_transition_time.as_ref()))
+        let condition = |kind: &str, value: &str| {
+            let mut conditions = status.conditions.iter().filter(|condition| condition.kind.as_str() == kind);
+            conditions.find(|condition| condition.status.as_str() == value)
         };
+        let met_at = |kind: &str| to_timestamp(condition(kind, "True")?.last_transition_time.as_ref());
         let mut facts = PodFacts {
             id,
             owner: PodOwner {
@@ -70,9 +71,10 @@ impl Pod {
             is_deleting: metadata.deletion_timestamp.is_some(),
             created: to_timestamp(metadata.creation_timestamp.as_ref()),
             started: to_timestamp(status.start_time.as_ref()),
-            scheduled: condition("PodScheduled"),
-            sandbox_ready: condition("PodReadyToStartContainers"),
-            initialized: condition("Initialized"),
+            scheduled: met_at("PodScheduled"),
+            sandbox_ready: met_at("PodReadyToStartContainers"),
+            is_sandbox_missing: condition("PodReadyToStartContainers", "False").is_some(),
+            initialized: met_at("Initialized"),
             containers: containers(&spec, status),
             node: spec.node_name.into(),
             service_account: spec.service_account_name.into(),
@@ -107,7 +109,7 @@ fn truncate_messages(containers: &mut [ContainerFacts]) -> u64 {
     truncated
 }
 
-/// Returns every container of the status and the spec, in the order of the status.
+/// Returns every container of the status and the spec, in the order of the spec. Those that only the status has come last.
 fn containers(spec: &PodSpec, status: PodStatus) -> Vec<ContainerFacts> {
     let volumes = ImageVolumes::of(&spec.volumes);
     let ephemeral = spec.ephemeral_containers.iter().map(|container| &container.common);
@@ -118,24 +120,29 @@ fn containers(spec: &PodSpec, status: PodStatus) -> Vec<ContainerFacts> {
     ];
     let mut facts = Vec::new();
     for (specs, statuses, kind) in lists {
-        let mut by_name: HashMap<&str, (&Container, bool)> = HashMap::with_capacity(specs.len());
-        for container in &specs {
+        let mut by_name: HashMap<&str, (usize, bool)> = HashMap::with_capacity(specs.len());
+        for (position, container) in specs.iter().enumerate() {
             // The first of duplicate names counts.
-            by_name.entry(container.name.as_str()).or_insert((container, false));
+            by_name.entry(container.name.as_str()).or_insert((position, false));
         }
+        let mut of_kind = Vec::with_capacity(specs.len());
         for status in statuses {
-            let container = by_name.get_mut(status.name.as_str()).map(|(container, has_status)| {
+            let position = by_name.get_mut(status.name.as_str()).map(|(position, has_status)| {
                 *has_status = true;
-                *container
+                *position
             });
-            facts.push(container_facts(container, &volumes, kind, status));
+            let container = position.and_then(|position| specs.get(position).copied());
+            of_kind.push((position.unwrap_or(usize::MAX), container_facts(container, &volumes, kind, status)));
         }
-        for container in &specs {
+        for (position, container) in specs.iter().enumerate() {
             let Some((_, has_status @ false)) = by_name.get_mut(container.name.as_str()) else { continue };
             *has_status = true;
             let status = ContainerStatus { name: container.name.clone(), ..ContainerStatus::default() };
-            facts.push(container_facts(Some(container), &volumes, kind, status));
+            of_kind.push((position, container_facts(Some(container), &volumes, kind, status)));
         }
+        // Stable, so that the first of duplicate statuses stays the first.
+        of_kind.sort_by_key(|(position, _)| *position);
+        facts.extend(of_kind.into_iter().map(|(_, container)| container));
     }
     facts
 }
@@ -154,6 +161,7 @@ fn container_facts(
             !container.image.is_empty() && is_same_image(status.image.as_str(), container.image.as_str())
         });
     ContainerFacts {
+        has_started: status.started,
         has_run_image,
         name: status.name.into(),
         kind: if kind == ContainerKind::Init && restartable { ContainerKind::Sidecar } else { kind },
