@@ -1,7 +1,8 @@
-//! Simulated API server: serves a store of pods on loopback, with fault injection.
+//! Simulated API server: serves a store of pods and Events on loopback, with fault injection.
 //!
-//! Implements what an informer of pods needs: paginated LIST, WATCH with bookmarks, `WatchList`, both forms of 410
-//! Gone, field, label and shard selectors, JSON and protobuf. Requests for Events return 403, all other resources 404.
+//! Implements what an informer needs: paginated LIST, WATCH with bookmarks, `WatchList`, both forms of 410 Gone, field,
+//! label and shard selectors, JSON and protobuf. Pods and Events have a common resourceVersion, and faults of their own
+//! ([`Faults::events`]). Requests for other resources return 404.
 //! Authorization is off until a test grants rights ([`Rbac`]).
 
 mod access;
@@ -142,10 +143,10 @@ pub fn in_process(store: SharedStore, bookmark_every: Duration) -> (Router, Faul
 
 fn router(context: Context) -> Router {
     Router::new()
-        .route("/api/v1/pods", routing::get(all_pods))
-        .route("/api/v1/namespaces/{namespace}/pods", routing::get(pods_of_namespace))
-        .route("/api/v1/events", routing::get(forbid_events))
-        .route("/api/v1/namespaces/{namespace}/events", routing::get(forbid_events))
+        .route("/api/v1/pods", routing::get(cluster_objects))
+        .route("/api/v1/namespaces/{namespace}/pods", routing::get(objects_of_namespace))
+        .route("/api/v1/events", routing::get(cluster_objects))
+        .route("/api/v1/namespaces/{namespace}/events", routing::get(objects_of_namespace))
         .route("/apis/authentication.k8s.io/v1/tokenreviews", routing::post(authorization::token_review))
         .route(
             "/apis/authorization.k8s.io/v1/subjectaccessreviews",
@@ -168,9 +169,10 @@ async fn apply_faults(
     request: Request,
     next: Next,
 ) -> Response {
+    let context = context.for_request(&request);
     match context.faults.on_request(Verb::of(request.uri())) {
         None => next.run(request).await,
-        Some(ResponseFault::Reject(refusal)) => refusal.response(context.accepted(&request)),
+        Some(ResponseFault::Reject(refusal)) => refusal.response(context.faults.resource(), context.accepted(&request)),
         Some(ResponseFault::NeverRespond) => {
             context.stopped().await;
             StatusError::new(503, "ServiceUnavailable", "the simulated API server stops").response(None)
@@ -182,29 +184,31 @@ async fn apply_faults(
     }
 }
 
-async fn all_pods(
+async fn cluster_objects(
     State(context): State<Context>,
     ConnectInfo(peer): ConnectInfo<ResetHandle>,
     request: Request,
 ) -> Response {
-    list_or_watch_pods(context, peer, None, &request)
+    list_or_watch(context, peer, None, &request)
 }
 
-async fn pods_of_namespace(
+async fn objects_of_namespace(
     State(context): State<Context>,
     ConnectInfo(peer): ConnectInfo<ResetHandle>,
     Path(namespace): Path<String>,
     request: Request,
 ) -> Response {
-    list_or_watch_pods(context, peer, Some(namespace), &request)
+    list_or_watch(context, peer, Some(namespace), &request)
 }
 
-fn list_or_watch_pods(context: Context, peer: ResetHandle, namespace: Option<String>, request: &Request) -> Response {
+fn list_or_watch(context: Context, peer: ResetHandle, namespace: Option<String>, request: &Request) -> Response {
+    let context = context.for_request(request);
     let accepted = context.accepted(request);
     let answer = || {
         let encoding = accepted.ok_or_else(not_acceptable)?;
         let shards = context.faults.shards();
-        let query = ListOptions::parse(request.uri().query().unwrap_or_default(), namespace, shards)
+        let text = request.uri().query().unwrap_or_default();
+        let query = ListOptions::parse(text, context.faults.resource(), namespace, shards)
             .map_err(|problem| StatusError::new(400, "BadRequest", problem))?;
         if query.watch {
             return watch::watch(context, peer, &query, encoding);
@@ -223,11 +227,6 @@ fn not_acceptable() -> StatusError {
 async fn not_found(State(context): State<Context>, request: Request) -> Response {
     let problem = StatusError::new(404, "NotFound", "the server could not find the requested resource");
     problem.response(context.accepted(&request))
-}
-
-async fn forbid_events(State(context): State<Context>, request: Request) -> Response {
-    let message = "events is forbidden: User \"system:serviceaccount:sim:exporter\" cannot list resource \"events\" in API group \"\" at the cluster scope";
-    StatusError::new(403, "Forbidden", message).response(context.accepted(&request))
 }
 
 async fn version() -> Response {

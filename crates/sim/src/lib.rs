@@ -18,10 +18,12 @@ mod event;
 mod fault;
 mod kubelet;
 mod random;
+mod resource;
 pub mod script;
 pub mod store;
 mod time;
 
+pub use resource::Resource;
 pub use time::SimTime;
 
 /// Script of the demo: a web shop with every kind of pull failure, from 25 minutes before the start to 30 minutes after

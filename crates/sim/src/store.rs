@@ -1,4 +1,4 @@
-//! Store of pods and their history, like etcd behind an API server.
+//! Store of pods, Events and their history, like etcd behind an API server.
 
 #[cfg(test)]
 mod tests;
@@ -10,16 +10,23 @@ use std::{
 
 use serde_json::Value;
 
+use super::resource::Resource;
+
 /// Namespace and name.
-pub(super) type PodKey = (String, String);
+pub(super) type ObjectKey = (String, String);
+
+/// The objects of a resource. Objects are shared with the history.
+pub(super) type Objects = BTreeMap<ObjectKey, Arc<Value>>;
 
 /// Default capacity of the history.
 const DEFAULT_HISTORY_CAPACITY: usize = 10_000;
 
-/// Pods by namespace and name, and the changes since the oldest version that a watch can start at.
+/// Objects by namespace and name, and the changes since the oldest version that a watch can start at. Pods and Events
+/// share the resourceVersion and the history.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pods: BTreeMap<PodKey, Arc<Value>>,
+    pods: Objects,
+    events: Objects,
     history: VecDeque<StoredChange>,
     capacity: usize,
     revision: u64,
@@ -31,9 +38,10 @@ pub struct Store {
 #[derive(Clone, Debug)]
 pub(super) struct StoredChange {
     pub(super) revision: u64,
+    pub(super) resource: Resource,
     pub(super) before: Option<Arc<Value>>,
     pub(super) after: Option<Arc<Value>>,
-    key: PodKey,
+    key: ObjectKey,
 }
 
 /// The requested revision is compacted.
@@ -53,25 +61,41 @@ impl Default for Store {
 impl Store {
     /// Returns an empty store with this history capacity.
     pub fn with_history_capacity(capacity: usize) -> Self {
-        Self { pods: BTreeMap::new(), history: VecDeque::new(), capacity, revision: 1, compacted: 1 }
+        Self {
+            pods: BTreeMap::new(),
+            events: BTreeMap::new(),
+            history: VecDeque::new(),
+            capacity,
+            revision: 1,
+            compacted: 1,
+        }
     }
 
-    /// Creates or replaces a pod. Ignores its resourceVersion and returns the new one.
-    pub fn put(&mut self, pod: Value) -> u64 {
+    /// Creates or replaces a pod, or an Event if that is its kind. Ignores its resourceVersion and returns the new one.
+    pub fn put(&mut self, object: Value) -> u64 {
         self.revision += 1;
-        let key = key_of(&pod);
-        let pod = Arc::new(with_revision(pod, self.revision));
-        let before = self.pods.insert(key.clone(), pod.clone());
-        self.append(StoredChange { revision: self.revision, before, after: Some(pod), key });
+        let (resource, key) = (Resource::of(&object), key_of(&object));
+        let object = Arc::new(with_revision(object, self.revision));
+        let before = self.objects_mut(resource).insert(key.clone(), object.clone());
+        self.append(StoredChange { revision: self.revision, resource, before, after: Some(object), key });
         self.revision
     }
 
     /// Deletes a pod. Returns false if it does not exist.
     pub fn delete(&mut self, namespace: &str, name: &str) -> bool {
+        self.delete_from(Resource::Pods, namespace, name)
+    }
+
+    /// Deletes an Event. Returns false if it does not exist.
+    pub fn delete_event(&mut self, namespace: &str, name: &str) -> bool {
+        self.delete_from(Resource::Events, namespace, name)
+    }
+
+    fn delete_from(&mut self, resource: Resource, namespace: &str, name: &str) -> bool {
         let key = (namespace.to_owned(), name.to_owned());
-        let Some(before) = self.pods.remove(&key) else { return false };
+        let Some(before) = self.objects_mut(resource).remove(&key) else { return false };
         self.revision += 1;
-        self.append(StoredChange { revision: self.revision, before: Some(before), after: None, key });
+        self.append(StoredChange { revision: self.revision, resource, before: Some(before), after: None, key });
         true
     }
 
@@ -96,19 +120,35 @@ impl Store {
         self.pods.is_empty()
     }
 
-    /// Returns the pods at `revision` by undoing later changes.
-    pub(super) fn pods_at(&self, revision: u64) -> Result<BTreeMap<PodKey, Arc<Value>>, ResourceVersionTooOld> {
-        let mut pods = self.pods.clone();
-        for change in self.changes_after(revision)?.rev() {
-            match &change.before {
-                Some(before) => pods.insert(change.key.clone(), before.clone()),
-                None => pods.remove(&change.key),
-            };
-        }
-        Ok(pods)
+    /// Returns the number of Events.
+    pub fn events_len(&self) -> usize {
+        self.events.len()
     }
 
-    /// Returns the changes after `revision`, oldest first.
+    /// Returns the objects of a resource at `revision` by undoing later changes.
+    pub(super) fn objects_at(&self, resource: Resource, revision: u64) -> Result<Objects, ResourceVersionTooOld> {
+        let changes = self.changes_after(revision)?;
+        let mut objects = match resource {
+            Resource::Pods => self.pods.clone(),
+            Resource::Events => self.events.clone(),
+        };
+        for change in changes.rev().filter(|change| change.resource == resource) {
+            match &change.before {
+                Some(before) => objects.insert(change.key.clone(), before.clone()),
+                None => objects.remove(&change.key),
+            };
+        }
+        Ok(objects)
+    }
+
+    fn objects_mut(&mut self, resource: Resource) -> &mut Objects {
+        match resource {
+            Resource::Pods => &mut self.pods,
+            Resource::Events => &mut self.events,
+        }
+    }
+
+    /// Returns the changes of all resources after `revision`, oldest first.
     pub(super) fn changes_after(
         &self,
         revision: u64,
@@ -131,16 +171,17 @@ impl Store {
 }
 
 /// Returns the object with this resourceVersion.
-pub(super) fn with_revision(mut pod: Value, revision: u64) -> Value {
-    if let Some(metadata) = pod.get_mut("metadata").and_then(Value::as_object_mut) {
+pub(super) fn with_revision(mut object: Value, revision: u64) -> Value {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("resourceVersion".to_owned(), revision.to_string().into());
     }
-    pod
+    object
 }
 
-fn key_of(pod: &Value) -> PodKey {
+fn key_of(object: &Value) -> ObjectKey {
     let field = |name: &str| {
-        pod.get("metadata")
+        object
+            .get("metadata")
             .and_then(|metadata| metadata.get(name))
             .and_then(Value::as_str)
             .unwrap_or_default()

@@ -5,10 +5,11 @@ use std::{future::Future, time::Duration};
 use axum::extract::Request;
 use tokio::sync;
 
+use super::super::resource::Resource;
 use super::{
     access::Rbac,
     encoding::ResponseEncoding,
-    faults::{Faults, PersistentFault},
+    faults::{Faults, PersistentFault, Verb},
     shared_store::SharedStore,
 };
 
@@ -23,6 +24,12 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// Returns the state for a request, with the faults of its resource.
+    pub(super) fn for_request(self, request: &Request) -> Self {
+        let resource = Verb::resource(request.uri()).unwrap_or(Resource::Pods);
+        Self { faults: self.faults.of(resource), ..self }
+    }
+
     /// Completes when the server stops.
     pub(super) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut stopped = self.stopped.clone();

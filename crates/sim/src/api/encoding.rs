@@ -3,9 +3,10 @@
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
 
+use super::super::resource::Resource;
 use super::protobuf;
 
-/// Encoding of responses with pods. All other responses are JSON.
+/// Encoding of responses with pods or Events. All other responses are JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResponseEncoding {
     Json,
@@ -56,16 +57,23 @@ impl ResponseEncoding {
         }
     }
 
-    /// Writes a list of pods.
-    pub(super) fn list<'a>(self, metadata: &Value, pods: impl Iterator<Item = &'a Value>) -> Vec<u8> {
-        match self {
-            Self::Json => {
-                let items: Vec<String> = pods.map(list_item).collect();
+    /// Writes a list.
+    pub(super) fn list<'a>(
+        self,
+        resource: Resource,
+        metadata: &Value,
+        objects: impl Iterator<Item = &'a Value>,
+    ) -> Vec<u8> {
+        match (self, resource) {
+            (Self::Json, _) => {
+                let items: Vec<String> = objects.map(list_item).collect();
                 let items = items.join(",");
-                format!("{{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{metadata},\"items\":[{items}]}}")
+                let kind = resource.list_kind();
+                format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"v1\",\"metadata\":{metadata},\"items\":[{items}]}}")
                     .into_bytes()
             }
-            Self::Protobuf => protobuf::pod_list(metadata, pods.map(protobuf::pod)),
+            (Self::Protobuf, Resource::Pods) => protobuf::pod_list(metadata, objects.map(protobuf::pod)),
+            (Self::Protobuf, Resource::Events) => protobuf::event_list(metadata, objects.map(protobuf::core_event)),
         }
     }
 
@@ -95,9 +103,9 @@ fn parse_clause(text: &str) -> Option<(f32, &str)> {
 
 /// Encodes a list item: without kind and apiVersion, which the list carries. Does not copy the object, since pages are
 /// large.
-fn list_item(pod: &Value) -> String {
+fn list_item(object: &Value) -> String {
     let fields =
-        pod.as_object().into_iter().flatten().filter(|(name, _)| !matches!(name.as_str(), "kind" | "apiVersion"));
+        object.as_object().into_iter().flatten().filter(|(name, _)| !matches!(name.as_str(), "kind" | "apiVersion"));
     let fields: Vec<String> = fields.map(|(name, value)| format!("{}:{value}", Value::from(name.as_str()))).collect();
     format!("{{{}}}", fields.join(","))
 }

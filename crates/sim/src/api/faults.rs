@@ -15,6 +15,7 @@ use axum::http::Uri;
 use serde_json::Value;
 use tokio::{sync::broadcast, time::Instant};
 
+use super::super::resource::Resource;
 use super::query::ShardSupport;
 
 pub use response::{Disconnect, ErrorResponse, ResponseFault};
@@ -33,16 +34,23 @@ pub enum Verb {
     Watch,
     /// A watch that starts with the existing objects (sendInitialEvents).
     WatchList,
-    /// Any request that is not for pods.
+    /// Any request that is not for pods or Events.
     Other,
 }
 
 impl Verb {
+    /// Returns the resource of a request, if it is one that can be listed and watched.
+    pub(super) fn resource(uri: &Uri) -> Option<Resource> {
+        [Resource::Pods, Resource::Events]
+            .into_iter()
+            .find(|resource| uri.path().rsplit('/').next() == Some(resource.name()))
+    }
+
     pub(super) fn of(uri: &Uri) -> Self {
         let has = |wanted: &[&str]| uri.query().unwrap_or_default().split('&').any(|pair| wanted.contains(&pair));
         let continues =
             uri.query().unwrap_or_default().split('&').any(|pair| pair.starts_with("continue=") && pair != "continue=");
-        if !uri.path().ends_with("/pods") {
+        if Self::resource(uri).is_none() {
             Self::Other
         } else if has(&["watch=1", "watch=true"]) {
             if has(&["sendInitialEvents=1", "sendInitialEvents=true"]) { Self::WatchList } else { Self::Watch }
@@ -82,21 +90,36 @@ pub enum ConnectionFault {
     SendBytes(&'static [u8]),
 }
 
-/// Injected faults. Clones share the state.
+/// Injected faults and request counts of one resource. Clones share the state.
+///
+/// Pods and Events have separate faults and counts, except for those of connections. [`Faults::events`] returns those of
+/// Events. All other requests have the faults of pods.
 #[derive(Clone, Debug)]
 pub struct Faults {
-    switches: Arc<Mutex<Switches>>,
+    resource: Resource,
+    pods: Arc<ResourceFaults>,
+    events: Arc<ResourceFaults>,
+    connections: Arc<Mutex<Connections>>,
+}
+
+#[derive(Debug)]
+struct ResourceFaults {
+    switches: Mutex<Switches>,
     on_watches: broadcast::Sender<WatchFault>,
     open_watches: Arc<AtomicUsize>,
-    listed_pods: Arc<AtomicUsize>,
+    listed: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Connections {
+    times: VecDeque<Instant>,
+    faults: Vec<(ConnectionFault, u32)>,
 }
 
 #[derive(Debug, Default)]
 struct Switches {
     requests: RequestCounts,
     requested: VecDeque<(Verb, Instant)>,
-    on_connection: VecDeque<Instant>,
-    connects: Vec<(ConnectionFault, u32)>,
     faults: Vec<(Verb, ResponseFault, u32)>,
     persistent: HashSet<PersistentFault>,
     slow_body: Option<Duration>,
@@ -131,11 +154,40 @@ pub(super) enum WatchFault {
 
 impl Default for Faults {
     fn default() -> Self {
+        Self { resource: Resource::Pods, pods: Arc::default(), events: Arc::default(), connections: Arc::default() }
+    }
+}
+
+impl Default for ResourceFaults {
+    fn default() -> Self {
         Self {
-            switches: Arc::default(),
+            switches: Mutex::default(),
             on_watches: broadcast::Sender::new(64),
             open_watches: Arc::default(),
-            listed_pods: Arc::default(),
+            listed: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Faults {
+    /// Returns the faults of requests for Events.
+    #[must_use]
+    pub fn events(&self) -> Self {
+        self.of(Resource::Events)
+    }
+
+    pub(super) fn of(&self, resource: Resource) -> Self {
+        Self { resource, ..self.clone() }
+    }
+
+    pub(super) fn resource(&self) -> Resource {
+        self.resource
+    }
+
+    fn selected(&self) -> &ResourceFaults {
+        match self.resource {
+            Resource::Pods => &self.pods,
+            Resource::Events => &self.events,
         }
     }
 }
@@ -154,17 +206,17 @@ impl Faults {
 
     /// Returns the arrival times of the last 10,000 connections.
     pub fn connection_times(&self) -> Vec<Instant> {
-        self.lock().on_connection.iter().copied().collect()
+        self.connections().times.iter().copied().collect()
     }
 
-    /// Returns the number of pods sent in lists and as initial events of watches.
+    /// Returns the number of pods, or of Events, sent in lists and as initial events of watches.
     pub fn listed_pods(&self) -> usize {
-        self.listed_pods.load(Ordering::SeqCst)
+        self.selected().listed.load(Ordering::SeqCst)
     }
 
     /// Returns the number of open watches.
     pub fn open_watches(&self) -> usize {
-        self.open_watches.load(Ordering::SeqCst)
+        self.selected().open_watches.load(Ordering::SeqCst)
     }
 }
 
@@ -182,14 +234,13 @@ impl Faults {
 
     /// Applies a fault to the next `times` connections.
     pub fn fail_connections(&self, connect: ConnectionFault, times: u32) {
-        self.lock().connects.push((connect, times));
+        self.connections().faults.push((connect, times));
     }
 
     /// Clears all faults of [`Self::fail_next`], [`Self::reject_next`] and [`Self::fail_connections`].
     pub fn clear(&self) {
-        let mut switches = self.lock();
-        switches.faults.clear();
-        switches.connects.clear();
+        self.lock().faults.clear();
+        self.connections().faults.clear();
     }
 }
 
@@ -246,7 +297,7 @@ impl Faults {
         self.set(PersistentFault::RepeatPages, on);
     }
 
-    /// Continues each list with generated pods, without end.
+    /// Continues each list with generated objects, without end.
     pub fn list_endless_pods(&self, on: bool) {
         self.set(PersistentFault::ListEndlessPods, on);
     }
@@ -291,7 +342,7 @@ impl Faults {
 
     fn send_watch_fault(&self, disturbance: WatchFault) {
         // An error means that no watch is open: nothing to disturb.
-        let _ = self.on_watches.send(disturbance);
+        let _ = self.selected().on_watches.send(disturbance);
     }
 }
 
@@ -299,9 +350,9 @@ impl Faults {
 impl Faults {
     /// Counts a connection. Returns the fault to apply, if any.
     pub(super) fn on_connection(&self) -> Option<ConnectionFault> {
-        let mut switches = self.lock();
-        push_bounded(&mut switches.on_connection, Instant::now());
-        let (connect, times) = switches.connects.iter_mut().find(|(_, times)| *times > 0)?;
+        let mut connections = self.connections();
+        push_bounded(&mut connections.times, Instant::now());
+        let (connect, times) = connections.faults.iter_mut().find(|(_, times)| *times > 0)?;
         decrement(times);
         Some(*connect)
     }
@@ -333,8 +384,8 @@ impl Faults {
         switches.slow_body.map(|delay| ResponseFault::Slow { piece: 4096, delay })
     }
 
-    pub(super) fn count_listed(&self, pods: usize) {
-        self.listed_pods.fetch_add(pods, Ordering::SeqCst);
+    pub(super) fn count_listed(&self, objects: usize) {
+        self.selected().listed.fetch_add(objects, Ordering::SeqCst);
     }
 
     pub(super) fn shards(&self) -> ShardSupport {
@@ -350,12 +401,13 @@ impl Faults {
     }
 
     pub(super) fn watch_faults(&self) -> broadcast::Receiver<WatchFault> {
-        self.on_watches.subscribe()
+        self.selected().on_watches.subscribe()
     }
 
     pub(super) fn watch_opened(&self) -> OpenWatchGuard {
-        self.open_watches.fetch_add(1, Ordering::SeqCst);
-        OpenWatchGuard(self.open_watches.clone())
+        let open_watches = &self.selected().open_watches;
+        open_watches.fetch_add(1, Ordering::SeqCst);
+        OpenWatchGuard(open_watches.clone())
     }
 
     fn set(&self, fault: PersistentFault, on: bool) {
@@ -368,7 +420,11 @@ impl Faults {
     }
 
     fn lock(&self) -> MutexGuard<'_, Switches> {
-        self.switches.lock().unwrap_or_else(PoisonError::into_inner)
+        self.selected().switches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -12,12 +12,12 @@ use super::{
     query::{Continue, ListOptions},
 };
 
-/// Sort key of generated pods: after every namespace.
+/// Sort key of generated objects: after every namespace.
 const ENDLESS_NAMESPACE: &str = "~";
 
 /// Returns an encoded page. All pages of a list show the revision of the first; if it is compacted, returns 410.
 pub(super) fn list(context: &Context, query: &ListOptions, encoding: ResponseEncoding) -> Result<Vec<u8>, StatusError> {
-    let (revision, pods) = {
+    let (revision, objects) = {
         let store = context.store.lock();
         let revision = match (&query.page, query.resource_version) {
             (Some(page), _) => page.revision,
@@ -27,22 +27,26 @@ pub(super) fn list(context: &Context, query: &ListOptions, encoding: ResponseEnc
             (None, Some(asked)) if query.version_match.as_deref() == Some("Exact") => asked,
             (None, _) => store.revision(),
         };
-        (revision, store.pods_at(revision))
+        (revision, store.objects_at(query.resource, revision))
     };
     // Messages of the API server (etcd3 store, continueToken handling and interpretListError).
     let message = match query.page {
         Some(_) => "The provided continue parameter is too old to display a consistent list result.",
         None => "The resourceVersion for the provided list is too old.",
     };
-    let pods = pods.map_err(|_| StatusError::new(410, "Expired", message))?;
+    let objects = objects.map_err(|_| StatusError::new(410, "Expired", message))?;
     let begin = query.page.as_ref().map_or(Bound::Unbounded, |page| Bound::Excluded(page.after.clone()));
-    let mut selected = pods.range((begin, Bound::Unbounded)).filter(|(_, pod)| query.selector.matches(pod));
+    let mut selected = objects.range((begin, Bound::Unbounded)).filter(|(_, object)| query.selector.matches(object));
     let page: Vec<_> = selected.by_ref().take(query.limit.unwrap_or(usize::MAX)).collect();
     let remaining = selected.count();
     context.faults.count_listed(page.len());
     if let Some((token, invented)) = endless_continuation(context, query, revision, remaining) {
         let metadata = json!({ "resourceVersion": revision.to_string(), "continue": token.token() });
-        return Ok(encoding.list(&metadata, page.into_iter().map(|(_, pod)| &**pod).chain(&invented)));
+        return Ok(encoding.list(
+            query.resource,
+            &metadata,
+            page.into_iter().map(|(_, object)| &**object).chain(&invented),
+        ));
     }
     let mut metadata = json!({ "resourceVersion": revision.to_string() });
     if let (Some((key, _)), Some(metadata), true) = (page.last(), metadata.as_object_mut(), remaining > 0) {
@@ -52,10 +56,10 @@ pub(super) fn list(context: &Context, query: &ListOptions, encoding: ResponseEnc
             metadata.insert("remainingItemCount".to_owned(), remaining.into());
         }
     }
-    Ok(encoding.list(&metadata, page.into_iter().map(|(_, pod)| &**pod)))
+    Ok(encoding.list(query.resource, &metadata, page.into_iter().map(|(_, object)| &**object)))
 }
 
-/// Returns the next token of a list without end, and a generated pod for this page.
+/// Returns the next token of a list without end, and a generated object for this page.
 fn endless_continuation(
     context: &Context,
     query: &ListOptions,
@@ -74,6 +78,6 @@ fn endless_continuation(
     let turn = if namespace == ENDLESS_NAMESPACE { turn } else { 1 };
     let metadata =
         json!({ "name": format!("invented-{turn}"), "namespace": "invented", "uid": format!("invented-{turn}") });
-    let pod = json!({ "kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": { "containers": null }, "status": {} });
-    Some((Continue { revision, after: (ENDLESS_NAMESPACE.to_owned(), turn.to_string()) }, Some(pod)))
+    let object = query.resource.empty_object(&metadata);
+    Some((Continue { revision, after: (ENDLESS_NAMESPACE.to_owned(), turn.to_string()) }, Some(object)))
 }

@@ -1,4 +1,4 @@
-//! Encodes pods as `application/vnd.kubernetes.protobuf`, as an API server does.
+//! Encodes pods and Events as `application/vnd.kubernetes.protobuf`, as an API server does.
 //!
 //! An object goes out as four bytes of magic and a `runtime.Unknown` around the message (apimachinery,
 //! `pkg/runtime/serializer/protobuf/protobuf.go`). A watch is a sequence of `meta/v1.WatchEvent`, each after its length
@@ -20,9 +20,13 @@ const MAGIC: &[u8] = b"k8s\0";
 const VARINT: u32 = 0;
 const LENGTH_DELIMITED: u32 = 2;
 
-/// Returns an object as the body of a response: a pod, a `Status`, or something else as if it were a pod.
+/// Returns an object as the body of a response: a pod, an Event, a `Status`, or something else as if it were a pod.
 pub fn object(object: &Value) -> Vec<u8> {
-    let of = if object.get("kind").and_then(Value::as_str) == Some("Status") { fields::STATUS } else { fields::POD };
+    let of = match object.get("kind").and_then(Value::as_str) {
+        Some("Status") => fields::STATUS,
+        Some("Event") => fields::EVENT,
+        Some(_) | None => fields::POD,
+    };
     envelope(object, &message(of, object))
 }
 
@@ -31,14 +35,28 @@ pub fn pod(pod: &Value) -> Vec<u8> {
     message(fields::POD, pod)
 }
 
+/// Returns the message of a core/v1 Event, as it is in a list.
+pub fn core_event(event: &Value) -> Vec<u8> {
+    message(fields::EVENT, event)
+}
+
 /// Returns a list of pods, each written by [`pod`], as the body of a response.
 pub fn pod_list(metadata: &Value, pods: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
+    list("PodList", metadata, pods)
+}
+
+/// Returns a list of Events, each written by [`core_event`], as the body of a response.
+pub fn event_list(metadata: &Value, events: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
+    list("EventList", metadata, events)
+}
+
+fn list(kind: &str, metadata: &Value, items: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
     let mut list = Vec::new();
     bytes(&mut list, 1, &message(fields::LIST_META, metadata));
-    for pod in pods {
-        bytes(&mut list, 2, pod.as_ref());
+    for item in items {
+        bytes(&mut list, 2, item.as_ref());
     }
-    envelope(&serde_json::json!({ "apiVersion": "v1", "kind": "PodList" }), &list)
+    envelope(&serde_json::json!({ "apiVersion": "v1", "kind": kind }), &list)
 }
 
 /// Returns an event of a watch; `object` is what [`object`] returns.
@@ -93,7 +111,8 @@ fn write(out: &mut Vec<u8>, field: &Field, value: &Value) {
         Kind::Text => bytes(out, number, text(Some(value)).as_bytes()),
         Kind::Number => integer(out, number, value.as_i64().unwrap_or_default()),
         Kind::Bool => integer(out, number, value.as_bool().unwrap_or_default().into()),
-        Kind::Time => bytes(out, number, &time(text(Some(value)))),
+        Kind::Time => bytes(out, number, &time(text(Some(value)), |_| 0)),
+        Kind::MicroTime => bytes(out, number, &time(text(Some(value)), Timestamp::subsec_nanosecond)),
         Kind::Fields => bytes(out, number, &single_string(&value.to_string())),
         Kind::Quantity => bytes(out, number, &single_string(text(Some(value)))),
         Kind::IntOrString => bytes(out, number, &int_or_string(value)),
@@ -114,12 +133,13 @@ fn single_string(text: &str) -> Vec<u8> {
     out
 }
 
-/// A message of seconds and nanoseconds, the latter always 0; nothing for no time (`meta/v1/time_proto.go`).
-fn time(rfc3339: &str) -> Vec<u8> {
+/// A message of seconds and nanoseconds, the latter always 0 in a `Time`; nothing for no time (`meta/v1/time_proto.go`,
+/// `meta/v1/micro_time_proto.go`).
+fn time(rfc3339: &str, nanos: impl FnOnce(Timestamp) -> i32) -> Vec<u8> {
     let mut out = Vec::new();
     if let Ok(time) = rfc3339.parse::<Timestamp>() {
         integer(&mut out, 1, time.as_second());
-        integer(&mut out, 2, 0);
+        integer(&mut out, 2, nanos(time).into());
     }
     out
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::super::resource::Resource;
 use super::selector::Selector;
 
 /// The supported parameters.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub(super) struct ListOptions {
+    pub(super) resource: Resource,
     pub(super) watch: bool,
     pub(super) selector: Selector,
     pub(super) limit: Option<usize>,
@@ -27,7 +29,7 @@ pub(super) enum ShardSupport {
     Refused,
 }
 
-/// A decoded continue token: the list's revision and the last pod of the page before.
+/// A decoded continue token: the list's revision and the last object of the page before.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Continue {
     pub(super) revision: u64,
@@ -35,16 +37,36 @@ pub(super) struct Continue {
 }
 
 impl ListOptions {
+    fn new(resource: Resource) -> Self {
+        Self {
+            resource,
+            watch: false,
+            selector: Selector::default(),
+            limit: None,
+            page: None,
+            resource_version: None,
+            version_match: None,
+            send_initial_events: false,
+            bookmarks: false,
+            timeout: None,
+        }
+    }
+
     /// Parses a query string. The error is the message of the response.
-    pub(super) fn parse(text: &str, namespace: Option<String>, shards: ShardSupport) -> Result<Self, String> {
-        let mut query = Self::default();
+    pub(super) fn parse(
+        text: &str,
+        resource: Resource,
+        namespace: Option<String>,
+        shards: ShardSupport,
+    ) -> Result<Self, String> {
+        let mut query = Self::new(resource);
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let value = decode(value);
             let number = || value.parse::<u64>().map_err(|_| format!("invalid {name}: \"{value}\""));
             match name {
                 "watch" => query.watch = is_true(&value),
-                "fieldSelector" => query.selector.fields(&value)?,
+                "fieldSelector" => query.selector.fields(resource, &value)?,
                 "labelSelector" => query.selector.labels(&value),
                 "shardSelector" => match shards {
                     ShardSupport::Unknown => {}

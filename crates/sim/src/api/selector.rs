@@ -1,8 +1,10 @@
-//! Field, label and shard selectors of pods (apis/core/v1/conversion.go).
+//! Field, label and shard selectors (apis/core/v1/conversion.go).
 
 use std::ops::Range;
 
 use serde_json::Value;
+
+use super::super::resource::Resource;
 
 /// Requirements that must all match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,19 +21,37 @@ struct Requirement {
     equal: bool,
 }
 
-const FIELDS: &[(&str, &str)] = &[
+const POD_FIELDS: &[(&str, &str)] = &[
     ("metadata.name", "/metadata/name"),
     ("metadata.namespace", "/metadata/namespace"),
     ("spec.nodeName", "/spec/nodeName"),
     ("status.phase", "/status/phase"),
 ];
 
+/// `source` is `reportingComponent` for Events without a source (registry/core/event/strategy.go, `ToSelectableFields`);
+/// the kubelet sets both.
+const EVENT_FIELDS: &[(&str, &str)] = &[
+    ("metadata.name", "/metadata/name"),
+    ("metadata.namespace", "/metadata/namespace"),
+    ("involvedObject.kind", "/involvedObject/kind"),
+    ("involvedObject.namespace", "/involvedObject/namespace"),
+    ("involvedObject.name", "/involvedObject/name"),
+    ("involvedObject.uid", "/involvedObject/uid"),
+    ("involvedObject.apiVersion", "/involvedObject/apiVersion"),
+    ("involvedObject.resourceVersion", "/involvedObject/resourceVersion"),
+    ("involvedObject.fieldPath", "/involvedObject/fieldPath"),
+    ("reason", "/reason"),
+    ("reportingComponent", "/reportingComponent"),
+    ("source", "/source/component"),
+    ("type", "/type"),
+];
+
 impl Selector {
     /// Adds a field selector, for example `status.phase!=Failed,spec.nodeName=node-a`. The error is the API server's
     /// message.
-    pub(super) fn fields(&mut self, text: &str) -> Result<(), String> {
+    pub(super) fn fields(&mut self, resource: Resource, text: &str) -> Result<(), String> {
         for term in text.split(',').filter(|term| !term.is_empty()) {
-            self.terms.push(Requirement::parse(term)?);
+            self.terms.push(Requirement::parse(resource, term)?);
         }
         Ok(())
     }
@@ -66,14 +86,14 @@ impl Selector {
         self
     }
 
-    /// Returns whether the pod matches.
-    pub(super) fn matches(&self, pod: &Value) -> bool {
-        let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    /// Returns whether the object matches.
+    pub(super) fn matches(&self, object: &Value) -> bool {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         self.terms.iter().all(|term| (text(&term.pointer) == term.value) == term.equal)
             && self.shard.as_ref().is_none_or(|shard| shard.contains(&hash(text("/metadata/uid"))))
     }
 
-    /// Returns whether every pod matches.
+    /// Returns whether every object matches.
     pub(super) fn is_everything(&self) -> bool {
         self.terms.is_empty() && self.shard.is_none()
     }
@@ -89,10 +109,14 @@ fn hash(uid: &str) -> u128 {
 }
 
 impl Requirement {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(resource: Resource, text: &str) -> Result<Self, String> {
+        let fields = match resource {
+            Resource::Pods => POD_FIELDS,
+            Resource::Events => EVENT_FIELDS,
+        };
         let (field, value, equal) =
             split(text).ok_or_else(|| format!("invalid field selector \"{text}\": no = or !="))?;
-        let (_, pointer) = FIELDS
+        let (_, pointer) = fields
             .iter()
             .find(|(name, _)| *name == field)
             .ok_or_else(|| format!("field label not supported: {field}"))?;

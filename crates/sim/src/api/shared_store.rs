@@ -32,21 +32,28 @@ impl SharedStore {
         Self(Arc::new(Inner { store: Mutex::new(store), changed }))
     }
 
-    /// Creates or replaces a pod. Returns its resourceVersion.
-    pub fn put(&self, pod: Value) -> u64 {
-        let revision = self.lock().put(pod);
-        self.0.changed.send_replace(revision);
-        revision
+    /// Creates or replaces a pod, or an Event if that is its kind. Returns its resourceVersion.
+    pub fn put(&self, object: Value) -> u64 {
+        self.change(|store| store.put(object))
     }
 
     /// Deletes a pod. Returns false if it does not exist.
     pub fn delete(&self, namespace: &str, name: &str) -> bool {
-        let (found, revision) = {
+        self.change(|store| store.delete(namespace, name))
+    }
+
+    /// Deletes an Event. Returns false if it does not exist.
+    pub fn delete_event(&self, namespace: &str, name: &str) -> bool {
+        self.change(|store| store.delete_event(namespace, name))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Store) -> T) -> T {
+        let (result, revision) = {
             let mut store = self.lock();
-            (store.delete(namespace, name), store.revision())
+            (change(&mut store), store.revision())
         };
         self.0.changed.send_replace(revision);
-        found
+        result
     }
 
     /// Compacts the history: watches and continue tokens from earlier revisions expire with 410 Gone.

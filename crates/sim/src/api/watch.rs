@@ -10,6 +10,7 @@ use tokio::{
     time::{self, Instant},
 };
 
+use super::super::resource::Resource;
 use super::super::store::{ResourceVersionTooOld, StoredChange, with_revision};
 use super::{
     body::{self, StatusError},
@@ -49,6 +50,7 @@ pub(super) fn watch(
         bookmark: query.bookmarks.then(|| time::interval_at(now + context.bookmark_every, context.bookmark_every)),
         deadline: query.timeout.map(|timeout| now + timeout),
         selector: query.selector.clone(),
+        resource: query.resource,
         context,
     };
     // Sent as an event of the stream, after status 200 (apiserver, `pkg/storage/cacher/cacher.go`, newErrWatcher).
@@ -66,15 +68,15 @@ fn gone(too_old: ResourceVersionTooOld) -> StatusError {
     StatusError::new(410, "Expired", too_old.to_string())
 }
 
-fn bookmark(revision: u64, annotations: &Value) -> OutgoingEvent {
+fn bookmark(resource: Resource, revision: u64, annotations: &Value) -> OutgoingEvent {
     let metadata =
         json!({ "resourceVersion": revision.to_string(), "creationTimestamp": null, "annotations": annotations });
-    let pod = json!({ "kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": { "containers": null }, "status": {} });
-    OutgoingEvent::Event("BOOKMARK", Arc::new(pod))
+    OutgoingEvent::Event("BOOKMARK", Arc::new(resource.empty_object(&metadata)))
 }
 
 struct Watcher {
     context: Context,
+    resource: Resource,
     selector: Selector,
     /// Revision of the last queued change.
     revision: u64,
@@ -141,9 +143,9 @@ impl Watcher {
             Some(revision) if revision > self.revision => return Err(StatusError::too_large(revision, self.revision)),
             // Sends the existing objects as ADDED.
             _ => {
-                let selected = store.pods_at(self.revision).map_err(gone)?.into_values();
-                let selected = selected.filter(|pod| self.selector.matches(pod));
-                self.events.extend(selected.map(|pod| OutgoingEvent::Event("ADDED", pod)));
+                let selected = store.objects_at(self.resource, self.revision).map_err(gone)?.into_values();
+                let selected = selected.filter(|object| self.selector.matches(object));
+                self.events.extend(selected.map(|object| OutgoingEvent::Event("ADDED", object)));
                 self.context.faults.count_listed(self.events.len());
             }
         }
@@ -151,7 +153,11 @@ impl Watcher {
             && query.bookmarks
             && !self.context.faults.has(PersistentFault::NeverCompleteWatchList)
         {
-            self.events.push_back(bookmark(self.revision, &json!({ "k8s.io/initial-events-end": "true" })));
+            self.events.push_back(bookmark(
+                self.resource,
+                self.revision,
+                &json!({ "k8s.io/initial-events-end": "true" }),
+            ));
         }
         Ok(())
     }
@@ -178,7 +184,9 @@ impl Watcher {
                     self.events.push_back(OutgoingEvent::Injected(kind, object));
                 }
                 Wakeup::FaultInjected(WatchFault::Bytes(bytes)) => self.events.push_back(OutgoingEvent::Bytes(bytes)),
-                Wakeup::FaultInjected(WatchFault::Error(refusal)) => self.end_with_error(&refusal.problem()),
+                Wakeup::FaultInjected(WatchFault::Error(refusal)) => {
+                    self.end_with_error(&refusal.problem(self.resource))
+                }
                 Wakeup::FaultInjected(WatchFault::Disconnect(how)) => {
                     self.ended = true;
                     return how.end(&self.peer, self.context.stopped()).await.map(Err);
@@ -195,7 +203,7 @@ impl Watcher {
             changes
                 .filter_map(|change| {
                     revision = change.revision;
-                    event_of(change, &self.selector)
+                    event_of(change, self.resource, &self.selector)
                 })
                 .collect::<Vec<_>>()
         });
@@ -226,7 +234,7 @@ impl Watcher {
     fn bookmark(&self) -> Option<OutgoingEvent> {
         let is_said = !self.context.faults.has(PersistentFault::SuppressBookmarks)
             && self.revision <= self.context.store.lock().revision();
-        is_said.then(|| bookmark(self.revision, &json!({})))
+        is_said.then(|| bookmark(self.resource, self.revision, &json!({})))
     }
 
     /// Queues an ERROR event and ends the stream.
@@ -276,8 +284,11 @@ async fn sleep_until(deadline: Option<Instant>) {
 
 /// Converts a change for a watch with this selector. An object that leaves the selection is DELETED, in its previous
 /// state with the change's revision (cacher, convertToWatchEvent).
-fn event_of(change: &StoredChange, selector: &Selector) -> Option<OutgoingEvent> {
-    let selected = |pod: &Option<Arc<Value>>| pod.clone().filter(|pod| selector.matches(pod));
+fn event_of(change: &StoredChange, resource: Resource, selector: &Selector) -> Option<OutgoingEvent> {
+    if change.resource != resource {
+        return None;
+    }
+    let selected = |object: &Option<Arc<Value>>| object.clone().filter(|object| selector.matches(object));
     match (selected(&change.before), selected(&change.after)) {
         (None, None) => None,
         (None, Some(after)) => Some(OutgoingEvent::Event("ADDED", after)),

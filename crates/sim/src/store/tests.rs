@@ -9,7 +9,7 @@ fn pod(name: &str, phase: &str) -> Value {
 }
 
 fn phases_at(store: &Store, revision: u64) -> Vec<(String, String)> {
-    let pods = store.pods_at(revision).unwrap();
+    let pods = store.objects_at(Resource::Pods, revision).unwrap();
     pods.into_iter().map(|((_, name), pod)| (name, pod["status"]["phase"].as_str().unwrap().to_owned())).collect()
 }
 
@@ -20,7 +20,7 @@ fn each_change_gets_the_next_revision_regardless_of_the_pod() {
     let second = store.put(pod("x", "Running"));
     assert_eq!(second, first + 1);
     assert_eq!(
-        store.pods_at(second).unwrap().values().next().unwrap()["metadata"]["resourceVersion"],
+        store.objects_at(Resource::Pods, second).unwrap().values().next().unwrap()["metadata"]["resourceVersion"],
         second.to_string()
     );
     assert!(store.delete("a", "x"));
@@ -66,4 +66,27 @@ fn compaction_leaves_only_the_present() {
     assert!(store.changes_after(old).is_err());
     assert_eq!(store.changes_after(now).unwrap().count(), 0);
     assert!(!store.is_empty());
+}
+
+#[test]
+fn pods_and_events_share_the_revision_but_not_their_names() {
+    let mut store = Store::default();
+    let event = |count: u64| json!({ "kind": "Event", "metadata": { "namespace": "a", "name": "x" }, "count": count });
+    let first = store.put(pod("x", "Pending"));
+    assert_eq!(store.put(event(1)), first + 1);
+    assert_eq!(store.put(event(2)), first + 2);
+    assert_eq!((store.len(), store.events_len()), (1, 1));
+    let counts = |store: &Store, revision: u64| -> Vec<u64> {
+        let events = store.objects_at(Resource::Events, revision).unwrap();
+        events.values().map(|event| event["count"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(
+        (counts(&store, first), counts(&store, first + 1), counts(&store, first + 2)),
+        (vec![], vec![1], vec![2])
+    );
+    assert!(store.delete("a", "x") && !store.delete("a", "x"));
+    assert!(store.delete_event("a", "x") && !store.delete_event("a", "x"));
+    assert_eq!(store.revision(), first + 4);
+    assert_eq!(phases_at(&store, first + 3), []);
+    assert_eq!(counts(&store, first + 3), [2]);
 }

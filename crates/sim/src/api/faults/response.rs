@@ -11,7 +11,7 @@ use futures::{Stream, StreamExt, TryStreamExt, future::Either, stream};
 use tokio::{task, time};
 
 use super::super::{
-    super::random::Random,
+    super::{random::Random, resource::Resource},
     body::{self, StatusError},
     encoding::ResponseEncoding,
     socket::ResetHandle,
@@ -168,11 +168,14 @@ fn first(body: Body, bytes: usize) -> impl Stream<Item = Result<Bytes, axum::Err
 }
 
 impl ErrorResponse {
-    pub(in crate::api) fn problem(self) -> StatusError {
+    pub(in crate::api) fn problem(self, resource: Resource) -> StatusError {
         match self {
             Self::Unauthorized => StatusError::new(401, "Unauthorized", "Unauthorized"),
             Self::Forbidden => {
-                let message = "pods is forbidden: User \"system:serviceaccount:sim:exporter\" cannot list resource \"pods\" in API group \"\" at the cluster scope";
+                let resource = resource.name();
+                let message = format!(
+                    "{resource} is forbidden: User \"system:serviceaccount:sim:exporter\" cannot list resource \"{resource}\" in API group \"\" at the cluster scope"
+                );
                 StatusError::new(403, "Forbidden", message)
             }
             Self::Gone => StatusError::new(410, "Expired", "The resourceVersion for the provided list is too old."),
@@ -191,8 +194,8 @@ impl ErrorResponse {
         }
     }
 
-    pub(in crate::api) fn response(self, accepted: Option<ResponseEncoding>) -> Response {
-        let mut response = self.problem().response(accepted);
+    pub(in crate::api) fn response(self, resource: Resource, accepted: Option<ResponseEncoding>) -> Response {
+        let mut response = self.problem(resource).response(accepted);
         if let Self::TooManyRequests { retry_after_seconds } = self {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
         }

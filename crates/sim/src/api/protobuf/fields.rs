@@ -26,6 +26,8 @@ pub(super) enum Kind {
     Bool,
     /// `meta/v1.Time`.
     Time,
+    /// `meta/v1.MicroTime`.
+    MicroTime,
     /// `FieldsV1`: JSON, as it is.
     Fields,
     Quantity,
@@ -37,7 +39,7 @@ pub(super) enum Kind {
     Inline(Message),
 }
 
-use Kind::{Bool, Fields, Inline, IntOrString, Number, Object, Quantity, QuantityMap, Text, TextMap, Time};
+use Kind::{Bool, Fields, Inline, IntOrString, MicroTime, Number, Object, Quantity, QuantityMap, Text, TextMap, Time};
 
 const fn always(name: &'static str, number: u32, kind: Kind) -> Field {
     Field { name, number, always: true, kind }
@@ -82,6 +84,20 @@ const STATUS_DETAILS: Message = fields![
     "retryAfterSeconds" 5 always Number, "uid" 6 always Text,
 ];
 const STATUS_CAUSE: Message = fields!["reason" 1 always Text, "message" 2 always Text, "field" 3 always Text];
+pub(super) const EVENT: Message = fields![
+    "metadata" 1 always Object(OBJECT_META), "involvedObject" 2 always Object(OBJECT_REFERENCE),
+    "reason" 3 always Text, "message" 4 always Text, "source" 5 always Object(EVENT_SOURCE),
+    "firstTimestamp" 6 always Time, "lastTimestamp" 7 always Time, "count" 8 always Number, "type" 9 always Text,
+    "eventTime" 10 always MicroTime, "series" 11 maybe Object(EVENT_SERIES), "action" 12 always Text,
+    "related" 13 maybe Object(OBJECT_REFERENCE), "reportingComponent" 14 always Text,
+    "reportingInstance" 15 always Text,
+];
+const OBJECT_REFERENCE: Message = fields![
+    "kind" 1 always Text, "namespace" 2 always Text, "name" 3 always Text, "uid" 4 always Text,
+    "apiVersion" 5 always Text, "resourceVersion" 6 always Text, "fieldPath" 7 always Text,
+];
+const EVENT_SOURCE: Message = fields!["component" 1 always Text, "host" 2 always Text];
+const EVENT_SERIES: Message = fields!["count" 1 always Number, "lastObservedTime" 2 always MicroTime];
 pub(super) const POD: Message = fields![
     "metadata" 1 always Object(OBJECT_META), "spec" 2 always Object(POD_SPEC), "status" 3 always Object(POD_STATUS),
 ];

@@ -3,7 +3,7 @@
 mod debug;
 
 use k8s_pb::{
-    api::core::v1::{Pod, PodList},
+    api::core::v1::{Event, EventList, Pod, PodList},
     apimachinery::pkg::{
         apis::meta::v1::{Status, WatchEvent},
         runtime::Unknown,
@@ -42,10 +42,28 @@ fn check(pod: &Value) {
     assert_eq!(debug::tree(&decoded(&bytes)), debug::without_defaults(json));
 }
 
-fn recordings() -> Vec<(String, Value)> {
+/// Checks that an Event says the same in both encodings.
+#[track_caller]
+fn check_event(event: &Value) {
+    let bytes = opened(&object(event), "Event");
+    let decoded = Event::decode(&*bytes).unwrap();
+    assert_eq!(decoded.encoded_len(), bytes.len(), "nothing unknown was dropped");
+    let mut json = event.clone();
+    for name in ["kind", "apiVersion"] {
+        json.as_object_mut().unwrap().remove(name);
+    }
+    assert_eq!(debug::tree(&decoded), debug::without_defaults(json));
+}
+
+/// Reads the recordings of `pods` or of `events`.
+fn recordings(of: &str) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/traces")).unwrap() {
-        for line in std::fs::read_to_string(file.unwrap().path()).unwrap().lines() {
+        let path = file.unwrap().path();
+        if !path.to_string_lossy().ends_with(&format!(".{of}.jsonl")) {
+            continue;
+        }
+        for line in std::fs::read_to_string(path).unwrap().lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             found.push((line["type"].as_str().unwrap().to_owned(), line["object"].clone()));
         }
@@ -56,9 +74,31 @@ fn recordings() -> Vec<(String, Value)> {
 
 #[test]
 fn every_recorded_pod_says_the_same_in_protobuf() {
-    for (_, pod) in recordings() {
+    for (_, pod) in recordings("pods") {
         check(&pod);
     }
+}
+
+#[test]
+fn every_recorded_event_says_the_same_in_protobuf() {
+    let events = recordings("events");
+    for (_, event) in &events {
+        check_event(event);
+    }
+    let items: Vec<Value> = events.into_iter().take(3).map(|(_, event)| event).collect();
+    let list = event_list(&json!({ "resourceVersion": "7" }), items.iter().map(core_event));
+    assert_eq!(EventList::decode(&*opened(&list, "EventList")).unwrap().items.len(), 3);
+}
+
+#[test]
+fn fields_of_other_events_round_trip_through_protobuf() {
+    check_event(&json!({
+        "kind": "Event", "apiVersion": "v1", "metadata": { "name": "web.1", "namespace": "shop" },
+        "involvedObject": { "kind": "Pod", "namespace": "shop", "name": "web", "uid": "u", "apiVersion": "v1", "resourceVersion": "7", "fieldPath": "spec.containers{web}" },
+        "related": { "kind": "Node", "name": "node-1" }, "reason": "Scheduled", "message": "m", "source": {}, "type": "Normal",
+        "eventTime": "2026-11-23T21:22:48.123456Z", "series": { "count": 2, "lastObservedTime": "2026-11-23T21:22:49.5Z" },
+        "action": "Binding", "reportingComponent": "default-scheduler", "reportingInstance": "default-scheduler-1", "count": 2_147_483_647,
+    }));
 }
 
 #[test]
@@ -141,7 +181,7 @@ fn unset_fields_are_written_as_in_go() {
 #[test]
 fn a_list_has_its_metadata_and_pods_without_envelopes() {
     let metadata = json!({ "resourceVersion": "7", "continue": "c", "remainingItemCount": 3 });
-    let pods: Vec<Value> = recordings().into_iter().take(3).map(|(_, pod)| pod).collect();
+    let pods: Vec<Value> = recordings("pods").into_iter().take(3).map(|(_, pod)| pod).collect();
     let bytes = opened(&pod_list(&metadata, pods.iter().map(pod)), "PodList");
     let list = PodList::decode(&*bytes).unwrap();
     let expected: Vec<Pod> = pods.iter().map(|one| decoded(&pod(one))).collect();
@@ -152,7 +192,7 @@ fn a_list_has_its_metadata_and_pods_without_envelopes() {
 
 #[test]
 fn events_are_framed_by_their_length_and_hold_objects_in_envelopes() {
-    let (events, mut stream): (Vec<_>, Vec<u8>) = (recordings(), Vec::new());
+    let (events, mut stream): (Vec<_>, Vec<u8>) = (recordings("pods"), Vec::new());
     for (kind, pod) in &events {
         stream.extend(event(kind, &object(pod)));
     }

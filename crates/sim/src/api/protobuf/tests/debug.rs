@@ -76,7 +76,11 @@ fn word_of_field(rest: &mut &str) -> String {
 fn message(of: &str, mut fields: Map<String, Value>) -> Value {
     let inner = |fields: &Map<String, Value>, name: &str| fields.get(name).cloned().unwrap_or_default();
     match of {
-        "Time" if inner(&fields, "seconds").is_null() => Value::Null,
+        "MicroTime" if !inner(&fields, "seconds").is_null() => {
+            let part = |name: &str| inner(&fields, name).as_i64().unwrap();
+            Timestamp::new(part("seconds"), part("nanos").try_into().unwrap()).unwrap().to_string().into()
+        }
+        "Time" | "MicroTime" if inner(&fields, "seconds").is_null() => Value::Null,
         "Time" => {
             assert_eq!(inner(&fields, "nanos"), json!(0), "a time has no fraction");
             let seconds = inner(&fields, "seconds").as_i64().unwrap();
