@@ -22,7 +22,7 @@ pub enum IndexEffect {
     },
     /// A container began or ceased to be pending.
     Pending {
-        /// The container.
+        /// The container that was pending.
         subject: FailureSubject,
         /// The event, for histograms.
         event: PendingEvent,

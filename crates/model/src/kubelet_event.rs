@@ -1,5 +1,8 @@
 //! The kubelet's Events about images (core/v1 Event), reduced to what they report.
 
+mod go_duration;
+mod parse;
+
 use std::time::Duration;
 
 use super::facts::PodId;
