@@ -38,9 +38,11 @@ impl ContainerKind {
 /// The phase of a pod, reduced from `status.phase`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PodPhase {
-    /// Pending, Running, Unknown or absent.
+    /// Pending, Unknown or absent.
     #[default]
     Active,
+    /// Running: the kubelet has started a container.
+    Running,
     /// Succeeded or Failed: no further container starts (pkg/kubelet/kubelet.go:2102, v1.36.2).
     Finished,
 }

@@ -250,6 +250,7 @@ impl Failure {
     pub(super) fn on_clock_step(&mut self, step: ClockStep) {
         self.start.at = step.correct(self.start.at);
         self.own_cause_start.at = step.correct(self.own_cause_start.at);
+        self.pending_since = self.pending_since.map(|since| step.correct(since));
         self.backoff.on_clock_step(step);
         self.has_clock_step = true;
     }

@@ -7,15 +7,39 @@
 //! - *pending* if everything before its pull is done: its image is being pulled, is queued, or the runtime hangs;
 //! - *starting* if that is not known: its volumes, its sandbox or its image are awaited.
 //!
-//! At most one container of a pod's init and app containers is either: the first that has not started.
+//! At most one container of a pod's init and app containers is either: the first that has not started. The same holds for the
+//! ephemeral containers. Containers with an open failure do not wait. The same holds for containers that show the status
+//! of an image which the spec no longer names. [`of_pod`] has the rules.
+//!
+//! # Transitions
+//!
+//! A *pending stretch* is an uninterrupted period in which one container is pending. Only pending stretches are reported as
+//! [effects](super::effect::IndexEffect::Pending).
+//!
+//! | the next status of the container | the stretch |
+//! |---|---|
+//! | `ContainerCreating` or `PodInitializing`, same image, same sandbox | continues |
+//! | running, terminated, backs off before a restart, or fails to be created or started | ends as `started` |
+//! | an image reason that opens a failure | ends as `failed`, and the failure keeps its start |
+//! | the pod is deleting or was deleted | ends as `pod_deleted` |
+//! | the pod finished, the image was changed, the sandbox was lost or replaced, the container is gone, an earlier container starts again | ends as `unknown` |
+//!
+//! A stretch begins where the fields of the pod or the event say. Its duration is measured between the times at which start and
+//! end were observed.
+
+pub(crate) mod of_pod;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use strum::{IntoStaticStr, VariantArray};
 
+use super::clock_step::ClockStep;
+use super::facts::{ContainerFacts, PodFacts};
 use super::image::{ImageReference, PullPolicy};
+use super::intern::Interners;
 use super::time::Timestamp;
+use of_pod::PodWait;
 
 /// A container that waits without an error.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +56,8 @@ pub struct ImageWait {
     pub registry: Arc<str>,
     /// When the stage was observed to begin; `None` if it was found later.
     pub(super) observed_since: Option<Timestamp>,
+    /// When the pod's sandbox became ready, if a condition of the pod has that time.
+    sandbox_ready: Option<Timestamp>,
 }
 
 impl ImageWait {
@@ -41,10 +67,78 @@ impl ImageWait {
         now.saturating_duration_since(self.since)
     }
 
+    /// Whether the stage is older than `after`. Never if `after` is zero, which turns the threshold off.
+    #[must_use]
+    pub fn is_overdue(&self, after: Duration, now: Timestamp) -> bool {
+        !after.is_zero() && self.age(now) > after
+    }
+
     /// Whether the container is pending.
     #[must_use]
     pub fn is_pending(&self) -> bool {
         matches!(self.stage, WaitStage::Pending(_))
+    }
+
+    /// Begins a wait. `None` if the image is not known.
+    pub(super) fn begin(
+        pod: &PodFacts,
+        found: &PodWait<'_>,
+        since: Timestamp,
+        observed_since: Option<Timestamp>,
+        pools: &mut Interners,
+    ) -> Option<Self> {
+        let image = found.container.images.first()?;
+        Some(Self {
+            stage: found.stage,
+            since,
+            image: pools.images.intern(Arc::clone(&image.reference)),
+            policy: image.policy,
+            registry: pools.texts.intern(image.reference.registry()),
+            observed_since,
+            sandbox_ready: pod.sandbox_ready,
+        })
+    }
+
+    /// Returns the wait after another status of the pod. A later `since` replaces the recorded one.
+    pub(super) fn continued(&self, pod: &PodFacts, since: Option<Timestamp>, now: Timestamp) -> Self {
+        Self {
+            since: self.since.max(since.unwrap_or(self.since)).min(now.max(self.since)),
+            sandbox_ready: pod.sandbox_ready.or(self.sandbox_ready),
+            ..self.clone()
+        }
+    }
+
+    /// Whether the wait of `container` continues with this stage.
+    pub(super) fn continues_as(&self, stage: WaitStage, container: &ContainerFacts, pod: &PodFacts) -> bool {
+        let is_same_stage = self.is_pending() == matches!(stage, WaitStage::Pending(_));
+        is_same_stage && self.is_awaited_by(container) && !(self.is_pending() && self.has_lost_sandbox(pod))
+    }
+
+    /// Whether the container still needs the image.
+    pub(super) fn is_awaited_by(&self, container: &ContainerFacts) -> bool {
+        container.images.iter().any(|image| image.reference == self.image)
+    }
+
+    /// Whether the sandbox that was ready was lost or replaced.
+    pub(super) fn has_lost_sandbox(&self, pod: &PodFacts) -> bool {
+        match (self.sandbox_ready, pod.sandbox_ready) {
+            (Some(before), Some(now)) => before != now,
+            (Some(_), None) => pod.is_sandbox_missing,
+            (None, _) => false,
+        }
+    }
+
+    /// Returns the event of the end of a pending stretch; `None` if the container was starting.
+    pub(super) fn end_event(&self, outcome: PendingOutcome, at: Timestamp, is_exact: bool) -> Option<PendingEvent> {
+        let duration = at.saturating_duration_since(self.observed_since.unwrap_or(self.since));
+        let is_exact = is_exact && self.observed_since.is_some();
+        self.is_pending().then_some(PendingEvent::Ended { outcome, duration, is_exact })
+    }
+
+    /// Corrects the recorded times after the system clock was set. The duration is unknown from then on.
+    pub(super) fn on_clock_step(&mut self, step: ClockStep) {
+        self.since = step.correct(self.since);
+        self.observed_since = None;
     }
 }
 

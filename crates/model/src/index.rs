@@ -1,77 +1,36 @@
-//! The index of failing containers.
+//! The index of containers that fail to pull their image, wait for it, or may wait for it.
 //!
 //! It is updated by three operations: apply, delete and relist. A relist has three steps (begin, apply each pod, end), so
 //! that no list of all pods is held in memory; pods that it does not contain are removed at the end. Each operation returns
 //! the [effects](IndexEffect) to count. Readers get an immutable [`Snapshot`].
 //!
-//! Healthy pods are not kept. Invariant: at most one open failure per container (pod uid, container kind and name).
+//! A pod is kept while one of its containers fails, waits for its image or may wait for it, or has a mirrored reason. Other
+//! pods are not kept. Invariants, for each container (pod uid, container kind and name): at most one failure is open, and a
+//! container with an open failure has no wait.
 
-use std::collections::{BTreeMap, HashSet};
+mod apply;
+mod config;
+mod container_update;
+mod wait_update;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::clock_step::ClockStep;
-use super::effect::{FailureSubject, IndexEffect};
-use super::facts::{ContainerFacts, ContainerKind, PodFacts, PodId, PodPhase, StateFacts, WatchScope};
-use super::failure::{Failure, FailureEnd, Transition};
-use super::failure_event::{FailureEvent, FailureOutcome};
+use super::effect::IndexEffect;
+use super::facts::{PodFacts, PodId, WatchScope};
+use super::failure::FailureEnd;
 use super::intern::Interners;
 use super::kubelet_event::EventFacts;
 use super::latest_snapshot::{InferenceUpdate, PodChanges, infer_causes};
 use super::provenance::Provenance;
-use super::reason::{ImageState, image_state_of};
-use super::snapshot::{Snapshot, TrackedContainer, TrackedPod};
+use super::snapshot::{Snapshot, TrackedPod};
 use super::time::Timestamp;
 use super::watch_state::WatchState;
-use super::workload::is_batch;
+pub use config::{IndexConfig, MirroredReasons};
+use container_update::{end_all, pod_outcome};
 
-/// The waiting reasons that are mirrored in the metric families of kube-state-metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MirroredReasons {
-    /// Reasons that mean "no image". Free text is mirrored as `Other`, because error text must not become a label.
-    #[default]
-    Image,
-    /// All reasons verbatim, as in kube-state-metrics.
-    All,
-    /// No reasons.
-    None,
-}
-
-/// The configuration of an [`Index`].
-#[derive(Clone, Debug, Default)]
-pub struct IndexConfig {
-    /// The waiting reasons to mirror.
-    pub mirrored_reasons: MirroredReasons,
-    /// Whether the watch excludes finished pods. A pod that leaves the watch without a deletion then has finished.
-    pub excludes_finished_pods: bool,
-    /// Additional kinds of controllers or workloads that are batch.
-    pub batch_kinds: Vec<String>,
-    /// Whether the watch has a label selector. A pod whose labels change may then leave the watch.
-    pub selects_by_label: bool,
-}
-
-impl IndexConfig {
-    /// The outcome for the failures of a pod with a watch event `DELETED`, if its last status shows neither a deletion nor
-    /// that it finished. Every deletion sets `metadata.deletionTimestamp` first, even a forced one, so the pod may have left the
-    /// watch because it no longer matches the selectors.
-    const fn outcome_of_deleted_event(&self) -> FailureOutcome {
-        match (self.excludes_finished_pods, self.selects_by_label) {
-            (_, true) => FailureOutcome::Unknown,
-            (true, false) => FailureOutcome::PodFinished,
-            (false, false) => FailureOutcome::PodDeleted,
-        }
-    }
-
-    /// The outcome for the failures of a pod that is missing from a relist. It was deleted, unless it can also leave the watch
-    /// in another way.
-    const fn outcome_of_missing_pod(&self) -> FailureOutcome {
-        match self.outcome_of_deleted_event() {
-            FailureOutcome::PodDeleted => FailureOutcome::PodDeleted,
-            _ => FailureOutcome::Unknown,
-        }
-    }
-}
-
-/// Holds the pods with a failing or mirrored container.
+/// Holds the pods with a failing, waiting or mirrored container.
 #[derive(Debug)]
 pub struct Index {
     config: IndexConfig,
@@ -175,7 +134,7 @@ impl Index {
         let Some(entry) = self.pods.remove(&pod.id) else { return Vec::new() };
         self.changes.record(&entry.pod.id, None, self.pods.len());
         let outcome = pod_outcome(pod).unwrap_or_else(|| self.config.outcome_of_deleted_event());
-        end_failures(&entry.pod, FailureEnd::new(outcome, self.provenance(&pod.id.namespace), now))
+        end_all(&entry.pod, FailureEnd::new(outcome, self.provenance(&pod.id.namespace), now))
     }
 
     /// Records that a pod of `scope` exists whose status could not be decoded. Its failures continue.
@@ -199,7 +158,7 @@ impl Index {
         let [id] = &*self.matching_pods(id) else { return Vec::new() };
         let Some(entry) = self.pods.remove(id) else { return Vec::new() };
         self.changes.record(id, None, self.pods.len());
-        end_failures(
+        end_all(
             &entry.pod,
             FailureEnd::new(self.config.outcome_of_missing_pod(), self.provenance(&entry.pod.id.namespace), now),
         )
@@ -227,8 +186,13 @@ impl Index {
         for (id, entry) in &mut self.pods {
             let pod = Arc::make_mut(&mut entry.pod);
             pod.last_changed_at = step.correct(pod.last_changed_at);
-            for failure in pod.containers.iter_mut().filter_map(|container| container.failure.as_mut()) {
-                failure.on_clock_step(step);
+            for container in &mut pod.containers {
+                if let Some(failure) = &mut container.failure {
+                    failure.on_clock_step(step);
+                }
+                if let Some(wait) = &mut container.wait {
+                    wait.on_clock_step(step);
+                }
             }
             self.changes.record(id, Some(&entry.pod), tracked);
         }
@@ -256,7 +220,7 @@ impl Index {
         self.pods.retain(|id, entry| {
             let vanished = is_certain && entry.is_unlisted && scope.covers(&id.namespace);
             if vanished {
-                effects.extend(end_failures(&entry.pod, end));
+                effects.extend(end_all(&entry.pod, end));
                 self.changes.record(id, None, tracked);
             }
             !vanished
@@ -282,180 +246,6 @@ impl Index {
         let watch = self.watches.iter().find(|watch| watch.scope().covers(namespace));
         watch.map_or(Provenance::Initial, WatchState::provenance)
     }
-
-    fn apply_with(&mut self, facts: &PodFacts, provenance: Provenance, now: Timestamp) -> Vec<IndexEffect> {
-        let mut effects = Vec::new();
-        let old = self.pods.remove(&facts.id).map(|entry| entry.pod);
-        if old.is_none() && !facts.containers.iter().any(|container| self.needs_tracking(container)) {
-            return effects;
-        }
-        let id = old.as_ref().map_or_else(|| Arc::new(facts.id.clone()), |old| Arc::clone(&old.id));
-        let remembered = old.iter().flat_map(|old| &old.containers);
-        let mut remembered: BTreeMap<_, _> = remembered.map(|old| ((old.kind, &*old.name), old)).collect();
-        let mut names = HashSet::with_capacity(facts.containers.len());
-        let mut next: Vec<TrackedContainer> = Vec::new();
-        for container in &facts.containers {
-            let name = (container.kind, container.name.as_str());
-            if !names.insert(name) {
-                effects.push(IndexEffect::DuplicateContainer(Arc::clone(&id)));
-                continue;
-            }
-            let before = remembered.remove(&name).cloned();
-            let step = ContainerUpdate { id: &id, previous_pod: old.as_ref(), pod: facts, container, provenance, now };
-            let mirrored = self.mirrored_reason(container).map(|reason| self.interners.texts.intern(reason));
-            next.push(step.apply(before, mirrored, &mut self.interners, &mut effects));
-        }
-        for gone in remembered.into_values() {
-            let outcome = pod_outcome(facts).unwrap_or(FailureOutcome::Unknown);
-            if let (Some(failure), Some(old)) = (&gone.failure, &old) {
-                let end = FailureEnd::new(outcome, provenance, now);
-                effects.push(ended_effect(old, &gone.name, failure, end));
-            }
-        }
-        next.retain(TrackedContainer::has_state);
-        next.shrink_to_fit();
-
-        let last_change = old.as_ref().filter(|old| old.containers == next).map_or(now, |old| old.last_changed_at);
-        let pod = TrackedPod {
-            id,
-            node: self.interners.texts.intern(facts.node.as_str()),
-            service_account: self.interners.texts.intern(facts.service_account.as_str()),
-            pull_secrets: self.interners.lists.intern(facts.pull_secrets.as_slice()),
-            missing_secrets: old.as_ref().map(|old| Arc::clone(&old.missing_secrets)).unwrap_or_default(),
-            owner: self.interners.owners.intern(Arc::new(facts.owner.clone())),
-            last_changed_at: last_change,
-            is_batch: is_batch(&facts.id, &facts.owner, &self.config.batch_kinds),
-            containers: next,
-        };
-        let unchanged = old.as_deref() == Some(&pod);
-        let id = Arc::clone(&pod.id);
-        let pod = (!pod.containers.is_empty()).then(|| old.filter(|_| unchanged).unwrap_or_else(|| Arc::new(pod)));
-        if !unchanged {
-            self.changes.record(&id, pod.as_ref(), self.pods.len() + 1);
-        }
-        if let Some(pod) = pod {
-            self.pods.insert(id, IndexEntry { pod, is_unlisted: false });
-        }
-        effects
-    }
-
-    /// Whether a container of a pod that is not in the index can open a failure, be mirrored or be reported.
-    fn needs_tracking(&self, container: &ContainerFacts) -> bool {
-        match image_state_of(&container.state) {
-            ImageState::NoImage(_) | ImageState::UnknownReason => true,
-            ImageState::BeforePull | ImageState::CrashLoop | ImageState::HasImage | ImageState::Unreported => {
-                self.config.mirrored_reasons == MirroredReasons::All
-                    && matches!(container.state, StateFacts::Waiting { .. })
-            }
-        }
-    }
-
-    fn mirrored_reason<'a>(&self, container: &'a ContainerFacts) -> Option<&'a str> {
-        let StateFacts::Waiting { reason, .. } = &container.state else { return None };
-        // kube-state-metrics has no family for ephemeral containers.
-        if container.kind == ContainerKind::Ephemeral {
-            return None;
-        }
-        match (self.config.mirrored_reasons, image_state_of(&container.state)) {
-            (MirroredReasons::All, _) => Some(reason),
-            (MirroredReasons::Image, ImageState::NoImage(reason)) => Some(reason.as_str()),
-            (MirroredReasons::Image | MirroredReasons::None, _) => None,
-        }
-    }
-}
-
-/// The status of one container, to be applied to the index.
-struct ContainerUpdate<'a> {
-    id: &'a Arc<PodId>,
-    /// The pod before this update, if the index had it.
-    previous_pod: Option<&'a Arc<TrackedPod>>,
-    pod: &'a PodFacts,
-    container: &'a ContainerFacts,
-    provenance: Provenance,
-    now: Timestamp,
-}
-
-impl ContainerUpdate<'_> {
-    fn apply(
-        &self,
-        before: Option<TrackedContainer>,
-        mirrored: Option<Arc<str>>,
-        pools: &mut Interners,
-        effects: &mut Vec<IndexEffect>,
-    ) -> TrackedContainer {
-        let (mut failure, mut stale) = before.map_or((None, None), |before| (before.failure, before.stale_status));
-        if let (Some(mut open), Some(old)) = (failure.take(), self.previous_pod) {
-            let (transition, events) = match pod_outcome(self.pod) {
-                Some(outcome) => (Transition::Ends(FailureEnd::new(outcome, self.provenance, self.now)), Vec::new()),
-                None => open.observe(self.container, self.provenance, self.now, pools),
-            };
-            effects.extend(events.into_iter().map(|event| self.failure_effect(&open, event)));
-            match transition {
-                Transition::Continues => failure = Some(open),
-                Transition::Ends(end) => {
-                    effects.push(ended_effect(old, &self.container.name, &open, end));
-                    if end.outcome == FailureOutcome::ImageChanged {
-                        stale = Some(open.into_stale_status());
-                    }
-                }
-            }
-        }
-        if failure.is_none() && pod_outcome(self.pod).is_none() {
-            let opened = Failure::open(self.pod, self.container, stale.as_ref(), self.provenance, self.now, pools);
-            failure = opened.map(|(open, events)| {
-                effects.extend(events.into_iter().map(|event| self.failure_effect(&open, event)));
-                open
-            });
-        }
-        // A stale status is kept as long as the kubelet repeats it.
-        let stale = stale.filter(|stale| failure.is_none() && stale.matches(&self.container.state));
-        if let (ImageState::UnknownReason, StateFacts::Waiting { reason, .. }) =
-            (image_state_of(&self.container.state), &self.container.state)
-        {
-            effects.push(IndexEffect::UnknownReason(reason.clone()));
-        }
-        let name = pools.texts.intern(self.container.name.as_str());
-        TrackedContainer {
-            name,
-            kind: self.container.kind,
-            mirrored_reason: mirrored,
-            failure,
-            wait: None,
-            stale_status: stale,
-        }
-    }
-
-    fn failure_effect(&self, failure: &Failure, event: FailureEvent) -> IndexEffect {
-        let subject = subject(self.id, &self.container.name, failure);
-        IndexEffect::Failure { subject, event, pod_before_end: None }
-    }
-}
-
-/// The outcome for all failures of a pod that is deleted or finished.
-fn pod_outcome(pod: &PodFacts) -> Option<FailureOutcome> {
-    match (pod.is_deleting, pod.phase) {
-        (true, _) => Some(FailureOutcome::PodDeleted),
-        (false, PodPhase::Finished) => Some(FailureOutcome::PodFinished),
-        (false, PodPhase::Active) => None,
-    }
-}
-
-fn end_failures(pod: &Arc<TrackedPod>, end: FailureEnd) -> Vec<IndexEffect> {
-    let ended =
-        |container: &TrackedContainer| Some(ended_effect(pod, &container.name, container.failure.as_ref()?, end));
-    pod.containers.iter().filter_map(ended).collect()
-}
-
-fn ended_effect(pod: &Arc<TrackedPod>, container: &str, failure: &Failure, end: FailureEnd) -> IndexEffect {
-    IndexEffect::Failure {
-        subject: subject(&pod.id, container, failure),
-        event: failure.end_event(end),
-        pod_before_end: Some(Arc::clone(pod)),
-    }
-}
-
-fn subject(pod: &Arc<PodId>, container: &str, failure: &Failure) -> FailureSubject {
-    FailureSubject { pod: Arc::clone(pod), container: container.to_owned(), registry: failure.registry.to_string() }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::effect::IndexEffect;
 use super::facts::{ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, PodPhase, StateFacts, WatchScope};
 use super::failure_event::FailureEvent;
 use super::image::{ImageReference, PullPolicy};
+use super::image_wait::{PendingEvent, WaitStage};
 use super::index::{Index, IndexConfig, MirroredReasons};
 use super::time::Timestamp;
 
@@ -135,6 +136,18 @@ impl PodFacts {
         self
     }
 
+    /// Sets the condition `PodReadyToStartContainers` to False.
+    pub(super) fn sandbox_missing(mut self) -> Self {
+        self.sandbox_ready = None;
+        self.is_sandbox_missing = true;
+        self
+    }
+
+    /// Makes the container a sidecar that has started.
+    pub(super) fn has_started(self) -> Self {
+        self.update_container(|container| container.has_started = true)
+    }
+
     pub(super) fn initialized(mut self, seconds: i64) -> Self {
         self.initialized = Some(at(seconds));
         self
@@ -255,6 +268,20 @@ impl IndexScenario {
         snapshot.failures().map(line).collect()
     }
 
+    /// One line for each wait: `web/app nginx:1 pending sandbox_ready since 3`.
+    pub(super) fn waiting(&mut self) -> Vec<String> {
+        let snapshot = self.index.snapshot().expect("every scope was listed");
+        let line = |(pod, container, wait): super::snapshot::WaitRef<'_>| {
+            let stage = match wait.stage {
+                WaitStage::Starting => "starting".to_owned(),
+                WaitStage::Pending(basis) => format!("pending {}", basis.as_str()),
+            };
+            let since = seconds_since_start(wait.since);
+            format!("{}/{} {} {stage} since {since}", pod.id.name, container.name, wait.image.raw())
+        };
+        snapshot.waits().map(line).collect()
+    }
+
     /// One line for each mirrored reason: `web/app ErrImagePull`.
     pub(super) fn mirrored(&mut self) -> Vec<String> {
         let snapshot = self.index.snapshot().expect("every scope was listed");
@@ -269,7 +296,17 @@ impl IndexScenario {
 fn describe(effect: &IndexEffect) -> Option<String> {
     let (subject, event) = match effect {
         IndexEffect::Failure { subject, event, .. } => (subject, event),
-        IndexEffect::Pending { .. } | IndexEffect::Pull(_) => return None,
+        IndexEffect::Pending { subject, event } => {
+            let what = match event {
+                PendingEvent::Started => "pending".to_owned(),
+                PendingEvent::Ended { outcome, duration, is_exact } => {
+                    let about = if *is_exact { "" } else { "about " };
+                    format!("pending ended: {} after {about}{} s", outcome.as_str(), duration.as_secs_f64())
+                }
+            };
+            return Some(format!("{}/{} {what}", subject.pod.name, subject.container));
+        }
+        IndexEffect::Pull(_) => return None,
         IndexEffect::UnknownReason(reason) => return Some(format!("unknown reason {reason}")),
         IndexEffect::DuplicateContainer(pod) => return Some(format!("{} duplicate", pod.name)),
     };

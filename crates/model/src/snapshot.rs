@@ -38,9 +38,64 @@ impl Snapshot {
         })
     }
 
+    /// The waits that are older than `after`, each with its pod and container. None if `after` is zero.
+    pub fn overdue_waits(&self, after: Duration, now: Timestamp) -> impl Iterator<Item = WaitRef<'_>> {
+        self.waits().filter(move |(_, _, wait)| wait.is_overdue(after, now))
+    }
+
+    /// Counts the waits in one pass.
+    #[must_use]
+    pub fn count_waits(&self, after: Duration, now: Timestamp) -> WaitCounts {
+        let mut counts = WaitCounts::default();
+        for (_, _, wait) in self.waits() {
+            let is_overdue = wait.is_overdue(after, now);
+            let count = match (wait.is_pending(), is_overdue) {
+                (true, true) => &mut counts.pending_overdue,
+                (true, false) => &mut counts.pending_young,
+                (false, true) => &mut counts.starting_overdue,
+                (false, false) => &mut counts.starting_young,
+            };
+            *count += 1;
+        }
+        counts
+    }
+
     /// The containers, each with its pod.
     pub fn containers(&self) -> impl Iterator<Item = (&TrackedPod, &TrackedContainer)> {
         self.pods.iter().flat_map(|pod| pod.containers.iter().map(move |container| (pod.as_ref(), container)))
+    }
+}
+
+/// Numbers of waiting containers, by stage and age.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WaitCounts {
+    /// Pending for longer than the threshold.
+    pub pending_overdue: usize,
+    /// Pending for at most the threshold.
+    pub pending_young: usize,
+    /// Starting for longer than the threshold.
+    pub starting_overdue: usize,
+    /// Starting for at most the threshold.
+    pub starting_young: usize,
+}
+
+impl WaitCounts {
+    /// The pending containers of any age.
+    #[must_use]
+    pub const fn pending(self) -> usize {
+        self.pending_overdue + self.pending_young
+    }
+
+    /// The containers that wait for longer than the threshold.
+    #[must_use]
+    pub const fn overdue(self) -> usize {
+        self.pending_overdue + self.starting_overdue
+    }
+
+    /// The containers that wait for at most the threshold.
+    #[must_use]
+    pub const fn young(self) -> usize {
+        self.pending_young + self.starting_young
     }
 }
 

@@ -271,7 +271,7 @@ fn finished_phases_are_recognized() {
         ("Succeeded", PodPhase::Finished),
         ("Failed", PodPhase::Finished),
         ("Pending", PodPhase::Active),
-        ("Running", PodPhase::Active),
+        ("Running", PodPhase::Running),
         ("Unknown", PodPhase::Active),
         ("failed", PodPhase::Active),
         ("", PodPhase::Active),

@@ -7,9 +7,14 @@ mod relists;
 mod runs;
 mod stale_status;
 mod stuck_status;
+mod waits;
 
 use super::*;
+use crate::facts::{ContainerFacts, ContainerKind, PodPhase, StateFacts};
+use crate::failure::Failure;
+use crate::failure_event::{FailureEvent, FailureOutcome};
 use crate::scenario::{IndexScenario, at, back_off, not_found, pod};
+use crate::snapshot::TrackedContainer;
 
 /// A scenario with the pod `web`, whose container `app` shows its first failed attempt at 1.
 fn failing_pod() -> (IndexScenario, PodFacts) {

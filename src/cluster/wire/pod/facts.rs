@@ -66,6 +66,7 @@ impl Pod {
             },
             phase: match status.phase.as_str() {
                 "Succeeded" | "Failed" => PodPhase::Finished,
+                "Running" => PodPhase::Running,
                 _ => PodPhase::Active,
             },
             is_deleting: metadata.deletion_timestamp.is_some(),
