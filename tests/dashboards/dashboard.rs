@@ -26,7 +26,12 @@ impl Dashboard {
         str_at(&self.json, "/uid")
     }
 
-    pub fn panels(&self) -> &[Value] {
+    /// The panels, without the headings of rows.
+    pub fn panels(&self) -> Vec<&Value> {
+        self.panels_and_rows().iter().filter(|panel| str_at(panel, "/type") != "row").collect()
+    }
+
+    pub fn panels_and_rows(&self) -> &[Value] {
         array_at(&self.json, "/panels")
     }
 

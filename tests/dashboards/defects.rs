@@ -62,6 +62,16 @@ const DEFECTS: &[Defect] = &[
         layout::positions,
         "not inside the columns",
     ),
+    (
+        "a closed row",
+        |json| {
+            let at = json!({"h": 1, "w": 24, "x": 0, "y": 99});
+            let row = json!({"collapsed": true, "gridPos": at, "id": 99, "panels": [], "title": "Row", "type": "row"});
+            json["panels"].as_array_mut().expect("it has panels").push(row);
+        },
+        layout::rows,
+        "not an open row",
+    ),
     ("an id twice", |json| panel(json, "table")["id"] = json!(1), layout::panel_ids, "no id of its own"),
     (
         "no minimum interval",

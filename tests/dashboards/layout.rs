@@ -30,7 +30,7 @@ pub fn titles(boards: &[Dashboard]) -> Vec<String> {
     });
     for board in boards {
         let mut seen = BTreeSet::new();
-        for panel in board.panels().iter().filter(|panel| !seen.insert(str_at(panel, "/title"))) {
+        for panel in board.panels().into_iter().filter(|panel| !seen.insert(str_at(panel, "/title"))) {
             wrong.push(format!("{}: a title twice", board.panel_location(panel)));
         }
     }
@@ -77,15 +77,15 @@ fn area(panel: &Value) -> Option<[u64; 4]> {
     Some([side("x")?, side("y")?, side("w")?, side("h")?])
 }
 
-/// Checks that panels do not overlap and do not exceed the width of the dashboard.
+/// Checks that panels and rows do not overlap and do not exceed the width of the dashboard.
 pub fn positions(boards: &[Dashboard]) -> Vec<String> {
-    let mut wrong = faults(boards, |panel| {
-        let fits = area(panel).is_some_and(|[x, _, w, h]| w > 0 && h > 0 && x + w <= COLUMNS);
-        (!fits).then(|| "not inside the columns".to_owned())
-    });
+    let mut wrong = Vec::new();
     for board in boards {
-        let panels = board.panels();
+        let panels = board.panels_and_rows();
         for (index, panel) in panels.iter().enumerate() {
+            if !area(panel).is_some_and(|[x, _, w, h]| w > 0 && h > 0 && x + w <= COLUMNS) {
+                wrong.push(format!("{}: not inside the columns", board.panel_location(panel)));
+            }
             for other in &panels[..index] {
                 let (Some([x, y, w, h]), Some([x2, y2, w2, h2])) = (area(panel), area(other)) else { continue };
                 if x < x2 + w2 && x2 < x + w && y < y2 + h2 && y2 < y + h {
@@ -97,12 +97,26 @@ pub fn positions(boards: &[Dashboard]) -> Vec<String> {
     wrong
 }
 
+/// Checks that rows are open, so that Grafana draws the panels below them, and span the dashboard.
+pub fn rows(boards: &[Dashboard]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for board in boards {
+        for row in board.panels_and_rows().iter().filter(|panel| str_at(panel, "/type") == "row") {
+            let is_open = row["collapsed"] == false && array_at(row, "/panels").is_empty();
+            if !is_open || area(row).is_none_or(|[x, _, w, h]| [x, w, h] != [0, COLUMNS, 1]) {
+                wrong.push(format!("{}: not an open row of the full width", board.panel_location(row)));
+            }
+        }
+    }
+    wrong
+}
+
 /// Checks that panels have unique ids. Links to panels contain them.
 pub fn panel_ids(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = Vec::new();
     for board in boards {
         let mut seen = BTreeSet::new();
-        for panel in board.panels() {
+        for panel in board.panels_and_rows() {
             if !panel["id"].as_u64().is_some_and(|id| seen.insert(id)) {
                 wrong.push(format!("{}: no id of its own", board.panel_location(panel)));
             }

@@ -8,9 +8,9 @@ use super::dashboard::{Dashboard, array_at, str_at};
 pub fn data_sources(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = Vec::new();
     for board in boards {
-        let targets = board.panels().iter().flat_map(|panel| array_at(panel, "/targets"));
+        let targets = board.panels().into_iter().flat_map(|panel| array_at(panel, "/targets"));
         let variables = board.variables().iter().filter(|variable| str_at(variable, "/type") == "query");
-        for asking in board.panels().iter().chain(targets).chain(board.annotations()).chain(variables) {
+        for asking in board.panels().into_iter().chain(targets).chain(board.annotations()).chain(variables) {
             if str_at(asking, "/datasource/uid") != "${datasource}" {
                 let name = [str_at(asking, "/title"), str_at(asking, "/name"), str_at(asking, "/expr")].concat();
                 wrong.push(format!("{}: {name}: not the selected data source", board.file));

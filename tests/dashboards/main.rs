@@ -28,6 +28,7 @@ const CHECKS: &[Check] = &[
     layout::no_value,
     layout::stat_panels,
     layout::positions,
+    layout::rows,
     layout::panel_ids,
     layout::minimum_interval,
     layout::legends,

@@ -24,7 +24,7 @@ fn faults(boards: &[Dashboard], what: impl Fn(&Query) -> Result<(), String>) -> 
 pub fn parse(boards: &[Dashboard]) -> Vec<String> {
     let mut wrong = faults(boards, |query| parsed(query).map(drop));
     for board in boards {
-        for panel in board.panels().iter().filter(|panel| array_at(panel, "/targets").is_empty()) {
+        for panel in board.panels().into_iter().filter(|panel| array_at(panel, "/targets").is_empty()) {
             wrong.push(format!("{}: it has no query", board.panel_location(panel)));
         }
     }
