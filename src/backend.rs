@@ -63,6 +63,7 @@ impl ExporterBackend {
 impl Backend for ExporterBackend {
     fn scrape(&self, format: ExpositionFormat) -> Result<BodyWriter, NotReady> {
         let mut view = self.monitor.scrape_snapshot().ok_or_else(|| self.not_ready())?;
+        view.now = self.clock.now();
         view.process = Some((self.started, ProcessStats::read()));
         view.log_lines_dropped = log::dropped_lines().to_vec();
         let reload = self.reloads.as_ref().map(SharedReloadStatus::latest);

@@ -286,6 +286,17 @@ pub struct MetricsArgs {
     /// controller
     #[arg(long, value_name = "KINDS", env = "IMAGE_PULL_EXPORTER_BATCH_KINDS", value_delimiter = ',', value_parser = parse_kind)]
     pub batch_kinds: Vec<String>,
+    #[command(flatten)]
+    pub pending: PendingArgs,
+}
+
+/// The flag about containers that wait without an error.
+#[derive(Clone, Debug, Args)]
+pub struct PendingArgs {
+    /// Minimum age of reported containers that wait for their image without an error, for example 90s or 2m. 0 turns that
+    /// off
+    #[arg(long, value_name = "DURATION", env = "IMAGE_PULL_EXPORTER_PENDING_AFTER", default_value = "2m", value_parser = parse_duration)]
+    pub pending_after: Duration,
 }
 
 /// The flags of the log.
@@ -370,6 +381,7 @@ impl MetricsArgs {
             max_registries: self.max_registries,
             max_containers: self.max_container_series,
             max_pairs: self.max_counter_pairs,
+            pending_after: self.pending.pending_after,
         }
     }
 }
@@ -424,6 +436,15 @@ fn parse_speed(text: &str) -> Result<f64, String> {
 fn parse_seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds.ok_or_else(|| "expected a non-negative number of seconds".to_owned())
+}
+
+/// Parses a number of seconds, minutes or hours. Without a unit it is one of seconds.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let units = [("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+    let (number, seconds) =
+        units.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds))).unwrap_or((text, 1.0));
+    let duration = number.parse::<f64>().ok().and_then(|number| Duration::try_from_secs_f64(number * seconds).ok());
+    duration.ok_or_else(|| "expected a duration, for example 90s, 2m or 1h".to_owned())
 }
 
 fn parse_kind(text: &str) -> Result<String, String> {

@@ -63,15 +63,23 @@ impl Monitor {
         self.lock().handle_event(scope, event, now);
     }
 
-    /// Returns the data of a scrape; `None` until the first list is complete.
+    /// Returns the data of a scrape at the time of the last event; `None` until the first list is complete.
     #[must_use]
     pub fn scrape_snapshot(&self) -> Option<ScrapeSnapshot> {
         let read = |state: &mut MonitorState| {
-            (state.counters.snapshot(state.now), watch_status(state.index.watches()), state.history.evictions())
+            (
+                (state.now, state.reads_events),
+                state.counters.snapshot(state.now),
+                watch_status(state.index.watches()),
+                state.history.evictions(),
+            )
         };
-        let (snapshot, (counters, watch, history_evictions)) = self.with_snapshot(read)?;
+        let (snapshot, ((now, reads_events), counters, watch, history_evictions)) = self.with_snapshot(read)?;
         Some(ScrapeSnapshot {
             snapshot,
+            now,
+            pending_after: self.limits.pending_after,
+            reads_events,
             counters,
             watch,
             history_evictions,

@@ -99,7 +99,8 @@ pub fn replay(lines: impl BufRead, options: &Options, clock: impl Fn() -> Timest
 /// If writing to `out` fails.
 pub fn print(replayed: &Replayed, format: ExpositionFormat, mut out: impl Write) -> std::io::Result<()> {
     let mut exposition = Exposition::new(format, 0);
-    if let Some(view) = replayed.monitor.scrape_snapshot() {
+    if let Some(mut view) = replayed.monitor.scrape_snapshot() {
+        view.now = replayed.end.unwrap_or(view.now);
         families::write_all(&SelectedSeries::select(&view), &mut exposition);
     }
     out.write_all(&exposition.finish())

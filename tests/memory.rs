@@ -51,7 +51,7 @@ fn failing_pod(namespace: &str, name: &str, image: &str) -> PodFacts {
 #[test]
 fn weeks_of_new_names_leave_series_and_memory_bounded() {
     let pods_an_hour = std::env::var("PODS_AN_HOUR").map_or(24, |number| number.parse().expect("it is a number"));
-    let limits = MonitorLimits { max_registries: 10, max_containers: 50, max_pairs: 40 };
+    let limits = MonitorLimits { max_registries: 10, max_containers: 50, max_pairs: 40, ..MonitorLimits::DEFAULT };
     let mut now = Timestamp::from_unix_millis(1_800_000_000_000);
     let monitor = Monitor::new(IndexConfig::default(), &[WatchScope::Cluster], limits, now).with_history(100);
     for event in [PodEvent::ListStarted, PodEvent::ListCompleted, PodEvent::Synced] {

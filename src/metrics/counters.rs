@@ -24,15 +24,17 @@ pub(crate) use exporter::{EXPORTER_COUNTERS, ExporterCounter, ExporterCounterFam
 pub(crate) use pairs::OTHER_NAMESPACE;
 pub(crate) use registries::OTHER_REGISTRY;
 
-pub(crate) use histograms::{DurationHistogram, encode_histograms};
+pub(crate) use histograms::{ExemplarHistogram, encode_histograms};
 pub(crate) use pairs::{ExemplarCounter, PairCounters};
 
 use pairs::{PairTable, PairsByNamespace};
-use registries::{HistogramsByRegistry, RegistryHistograms, RegistryTable};
+pub(crate) use registries::RegistryHistograms;
+use registries::{HistogramsByRegistry, RegistryTable};
 use registry_usage::RegistryUsage;
 
-use image_pull_model::effect::FailureSubject;
+use image_pull_model::effect::{FailureSubject, PullReport};
 use image_pull_model::failure_event::{FailureEvent, FailureOutcome};
+use image_pull_model::image_wait::{PendingEvent, PendingOutcome};
 use image_pull_model::time::Timestamp;
 
 /// Limits on the label values of counters and histograms.
@@ -95,8 +97,10 @@ impl Counters {
             FailureEvent::Started => {
                 self.usage.record_start(&pod.namespace, registry);
                 let label = self.registry_label(registry, now);
-                // Creates the histograms at zero, so that increase() includes the first observation.
-                let _ = self.registries.entry(label, now);
+                // Creates the histogram at zero, so that increase() includes the first observation.
+                if let Some(histograms) = self.registries.entry(label, now) {
+                    let _ = histograms.backoff_durations(now);
+                }
                 if let Some(pair) = self.pair_counters(&pod.namespace, label, now) {
                     pair.started.increment(pod, now);
                 }
@@ -114,7 +118,7 @@ impl Counters {
             FailureEvent::IntervalMeasured(interval) => {
                 let label = self.registry_label(registry, now);
                 if let Some(histograms) = self.registries.entry(label, now) {
-                    histograms.backoff_durations.observe(*interval, pod, now);
+                    histograms.backoff_durations(now).observe(interval.as_secs_f64(), pod, now);
                 }
             }
             FailureEvent::Ended { outcome, duration, is_exact, .. } => {
@@ -122,7 +126,7 @@ impl Counters {
                 let histograms = self.registries.entry(label, now).filter(|_| *is_exact);
                 let histogram = histograms.and_then(|of| of.failure_durations_with_outcome(*outcome, now));
                 if let Some(histogram) = histogram {
-                    histogram.observe(*duration, pod, now);
+                    histogram.observe(duration.as_secs_f64(), pod, now);
                 }
                 let pair = self.pair_counters(&pod.namespace, label, now);
                 if let Some(count) = pair.and_then(|pair| pair.ended_with_outcome(*outcome)) {
@@ -131,6 +135,33 @@ impl Counters {
                 self.usage.record_end(&pod.namespace, registry);
                 self.update_open_failures(subject, now);
             }
+        }
+    }
+
+    /// Counts an event of a pending stretch at `now`. Only stretches whose start and end were observed have a duration.
+    pub(crate) fn record_pending_event(&mut self, subject: &FailureSubject, event: &PendingEvent, now: Timestamp) {
+        let label = self.registry_label(&subject.registry, now);
+        let Some(histograms) = self.registries.entry(label, now) else { return };
+        match event {
+            // Creates the histogram at zero, so that increase() includes the first observation.
+            PendingEvent::Started => {
+                let _ = histograms.pending_durations_with_outcome(PendingOutcome::Started, now);
+            }
+            PendingEvent::Ended { outcome: PendingOutcome::Unknown, .. }
+            | PendingEvent::Ended { is_exact: false, .. } => {}
+            PendingEvent::Ended { outcome, duration, is_exact: true } => {
+                if let Some(histogram) = histograms.pending_durations_with_outcome(*outcome, now) {
+                    histogram.observe(duration.as_secs_f64(), &subject.pod, now);
+                }
+            }
+        }
+    }
+
+    /// Counts the pulls that an Event of the kubelet reports.
+    pub(crate) fn record_pull(&mut self, report: &PullReport, now: Timestamp) {
+        let label = self.registry_label(&report.subject.registry, now);
+        if let Some(histograms) = self.registries.entry(label, now) {
+            histograms.pulls(now).record(report, now);
         }
     }
 

@@ -6,6 +6,7 @@
 mod counted;
 mod exporter;
 mod failing;
+mod pending;
 mod series;
 
 use std::sync::LazyLock;
@@ -93,6 +94,15 @@ const fn histogram(
     write_series: WriteSeries,
 ) -> Family {
     family(FamilyType::Histogram, name, help, labels, write_series).seconds()
+}
+
+const fn size_histogram(
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+    write_series: WriteSeries,
+) -> Family {
+    family(FamilyType::Histogram, name, help, labels, write_series).bytes()
 }
 
 impl Family {
@@ -217,6 +227,77 @@ static TABLE: &[Family] = &[
     ),
     gauge("image_pull_failing_containers", "Containers that are failing to pull their image, by cause.", &["cause"], failing::containers),
     gauge("image_pull_failing_pods", "Pods with at least one container that is failing to pull its image.", &[], failing::pods),
+    gauge(
+        "image_pull_pending_since_timestamp_seconds",
+        "Time since which only the pull of the image is left, in Unix time. From --pending-after on. The label basis states the evidence.",
+        &["namespace", "pod", "uid", "container", "basis"],
+        pending::since,
+    )
+    .seconds(),
+    gauge(
+        "image_pull_pending_info",
+        "Metadata of a container that has been pending for longer than --pending-after: image, workload, node. Always 1.",
+        &[
+            "namespace",
+            "pod",
+            "uid",
+            "container",
+            "container_type",
+            "image",
+            "registry",
+            "repository",
+            "tag",
+            "digest",
+            "pull_policy",
+            "node",
+            "workload_kind",
+            "workload",
+            "batch",
+        ],
+        pending::info,
+    ),
+    gauge(
+        "image_pull_pending_containers",
+        "Containers that only need their image: it is being pulled, is queued, or the runtime hangs.",
+        &[],
+        pending::containers,
+    ),
+    gauge(
+        "image_pull_starting_containers",
+        "Containers that have awaited volumes, sandbox or image for longer than --pending-after; the status does not report which.",
+        &[],
+        pending::starting_containers,
+    ),
+    histogram(
+        "image_pull_pending_duration_seconds",
+        "Time during which containers were pending, by outcome. Only if start and end were observed. About the time of a pull.",
+        &["registry", "outcome"],
+        counted::pending_durations,
+    ),
+    counter(
+        "image_pulls_total",
+        "Image pulls by result, from the kubelet's Events. A lower bound: kubelets drop Events. Absent unless Events are read.",
+        &["registry", "result"],
+        counted::pulls,
+    ),
+    histogram(
+        "image_pull_duration_seconds",
+        "Time of successful pulls without the time in the kubelet's queue. A sample: kubelets drop Events. Absent unless Events are read.",
+        &["registry"],
+        counted::pull_durations,
+    ),
+    histogram(
+        "image_pull_queue_duration_seconds",
+        "Time of successful pulls in the kubelet's queue. A sample: kubelets drop Events. Absent unless Events are read; kubelets 1.25 and later.",
+        &["registry"],
+        counted::pull_queue_durations,
+    ),
+    size_histogram(
+        "image_pull_size_bytes",
+        "Size of pulled images. A sample: kubelets drop Events. Absent unless Events are read; kubelets 1.30 and later.",
+        &["registry"],
+        counted::pull_sizes,
+    ),
     counter(
         "image_pull_failed_attempts_total",
         "Failed image pull attempts, by cause.",
@@ -254,6 +335,12 @@ static TABLE: &[Family] = &[
         exporter::build_info,
     ),
     gauge(
+        "image_pull_exporter_events_enabled",
+        "Whether the Events of kubelets are read (1), or are off or refused by the API server (0).",
+        &[],
+        exporter::events_enabled,
+    ),
+    gauge(
         "image_pull_exporter_watch_synced",
         "Whether the view of the cluster is complete and up to date (1) or not (0).",
         &[],
@@ -275,13 +362,13 @@ static TABLE: &[Family] = &[
     gauge("image_pull_exporter_listed_pods", "Pods in the last complete list.", &[], exporter::listed_pods),
     gauge(
         "image_pull_exporter_tracked_containers",
-        "Containers held in memory: failing containers, and those whose waiting reason is exposed.",
+        "Containers held in memory: failing, pending and starting ones, and those whose waiting reason is exposed.",
         &[],
         exporter::tracked_containers,
     ),
     gauge(
         "image_pull_exporter_truncated_containers",
-        "Failing containers without series of their own because of --max-container-series.",
+        "Failing and pending containers without series of their own because of --max-container-series.",
         &[],
         exporter::truncated_containers,
     ),

@@ -1,19 +1,28 @@
 //! The state that one scrape exposes, read at one instant, so that all values are consistent.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::counters::{CountersSnapshot, PairRow};
 use super::process::ProcessStats;
 use super::series_limit::SeriesLimiter;
 use image_pull_model::history::HistoryEvictions;
-use image_pull_model::snapshot::{FailureRef, Snapshot, TrackedContainer, TrackedPod};
+use image_pull_model::image_wait::ImageWait;
+use image_pull_model::snapshot::{FailureRef, Snapshot, TrackedContainer, TrackedPod, WaitRef};
 use image_pull_model::time::Timestamp;
 
 /// The state that one scrape exposes.
 #[derive(Clone, Debug)]
 pub struct ScrapeSnapshot {
-    /// The failing containers.
+    /// The tracked containers.
     pub snapshot: Arc<Snapshot>,
+    /// The time of the scrape. The age of a wait is relative to it.
+    pub now: Timestamp,
+    /// Minimum age of a container that waits without an error to have series; zero for never.
+    pub(crate) pending_after: Duration,
+    /// Whether the Events of kubelets are read.
+    pub(crate) reads_events: bool,
     pub(crate) counters: CountersSnapshot,
     pub(crate) watch: WatchStatus,
     /// Entries evicted from the history.
@@ -28,6 +37,13 @@ pub struct ScrapeSnapshot {
     pub(crate) log_lines_dropped: Vec<(&'static str, u64)>,
     /// `None` without an HTTP server.
     pub(crate) web: Option<WebStatus>,
+}
+
+impl ScrapeSnapshot {
+    /// Whether a container has waited for so long that it has series of its own.
+    pub(crate) fn is_overdue(&self, wait: &ImageWait) -> bool {
+        wait.is_overdue(self.pending_after, self.now)
+    }
 }
 
 /// Metrics of the HTTP server.
@@ -73,7 +89,9 @@ pub struct SelectedSeries<'a> {
     pub(crate) failing: Vec<FailureRef<'a>>,
     /// For each failing container whether it has series of its own. Empty if all have.
     selection: Vec<bool>,
-    /// Number of failing containers without series of their own.
+    /// The pending containers with series of their own, sorted by namespace, pod and UID.
+    pub(crate) pending: Vec<WaitRef<'a>>,
+    /// Number of failing and pending containers without series of their own.
     pub(crate) truncated_containers: usize,
     /// The exposed counters, sorted by namespace and registry.
     pub(crate) pairs: Vec<PairRow<'a>>,
@@ -89,8 +107,12 @@ impl<'a> SelectedSeries<'a> {
         let mut selected = selection.iter();
         failing.retain(|_| selected.next().copied().unwrap_or(true));
         failing.shrink_to_fit();
-        let truncated_containers = all - failing.len();
-        Self { scrape, failing, selection, truncated_containers, pairs: scrape.counters.exposed_pairs() }
+        let overdue = scrape.snapshot.waits().filter(|(_, _, wait)| wait.is_pending() && scrape.is_overdue(wait));
+        let mut pending: Vec<WaitRef<'a>> = overdue.collect();
+        let wanted = all + pending.len();
+        retain_oldest(&mut pending, scrape.max_container_series.saturating_sub(failing.len()));
+        let truncated_containers = wanted - failing.len() - pending.len();
+        Self { scrape, failing, selection, pending, truncated_containers, pairs: scrape.counters.exposed_pairs() }
     }
 
     /// Returns the containers with a mirrored waiting reason, except failing ones without series of their own.
@@ -101,4 +123,20 @@ impl<'a> SelectedSeries<'a> {
             Some((pod, container, container.mirrored_reason.as_deref()?)).filter(|_| is_selected)
         })
     }
+}
+
+/// Keeps the `max` waits that began first, in their order.
+fn retain_oldest(waits: &mut Vec<WaitRef<'_>>, max: usize) {
+    if waits.len() <= max {
+        return;
+    }
+    let mut oldest: Vec<(Timestamp, usize)> =
+        waits.iter().enumerate().map(|(index, (_, _, wait))| (wait.since, index)).collect();
+    oldest.sort_unstable();
+    let kept: HashSet<usize> = oldest.into_iter().take(max).map(|(_, index)| index).collect();
+    let mut index = 0;
+    waits.retain(|_| {
+        index += 1;
+        kept.contains(&(index - 1))
+    });
 }

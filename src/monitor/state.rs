@@ -25,11 +25,14 @@ pub struct MonitorLimits {
     pub max_containers: usize,
     /// Maximum number of pairs of namespace and registry with counters of their own.
     pub max_pairs: usize,
+    /// Minimum age of a container that waits without an error to have series; zero for never.
+    pub pending_after: Duration,
 }
 
 impl MonitorLimits {
     /// The defaults of the flags.
-    pub const DEFAULT: Self = Self { max_registries: 100, max_containers: 10_000, max_pairs: 5_000 };
+    pub const DEFAULT: Self =
+        Self { max_registries: 100, max_containers: 10_000, max_pairs: 5_000, pending_after: Duration::from_secs(120) };
 }
 
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub(super) struct MonitorState {
     pub(super) history: History,
     /// Time of the last event.
     pub(super) now: Timestamp,
+    /// Whether the Events of kubelets are read.
+    pub(super) reads_events: bool,
     clock: ClockStepDetector,
     log: EventLog,
 }
@@ -52,6 +57,7 @@ impl MonitorState {
             counters: Counters::new(start, counter_limits),
             history: History::default(),
             now: start,
+            reads_events: false,
             clock: ClockStepDetector::default(),
             log: EventLog::default(),
         }
@@ -182,7 +188,8 @@ impl MonitorState {
                 self.counters.record_failure_event(subject, event, now);
                 self.log.log_failure_event(subject, event);
             }
-            IndexEffect::Pending { .. } | IndexEffect::Pull(_) => {}
+            IndexEffect::Pending { subject, event } => self.counters.record_pending_event(subject, event, now),
+            IndexEffect::Pull(report) => self.counters.record_pull(report, now),
             IndexEffect::UnknownReason(reason) => {
                 if self.log.log_unknown_reason(reason) {
                     self.counters.exporter.increment(ExporterCounter::UnknownReasons);

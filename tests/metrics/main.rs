@@ -4,5 +4,6 @@
 mod common;
 
 mod counters;
+mod pending;
 mod prometheus;
 mod recordings;

@@ -1,8 +1,7 @@
-//! Histograms of durations: classic and native, with one exemplar per classic bucket.
+//! Histograms of durations and sizes: classic and native, with one exemplar per classic bucket.
 
 use std::fmt::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::{Exemplar, LabelPair, Metric};
@@ -22,7 +21,7 @@ const MAX_NATIVE_BUCKETS: usize = 100;
 
 /// One series of a histogram. Clones share their buckets.
 #[derive(Clone, Debug)]
-pub(crate) struct DurationHistogram {
+pub(crate) struct ExemplarHistogram {
     histogram: Histogram,
     bounds: &'static [f64],
     /// Time at which the histogram was empty.
@@ -34,23 +33,23 @@ pub(crate) struct DurationHistogram {
 #[derive(Clone, Debug)]
 struct Observation {
     pod: Arc<PodId>,
-    seconds: f64,
+    value: f64,
     at: Timestamp,
 }
 
-impl DurationHistogram {
+impl ExemplarHistogram {
     pub(super) fn new(bounds: &'static [f64], start: Timestamp) -> Self {
         let native = NativeHistogramConfig::new(NATIVE_BUCKET_FACTOR).max_buckets(MAX_NATIVE_BUCKETS);
         let histogram = Histogram::new_classic_and_native(bounds.iter().copied(), native);
         Self { histogram, bounds, start, exemplars: vec![None; bounds.len() + 1] }
     }
 
-    pub(super) fn observe(&mut self, duration: Duration, pod: &Arc<PodId>, now: Timestamp) {
-        let seconds = duration.as_secs_f64();
-        self.histogram.observe(seconds);
-        let bucket = self.bounds.iter().position(|bound| seconds <= *bound).unwrap_or(self.bounds.len());
+    /// Observes a value in the unit of the family.
+    pub(super) fn observe(&mut self, value: f64, pod: &Arc<PodId>, now: Timestamp) {
+        self.histogram.observe(value);
+        let bucket = self.bounds.iter().position(|bound| value <= *bound).unwrap_or(self.bounds.len());
         if let Some(exemplar) = self.exemplars.get_mut(bucket) {
-            *exemplar = Some(Observation { pod: Arc::clone(pod), seconds, at: now });
+            *exemplar = Some(Observation { pod: Arc::clone(pod), value, at: now });
         }
     }
 
@@ -58,9 +57,9 @@ impl DurationHistogram {
         let Some(histogram) = &mut metric.histogram else { return };
         histogram.start_timestamp = Some(proto_timestamp(self.start));
         for (bucket, observation) in histogram.bucket.iter_mut().zip(&self.exemplars) {
-            bucket.exemplar = observation.as_ref().map(|Observation { pod, seconds, at }| Exemplar {
+            bucket.exemplar = observation.as_ref().map(|Observation { pod, value, at }| Exemplar {
                 label: exemplar_labels(&pod.namespace, &pod.name).map(label_pair).to_vec(),
-                value: *seconds,
+                value: *value,
                 timestamp: Some(proto_timestamp(*at)),
             });
         }
@@ -69,7 +68,7 @@ impl DurationHistogram {
 
 /// Encodes the series of one family, given with their labels. Fails if prometheus-client cannot encode a histogram.
 pub(crate) fn encode_histograms(
-    series: &[(Vec<(&'static str, &str)>, &DurationHistogram)],
+    series: &[(Vec<(&'static str, &str)>, &ExemplarHistogram)],
 ) -> Result<Vec<Metric>, Error> {
     let mut registry = Registry::default();
     let histograms = series.iter().map(|(_, series)| series.histogram.clone()).collect();

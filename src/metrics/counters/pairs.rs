@@ -37,7 +37,12 @@ pub(crate) struct ExemplarCounter {
 
 impl ExemplarCounter {
     pub(super) fn increment(&mut self, pod: &Arc<PodId>, now: Timestamp) {
-        self.value += 1;
+        self.add(1, pod, now);
+    }
+
+    /// Adds events. The last is at `now`.
+    pub(super) fn add(&mut self, count: u64, pod: &Arc<PodId>, now: Timestamp) {
+        self.value = self.value.saturating_add(count);
         self.exemplar = Some((Arc::clone(pod), now));
     }
 }

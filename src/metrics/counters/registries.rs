@@ -10,11 +10,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::histograms::DurationHistogram;
-use super::pairs::{MAX_IDLE, MIN_IDLE_TO_EVICT};
+use super::histograms::ExemplarHistogram;
+use super::pairs::{ExemplarCounter, MAX_IDLE, MIN_IDLE_TO_EVICT};
 use super::registry_usage::RegistryUsage;
 use super::sharded_map::ShardedMap;
+use image_pull_model::effect::{PullReport, PullResult};
 use image_pull_model::failure_event::FailureOutcome;
+use image_pull_model::image_wait::PendingOutcome;
 use image_pull_model::time::Timestamp;
 
 /// Label value of all registries beyond the limit. It cannot be a registry: without a dot or a port, the first part of
@@ -25,12 +27,33 @@ const BACKOFF_BUCKETS: [f64; 7] = [15.0, 35.0, 68.0, 128.0, 238.0, 340.0, 600.0]
 /// Bucket bounds in seconds, up to one day.
 const FAILURE_BUCKETS: [f64; 10] = [30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 10800.0, 43200.0, 86400.0];
 
-/// The histograms of one label value.
+/// Bucket bounds in seconds: from a small image in the local network to a large one behind a long queue.
+const PULL_BUCKETS: [f64; 13] = [0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
+/// Maximum number of observations of one Event. Its count is text from the cluster.
+const MAX_PULLS_OF_AN_EVENT: u32 = 1000;
+/// Bucket bounds in bytes: 1 MiB to 64 GiB.
+const SIZE_BUCKETS: [f64; 9] = [
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+    67_108_864.0,
+    268_435_456.0,
+    1_073_741_824.0,
+    4_294_967_296.0,
+    17_179_869_184.0,
+    68_719_476_736.0,
+];
+
+/// The histograms of one label value. Each is created by the first event that it is about, since most registries never fail.
 #[derive(Clone, Debug)]
 pub(crate) struct RegistryHistograms {
-    pub(crate) backoff_durations: DurationHistogram,
+    pub(crate) backoff_durations: Option<ExemplarHistogram>,
     /// Durations of failures by outcome, in the order of [`FailureOutcome::ALL`].
-    pub(crate) failure_durations: [Option<DurationHistogram>; FailureOutcome::ALL.len()],
+    pub(crate) failure_durations: [Option<ExemplarHistogram>; FailureOutcome::ALL.len()],
+    /// Durations of pending stretches by outcome, in the order of [`PendingOutcome::ALL`].
+    pub(crate) pending_durations: [Option<ExemplarHistogram>; PendingOutcome::ALL.len()],
+    /// Pulls according to the kubelet's Events.
+    pub(crate) pulls: Option<PullStatistics>,
     has_open_failure: bool,
     last_event: Timestamp,
 }
@@ -38,8 +61,10 @@ pub(crate) struct RegistryHistograms {
 impl RegistryHistograms {
     fn new(now: Timestamp) -> Self {
         Self {
-            backoff_durations: DurationHistogram::new(&BACKOFF_BUCKETS, now),
+            backoff_durations: None,
             failure_durations: Default::default(),
+            pending_durations: Default::default(),
+            pulls: None,
             has_open_failure: false,
             last_event: now,
         }
@@ -50,15 +75,81 @@ impl RegistryHistograms {
         self.has_open_failure || now.saturating_duration_since(self.last_event) < MAX_IDLE
     }
 
+    /// Returns the histogram of back-off intervals.
+    pub(super) fn backoff_durations(&mut self, now: Timestamp) -> &mut ExemplarHistogram {
+        self.backoff_durations.get_or_insert_with(|| ExemplarHistogram::new(&BACKOFF_BUCKETS, now))
+    }
+
+    /// Returns the histogram of pending stretches with this outcome.
+    pub(super) fn pending_durations_with_outcome(
+        &mut self,
+        outcome: PendingOutcome,
+        now: Timestamp,
+    ) -> Option<&mut ExemplarHistogram> {
+        let index = PendingOutcome::ALL.iter().position(|other| *other == outcome)?;
+        let histogram = self.pending_durations.get_mut(index)?;
+        Some(histogram.get_or_insert_with(|| ExemplarHistogram::new(&PULL_BUCKETS, now)))
+    }
+
+    /// Returns the statistics of pulls.
+    pub(super) fn pulls(&mut self, now: Timestamp) -> &mut PullStatistics {
+        self.pulls.get_or_insert_with(|| PullStatistics::new(now))
+    }
+
     /// Returns the histogram of failures with this outcome.
     pub(super) fn failure_durations_with_outcome(
         &mut self,
         outcome: FailureOutcome,
         now: Timestamp,
-    ) -> Option<&mut DurationHistogram> {
+    ) -> Option<&mut ExemplarHistogram> {
         let index = FailureOutcome::ALL.iter().position(|other| *other == outcome)?;
         let histogram = self.failure_durations.get_mut(index)?;
-        Some(histogram.get_or_insert_with(|| DurationHistogram::new(&FAILURE_BUCKETS, now)))
+        Some(histogram.get_or_insert_with(|| ExemplarHistogram::new(&FAILURE_BUCKETS, now)))
+    }
+}
+
+/// The pulls of one label value, according to the kubelet's Events.
+#[derive(Clone, Debug)]
+pub(crate) struct PullStatistics {
+    /// Time at which the counters were zero.
+    pub(crate) start: Timestamp,
+    pub(crate) pulled: ExemplarCounter,
+    pub(crate) failed: ExemplarCounter,
+    pub(crate) durations: ExemplarHistogram,
+    pub(crate) queue_durations: ExemplarHistogram,
+    pub(crate) sizes: ExemplarHistogram,
+}
+
+impl PullStatistics {
+    fn new(now: Timestamp) -> Self {
+        Self {
+            start: now,
+            pulled: ExemplarCounter::default(),
+            failed: ExemplarCounter::default(),
+            durations: ExemplarHistogram::new(&PULL_BUCKETS, now),
+            queue_durations: ExemplarHistogram::new(&PULL_BUCKETS, now),
+            sizes: ExemplarHistogram::new(&SIZE_BUCKETS, now),
+        }
+    }
+
+    /// Records the pulls of an Event.
+    pub(super) fn record(&mut self, report: &PullReport, now: Timestamp) {
+        let pod = &report.subject.pod;
+        match report.result {
+            PullResult::Failed => self.failed.add(report.count.into(), pod, now),
+            PullResult::Pulled { duration, queued, size } => {
+                self.pulled.add(report.count.into(), pod, now);
+                for _ in 0..report.count.min(MAX_PULLS_OF_AN_EVENT) {
+                    self.durations.observe(duration.as_secs_f64(), pod, now);
+                    if let Some(queued) = queued {
+                        self.queue_durations.observe(queued.as_secs_f64(), pod, now);
+                    }
+                    if let Some(size) = size {
+                        self.sizes.observe(size as f64, pod, now);
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::pairs::{MAX_IDLE, MIN_IDLE_TO_EVICT};
 use super::*;
 use image_pull_model::cause::Cause;
+use image_pull_model::effect::PullResult;
 use image_pull_model::facts::PodId;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -207,6 +208,33 @@ fn a_snapshot_does_not_change_with_later_events() {
         (pair.started.value, pair.attempts.len())
     };
     assert_eq!((of(&copy), of(&counters.inner.snapshot(counters.now))), ((1, 0), (2, 1)));
+}
+
+#[test]
+fn the_pulls_of_an_event_are_counted_as_often_as_its_count_grew() {
+    let mut test = TestCounters::new(10, 10);
+    let pulled = PullResult::Pulled {
+        duration: Duration::from_millis(1500),
+        queued: Some(Duration::from_secs(40)),
+        size: Some(5_000_000),
+    };
+    let old = PullResult::Pulled { duration: Duration::from_secs(1), queued: None, size: None };
+    for (result, count) in [(pulled, 2), (old, 1), (PullResult::Failed, 3)] {
+        let pod = Arc::new(PodId::default());
+        let subject = FailureSubject { pod, container: "app".to_owned(), registry: "r.example".to_owned() };
+        test.inner.record_pull(&PullReport { subject, result, count }, test.now);
+    }
+    let snapshot = test.inner.snapshot(test.now);
+    let (registry, histograms) = snapshot.exposed_registries()[0];
+    let pulls = histograms.pulls.as_ref().unwrap();
+    assert_eq!((registry, pulls.pulled.value, pulls.failed.value), ("r.example", 3, 3));
+    let sums = [&pulls.durations, &pulls.queue_durations, &pulls.sizes].map(|histogram| {
+        let metrics = encode_histograms(&[(Vec::new(), histogram)]).unwrap();
+        let histogram = metrics[0].histogram.as_ref().unwrap();
+        (histogram.sample_count, histogram.sample_sum)
+    });
+    assert_eq!(sums, [(3, 4.0), (2, 80.0), (2, 10_000_000.0)]);
+    assert!(histograms.backoff_durations.is_none(), "a registry without failures has no back-off");
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use super::series::SeriesWriter;
 use crate::metrics::counters::{
-    DurationHistogram, ExemplarCounter, ExporterCounter, encode_histograms, outcomes_by_name,
+    ExemplarCounter, ExemplarHistogram, ExporterCounter, RegistryHistograms, encode_histograms, outcomes_by_name,
 };
 use crate::metrics::exposition::CounterSample;
 use crate::metrics::scrape::SelectedSeries;
+use image_pull_model::image_wait::PendingOutcome;
 use image_pull_model::time::Timestamp;
 
 pub(super) fn attempts(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
@@ -39,9 +40,7 @@ fn sample(count: &ExemplarCounter, start: Timestamp) -> CounterSample<'_> {
 }
 
 pub(super) fn backoff_durations(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
-    let registries = selected.scrape.counters.exposed_registries();
-    let rows = registries.iter().map(|(registry, of)| (vec![("registry", *registry)], &of.backoff_durations));
-    histograms(&rows.collect::<Vec<_>>(), series);
+    histograms_by_registry(selected, series, |of| of.backoff_durations.as_ref());
 }
 
 pub(super) fn failure_durations(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
@@ -55,7 +54,51 @@ pub(super) fn failure_durations(selected: &SelectedSeries<'_>, series: &mut Seri
     histograms(&rows.collect::<Vec<_>>(), series);
 }
 
-fn histograms(rows: &[(Vec<(&'static str, &str)>, &DurationHistogram)], series: &mut SeriesWriter<'_>) {
+pub(super) fn pending_durations(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    let registries = selected.scrape.counters.exposed_registries();
+    let mut outcomes: Vec<_> = PendingOutcome::ALL.iter().enumerate().collect();
+    outcomes.sort_unstable_by_key(|(_, outcome)| outcome.as_str());
+    let rows = registries.iter().flat_map(|(registry, of)| {
+        outcomes.iter().filter_map(|(index, outcome)| {
+            let labels = vec![("registry", *registry), ("outcome", outcome.as_str())];
+            Some((labels, of.pending_durations.get(*index)?.as_ref()?))
+        })
+    });
+    histograms(&rows.collect::<Vec<_>>(), series);
+}
+
+pub(super) fn pulls(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    for (registry, of) in selected.scrape.counters.exposed_registries() {
+        let Some(pulls) = &of.pulls else { continue };
+        series.write_counter(&[registry, "failed"], &sample(&pulls.failed, pulls.start));
+        series.write_counter(&[registry, "pulled"], &sample(&pulls.pulled, pulls.start));
+    }
+}
+
+pub(super) fn pull_durations(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    histograms_by_registry(selected, series, |of| Some(&of.pulls.as_ref()?.durations));
+}
+
+pub(super) fn pull_queue_durations(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    histograms_by_registry(selected, series, |of| Some(&of.pulls.as_ref()?.queue_durations));
+}
+
+pub(super) fn pull_sizes(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    histograms_by_registry(selected, series, |of| Some(&of.pulls.as_ref()?.sizes));
+}
+
+/// Writes one histogram for each registry that has one.
+fn histograms_by_registry(
+    selected: &SelectedSeries<'_>,
+    series: &mut SeriesWriter<'_>,
+    histogram: impl Fn(&RegistryHistograms) -> Option<&ExemplarHistogram>,
+) {
+    let registries = selected.scrape.counters.exposed_registries();
+    let rows = registries.iter().filter_map(|(registry, of)| Some((vec![("registry", *registry)], histogram(of)?)));
+    histograms(&rows.collect::<Vec<_>>(), series);
+}
+
+fn histograms(rows: &[(Vec<(&'static str, &str)>, &ExemplarHistogram)], series: &mut SeriesWriter<'_>) {
     let metrics = encode_histograms(rows).inspect_err(|_| tracing::error!("cannot encode histograms"));
     metrics.iter().flatten().for_each(|metric| series.write_histogram(metric));
 }

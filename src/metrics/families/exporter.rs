@@ -9,6 +9,10 @@ pub(super) fn build_info(_: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) 
     series.write(&[crate::build::VERSION, crate::build::REVISION, crate::build::RUST_VERSION], 1.0);
 }
 
+pub(super) fn events_enabled(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    series.write(&[], f64::from(u8::from(selected.scrape.reads_events)));
+}
+
 pub(super) fn synced(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
     series.write(&[], f64::from(u8::from(selected.scrape.watch.is_synced)));
 }

@@ -39,7 +39,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// Returns the resource of a request, if it is one that can be listed and watched.
+    /// Returns the resource of a request that lists or watches.
     pub(super) fn resource(uri: &Uri) -> Option<Resource> {
         [Resource::Pods, Resource::Events]
             .into_iter()

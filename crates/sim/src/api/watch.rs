@@ -185,7 +185,7 @@ impl Watcher {
                 }
                 Wakeup::FaultInjected(WatchFault::Bytes(bytes)) => self.events.push_back(OutgoingEvent::Bytes(bytes)),
                 Wakeup::FaultInjected(WatchFault::Error(refusal)) => {
-                    self.end_with_error(&refusal.problem(self.resource))
+                    self.end_with_error(&refusal.problem(self.resource));
                 }
                 Wakeup::FaultInjected(WatchFault::Disconnect(how)) => {
                     self.ended = true;
