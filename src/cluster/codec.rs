@@ -13,17 +13,17 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::frames::Framing;
-use super::pod_object::PodObject;
+use super::watched_object::{JsonObject, WatchedObject};
 use super::wire::event_header::{EventHeader, bytes_fields};
 use super::wire::json::from_json_lossy;
 use super::wire::protobuf::{Fields, Message};
-use super::wire::{Pod, UndecodableObject, UndecodableReason};
+use super::wire::{UndecodableObject, UndecodableReason};
 use event::decode_error;
 use image_pull_model::facts::PodId;
 use image_pull_model::limits::{MAX_LABEL, MAX_MESSAGE, truncate};
 use messages::{Bookmark, StatusObject};
 
-pub use event::{ApiStatus, DecodeError, PageMetadata, PodChange, WatchEvent};
+pub use event::{ApiStatus, DecodeError, ObjectChange, PageMetadata, WatchEvent};
 pub use list::{JsonItems, ListItems};
 
 /// The media type of Kubernetes' protobuf encoding.
@@ -60,7 +60,7 @@ impl Encoding {
     }
 
     /// Decodes a watch event.
-    pub fn decode_event(self, frame: &Bytes) -> Result<WatchEvent, DecodeError> {
+    pub fn decode_event<O: WatchedObject>(self, frame: &Bytes) -> Result<WatchEvent<O>, DecodeError> {
         match self {
             Self::Json => decode_json_event(frame),
             Self::Protobuf => decode_protobuf_event(frame),
@@ -69,7 +69,7 @@ impl Encoding {
 
     /// Returns an undecodable event for one that exceeds the size limit. Its type and identity come from its first
     /// bytes.
-    pub(crate) fn decode_oversized_event(self, beginning: &[u8], bytes: usize) -> WatchEvent {
+    pub(crate) fn decode_oversized_event<O>(self, beginning: &[u8], bytes: usize) -> WatchEvent<O> {
         let outline = match self {
             Self::Json => EventHeader::from_json_event(beginning),
             Self::Protobuf => header_of_protobuf_event(beginning),
@@ -105,16 +105,18 @@ impl Encoding {
     }
 }
 
-fn decode_json_event(line: &Bytes) -> Result<WatchEvent, DecodeError> {
-    // Pod events need one pass, all others more.
+fn decode_json_event<O: WatchedObject>(line: &Bytes) -> Result<WatchEvent<O>, DecodeError> {
+    // Events of objects need one pass, all others more.
     match from_json_lossy(line) {
-        Ok(JsonPodEvent { change, object }) => Ok(pod_event(change, object)),
+        Ok(JsonObjectEvent { change, object: JsonObject { version, object } }) => {
+            Ok(WatchEvent::Object { change, version, object })
+        }
         Err(error) => decode_other_json_event(line, &error),
     }
 }
 
-/// Decodes an event that is not a pod's, or whose object failed to decode with `error`.
-fn decode_other_json_event(line: &Bytes, error: &serde_json::Error) -> Result<WatchEvent, DecodeError> {
+/// Decodes an event that is not an object's, or whose object failed to decode with `error`.
+fn decode_other_json_event<O>(line: &Bytes, error: &serde_json::Error) -> Result<WatchEvent<O>, DecodeError> {
     let _: IgnoredAny = serde_json::from_slice(line).map_err(decode_error)?;
     let EventHeader { event_type: kind, has_object, id } = EventHeader::from_json_event(line);
     match &*kind {
@@ -129,7 +131,7 @@ fn decode_other_json_event(line: &Bytes, error: &serde_json::Error) -> Result<Wa
     }
 }
 
-fn decode_protobuf_event(frame: &Bytes) -> Result<WatchEvent, DecodeError> {
+fn decode_protobuf_event<O: WatchedObject>(frame: &Bytes) -> Result<WatchEvent<O>, DecodeError> {
     let (mut kind, mut extension) = (&b""[..], &b""[..]);
     for field in Fields::new(frame) {
         match field.map_err(decode_error)? {
@@ -145,10 +147,10 @@ fn decode_protobuf_event(frame: &Bytes) -> Result<WatchEvent, DecodeError> {
         b"ERROR" => Ok(WatchEvent::Error(StatusObject::decode(&object).map_err(decode_error)?.into_status())),
         kind => {
             let kind = String::from_utf8_lossy(kind);
-            Ok(match PodChange::from_event_type(&kind) {
+            Ok(match ObjectChange::from_event_type(&kind) {
                 Some(change) => {
-                    let (version, pod) = PodObject::decode_partial(&object);
-                    WatchEvent::Pod { change, version, pod }
+                    let (version, object) = O::decode_protobuf(&object);
+                    WatchEvent::Object { change, version, object }
                 }
                 None => WatchEvent::Malformed(unknown_event_type(&kind, EventHeader::from_protobuf_object(&object).id)),
             })
@@ -165,16 +167,12 @@ fn header_of_protobuf_event(event: &[u8]) -> EventHeader {
     EventHeader { event_type: kind, ..object.map(EventHeader::from_protobuf_object).unwrap_or_default() }
 }
 
-fn pod_event(change: PodChange, mut pod: Pod) -> WatchEvent {
-    let version =
-        pod.metadata.as_mut().map(|metadata| std::mem::take(&mut metadata.resource_version).into_untruncated());
-    WatchEvent::Pod { change, version: version.unwrap_or_default(), pod: PodObject::from_pod(pod) }
-}
-
 /// Returns an event whose object cannot be decoded.
-fn undecodable_event(kind: &str, id: PodId, problem: UndecodableReason) -> WatchEvent {
-    match PodChange::from_event_type(kind) {
-        Some(change) => WatchEvent::Pod { change, version: String::new(), pod: Err(UndecodableObject { id, problem }) },
+fn undecodable_event<O>(kind: &str, id: PodId, problem: UndecodableReason) -> WatchEvent<O> {
+    match ObjectChange::from_event_type(kind) {
+        Some(change) => {
+            WatchEvent::Object { change, version: String::new(), object: Err(UndecodableObject { id, problem }) }
+        }
         None => WatchEvent::Malformed(unknown_event_type(kind, id)),
     }
 }
@@ -193,12 +191,13 @@ fn unwrap_envelope(bytes: &Bytes) -> Result<Bytes, DecodeError> {
     Ok(raw.map(|raw| bytes.slice_ref(raw)).unwrap_or_default())
 }
 
-/// The event of a pod.
+/// The event of an object.
 #[derive(Deserialize)]
-struct JsonPodEvent {
+#[serde(bound(deserialize = "O: WatchedObject"))]
+struct JsonObjectEvent<O> {
     #[serde(rename = "type")]
-    change: PodChange,
-    object: Pod,
+    change: ObjectChange,
+    object: JsonObject<O>,
 }
 
 /// An event with an object of another type.

@@ -1,33 +1,40 @@
 //! The events of a watch, which are the output of this module.
 
+use super::event_object::EventObject;
 use super::pod_object::PodObject;
 use super::wire::UndecodableObject;
 use crate::watch_restart_cause::WatchRestartCause;
 
-/// A change in the view of one scope.
+/// A change in the view of the pods of one scope.
+pub type PodEvent = InformerEvent<PodObject>;
+
+/// A change in the view of the core/v1 Events of one scope.
+pub type KubeletEvent = InformerEvent<EventObject>;
+
+/// A change in the view of the objects of one scope.
 #[derive(Debug)]
-pub enum PodEvent {
-    /// A list of all pods of the scope starts. Pods that it does not contain when it completes are gone.
+pub enum InformerEvent<O> {
+    /// A list of all objects of the scope starts. Objects that it does not contain when it completes are gone.
     ListStarted,
-    /// A pod of the list.
-    Listed(PodObject),
+    /// An object of the list.
+    Listed(O),
     /// The list is complete.
     ListCompleted,
-    /// A pod was added or modified.
-    Applied(PodObject),
-    /// A pod in the state it had before the watch started.
-    AppliedInitial(PodObject),
-    /// A pod was deleted, or no longer matches the selector.
-    Deleted(PodObject),
+    /// An object was added or modified.
+    Applied(O),
+    /// An object in the state it had before the watch started.
+    AppliedInitial(O),
+    /// An object was deleted, or no longer matches the selector.
+    Deleted(O),
     /// The watch resumes after an interruption. The changes missed meanwhile follow; when they happened is unknown.
     ResumedAfterGap,
     /// Every change up to now has been received: the watch has started, or the API server sent a bookmark.
     Synced,
-    /// The watch made progress with an event about a pod of another shard.
+    /// The watch made progress with an event that is not for this exporter, for example about a pod of another shard.
     Progress,
-    /// A pod could not be decoded.
+    /// An object could not be decoded.
     Undecodable(UndecodableObject),
-    /// A pod was deleted, or no longer matches the selector, and could not be decoded.
+    /// An object was deleted, or no longer matches the selector, and could not be decoded.
     UndecodableDeletion(UndecodableObject),
     /// The API server ended the watch, as it does regularly. The watch resumes at once.
     WatchEnded,

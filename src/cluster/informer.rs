@@ -1,7 +1,7 @@
 //! The informer's state machine: chooses the next request to the API server and interprets responses.
 //!
-//! Keeps the view of the pods of one scope current, as client-go's reflector does. Performs no I/O and reads no clock:
-//! the caller passes the time, as [`Elapsed`], with every call. The driver ([`pod_watch`](super::pod_watch)) repeats
+//! Keeps the view of the objects of one scope current, as client-go's reflector does. Performs no I/O and reads no clock:
+//! the caller passes the time, as [`Elapsed`], with every call. The driver ([`watcher`](super::watcher)) repeats
 //! these steps:
 //!
 //! 1. [`next_request`] returns the request to send and the earliest time to send it. Report the outcome with
@@ -12,7 +12,7 @@
 //! 4. After each call, drain [`poll_event`].
 //!
 //! ```text
-//!                   WatchList: existing pods as events, then a bookmark
+//!                   WatchList: existing objects as events, then a bookmark
 //! NotListed ──┬──────────────────────────────────────────────┬──▶ Synced ──▶ WATCH: events and bookmarks
 //!     ▲       └──▶ LIST page ──▶ … ──▶ LIST page ────────────┘    │  ▲         │    advance the resourceVersion
 //!     │            if WatchList is unsupported or failed twice    │  └─ CHECK ◀┘    ended, broken or idle watch
@@ -20,12 +20,12 @@
 //!       410 Gone, undecodable data, a silent watch, or a server behind the known resourceVersion
 //! ```
 //!
-//! CHECK lists one pod to read the server's current resourceVersion. A watch from a version that the server has not
+//! CHECK lists one object to read the server's current resourceVersion. A watch from a version that the server has not
 //! reached would stay silent, for example after etcd was restored from a backup.
 //!
 //! Three invariants hold for any sequence of responses:
 //!
-//! - The view counts as current only while a watch keeps it current. [`PodEvent::WatchFailed`] marks it stale; the next
+//! - The view counts as current only while a watch keeps it current. [`InformerEvent::WatchFailed`] marks it stale; the next
 //!   watch event or completed list ends that.
 //! - A stale view is reported within [`in_flight::STALE_LIMIT`].
 //! - Requests are rate limited, and delayed further after failures ([`backoff`]).
@@ -50,10 +50,10 @@ use in_flight::{RequestInFlight, RequestKind, STALE_LIMIT};
 use paged_list::PagedList;
 use resource_version::ResourceVersion;
 
-use super::codec::{ApiStatus, PageMetadata, PodChange, WatchEvent};
-use super::event::{PodEvent, WatchFailure};
-use super::pod_object::PodObject;
-use super::request::{PodRequest, ServerCapabilities};
+use super::codec::{ApiStatus, ObjectChange, PageMetadata, WatchEvent};
+use super::event::{InformerEvent, WatchFailure};
+use super::request::{ResourceRequest, ServerCapabilities};
+use super::watched_object::WatchedObject;
 use super::wire::UndecodableObject;
 use crate::watch_restart_cause::WatchRestartCause;
 
@@ -92,7 +92,7 @@ pub(super) enum ResponseEnd {
 
 /// The state machine of one scope. See the [module documentation](self).
 #[derive(Debug)]
-pub(super) struct Informer {
+pub(super) struct Informer<O> {
     progress: Progress,
     /// The request in flight.
     in_flight: Option<RequestInFlight>,
@@ -110,13 +110,13 @@ pub(super) struct Informer {
     has_bookmarks: bool,
     /// Whether the server is known to have reached the synced resourceVersion since the last watch ended.
     is_version_checked: bool,
-    events: VecDeque<PodEvent>,
+    events: VecDeque<InformerEvent<O>>,
 }
 
 /// The progress of the initial list.
 #[derive(Debug)]
 enum Progress {
-    /// Nothing usable: the next request lists all pods.
+    /// Nothing usable: the next request lists all objects.
     NotListed,
     /// Some pages of a list have been received.
     Listing(PagedList),
@@ -133,7 +133,7 @@ enum WatchListSupport {
     Unsupported,
 }
 
-impl Informer {
+impl<O: WatchedObject> Informer<O> {
     /// Creates an informer. `seed` seeds the jitter of its delays.
     pub(super) fn new(seed: u64) -> Self {
         Self {
@@ -165,29 +165,29 @@ impl Informer {
 
     /// Returns the next event. Call it after every other method until it returns `None`.
     #[must_use]
-    pub(super) fn poll_event(&mut self) -> Option<PodEvent> {
+    pub(super) fn poll_event(&mut self) -> Option<InformerEvent<O>> {
         self.events.pop_front()
     }
 
     /// Returns the next request and the earliest time to send it. Call it only when no request is in flight.
     #[must_use]
-    pub(super) fn next_request(&self) -> (Elapsed, PodRequest) {
+    pub(super) fn next_request(&self) -> (Elapsed, ResourceRequest) {
         let at = if self.is_continuation { Elapsed::ZERO } else { self.backoff.next_request_at() };
         let request = match &self.progress {
             Progress::NotListed => match self.watch_list {
                 WatchListSupport::Usable { failures: failed } if failed < MAX_CONSECUTIVE_FAILURES => {
-                    PodRequest::WatchList
+                    ResourceRequest::WatchList
                 }
                 WatchListSupport::Usable { .. } | WatchListSupport::Unsupported => {
-                    PodRequest::List { limit: self.page_size, continue_token: String::new() }
+                    ResourceRequest::List { limit: self.page_size, continue_token: String::new() }
                 }
             },
             Progress::Listing(listing) => {
-                PodRequest::List { limit: self.page_size, continue_token: listing.continue_token.clone() }
+                ResourceRequest::List { limit: self.page_size, continue_token: listing.continue_token.clone() }
             }
             // A watch from a version that the server has not reached stays silent.
-            Progress::Synced(_) if !self.is_version_checked => PodRequest::VersionCheck,
-            Progress::Synced(version) => PodRequest::Watch { resource_version: version.to_string() },
+            Progress::Synced(_) if !self.is_version_checked => ResourceRequest::VersionCheck,
+            Progress::Synced(version) => ResourceRequest::Watch { resource_version: version.to_string() },
         };
         (at, request)
     }
@@ -204,12 +204,12 @@ impl Informer {
     }
 
     /// Records that the request of [`next_request`](Self::next_request) was sent.
-    pub(super) fn on_request_sent(&mut self, request: &PodRequest, now: Elapsed) {
+    pub(super) fn on_request_sent(&mut self, request: &ResourceRequest, now: Elapsed) {
         let kind = match request {
-            PodRequest::WatchList => RequestKind::WatchList,
-            PodRequest::List { continue_token: token, .. } => RequestKind::ListPage { first: token.is_empty() },
-            PodRequest::VersionCheck => RequestKind::VersionCheck,
-            PodRequest::Watch { .. } => RequestKind::Watch,
+            ResourceRequest::WatchList => RequestKind::WatchList,
+            ResourceRequest::List { continue_token: token, .. } => RequestKind::ListPage { first: token.is_empty() },
+            ResourceRequest::VersionCheck => RequestKind::VersionCheck,
+            ResourceRequest::Watch { .. } => RequestKind::Watch,
         };
         if now >= self.stale_since + STALE_LIMIT {
             self.report_stale(now);
@@ -244,7 +244,7 @@ impl Informer {
         match in_flight.kind {
             RequestKind::ListPage { first: false } | RequestKind::VersionCheck => {}
             RequestKind::ListPage { first: true } | RequestKind::WatchList => {
-                self.events.push_back(PodEvent::ListStarted);
+                self.events.push_back(InformerEvent::ListStarted);
             }
             RequestKind::Watch => {
                 let gap = self.synced_at.map_or(Duration::ZERO, |at| now.saturating_sub(at));
@@ -252,9 +252,9 @@ impl Informer {
                 self.stale_since = now;
                 if gap > MAX_SHORT_GAP {
                     in_flight.catching_up_until = Some(now + CATCH_UP_DURATION);
-                    self.events.push_back(PodEvent::ResumedAfterGap);
+                    self.events.push_back(InformerEvent::ResumedAfterGap);
                 } else {
-                    self.events.push_back(PodEvent::Synced);
+                    self.events.push_back(InformerEvent::Synced);
                 }
             }
         }
@@ -268,7 +268,7 @@ impl Informer {
             && in_flight.response_started_at.is_some()
         {
             in_flight.catching_up_until = Some(now + CATCH_UP_DURATION);
-            self.events.push_back(PodEvent::ResumedAfterGap);
+            self.events.push_back(InformerEvent::ResumedAfterGap);
         }
     }
 
@@ -287,16 +287,16 @@ impl Informer {
         }
     }
 
-    /// Takes a pod of a page.
-    pub(super) fn on_list_item(&mut self, pod: Result<PodObject, UndecodableObject>) {
+    /// Takes an object of a page.
+    pub(super) fn on_list_item(&mut self, object: Result<O, UndecodableObject>) {
         let Some(in_flight) = self.in_flight.as_mut().filter(|in_flight| in_flight.kind != RequestKind::VersionCheck)
         else {
             return;
         };
-        if let (None, Ok(pod)) = (&in_flight.first_uid, &pod) {
-            in_flight.first_uid = Some(pod.id().uid.clone());
+        if let (None, Ok(object)) = (&in_flight.first_uid, &object) {
+            in_flight.first_uid = Some(object.uid().to_owned());
         }
-        self.events.push_back(pod.map_or_else(PodEvent::Undecodable, PodEvent::Listed));
+        self.events.push_back(object.map_or_else(InformerEvent::Undecodable, InformerEvent::Listed));
     }
 
     /// Handles the end of a page, after its items.
@@ -340,7 +340,7 @@ impl Informer {
     }
 
     /// Handles a watch event. Returns false if the response is of no further use: drop the connection.
-    pub(super) fn on_watch_event(&mut self, word: WatchEvent, now: Elapsed) -> bool {
+    pub(super) fn on_watch_event(&mut self, event: WatchEvent<O>, now: Elapsed) -> bool {
         let Some(in_flight) = &mut self.in_flight else { return false };
         in_flight.last_received_at = now;
         in_flight.has_event = true;
@@ -349,33 +349,35 @@ impl Informer {
         if !is_initial {
             self.stale_since = now;
         }
-        match word {
-            WatchEvent::Pod { change: PodChange::Deleted, pod: Err(problem), .. } => {
-                self.events.push_back(PodEvent::UndecodableDeletion(problem));
+        match event {
+            WatchEvent::Object { change: ObjectChange::Deleted, object: Err(problem), .. } => {
+                self.events.push_back(InformerEvent::UndecodableDeletion(problem));
                 true
             }
-            WatchEvent::Pod { pod: Err(problem), .. } | WatchEvent::Malformed(problem) => {
-                self.events.push_back(PodEvent::Undecodable(problem));
+            WatchEvent::Object { object: Err(problem), .. } | WatchEvent::Malformed(problem) => {
+                self.events.push_back(InformerEvent::Undecodable(problem));
                 true
             }
-            WatchEvent::Pod { change: PodChange::Added | PodChange::Modified, pod: Ok(pod), .. } if is_initial => {
-                self.events.push_back(PodEvent::Listed(pod));
+            WatchEvent::Object { change: ObjectChange::Added | ObjectChange::Modified, object: Ok(object), .. }
+                if is_initial =>
+            {
+                self.events.push_back(InformerEvent::Listed(object));
                 true
             }
-            WatchEvent::Pod { change: PodChange::Deleted, pod: Ok(pod), .. } if is_initial => {
-                self.events.push_back(PodEvent::Deleted(pod));
+            WatchEvent::Object { change: ObjectChange::Deleted, object: Ok(object), .. } if is_initial => {
+                self.events.push_back(InformerEvent::Deleted(object));
                 true
             }
-            WatchEvent::Pod { change, version, pod: Ok(pod) } => {
+            WatchEvent::Object { change, version, object: Ok(object) } => {
                 if in_flight.catching_up_until.take_if(|until| now >= *until).is_some() {
-                    self.events.push_back(PodEvent::Synced);
+                    self.events.push_back(InformerEvent::Synced);
                 }
                 if !self.advance_to(version, now) {
                     return false;
                 }
                 self.events.push_back(match change {
-                    PodChange::Deleted => PodEvent::Deleted(pod),
-                    PodChange::Added | PodChange::Modified => PodEvent::Applied(pod),
+                    ObjectChange::Deleted => InformerEvent::Deleted(object),
+                    ObjectChange::Added | ObjectChange::Modified => InformerEvent::Applied(object),
                 });
                 true
             }
@@ -391,7 +393,7 @@ impl Informer {
                 self.has_bookmarks = true;
                 let moved = self.advance_to(version, now);
                 if moved {
-                    self.events.push_back(PodEvent::Synced);
+                    self.events.push_back(InformerEvent::Synced);
                 }
                 moved
             }
@@ -434,14 +436,14 @@ impl Informer {
         false
     }
 
-    /// Completes a list of all pods.
+    /// Completes a list of all objects.
     fn finish_list(&mut self, version: String, now: Elapsed) {
         self.progress = Progress::Synced(ResourceVersion::from(version));
         self.synced_at = Some(now);
         self.stale_since = now;
         self.has_bookmarks = false;
         self.is_version_checked = true;
-        self.events.push_back(PodEvent::ListCompleted);
+        self.events.push_back(InformerEvent::ListCompleted);
     }
 
     /// Clears the request in flight and returns it. Requires a new list if the last event had no resourceVersion.
@@ -457,19 +459,20 @@ impl Informer {
     /// Ends a watch without failure. The next one resumes from the known resourceVersion.
     fn end_watch(&mut self) {
         self.finish_request();
-        self.events.push_back(PodEvent::WatchEnded);
+        self.events.push_back(InformerEvent::WatchEnded);
     }
 
     /// Reports that the view has been stale for too long although no request failed.
     fn report_stale(&mut self, now: Elapsed) {
-        let error = format!("the view of the pods has been incomplete or stale for {} s", STALE_LIMIT.as_secs());
+        let error =
+            format!("the view of the {} has been incomplete or stale for {} s", O::RESOURCE, STALE_LIMIT.as_secs());
         self.report_failure(WatchRestartCause::Timeout, error, now);
     }
 
     /// Emits a failure.
     fn report_failure(&mut self, cause: WatchRestartCause, error: String, now: Elapsed) {
         self.stale_since = now;
-        self.events.push_back(PodEvent::WatchFailed(WatchFailure { cause, error }));
+        self.events.push_back(InformerEvent::WatchFailed(WatchFailure { cause, error }));
     }
 
     /// Ends the request in flight with a failure and schedules the next one. `retry_after` is the delay that the server

@@ -1,15 +1,17 @@
 //! A pod object as received, decoded no further than needed.
 //!
 //! Nearly every pod of a cluster runs and needs no further decoding. In protobuf, a partial decode finds the identity
-//! of the pod and whether a container waits; the rest stays undecoded in the bytes of the response. JSON is always
-//! decoded in full.
+//! of the pod and whether it may wait for an image; the rest stays undecoded in the bytes of the response. JSON is
+//! always decoded in full.
 
 use bytes::Bytes;
+use serde::{Deserialize, Deserializer};
 
+use super::watched_object::WatchedObject;
 use super::wire::bounded::BoundedText;
 use super::wire::protobuf::{FieldValue, Fields, InvalidProtobuf, Message, message};
 use super::wire::{self, Pod, UndecodableObject, UndecodableReason};
-use image_pull_model::facts::{PodFacts, PodId, StateFacts};
+use image_pull_model::facts::{PodFacts, PodId, PodPhase, StateFacts};
 use image_pull_model::limits::{MAX_LABEL, MAX_NAME};
 
 /// A pod object, decoded in part or in full.
@@ -27,7 +29,7 @@ pub enum PodObject {
 #[derive(Debug, PartialEq)]
 pub struct DecodedPod {
     id: PodId,
-    has_waiting_container: bool,
+    may_wait: bool,
     pod: Box<Pod>,
 }
 
@@ -35,7 +37,7 @@ pub struct DecodedPod {
 #[derive(Debug, PartialEq)]
 pub struct PartialPod {
     id: PodId,
-    has_waiting_container: bool,
+    may_wait: bool,
     object: Bytes,
 }
 
@@ -48,13 +50,15 @@ impl PodObject {
     /// [`into_facts`](Self::into_facts).
     pub(super) fn decode_partial(object: &Bytes) -> (String, Result<Self, UndecodableObject>) {
         match PodSummary::decode(object) {
-            Ok(PodSummary { metadata, has_waiting_container: waits }) => {
+            Ok(summary) => {
+                let may_wait = summary.may_wait(object);
+                let PodSummary { metadata, .. } = summary;
                 let SummaryMetadata { name, namespace, uid, resource_version } = metadata.unwrap_or_default();
                 let id = PodId { namespace: namespace.into(), name: name.into(), uid: uid.into() };
                 let pod = if id.name.is_empty() || id.uid.is_empty() {
                     Err(UndecodableObject { id, problem: UndecodableReason::MissingIdentity })
                 } else {
-                    Ok(Self::Partial(PartialPod { id, has_waiting_container: waits, object: object.clone() }))
+                    Ok(Self::Partial(PartialPod { id, may_wait, object: object.clone() }))
                 };
                 (resource_version.into_untruncated(), pod)
             }
@@ -67,11 +71,7 @@ impl PodObject {
     /// # Errors
     /// When the pod has no name or uid.
     pub(super) fn from_pod(pod: Pod) -> Result<Self, UndecodableObject> {
-        Ok(Self::Decoded(DecodedPod {
-            id: pod.id()?,
-            has_waiting_container: pod.has_waiting_container(),
-            pod: Box::new(pod),
-        }))
+        Ok(Self::Decoded(DecodedPod { id: pod.id()?, may_wait: pod.may_wait(), pod: Box::new(pod) }))
     }
 
     /// Returns the identity of the pod.
@@ -84,15 +84,19 @@ impl PodObject {
         }
     }
 
-    /// Returns whether any container waits, for its image or for another reason.
+    /// Returns whether a container may wait for its image: one waits, for whatever reason, or the pod has a node and no
+    /// container has a status, and it has not finished. Some virtual kubelets write no statuses.
     #[must_use]
-    pub fn has_waiting_container(&self) -> bool {
+    pub fn may_wait(&self) -> bool {
         match self {
             Self::Facts(pod) => {
-                pod.containers.iter().any(|container| matches!(container.state, StateFacts::Waiting { .. }))
+                let mut states = pod.containers.iter().map(|container| &container.state);
+                let is_unreported = states.clone().all(|state| *state == StateFacts::Absent);
+                states.any(|state| matches!(state, StateFacts::Waiting { .. }))
+                    || is_unreported && !pod.node.is_empty() && pod.phase != PodPhase::Finished
             }
-            Self::Decoded(pod) => pod.has_waiting_container,
-            Self::Partial(pod) => pod.has_waiting_container,
+            Self::Decoded(pod) => pod.may_wait,
+            Self::Partial(pod) => pod.may_wait,
         }
     }
 
@@ -111,6 +115,26 @@ impl PodObject {
     }
 }
 
+impl WatchedObject for PodObject {
+    const RESOURCE: &'static str = "pods";
+
+    fn uid(&self) -> &str {
+        &self.id().uid
+    }
+
+    fn decode_protobuf(object: &Bytes) -> (String, Result<Self, UndecodableObject>) {
+        Self::decode_partial(object)
+    }
+
+    fn decode_json<'de, D: Deserializer<'de>>(
+        object: D,
+    ) -> Result<(String, Result<Self, UndecodableObject>), D::Error> {
+        let mut pod = Pod::deserialize(object)?;
+        let version = pod.metadata.as_mut().map(|metadata| std::mem::take(&mut metadata.resource_version));
+        Ok((version.unwrap_or_default().into_untruncated(), Self::from_pod(pod)))
+    }
+}
+
 impl From<PodFacts> for PodObject {
     fn from(pod: PodFacts) -> Self {
         Self::Facts(Box::new(pod))
@@ -122,6 +146,25 @@ impl From<PodFacts> for PodObject {
 struct PodSummary {
     metadata: Option<SummaryMetadata>,
     has_waiting_container: bool,
+    has_container_status: bool,
+    is_finished: bool,
+}
+
+/// `spec` of a pod.
+const SPEC_FIELD: u32 = 2;
+/// `nodeName` of a pod's spec.
+const NODE_NAME_FIELD: u32 = 10;
+
+impl PodSummary {
+    /// See [`PodObject::may_wait`]. Reads the spec only if no container has a status. A malformed spec counts as one with a
+    /// node, so that the complete decode reports it.
+    fn may_wait(&self, object: &[u8]) -> bool {
+        let has_node = || -> Result<bool, InvalidProtobuf> {
+            let spec = Fields::new(object).last_bytes(SPEC_FIELD)?.unwrap_or_default();
+            Ok(Fields::new(spec).last_bytes(NODE_NAME_FIELD)?.is_some_and(|name| !name.is_empty()))
+        };
+        self.has_waiting_container || !self.has_container_status && !self.is_finished && has_node().unwrap_or(true)
+    }
 }
 
 impl Message for PodSummary {
@@ -130,10 +173,15 @@ impl Message for PodSummary {
             1 => self.metadata.get_or_insert_default().read_message(value.bytes()?),
             3 => {
                 for field in Fields::new(value.bytes()?) {
-                    // The statuses of containers, init containers and ephemeral containers.
-                    if let (8 | 10 | 13, FieldValue::Bytes(status)) = field? {
-                        self.has_waiting_container =
-                            self.has_waiting_container || has_nested_field(status, &[STATE_FIELD, WAITING_FIELD])?;
+                    match field? {
+                        (1, FieldValue::Bytes(phase)) => self.is_finished = matches!(phase, b"Succeeded" | b"Failed"),
+                        // The statuses of containers, init containers and ephemeral containers.
+                        (8 | 10 | 13, FieldValue::Bytes(status)) => {
+                            self.has_container_status = true;
+                            self.has_waiting_container =
+                                self.has_waiting_container || has_nested_field(status, &[STATE_FIELD, WAITING_FIELD])?;
+                        }
+                        _ => {}
                     }
                 }
                 Ok(())

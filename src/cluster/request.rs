@@ -1,4 +1,4 @@
-//! Builds the HTTP requests that list and watch pods.
+//! Builds the HTTP requests that list and watch objects.
 
 use http::{HeaderValue, Request, header};
 use kube::client::Body;
@@ -6,14 +6,14 @@ use kube::client::Body;
 use super::codec::{JSON_MEDIA_TYPE, PROTOBUF_MEDIA_TYPE};
 use image_pull_model::facts::WatchScope;
 
-/// A request for pods.
+/// A request for the objects of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum PodRequest {
-    /// A watch that begins with all existing pods as events.
+pub(super) enum ResourceRequest {
+    /// A watch that begins with all existing objects as events.
     WatchList,
     /// A page of a list: the first one, or the one that `continue_token` names.
     List { limit: u32, continue_token: String },
-    /// A list of one pod, which the server reads from etcd, for the current resourceVersion.
+    /// A list of one object, which the server reads from etcd, for the current resourceVersion.
     VersionCheck,
     /// A watch of the changes after `resource_version`.
     Watch { resource_version: String },
@@ -22,12 +22,14 @@ pub(super) enum PodRequest {
 /// The parameters that all requests of one informer share.
 #[derive(Clone, Debug)]
 pub(super) struct RequestTarget {
+    /// The name of the resource in paths.
+    pub(super) resource: &'static str,
     pub(super) scope: WatchScope,
-    /// The field selector; empty for all pods.
+    /// The field selector; empty for all objects.
     pub(super) field_selector: String,
-    /// The label selector; empty for all pods.
+    /// The label selector; empty for all objects.
     pub(super) label_selector: String,
-    /// The shard selector; empty for all pods.
+    /// The shard selector; empty for all objects.
     pub(super) shard_selector: String,
     /// Whether lists may be compressed.
     pub(super) compress_lists: bool,
@@ -45,7 +47,7 @@ pub(super) struct ServerCapabilities {
 /// The `timeoutSeconds` parameter of a watch.
 pub(super) type WatchSeconds = u32;
 
-impl PodRequest {
+impl ResourceRequest {
     /// Builds the HTTP request.
     pub(super) fn to_http(
         &self,
@@ -54,7 +56,7 @@ impl PodRequest {
         watch_seconds: WatchSeconds,
     ) -> Result<Request<Body>, http::Error> {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        // A version check accepts any pod. A selector would make the server search for a match.
+        // A version check accepts any object. A selector would make the server search for a match.
         let selects = !matches!(self, Self::VersionCheck);
         if selects && !target.field_selector.is_empty() {
             query.append_pair("fieldSelector", &target.field_selector);
@@ -94,10 +96,10 @@ impl PodRequest {
                 .append_pair("timeoutSeconds", &watch_seconds.to_string());
         }
         let path = match &target.scope {
-            WatchScope::Cluster => "/api/v1/pods".to_owned(),
+            WatchScope::Cluster => format!("/api/v1/{}", target.resource),
             WatchScope::Namespace(namespace) => {
                 let namespace: String = form_urlencoded::byte_serialize(namespace.as_bytes()).collect();
-                format!("/api/v1/namespaces/{namespace}/pods")
+                format!("/api/v1/namespaces/{namespace}/{}", target.resource)
             }
         };
         let accept = if words.protobuf {

@@ -3,10 +3,34 @@
 use std::ops::Range;
 use std::str::FromStr;
 
-use super::event::PodEvent;
+use super::event::{InformerEvent, KubeletEvent, PodEvent};
+use super::event_object::EventObject;
 
 /// Finished pods start no containers, and their old statuses would look like failures.
 const UNFINISHED_PODS: &str = "status.phase!=Succeeded,status.phase!=Failed";
+
+/// The Events of kubelets about pods. API servers compare `source` with `source.component`
+/// (pkg/registry/core/event/strategy.go, `ToSelectableFields`, v1.36.2).
+const KUBELET_EVENTS: &str = "involvedObject.kind=Pod,source=kubelet";
+
+/// The reasons of frequent Events of kubelets that report nothing about images, or only what `Failed` reports too. `Failed`
+/// and `Pulled` are also written about other things, but with the same reason.
+const EXCLUDED_REASONS: &[&str] = &[
+    "Created",
+    "Started",
+    "Killing",
+    "Unhealthy",
+    "BackOff",
+    "SandboxChanged",
+    "ProbeWarning",
+    "FailedMount",
+    "DNSConfigForming",
+    "MissingClusterDNS",
+    "NetworkNotReady",
+    "FailedSync",
+    "InspectFailed",
+    "ErrImageNeverPull",
+];
 
 /// The pods of a scope to watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,31 +74,52 @@ impl PodSelection {
         terms.join(",")
     }
 
+    /// Returns the field selector of the Events about the pods.
+    pub(super) fn event_field_selector(&self) -> String {
+        let mut terms = vec![KUBELET_EVENTS.to_owned()];
+        terms.extend(EXCLUDED_REASONS.iter().map(|reason| format!("reason!={reason}")));
+        terms.extend(self.excluded_namespaces.iter().map(|name| format!("metadata.namespace!={name}")));
+        terms.join(",")
+    }
+
     /// Filters an event by shard, for API servers without server-side sharding.
     pub(super) fn filter_shard(&self, event: PodEvent) -> Option<PodEvent> {
-        use PodEvent::{
-            Applied, AppliedInitial, Deleted, ListCompleted, ListStarted, Listed, Progress, ResumedAfterGap, Synced,
-            Undecodable, UndecodableDeletion, WatchEnded, WatchFailed,
-        };
-        let Some(shard) = self.shard else { return Some(event) };
-        match &event {
-            Listed(pod) | AppliedInitial(pod) if !shard.owns(&pod.id().uid) => None,
-            // Events of other shards still show that the watch makes progress.
-            Applied(pod) | Deleted(pod) if !shard.owns(&pod.id().uid) => Some(Progress),
-            Listed(_)
-            | AppliedInitial(_)
-            | Applied(_)
-            | Deleted(_)
-            | ListStarted
-            | ListCompleted
-            | ResumedAfterGap
-            | Synced
-            | Progress
-            | Undecodable(_)
-            | UndecodableDeletion(_)
-            | WatchEnded
-            | WatchFailed(_) => Some(event),
+        match self.shard {
+            Some(shard) => filter(event, |pod| shard.owns(&pod.id().uid)),
+            None => Some(event),
         }
+    }
+
+    /// Filters an Event by what it reports, and by the shard and the node of its pod.
+    pub(super) fn filter_event(&self, event: KubeletEvent) -> Option<KubeletEvent> {
+        let is_selected = |event: &EventObject| {
+            event.facts().is_some_and(|facts| {
+                self.shard.is_none_or(|shard| shard.owns(&facts.pod.uid))
+                    && self.node_name.as_ref().is_none_or(|node| *node == facts.node)
+            })
+        };
+        filter(event, is_selected)
+    }
+}
+
+/// Drops objects that are not selected. Their changes still show that the watch makes progress.
+fn filter<O>(event: InformerEvent<O>, is_selected: impl FnOnce(&O) -> bool) -> Option<InformerEvent<O>> {
+    use InformerEvent::{
+        Applied, AppliedInitial, Deleted, ListCompleted, ListStarted, Listed, Progress, ResumedAfterGap, Synced,
+        Undecodable, UndecodableDeletion, WatchEnded, WatchFailed,
+    };
+    match &event {
+        Listed(object) | AppliedInitial(object) => is_selected(object).then_some(event),
+        Applied(object) | Deleted(object) => Some(if is_selected(object) { event } else { Progress }),
+        ListStarted
+        | ListCompleted
+        | ResumedAfterGap
+        | Synced
+        | Progress
+        | Undecodable(_)
+        | UndecodableDeletion(_)
+        | WatchEnded
+        | WatchFailed(_) => Some(event),
     }
 }
 
@@ -135,7 +180,8 @@ impl From<KubernetesName> for String {
 
 #[cfg(test)]
 mod tests {
-    use super::{InvalidShard, KubernetesName, PodSelection, Shard, fnv1a};
+    use super::{EXCLUDED_REASONS, InvalidShard, KubernetesName, PodSelection, Shard, fnv1a};
+    use image_pull_model::kubelet_event::EventReport;
 
     fn uids() -> impl Iterator<Item = String> {
         (0..10_000).map(|number: u32| format!("3d7c0f5e-{:04x}-4c1a-9d2e-{number:012x}", number % 65_536))
@@ -173,6 +219,15 @@ mod tests {
                 "shardRange(object.metadata.uid, '0x8000000000000000', '0x10000000000000000')",
             ]
         );
+    }
+
+    #[test]
+    fn the_field_selector_of_events_excludes_no_reason_that_is_read() {
+        let selection = PodSelection { excluded_namespaces: vec!["dev".to_owned()], ..PodSelection::default() };
+        let selector = selection.event_field_selector();
+        assert!(selector.starts_with("involvedObject.kind=Pod,source=kubelet,reason!=Created,reason!=Started,"));
+        assert!(selector.ends_with(",metadata.namespace!=dev"), "{selector}");
+        assert!(EventReport::REASONS.iter().all(|reason| !EXCLUDED_REASONS.contains(reason)));
     }
 
     #[test]

@@ -7,17 +7,19 @@
 //! with the published messages.
 
 pub(super) mod bounded;
+pub(super) mod event;
 pub(super) mod event_header;
 pub(super) mod json;
 pub(super) mod map_value;
 mod pod;
 pub(super) mod protobuf;
+mod time;
 mod undecodable;
 
 pub(super) use pod::Pod;
 pub use pod::decode_json_pod;
-pub(super) use undecodable::malformed_protobuf;
 pub use undecodable::{UndecodableObject, UndecodableReason};
+pub(super) use undecodable::{malformed_json, malformed_protobuf};
 
 #[cfg(test)]
 mod tests;

@@ -145,10 +145,10 @@ impl MonitorState {
         }
     }
 
-    /// Decodes a pod if it is relevant: a container waits, or the index contains the pod. The index keeps the last state of
+    /// Decodes a pod if it is relevant: a container may wait for its image, or the index contains the pod. The index keeps the last state of
     /// an undecodable pod.
     fn decode_if_relevant(&mut self, scope: &WatchScope, pod: PodObject) -> Option<PodFacts> {
-        if !pod.has_waiting_container() && !self.index.contains(pod.id()) {
+        if !pod.may_wait() && !self.index.contains(pod.id()) {
             return None;
         }
         let id = pod.id().clone();

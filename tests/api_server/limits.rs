@@ -96,7 +96,7 @@ fn decoded(encoding: Encoding, pod: &Value) -> PodFacts {
     };
     let mut items = encoding.decode_list(list.into()).expect("it is a list");
     items
-        .next_pod()
+        .next_object::<PodObject>()
         .expect("it is an item")
         .expect("there is one")
         .and_then(PodObject::into_facts)

@@ -4,33 +4,32 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::cluster::pod_object::PodObject;
 use crate::cluster::wire::UndecodableObject;
 use crate::cluster::wire::bounded::BoundedText;
 use image_pull_model::limits::{MAX_LABEL, MAX_MESSAGE, truncate};
 
-/// The type of a pod's watch event.
+/// The type of an object's watch event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PodChange {
-    /// The pod was created, or now matches the selector.
+pub enum ObjectChange {
+    /// The object was created, or now matches the selector.
     Added,
-    /// The pod changed.
+    /// The object changed.
     Modified,
-    /// The pod was deleted, or no longer matches the selector.
+    /// The object was deleted, or no longer matches the selector.
     Deleted,
 }
 
 /// A watch event.
 #[derive(Debug, PartialEq)]
-pub enum WatchEvent {
-    /// An event about a pod.
-    Pod {
+pub enum WatchEvent<O> {
+    /// An event about an object.
+    Object {
         /// The event type.
-        change: PodChange,
+        change: ObjectChange,
         /// The resourceVersion of the object; empty if it has none.
         version: String,
-        /// The pod, or why it cannot be decoded.
-        pod: Result<PodObject, UndecodableObject>,
+        /// The object, or why it cannot be decoded.
+        object: Result<O, UndecodableObject>,
     },
     /// A bookmark: all changes up to `version` have been sent.
     Bookmark {
@@ -77,8 +76,8 @@ pub(super) fn decode_error(error: impl ToString) -> DecodeError {
     DecodeError(truncate(&error.to_string(), MAX_MESSAGE).into_owned())
 }
 
-impl PodChange {
-    /// Parses the type of a pod's event.
+impl ObjectChange {
+    /// Parses the type of an object's event.
     pub(super) fn from_event_type(kind: &str) -> Option<Self> {
         match kind {
             "ADDED" => Some(Self::Added),
@@ -89,9 +88,9 @@ impl PodChange {
     }
 }
 
-impl<'de> Deserialize<'de> for PodChange {
+impl<'de> Deserialize<'de> for ObjectChange {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let kind = BoundedText::<MAX_LABEL>::deserialize(deserializer)?;
-        Self::from_event_type(kind.as_str()).ok_or_else(|| serde::de::Error::custom("no pod's event"))
+        Self::from_event_type(kind.as_str()).ok_or_else(|| serde::de::Error::custom("no object's event"))
     }
 }

@@ -10,12 +10,12 @@ use serde::de::{Error as _, IgnoredAny};
 
 use super::event::{DecodeError, PageMetadata, decode_error};
 use super::messages::ListMeta;
-
-use crate::cluster::pod_object::PodObject;
+use crate::cluster::watched_object::{JsonObject, WatchedObject};
+use crate::cluster::wire::json::from_json_lossy;
 use crate::cluster::wire::protobuf::{FieldValue, Fields, Message};
-use crate::cluster::wire::{self, Pod, UndecodableObject};
+use crate::cluster::wire::{self, UndecodableObject};
 
-/// The pods of a page.
+/// The objects of a page.
 #[derive(Debug)]
 pub struct ListItems {
     rest: RemainingItems,
@@ -38,17 +38,17 @@ impl ListItems {
         Self { rest: RemainingItems::Protobuf(list), page: PageMetadata::default() }
     }
 
-    /// Decodes the next pod; `None` after the last one.
+    /// Decodes the next object; `None` after the last one.
     ///
     /// # Errors
     /// When the list is malformed.
-    pub fn next_pod(&mut self) -> Result<Option<Result<PodObject, UndecodableObject>>, DecodeError> {
-        let pod = match &mut self.rest {
-            RemainingItems::Json(items) => items.next_pod().map_err(decode_error)?,
+    pub fn next_object<O: WatchedObject>(&mut self) -> Result<Option<Result<O, UndecodableObject>>, DecodeError> {
+        let object = match &mut self.rest {
+            RemainingItems::Json(items) => items.next_object().map_err(decode_error)?,
             RemainingItems::Protobuf(list) => next_protobuf(list, &mut self.page)?,
         };
-        self.page.item_count += usize::from(pod.is_some());
-        Ok(pod)
+        self.page.item_count += usize::from(object.is_some());
+        Ok(object)
     }
 
     /// Returns the number of bytes that have not been decoded.
@@ -59,7 +59,7 @@ impl ListItems {
         }
     }
 
-    /// Returns the metadata of the page. Call it after the last pod.
+    /// Returns the metadata of the page. Call it after the last object.
     ///
     /// # Errors
     /// When the continue token exceeds its size limit.
@@ -82,10 +82,10 @@ fn set_metadata(page: &mut PageMetadata, metadata: ListMeta) -> Result<(), Decod
     }
 }
 
-fn next_protobuf(
+fn next_protobuf<O: WatchedObject>(
     list: &mut Bytes,
     page: &mut PageMetadata,
-) -> Result<Option<Result<PodObject, UndecodableObject>>, DecodeError> {
+) -> Result<Option<Result<O, UndecodableObject>>, DecodeError> {
     while !list.is_empty() {
         let whole = list.clone();
         let mut fields = Fields::new(&whole);
@@ -93,7 +93,7 @@ fn next_protobuf(
         list.advance(whole.len() - fields.rest().len());
         match field {
             (1, FieldValue::Bytes(metadata)) => set_metadata(page, ListMeta::decode(metadata).map_err(decode_error)?)?,
-            (2, FieldValue::Bytes(object)) => return Ok(Some(PodObject::decode_partial(&whole.slice_ref(object)).1)),
+            (2, FieldValue::Bytes(object)) => return Ok(Some(O::decode_protobuf(&whole.slice_ref(object)).1)),
             _ => {}
         }
     }
@@ -128,19 +128,20 @@ impl<B: AsRef<[u8]>> JsonItems<B> {
         Self { text, offset: 0, position: ListPosition::Start, metadata: ListMeta::default() }
     }
 
-    fn next_pod(&mut self) -> Result<Option<Result<PodObject, UndecodableObject>>, serde_json::Error> {
+    fn next_object<O: WatchedObject>(&mut self) -> Result<Option<Result<O, UndecodableObject>>, serde_json::Error> {
         if !self.find_item()? {
             return Ok(None);
         }
         let begin = self.offset;
         // Decodable items need one pass, others a second one for the error.
-        if let Ok(pod) = self.read_value::<Pod>() {
-            return Ok(Some(PodObject::from_pod(pod)));
+        if let Ok(JsonObject { object, .. }) = self.read_value() {
+            return Ok(Some(object));
         }
         self.offset = begin;
         let item = self.skip_value()?;
         let item = self.text.as_ref().get(item).unwrap_or_default();
-        Ok(Some(wire::decode_json_pod(item).map(PodObject::from)))
+        let object = from_json_lossy(item).map_err(|error| wire::malformed_json(item, &error));
+        Ok(Some(object.and_then(|JsonObject { object, .. }| object)))
     }
 
     /// Returns the byte range of the next item; `None` after the last one.

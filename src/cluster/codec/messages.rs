@@ -1,4 +1,4 @@
-//! The messages of lists and watches other than pods.
+//! The messages of lists and watches other than their objects.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(super) struct ListMeta {
 }
 message!(ListMeta { 2 => resource_version, 3 => r#continue });
 
-/// The object of a bookmark event: a pod with metadata only.
+/// The object of a bookmark event, which has metadata only.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Bookmark {
@@ -49,7 +49,7 @@ impl MapKey for InitialEventsEnd {
 }
 
 impl Bookmark {
-    pub(super) fn into_event(self) -> WatchEvent {
+    pub(super) fn into_event<O>(self) -> WatchEvent<O> {
         let metadata = self.metadata.unwrap_or_default();
         let ends_list = metadata.initial_events_end.as_str() == "true";
         WatchEvent::Bookmark { version: metadata.resource_version.into_untruncated(), ends_list }

@@ -3,7 +3,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::cluster::pod_object::PodObject;
 use image_pull_model::facts::PodFacts;
+
+type WatchEvent = super::WatchEvent<PodObject>;
 
 fn json(text: &str) -> Result<WatchEvent, DecodeError> {
     Encoding::Json.decode_event(&Bytes::copy_from_slice(text.as_bytes()))
@@ -56,15 +59,15 @@ fn facts() -> PodFacts {
 }
 
 /// The pod of an event, read to its end, and the event's change and version.
-fn read(word: Result<WatchEvent, DecodeError>) -> (PodChange, String, Result<PodFacts, UndecodableObject>) {
-    let Ok(WatchEvent::Pod { change, version, pod }) = word else { panic!("{word:?} is a pod's event") };
+fn read(word: Result<WatchEvent, DecodeError>) -> (ObjectChange, String, Result<PodFacts, UndecodableObject>) {
+    let Ok(WatchEvent::Object { change, version, object: pod }) = word else { panic!("{word:?} is a pod's event") };
     (change, version, pod.and_then(PodObject::into_facts))
 }
 
 #[test]
 fn a_pod_event_is_decoded_in_any_field_order() {
     for (kind, change) in
-        [("ADDED", PodChange::Added), ("MODIFIED", PodChange::Modified), ("DELETED", PodChange::Deleted)]
+        [("ADDED", ObjectChange::Added), ("MODIFIED", ObjectChange::Modified), ("DELETED", ObjectChange::Deleted)]
     {
         let expected = (change, "7".to_owned(), Ok(facts()));
         assert_eq!(read(json(&format!(r#"{{"type":"{kind}","object":{POD}}}"#))), expected);
@@ -116,7 +119,7 @@ fn an_undecodable_object_is_skipped_and_identified() {
     ] {
         let (change, _, pod) = read(json(&format!(r#"{{"type":"DELETED","object":{object}}}"#)));
         let problem = pod.unwrap_err();
-        assert_eq!((change, &problem.id), (PodChange::Deleted, &id));
+        assert_eq!((change, &problem.id), (ObjectChange::Deleted, &id));
         assert!(problem.to_string().starts_with(named), "{problem}");
     }
     let grown = json(&format!(r#"{{"type":"GROWN","object":{POD}}}"#));
@@ -139,7 +142,7 @@ fn an_oversized_event_is_identified_by_its_prefix() {
     for (encoding, event) in [(Encoding::Json, in_json.as_bytes()), (Encoding::Protobuf, &in_protobuf)] {
         let (change, _, pod) = read(Ok(encoding.decode_oversized_event(&event[..4096], 9_000_000)));
         let expected = UndecodableObject { id: id(), problem: UndecodableReason::TooLarge { bytes: 9_000_000 } };
-        assert_eq!((change, pod), (PodChange::Deleted, Err(expected)));
+        assert_eq!((change, pod), (ObjectChange::Deleted, Err(expected)));
         let word = encoding.decode_oversized_event(&[], 9_000_000);
         assert!(matches!(word, WatchEvent::Malformed(_)), "{word:?}");
     }
@@ -178,7 +181,7 @@ fn a_frame_without_an_event_is_a_decode_error() {
         assert!(json(line).is_err(), "{line}");
     }
     for frame in [&b"k8s\0"[..], b"\xff\xff\xff", b"{\"type\":\"ADDED\"}"] {
-        assert!(Encoding::Protobuf.decode_event(&Bytes::from_static(frame)).is_err(), "{frame:?}");
+        assert!(Encoding::Protobuf.decode_event::<PodObject>(&Bytes::from_static(frame)).is_err(), "{frame:?}");
     }
 }
 
@@ -189,7 +192,7 @@ fn page_of(
 ) -> Result<(PageMetadata, Vec<Result<PodFacts, UndecodableObject>>), DecodeError> {
     let mut items = encoding.decode_list(body.clone())?;
     let mut pods = Vec::new();
-    while let Some(pod) = items.next_pod()? {
+    while let Some(pod) = items.next_object()? {
         pods.push(pod.and_then(PodObject::into_facts));
     }
     Ok((items.into_page_metadata()?, pods))
@@ -274,8 +277,8 @@ proptest! {
     fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), in_envelope: bool) {
         let bytes: Bytes = if in_envelope { [PROTOBUF_MAGIC, &bytes].concat().into() } else { bytes.into() };
         for encoding in [Encoding::Json, Encoding::Protobuf] {
-            drop(encoding.decode_event(&bytes));
-            drop(encoding.decode_oversized_event(&bytes, bytes.len()));
+            drop(encoding.decode_event::<PodObject>(&bytes));
+            drop(encoding.decode_oversized_event::<PodObject>(&bytes, bytes.len()));
             drop(page_of(encoding, &bytes));
             drop(Encoding::decode_status(Some(encoding), 500, &bytes));
         }

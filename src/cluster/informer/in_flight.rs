@@ -42,7 +42,7 @@ pub(super) struct RequestInFlight {
     pub(super) lacks_version: bool,
     /// Until when events count as changes missed during an interruption.
     pub(super) catching_up_until: Option<Elapsed>,
-    /// The uid of the first pod of the page.
+    /// The uid of the first object of the page.
     pub(super) first_uid: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 //! Tracks the pages of a list and detects pages that repeat.
 
-/// Pages requested without delay: one million pods at 100 pods a page. Later pages are requested once a second.
+/// Pages requested without delay: one million objects at 100 a page. Later pages are requested once a second.
 pub(super) const MAX_IMMEDIATE_PAGES: u32 = 10_000;
 
 /// A list whose last page has not been received.
@@ -10,12 +10,12 @@ pub(super) struct PagedList {
     pub(super) continue_token: String,
     /// Number of pages received.
     pages: u32,
-    /// The uid of the first pod of an earlier page. A list is a consistent snapshot, so no pod appears twice.
+    /// The uid of the first object of an earlier page. A list is a consistent snapshot, so no object appears twice.
     cycle_mark: Option<String>,
 }
 
 impl PagedList {
-    /// Records a page that is not the last: the uid of its first pod and its continue token. Returns `None` if the list
+    /// Records a page that is not the last: the uid of its first object and its continue token. Returns `None` if the list
     /// repeats itself. The mark moves to each page whose number is a power of two, so a cycle of any length is found
     /// within three times its length (Brent's algorithm).
     pub(super) fn after_page(before: Option<Self>, first: Option<String>, token: String) -> Option<Self> {

@@ -3,19 +3,20 @@
 use super::in_flight::{MIN_WATCH_LIFETIME, RequestKind};
 use super::{Elapsed, Informer, MAX_CONSECUTIVE_FAILURES, MAX_PAGE_SIZE, Progress, ResponseEnd, WatchListSupport};
 use crate::cluster::codec::ApiStatus;
+use crate::cluster::watched_object::WatchedObject;
 use crate::watch_restart_cause::WatchRestartCause;
 
-impl Informer {
+impl<O: WatchedObject> Informer<O> {
     /// Handles the end of a response. Does nothing if [`on_watch_event`](Self::on_watch_event) or an earlier call has
     /// ended it.
     pub(in crate::cluster) fn on_response_end(&mut self, end: ResponseEnd, now: Elapsed) {
         let Some(in_flight) = &self.in_flight else { return };
         let doing = match in_flight.kind {
-            RequestKind::ListPage { .. } | RequestKind::VersionCheck => "cannot list pods",
+            RequestKind::ListPage { .. } | RequestKind::VersionCheck => format!("cannot list {}", O::RESOURCE),
             RequestKind::WatchList | RequestKind::Watch if in_flight.response_started_at.is_none() => {
-                "cannot watch pods"
+                format!("cannot watch {}", O::RESOURCE)
             }
-            RequestKind::WatchList | RequestKind::Watch => "the watch broke",
+            RequestKind::WatchList | RequestKind::Watch => "the watch broke".to_owned(),
         };
         match end {
             ResponseEnd::Complete => self.on_complete_end(now),
@@ -25,7 +26,7 @@ impl Informer {
             ResponseEnd::CredentialsError(error) => {
                 self.fail(WatchRestartCause::Credentials, format!("{doing}: {error}"), None, now);
             }
-            ResponseEnd::ErrorStatus(status) => self.on_error_status(&status, doing, now),
+            ResponseEnd::ErrorStatus(status) => self.on_error_status(&status, &doing, now),
             ResponseEnd::Undecodable(error) => {
                 self.fail(WatchRestartCause::Decode, format!("{doing}: {error}"), None, now);
                 // The undecodable part may have been a change. Repeated failures disable protobuf, which some proxies
@@ -94,14 +95,15 @@ impl Informer {
             self.is_version_checked = true;
             return;
         }
+        let grant = format!(" (grant the verbs list and watch on {})", O::RESOURCE);
         let (cause, advice) = match code {
             401 => (WatchRestartCause::Unauthorized, " (credentials rejected)"),
-            403 => (WatchRestartCause::Forbidden, " (grant the verbs list and watch on pods)"),
+            403 => (WatchRestartCause::Forbidden, &*grant),
             406 | 415 if self.capabilities.protobuf => {
                 self.capabilities.protobuf = false;
                 (WatchRestartCause::Unsupported, " (falling back to JSON)")
             }
-            // Pods of other shards are filtered locally too. For a WatchList, 422 means that WatchList itself is
+            // Objects of other shards are filtered locally too. For a WatchList, 422 means that WatchList itself is
             // unsupported.
             400 | 422 if self.capabilities.server_sharding && !(is_initial && *code == 422) => {
                 self.capabilities.server_sharding = false;

@@ -2,6 +2,9 @@
 
 use super::in_flight::LIST_STALL_TIMEOUT;
 use super::*;
+use crate::cluster::PodEvent;
+use crate::cluster::codec;
+use crate::cluster::pod_object::PodObject;
 use crate::cluster::wire::UndecodableReason;
 use image_pull_model::facts::{PodFacts, PodId};
 
@@ -10,9 +13,11 @@ mod lists;
 mod resuming;
 mod silence;
 
+type WatchEvent = codec::WatchEvent<PodObject>;
+
 /// An informer, and what time it is.
 struct TestInformer {
-    informer: Informer,
+    informer: Informer<PodObject>,
     now: Elapsed,
     /// Requests sent.
     requests: usize,
@@ -31,7 +36,7 @@ impl TestInformer {
     /// One that has listed everything up to version 100, and watches.
     fn synced() -> Self {
         let mut test = Self::new();
-        assert_eq!(test.send_next(), PodRequest::WatchList);
+        assert_eq!(test.send_next(), ResourceRequest::WatchList);
         test.start_response();
         assert!(test.watch_event(added("1")) && test.watch_event(bookmark("100", true)));
         assert_eq!(test.event_names(), ["begins", "listed", "ends"]);
@@ -40,10 +45,10 @@ impl TestInformer {
 
     /// Waits for the next request and sends it. Responds to a version check with the version of the server and sends the
     /// request after it.
-    fn send_next(&mut self) -> PodRequest {
+    fn send_next(&mut self) -> ResourceRequest {
         loop {
             let request = self.send_once();
-            if request != PodRequest::VersionCheck {
+            if request != ResourceRequest::VersionCheck {
                 return request;
             }
             self.start_response();
@@ -51,7 +56,7 @@ impl TestInformer {
         }
     }
 
-    fn send_once(&mut self) -> PodRequest {
+    fn send_once(&mut self) -> ResourceRequest {
         let (at, request) = self.informer.next_request();
         self.now = self.now.max(at);
         self.requests += 1;
@@ -130,12 +135,12 @@ fn pod_with_uid(uid: &str) -> PodObject {
     PodFacts { id: PodId { namespace: name("shop"), name: name("web"), uid: name(uid) }, ..PodFacts::default() }.into()
 }
 
-fn change(change: PodChange, version: &str) -> WatchEvent {
-    WatchEvent::Pod { change, version: version.to_owned(), pod: Ok(pod()) }
+fn change(change: ObjectChange, version: &str) -> WatchEvent {
+    WatchEvent::Object { change, version: version.to_owned(), object: Ok(pod()) }
 }
 
 fn added(version: &str) -> WatchEvent {
-    change(PodChange::Added, version)
+    change(ObjectChange::Added, version)
 }
 
 fn bookmark(version: &str, ends_list: bool) -> WatchEvent {
@@ -146,12 +151,12 @@ fn status(code: u16) -> ApiStatus {
     ApiStatus { code, message: "no".to_owned(), retry_after: None }
 }
 
-fn watch(version: &str) -> PodRequest {
-    PodRequest::Watch { resource_version: version.to_owned() }
+fn watch(version: &str) -> ResourceRequest {
+    ResourceRequest::Watch { resource_version: version.to_owned() }
 }
 
-fn page(token: &str) -> PodRequest {
-    PodRequest::List { limit: PAGE_SIZE, continue_token: token.to_owned() }
+fn page(token: &str) -> ResourceRequest {
+    ResourceRequest::List { limit: PAGE_SIZE, continue_token: token.to_owned() }
 }
 
 fn connection_error() -> ResponseEnd {
@@ -161,8 +166,8 @@ fn connection_error() -> ResponseEnd {
 #[test]
 fn a_watch_list_sends_existing_pods_and_then_changes() {
     let mut test = TestInformer::synced();
-    assert!(test.watch_event(change(PodChange::Modified, "101")));
-    assert!(test.watch_event(change(PodChange::Deleted, "103")));
+    assert!(test.watch_event(change(ObjectChange::Modified, "101")));
+    assert!(test.watch_event(change(ObjectChange::Deleted, "103")));
     assert!(test.watch_event(bookmark("110", false)));
     assert_eq!(test.event_names(), ["applied", "deleted", "synced"]);
     test.advance(400);
@@ -175,7 +180,7 @@ fn a_watch_list_sends_existing_pods_and_then_changes() {
 fn a_server_without_watch_list_is_listed_in_pages() {
     for code in [400, 404, 405, 422] {
         let mut test = TestInformer::new();
-        assert_eq!(test.send_next(), PodRequest::WatchList);
+        assert_eq!(test.send_next(), ResourceRequest::WatchList);
         test.end_response(ResponseEnd::ErrorStatus(status(code)));
         assert_eq!(test.event_names(), ["unsupported"]);
         assert_eq!(test.send_next(), page(""));
@@ -198,7 +203,7 @@ fn a_server_without_watch_list_is_listed_in_pages() {
 fn an_endless_watch_list_falls_back_to_pages_and_is_retried_later() {
     let mut test = TestInformer::new();
     for _ in 0..2 {
-        assert_eq!(test.send_next(), PodRequest::WatchList);
+        assert_eq!(test.send_next(), ResourceRequest::WatchList);
         test.start_response();
         assert!(test.watch_event(added("1")));
         assert_eq!(test.wait_for_deadline(), LIST_STALL_TIMEOUT);
@@ -209,7 +214,7 @@ fn an_endless_watch_list_falls_back_to_pages_and_is_retried_later() {
     test.page(1, "100", "");
     assert_eq!(test.send_next(), watch("100"));
     test.end_response(ResponseEnd::ErrorStatus(status(410)));
-    assert_eq!(test.send_next(), PodRequest::WatchList);
+    assert_eq!(test.send_next(), ResourceRequest::WatchList);
     test.start_response();
     test.end_response(ResponseEnd::Complete);
     assert_eq!(test.send_next(), page(""));
@@ -219,7 +224,7 @@ fn an_endless_watch_list_falls_back_to_pages_and_is_retried_later() {
 fn an_unreachable_server_does_not_disable_watch_lists() {
     let mut test = TestInformer::new();
     for _ in 0..5 {
-        assert_eq!(test.send_next(), PodRequest::WatchList);
+        assert_eq!(test.send_next(), ResourceRequest::WatchList);
         test.end_response(connection_error());
     }
 }
@@ -227,13 +232,13 @@ fn an_unreachable_server_does_not_disable_watch_lists() {
 #[test]
 fn a_broken_watch_resumes_from_its_resource_version() {
     let mut test = TestInformer::synced();
-    assert!(test.watch_event(change(PodChange::Modified, "101")));
+    assert!(test.watch_event(change(ObjectChange::Modified, "101")));
     test.end_response(connection_error());
     assert_eq!(test.event_names(), ["applied", "connection"]);
     assert_eq!(test.send_next(), watch("101"));
     test.start_response();
     assert_eq!(test.event_names(), ["synced"]);
-    assert!(test.watch_event(change(PodChange::Modified, "102")));
+    assert!(test.watch_event(change(ObjectChange::Modified, "102")));
     assert_eq!(test.event_names(), ["applied"]);
 }
 
@@ -251,11 +256,12 @@ fn resumed() -> TestInformer {
 #[test]
 fn after_a_long_gap_the_watch_catches_up_for_a_while() {
     let mut test = resumed();
-    assert!(test.watch_event(change(PodChange::Modified, "101")));
+    assert!(test.watch_event(change(ObjectChange::Modified, "101")));
     assert_eq!(test.event_names(), ["resumed", "applied"]);
     test.advance(CATCH_UP_DURATION.as_secs());
     assert!(
-        test.watch_event(change(PodChange::Modified, "102")) && test.watch_event(change(PodChange::Modified, "103"))
+        test.watch_event(change(ObjectChange::Modified, "102"))
+            && test.watch_event(change(ObjectChange::Modified, "103"))
     );
     assert_eq!(test.event_names(), ["synced", "applied", "applied"]);
 }
@@ -264,9 +270,9 @@ fn after_a_long_gap_the_watch_catches_up_for_a_while() {
 fn a_bookmark_ends_the_catching_up() {
     let mut test = resumed();
     let bookmark = WatchEvent::Bookmark { version: "101".to_owned(), ends_list: false };
-    assert!(test.watch_event(bookmark) && test.watch_event(change(PodChange::Modified, "102")));
+    assert!(test.watch_event(bookmark) && test.watch_event(change(ObjectChange::Modified, "102")));
     test.advance(CATCH_UP_DURATION.as_secs());
-    assert!(test.watch_event(change(PodChange::Modified, "103")));
+    assert!(test.watch_event(change(ObjectChange::Modified, "103")));
     assert_eq!(test.event_names(), ["resumed", "synced", "applied", "applied"]);
 }
 
@@ -276,11 +282,11 @@ fn a_process_that_did_not_run_for_a_while_catches_up() {
     test.event_names();
     test.advance(45);
     test.informer.on_process_stalled(test.now);
-    assert!(test.watch_event(change(PodChange::Modified, "101")));
+    assert!(test.watch_event(change(ObjectChange::Modified, "101")));
     assert_eq!(test.event_names(), ["resumed", "applied"]);
     // While it lists, nothing is taken for observed anyway.
     let mut test = TestInformer::new();
-    assert_eq!(test.send_next(), PodRequest::WatchList);
+    assert_eq!(test.send_next(), ResourceRequest::WatchList);
     test.informer.on_process_stalled(test.now);
     test.start_response();
     test.informer.on_process_stalled(test.now);
@@ -299,7 +305,7 @@ fn an_expired_resource_version_is_relisted() {
             test.end_response(ResponseEnd::ErrorStatus(status(410)));
         }
         assert_eq!(test.event_names().last(), Some(&"gone"));
-        assert_eq!(test.send_next(), PodRequest::WatchList);
+        assert_eq!(test.send_next(), ResourceRequest::WatchList);
     }
 }
 
@@ -313,7 +319,7 @@ fn an_expired_continue_token_doubles_the_page_size() {
     test.page(1, "100", "more");
     assert_eq!(test.send_next(), page("more"));
     test.end_response(ResponseEnd::ErrorStatus(status(410)));
-    assert_eq!(test.send_next(), PodRequest::List { limit: 2 * PAGE_SIZE, continue_token: String::new() });
+    assert_eq!(test.send_next(), ResourceRequest::List { limit: 2 * PAGE_SIZE, continue_token: String::new() });
 }
 
 #[test]
@@ -324,7 +330,7 @@ fn an_oversized_page_halves_the_page_size() {
     test.send_next();
     test.start_response();
     test.end_response(ResponseEnd::PageTooLarge);
-    assert_eq!(test.send_next(), PodRequest::List { limit: PAGE_SIZE / 2, continue_token: String::new() });
+    assert_eq!(test.send_next(), ResourceRequest::List { limit: PAGE_SIZE / 2, continue_token: String::new() });
 }
 
 #[test]
@@ -346,11 +352,11 @@ fn a_broken_page_is_requested_again() {
 
 #[test]
 fn a_server_behind_the_known_version_is_relisted() {
-    for word in [bookmark("99", false), change(PodChange::Modified, "7"), change(PodChange::Deleted, "99")] {
+    for word in [bookmark("99", false), change(ObjectChange::Modified, "7"), change(ObjectChange::Deleted, "99")] {
         let mut test = TestInformer::synced();
         assert!(!test.watch_event(word));
         assert_eq!(test.event_names(), ["rewound"]);
-        assert_eq!(test.send_next(), PodRequest::WatchList);
+        assert_eq!(test.send_next(), ResourceRequest::WatchList);
     }
 }
 
@@ -358,7 +364,8 @@ fn a_server_behind_the_known_version_is_relisted() {
 fn a_repeated_change_is_applied_twice() {
     let mut test = TestInformer::synced();
     assert!(
-        test.watch_event(change(PodChange::Modified, "101")) && test.watch_event(change(PodChange::Modified, "101"))
+        test.watch_event(change(ObjectChange::Modified, "101"))
+            && test.watch_event(change(ObjectChange::Modified, "101"))
     );
     assert_eq!(test.event_names(), ["applied", "applied"]);
 }
@@ -366,7 +373,9 @@ fn a_repeated_change_is_applied_twice() {
 #[test]
 fn versions_that_are_not_numbers_are_not_compared() {
     let mut test = TestInformer::synced();
-    assert!(test.watch_event(change(PodChange::Modified, "b")) && test.watch_event(change(PodChange::Modified, "a")));
+    assert!(
+        test.watch_event(change(ObjectChange::Modified, "b")) && test.watch_event(change(ObjectChange::Modified, "a"))
+    );
     test.end_response(ResponseEnd::Complete);
     assert_eq!(test.send_next(), watch("a"));
 }
@@ -374,12 +383,12 @@ fn versions_that_are_not_numbers_are_not_compared() {
 #[test]
 fn a_change_without_a_version_is_applied_and_forces_a_relist() {
     let mut test = TestInformer::synced();
-    assert!(test.watch_event(change(PodChange::Modified, "")));
+    assert!(test.watch_event(change(ObjectChange::Modified, "")));
     assert_eq!(test.event_names(), ["applied"]);
     test.end_response(ResponseEnd::Complete);
-    assert_eq!(test.send_next(), PodRequest::WatchList);
+    assert_eq!(test.send_next(), ResourceRequest::WatchList);
     let mut test = TestInformer::synced();
-    assert!(test.watch_event(change(PodChange::Modified, "")) && test.watch_event(bookmark("101", false)));
+    assert!(test.watch_event(change(ObjectChange::Modified, "")) && test.watch_event(bookmark("101", false)));
     test.end_response(ResponseEnd::Complete);
     assert_eq!(test.send_next(), watch("101"));
 }
@@ -388,14 +397,14 @@ fn a_change_without_a_version_is_applied_and_forces_a_relist() {
 fn undecodable_objects_are_skipped_and_an_undecodable_stream_is_relisted() {
     let mut test = TestInformer::synced();
     let broken = || UndecodableObject { id: PodId::default(), problem: UndecodableReason::MissingIdentity };
-    let word = |change| WatchEvent::Pod { change, version: String::new(), pod: Err(broken()) };
+    let word = |change| WatchEvent::Object { change, version: String::new(), object: Err(broken()) };
     assert!(test.watch_event(WatchEvent::Malformed(broken())));
-    assert!(test.watch_event(word(PodChange::Modified)) && test.watch_event(word(PodChange::Deleted)));
-    assert!(test.watch_event(change(PodChange::Modified, "101")));
+    assert!(test.watch_event(word(ObjectChange::Modified)) && test.watch_event(word(ObjectChange::Deleted)));
+    assert!(test.watch_event(change(ObjectChange::Modified, "101")));
     assert_eq!(test.event_names(), ["undecodable", "undecodable", "undecodable deletion", "applied"]);
     test.end_response(ResponseEnd::Undecodable("invalid frame length".to_owned()));
     assert_eq!(test.event_names(), ["decode"]);
-    assert_eq!(test.send_next(), PodRequest::WatchList);
+    assert_eq!(test.send_next(), ResourceRequest::WatchList);
     assert!(test.informer.capabilities().protobuf);
     test.start_response();
     test.end_response(ResponseEnd::Undecodable("invalid frame length".to_owned()));
@@ -410,7 +419,7 @@ fn a_server_without_protobuf_gets_requests_for_json() {
         test.end_response(ResponseEnd::ErrorStatus(status(code)));
         assert_eq!(test.event_names(), ["unsupported"]);
         assert!(!test.informer.capabilities().protobuf);
-        assert_eq!(test.send_next(), PodRequest::WatchList);
+        assert_eq!(test.send_next(), ResourceRequest::WatchList);
     }
 }
 
@@ -446,7 +455,7 @@ fn stream_errors_are_retried_from_the_version_and_then_relisted() {
         test.start_response();
     }
     assert!(!test.watch_event(WatchEvent::Error(status(500))));
-    assert_eq!(test.send_next(), PodRequest::WatchList);
+    assert_eq!(test.send_next(), ResourceRequest::WatchList);
 }
 
 #[test]
@@ -464,7 +473,7 @@ fn a_list_without_a_version_is_rejected() {
 
 #[test]
 fn a_single_list_sends_no_watch_request() {
-    let informer = Informer::with_paged_list(7);
+    let informer = Informer::<PodObject>::with_paged_list(7);
     assert_eq!(informer.next_request().1, page(""));
 }
 
@@ -472,11 +481,11 @@ fn a_single_list_sends_no_watch_request() {
 fn a_rejected_shard_selector_is_left_out() {
     // A server without WatchList refuses that first, with 422.
     for (codes, shards, request) in [
-        (&[400][..], false, PodRequest::WatchList),
+        (&[400][..], false, ResourceRequest::WatchList),
         (&[422], true, page("")),
         (&[422, 422], false, page("")),
         (&[422, 400], false, page("")),
-        (&[403], true, PodRequest::WatchList),
+        (&[403], true, ResourceRequest::WatchList),
     ] {
         let mut test = TestInformer::new();
         test.informer = Informer::new(1).with_server_sharding();

@@ -3,12 +3,12 @@
 mod facts;
 
 use serde::Deserialize;
-use serde::de::Deserializer;
 
 use super::bounded::{BoundedList, BoundedText, ListElement};
 use super::json::{from_json_lossy, null_as_default};
 use super::map_value::{MapKey, MapValue};
 use super::protobuf::{Field, FieldValue, Fields, InvalidProtobuf, Message, message};
+use super::time::Time;
 use super::undecodable::{UndecodableObject, malformed_json};
 use image_pull_model::facts::{ExceededLimits, PodFacts};
 use image_pull_model::limits::{
@@ -293,21 +293,3 @@ struct Terminated {
     finished_at: Option<Time>,
 }
 message!(Terminated { 3 => reason, 6 => finished_at });
-
-/// A point in time. Go's zero time, which protobuf encodes as an empty message, and unparsable times read as unknown.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Time {
-    seconds: i64,
-    nanos: i64,
-}
-message!(Time { 1 => seconds, 2 => nanos });
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = BoundedText::<MAX_LABEL>::deserialize(deserializer)?;
-        Ok(text.as_str().parse::<jiff::Timestamp>().map_or_else(
-            |_| Self::default(),
-            |at| Self { seconds: at.as_second(), nanos: at.subsec_nanosecond().into() },
-        ))
-    }
-}

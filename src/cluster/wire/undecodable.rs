@@ -12,7 +12,7 @@ const MAX_REASON_BYTES: usize = 512;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {problem}", display_name(.id))]
 pub struct UndecodableObject {
-    /// The identity of the pod; fields that could not be decoded are empty.
+    /// The identity of the object; fields that could not be decoded are empty.
     pub id: PodId,
     /// The reason that the object is undecodable.
     pub problem: UndecodableReason,
@@ -51,12 +51,12 @@ fn display_name(id: &PodId) -> String {
     }
 }
 
-/// Returns the error for an object in JSON that is not a pod.
-pub(super) fn malformed_json(json: &[u8], error: &serde_json::Error) -> UndecodableObject {
+/// Returns the error for an object in JSON that has another type.
+pub(in crate::cluster) fn malformed_json(json: &[u8], error: &serde_json::Error) -> UndecodableObject {
     UndecodableObject { id: EventHeader::from_json_object(json).id, problem: UndecodableReason::malformed(error) }
 }
 
-/// Returns the error for an object in protobuf that is not a pod.
+/// Returns the error for an object in protobuf that has another type.
 pub(in crate::cluster) fn malformed_protobuf(object: &[u8], error: InvalidProtobuf) -> UndecodableObject {
     UndecodableObject {
         id: EventHeader::from_protobuf_object(object).id,

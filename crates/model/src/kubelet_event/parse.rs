@@ -22,6 +22,10 @@ const SANDBOX_IMAGE_PHRASES: &[&str] =
 const CRIO_TRANSPORT: &str = "docker://";
 
 impl EventReport {
+    /// The reasons of the Events that [`parse`](Self::parse) reads.
+    pub const REASONS: &[&str] =
+        &["Pulling", "Pulled", "Failed", "FailedCreatePodSandBox", "FailedToRetrieveImagePullSecret"];
+
     /// Returns what an Event reports about images; `None` if it reports nothing about them.
     #[must_use]
     pub fn parse(reason: &str, message: &str) -> Option<Self> {

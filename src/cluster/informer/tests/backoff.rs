@@ -18,10 +18,10 @@ fn retry_after_is_honored_up_to_a_limit() {
 }
 
 /// The behavior of a server.
-type Server = Box<dyn FnMut(&mut TestInformer, &PodRequest)>;
+type Server = Box<dyn FnMut(&mut TestInformer, &ResourceRequest)>;
 
 /// Simulates a server for an hour and returns the number of its requests.
-fn requests_in_an_hour(mut respond: impl FnMut(&mut TestInformer, &PodRequest)) -> usize {
+fn requests_in_an_hour(mut respond: impl FnMut(&mut TestInformer, &ResourceRequest)) -> usize {
     let mut test = TestInformer::synced();
     let end = test.now + Duration::from_secs(3600);
     test.end_response(ResponseEnd::Complete);
@@ -39,8 +39,8 @@ fn a_server_that_closes_every_watch_is_listed() {
     let mut lists = 0;
     let requests = requests_in_an_hour(|test, request| {
         test.start_response();
-        if matches!(request, PodRequest::List { .. } | PodRequest::VersionCheck) {
-            lists += usize::from(*request != PodRequest::VersionCheck);
+        if matches!(request, ResourceRequest::List { .. } | ResourceRequest::VersionCheck) {
+            lists += usize::from(*request != ResourceRequest::VersionCheck);
             test.page(1, "100", "");
         } else {
             test.end_response(ResponseEnd::Complete);
@@ -52,17 +52,18 @@ fn a_server_that_closes_every_watch_is_listed() {
 
 #[test]
 fn no_server_gets_more_than_one_request_a_second() {
-    let one = |test: &mut TestInformer, request: &PodRequest| {
+    let one = |test: &mut TestInformer, request: &ResourceRequest| {
         test.start_response();
-        if *request == PodRequest::VersionCheck {
+        if *request == ResourceRequest::VersionCheck {
             test.page(1, "100", "");
         } else {
             test.watch_event(bookmark("100", false));
             test.end_response(ResponseEnd::Complete);
         }
     };
-    let refused =
-        |code| move |test: &mut TestInformer, _: &PodRequest| test.end_response(ResponseEnd::ErrorStatus(status(code)));
+    let refused = |code| {
+        move |test: &mut TestInformer, _: &ResourceRequest| test.end_response(ResponseEnd::ErrorStatus(status(code)))
+    };
     let mut pages = 0;
     let servers: [(&str, Server, std::ops::Range<usize>); 9] = [
         ("refuses connections", Box::new(|test, _| test.end_response(connection_error())), 100..400),
@@ -104,9 +105,9 @@ fn no_server_gets_more_than_one_request_a_second() {
 }
 
 /// Simulates a server without WatchList that repeats one page.
-fn repeats(test: &mut TestInformer, request: &PodRequest) {
-    if !matches!(request, PodRequest::List { .. }) {
-        return test.end_response(ResponseEnd::ErrorStatus(status(if *request == PodRequest::WatchList {
+fn repeats(test: &mut TestInformer, request: &ResourceRequest) {
+    if !matches!(request, ResourceRequest::List { .. }) {
+        return test.end_response(ResponseEnd::ErrorStatus(status(if *request == ResourceRequest::WatchList {
             422
         } else {
             410
@@ -132,7 +133,7 @@ fn back_off_grows_to_a_limit_and_progress_resets_it() {
     assert!((MAX_BACKOFF / 2..=MAX_BACKOFF).contains(&longest), "{longest:?}");
     test.send_next();
     test.start_response();
-    assert!(test.watch_event(change(PodChange::Modified, "101")));
+    assert!(test.watch_event(change(ObjectChange::Modified, "101")));
     test.advance(100);
     test.end_response(connection_error());
     let before = test.now;

@@ -29,7 +29,7 @@ fn repeated_pages_are_a_failure_for_any_cycle_length() {
         let mut number = 0;
         while !test.event_names().contains(&"decode") {
             let pod = if number < lead { number } else { lead + (number - lead) % cycle };
-            assert!(matches!(test.send_next(), PodRequest::List { .. }));
+            assert!(matches!(test.send_next(), ResourceRequest::List { .. }));
             respond(&mut test, &format!("pod-{pod}"), &format!("token-{number}"));
             number += 1;
         }
@@ -47,7 +47,7 @@ fn an_endless_list_is_reported_within_two_minutes_and_rate_limited() {
     let begun = test.now;
     respond(&mut test, "first", "more");
     for number in 1..MAX_IMMEDIATE_PAGES {
-        assert!(matches!(test.send_next(), PodRequest::List { .. }));
+        assert!(matches!(test.send_next(), ResourceRequest::List { .. }));
         respond(&mut test, &format!("pod-{number}"), "more");
     }
     assert_eq!(test.now, begun, "so large a cluster is listed without a pause");
@@ -69,7 +69,7 @@ fn an_endless_list_is_reported_within_two_minutes_and_rate_limited() {
 fn endless_initial_events_are_reported_within_two_minutes_and_time_out() {
     for word in [added as fn(&str) -> WatchEvent, |version| bookmark(version, false)] {
         let mut test = TestInformer::new();
-        assert_eq!(test.send_next(), PodRequest::WatchList);
+        assert_eq!(test.send_next(), ResourceRequest::WatchList);
         test.start_response();
         let mut reports = Vec::new();
         while test.informer.deadline().is_some() {

@@ -10,11 +10,11 @@ fn a_server_behind_the_known_version_is_relisted_at_once() {
         test.end_response(end);
         test.event_names();
         let begun = test.now;
-        assert_eq!(test.send_once(), PodRequest::VersionCheck);
+        assert_eq!(test.send_once(), ResourceRequest::VersionCheck);
         test.start_response();
         test.page(1, "99", "more");
         assert_eq!(test.event_names(), ["rewound"], "and no event that marks the view as current");
-        assert_eq!(test.send_next(), PodRequest::WatchList);
+        assert_eq!(test.send_next(), ResourceRequest::WatchList);
         assert!(test.since(begun) <= Duration::from_secs(3), "{:?}", test.since(begun));
     }
 }
@@ -28,7 +28,7 @@ fn a_version_check_precedes_each_watch_and_emits_no_event() {
         test.end_response(ResponseEnd::Complete);
         test.event_names();
         let begun = test.now;
-        assert_eq!(test.send_once(), PodRequest::VersionCheck);
+        assert_eq!(test.send_once(), ResourceRequest::VersionCheck);
         test.start_response();
         test.page(1, "100", "");
         assert_eq!(test.event_names(), [""; 0]);
@@ -56,7 +56,7 @@ fn a_rejected_version_check_does_not_prevent_the_watch() {
         let mut test = TestInformer::synced();
         test.end_response(connection_error());
         test.event_names();
-        assert_eq!(test.send_once(), PodRequest::VersionCheck);
+        assert_eq!(test.send_once(), ResourceRequest::VersionCheck);
         test.end_response(ResponseEnd::ErrorStatus(status(code)));
         assert_eq!(test.event_names(), [""; 0], "{code}");
         assert_eq!(test.send_once(), watch("100"), "{code}");
@@ -75,9 +75,9 @@ fn a_failed_version_check_is_reported_and_retried() {
         let mut test = TestInformer::synced();
         test.end_response(connection_error());
         test.event_names();
-        assert_eq!(test.send_once(), PodRequest::VersionCheck);
+        assert_eq!(test.send_once(), ResourceRequest::VersionCheck);
         test.end_response(end.clone());
         assert_eq!(test.event_names().len(), 1, "{end:?}");
-        assert_eq!(test.send_once(), PodRequest::VersionCheck, "{end:?}");
+        assert_eq!(test.send_once(), ResourceRequest::VersionCheck, "{end:?}");
     }
 }

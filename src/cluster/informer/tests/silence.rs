@@ -23,7 +23,7 @@ fn a_quiet_watch_that_cannot_be_renewed_is_reported_within_two_minutes() {
     let mut test = TestInformer::synced();
     let begun = test.now;
     test.wait_for_deadline();
-    assert_eq!(test.send_once(), PodRequest::VersionCheck);
+    assert_eq!(test.send_once(), ResourceRequest::VersionCheck);
     test.wait_for_deadline();
     assert_eq!(test.event_names(), ["restart: ended", "timeout"]);
     assert!(test.since(begun) <= STALE_LIMIT, "{:?}", test.since(begun));
@@ -31,7 +31,7 @@ fn a_quiet_watch_that_cannot_be_renewed_is_reported_within_two_minutes() {
     let mut test = TestInformer::synced();
     let begun = test.now;
     test.wait_for_deadline();
-    assert_eq!(test.send_once(), PodRequest::VersionCheck);
+    assert_eq!(test.send_once(), ResourceRequest::VersionCheck);
     test.advance(29);
     test.start_response();
     test.page(1, "1000", "");
@@ -49,7 +49,7 @@ fn a_list_resets_bookmark_detection() {
     // A server that stops sending them costs one list.
     test.wait_for_deadline();
     assert_eq!(test.event_names(), ["timeout"]);
-    assert_eq!(test.send_next(), PodRequest::WatchList);
+    assert_eq!(test.send_next(), ResourceRequest::WatchList);
     test.start_response();
     assert!(test.watch_event(bookmark("100", true)));
     assert_eq!(test.wait_for_deadline(), QUIET_WATCH_LIMIT);
@@ -79,7 +79,7 @@ fn a_silent_watch_times_out_and_is_relisted() {
     assert!(test.watch_event(bookmark("100", false)));
     assert_eq!(test.wait_for_deadline(), BOOKMARK_TIMEOUT);
     assert_eq!(test.event_names(), ["synced", "timeout"]);
-    assert_eq!(test.send_next(), PodRequest::WatchList);
+    assert_eq!(test.send_next(), ResourceRequest::WatchList);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_slow_event_times_out() {
     test.informer.on_buffer_drained(true, test.now);
     assert_eq!(test.wait_for_deadline(), Duration::from_secs(1));
     assert_eq!(test.event_names(), ["timeout"]);
-    assert_eq!(test.send_next(), PodRequest::WatchList);
+    assert_eq!(test.send_next(), ResourceRequest::WatchList);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_complete_event_resets_the_event_timeout() {
     let mut test = TestInformer::synced();
     test.informer.on_buffer_drained(true, test.now);
     test.advance(10);
-    assert!(test.watch_event(change(PodChange::Modified, "101")));
+    assert!(test.watch_event(change(ObjectChange::Modified, "101")));
     test.informer.on_buffer_drained(false, test.now);
     assert_eq!(test.informer.deadline(), Some(test.now + QUIET_WATCH_LIMIT));
     test.informer.on_buffer_drained(true, test.now);

@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Container, ContainerState, ContainerStatus, Pod, PodSpec, PodStatus, Time, Volume, Waiting};
+use super::{Container, ContainerState, ContainerStatus, Pod, PodSpec, PodStatus, Volume, Waiting};
 use crate::cluster::wire::bounded::BoundedList;
 use crate::cluster::wire::protobuf::Message;
+use crate::cluster::wire::time::to_timestamp;
 use crate::cluster::wire::undecodable::{UndecodableObject, UndecodableReason};
 use image_pull_model::facts::{
     ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, PodOwner, PodPhase, StateFacts,
 };
 use image_pull_model::image::{ImageReference, PullPolicy, is_same_image};
 use image_pull_model::limits::{MAX_CONTAINERS, MAX_MESSAGE, MAX_POD_MESSAGES, MIN_MESSAGE, truncate};
-use image_pull_model::time::Timestamp;
 
 impl Pod {
     /// Returns the identity of the pod.
@@ -32,14 +32,20 @@ impl Pod {
         Ok(id)
     }
 
-    /// Returns whether any container waits, for its image or for another reason.
-    pub(in crate::cluster) fn has_waiting_container(&self) -> bool {
-        self.status.iter().any(|status| {
+    /// Returns whether a container may wait for its image: one waits, or the pod has a node and no container has a status,
+    /// and it has not finished.
+    pub(in crate::cluster) fn may_wait(&self) -> bool {
+        let statuses = self.status.iter().flat_map(|status| {
             let lists =
                 [&status.container_statuses, &status.init_container_statuses, &status.ephemeral_container_statuses];
-            let mut states = lists.into_iter().flat_map(BoundedList::iter).filter_map(|status| status.state.as_ref());
-            states.any(|state| state.waiting.is_some())
-        })
+            lists.into_iter().flat_map(BoundedList::iter)
+        });
+        let has_node = || self.spec.as_ref().is_some_and(|spec| !spec.node_name.is_empty());
+        let is_finished =
+            || self.status.as_ref().is_some_and(|status| matches!(status.phase.as_str(), "Succeeded" | "Failed"));
+        let mut states = statuses.clone().map(|status| status.state.as_ref());
+        states.any(|state| state.is_some_and(|state| state.waiting.is_some()))
+            || statuses.clone().next().is_none() && has_node() && !is_finished()
     }
 
     /// Converts the pod.
@@ -85,12 +91,6 @@ impl Pod {
         facts.exceeded.texts += truncate_messages(&mut facts.containers);
         Ok(facts)
     }
-}
-
-fn to_timestamp(time: Option<&Time>) -> Option<Timestamp> {
-    let Time { seconds, nanos } = *time?;
-    let millis = seconds.checked_mul(1000)?.checked_add(nanos / 1_000_000)?;
-    (millis != 0).then(|| Timestamp::from_unix_millis(millis))
 }
 
 /// Truncates reasons and messages to [`MAX_POD_MESSAGES`] for the whole pod. Returns the number of truncated texts.
