@@ -11,7 +11,7 @@ use image_pull_exporter::cluster::watched_object::WatchedObject;
 use image_pull_sim::api::protobuf;
 use image_pull_sim::cluster::Cluster;
 use image_pull_sim::script::Script;
-use image_pull_sim::{DEMO, SimTime};
+use image_pull_sim::{DEMO, Resource, SimTime};
 use serde_json::{Value, json};
 
 /// The watch events of the recordings whose names end with `suffix`: what happened, and the object.
@@ -42,7 +42,8 @@ fn simulated() -> Vec<(String, Value)> {
     let mut cluster = Cluster::new(script, 1, "2026-11-23T21:00:00Z".parse().expect("a date"));
     let events = cluster.step(SimTime::from_millis(40 * 60 * 1000));
     assert!(events.len() > 400, "{} events", events.len());
-    events.into_iter().map(|event| (event.change.as_str().to_owned(), event.pod)).collect()
+    let pods = events.into_iter().filter(|event| event.resource() == Resource::Pods);
+    pods.map(|event| (event.change.as_str().to_owned(), event.object)).collect()
 }
 
 type WatchEvent = codec::WatchEvent<PodObject>;

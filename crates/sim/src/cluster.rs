@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use super::event::{Event, EventType};
+pub use super::event::{EventType, WatchEvent};
 use super::{
     kubelet::{
         identity::PodIdentity,
@@ -18,7 +18,8 @@ use super::{
         reconcile::{PodReconciler, WatchLog},
     },
     random::Random,
-    script::{Action, Grace, PodSelector, PodTemplate, PullScope, Script, TimedAction},
+    script::{Action, Grace, KubeletSetting, PodSelector, PodTemplate, PullScope, Script, TimedAction},
+    store::ObjectKey,
     time::SimTime,
 };
 
@@ -29,6 +30,7 @@ pub struct Cluster {
     pods: BTreeMap<PodId, Pod>,
     nodes: BTreeMap<String, Node>,
     pull_rules: PullRules,
+    secrets: BTreeSet<ObjectKey>,
     jobs: JobQueue,
     watch_log: WatchLog,
     random: Random,
@@ -44,6 +46,7 @@ impl Cluster {
             pods: BTreeMap::new(),
             nodes: BTreeMap::new(),
             pull_rules: PullRules::default(),
+            secrets: BTreeSet::new(),
             jobs: JobQueue::default(),
             watch_log: WatchLog::new(epoch),
             random: Random::new(seed),
@@ -58,7 +61,7 @@ impl Cluster {
     }
 
     /// Advances to `now`, inclusive. Returns the watch events in order.
-    pub fn step(&mut self, now: SimTime) -> Vec<Event> {
+    pub fn step(&mut self, now: SimTime) -> Vec<WatchEvent> {
         while let Some(at) = self.next_wakeup().filter(|at| *at <= now) {
             match self.script.pop_front_if(|timed| timed.at <= at) {
                 Some(timed) => self.perform(timed),
@@ -103,17 +106,31 @@ impl Cluster {
             Action::SetPull { of: PullScope::Image(image), pull } => self.pull_rules.set_image(image, pull),
             Action::SetPull { of: PullScope::Registry(host), pull } => self.pull_rules.set_registry(host, pull),
             Action::SetPull { of: PullScope::Node(node), pull } => self.node(&node).pull_behavior = Some(pull),
+            Action::SetPull { of: PullScope::Sandbox(node), pull } => self.node(&node).sandbox_pull = Some(pull),
+            Action::CreateSecret { namespace, name } => drop(self.secrets.insert((namespace, name))),
             Action::RestartKubelet { node } => self.restart_kubelet(at, &node),
+            Action::HangKubelet { node } => self.stop_kubelet(&node),
+            Action::SetKubelet { node, setting: KubeletSetting::ParallelPulls(on) } => {
+                self.node(&node).pulls_in_parallel = on;
+            }
+            Action::SetKubelet { node, setting: KubeletSetting::SandboxReport(report) } => {
+                self.node(&node).sandbox_report = report;
+            }
         }
     }
 
     fn run_job(&mut self, at: SimTime, job: Job) {
         match job {
             Job::KubeletStarted(node) => self.kubelet_up(at, &node),
+            Job::ExpireEvent(key) => {
+                if let Some(later) = self.watch_log.expire_event(at, &key) {
+                    self.jobs.push(later, Job::ExpireEvent(key));
+                }
+            }
             Job::OnPod(id, work) => {
                 let gone = self.reconcile(at, id, |reconciler, pod| reconciler.run_job(pod, work)).unwrap_or(false);
                 if gone {
-                    self.pods.remove(&id);
+                    self.remove_pod(id);
                 }
             }
         }
@@ -149,17 +166,28 @@ impl Cluster {
             self.reconcile(at, id, |reconciler, pod| {
                 reconciler.force_delete(pod);
             });
-            self.pods.remove(&id);
+            self.remove_pod(id);
+        }
+    }
+
+    fn remove_pod(&mut self, id: PodId) {
+        let node = self.pods.remove(&id).and_then(|pod| self.nodes.get_mut(&pod.node));
+        if let Some(node) = node {
+            node.remove_pod(id);
         }
     }
 
     fn restart_kubelet(&mut self, at: SimTime, name: &str) {
         let back = at + self.random.millis(1_000, 3_000);
+        self.stop_kubelet(name);
+        self.jobs.push(back, Job::KubeletStarted(name.to_owned()));
+    }
+
+    fn stop_kubelet(&mut self, name: &str) {
         self.node(name).stop_kubelet();
         for pod in self.pods.values_mut().filter(|pod| pod.node == name) {
             pod.lose_kubelet_state();
         }
-        self.jobs.push(back, Job::KubeletStarted(name.to_owned()));
     }
 
     fn kubelet_up(&mut self, at: SimTime, name: &str) {
@@ -197,6 +225,7 @@ impl Cluster {
             now,
             node,
             pull_rules: &self.pull_rules,
+            secrets: &self.secrets,
             jobs: &mut self.jobs,
             watch_log: &mut self.watch_log,
             random: &mut self.random,

@@ -2,16 +2,16 @@
 
 use serde_json::Value;
 
-use super::time::SimTime;
+use super::{resource::Resource, time::SimTime};
 
 /// The type of a watch event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventType {
-    /// The pod was created.
+    /// The object was created.
     Added,
-    /// Its spec or status was written.
+    /// The object was written.
     Modified,
-    /// The pod was deleted; the object is its last state.
+    /// The object was deleted; the object of the event is its last state.
     Deleted,
 }
 
@@ -28,11 +28,18 @@ impl EventType {
 
 /// One watch event of a simulated cluster.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event {
+pub struct WatchEvent {
     /// Time of the event.
     pub at: SimTime,
     /// Type of the event.
     pub change: EventType,
-    /// The pod object after the event.
-    pub pod: Value,
+    /// The pod or Event after the watch event.
+    pub object: Value,
+}
+
+impl WatchEvent {
+    /// Returns the resource of the object.
+    pub fn resource(&self) -> Resource {
+        Resource::of(&self.object)
+    }
 }

@@ -139,6 +139,11 @@ pub(super) const FAULTS: &[PullFault] = &[
             "image pull failed for {spec} because the signature validation failed: Source image rejected: A signature was required, but no signature exists",
         )
     },
+    // Harbor's response to images with vulnerabilities.
+    pull(
+        "policy",
+        "{resolve}unexpected status from HEAD request to https://{endpoint}/v2/{repository}/manifests/{tag}: 412 Precondition Failed",
+    ),
     // The text of the recording kubelet-restart.
     PullFault {
         reason: FailureReason::ImageInspectError,

@@ -2,15 +2,15 @@
 //!
 //! ```text
 //! script ──▶ cluster (pure) ──events──▶ store ──▶ api (loopback LIST and WATCH) ──▶ the exporter
-//!              └─ kubelet: back-off, syncs, status
+//!              └─ kubelet: pull queue, back-off, syncs, status, Events
 //! ```
 //!
 //! The demo, the tests and the benchmarks use the same simulation. Tests compare it with recordings of a real kubelet
 //! (`cluster/tests`). Everything except [`api`] is pure: it has no clock and no I/O, and a seed always gives the same
 //! events.
 //!
-//! Not simulated: Kubernetes Events, node failures, serialized pulls (pulls run in parallel, as with
-//! `maxParallelImagePulls`), probes, and every part of a pod that image pulls do not affect.
+//! Not simulated: node failures, probes, Events of other components than the kubelet, and every part of a pod that image
+//! pulls do not affect.
 
 pub mod api;
 pub mod cluster;

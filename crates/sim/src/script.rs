@@ -18,8 +18,8 @@
 //! # Verbs
 //!
 //! - `pod NS/NAME PARTS…` creates a pod. Options: `owner=KIND/NAME`, `node=A,B` (assigned round-robin; default
-//!   `node-1`), `replicas=N`, `restart=Always|OnFailure|Never`, `deadline=75s` (activeDeadlineSeconds), `every=10m
-//!   times=3` (repeats the action).
+//!   `node-1`), `replicas=N`, `restart=Always|OnFailure|Never`, `deadline=75s` (activeDeadlineSeconds),
+//!   `pull-secrets=A,B` (imagePullSecrets), `every=10m times=3` (repeats the action).
 //! - `ephemeral PODS NAME image=REF` adds an ephemeral container to a running pod, like `kubectl debug`.
 //! - `patch PODS CONTAINER image=REF` changes the image of a container in the spec.
 //! - `crash PODS CONTAINER` ends a running container with `exit=1`.
@@ -27,7 +27,13 @@
 //! - `image REF PULL`, `registry HOST PULL` and `node NAME PULL` set the result of later pulls of an image, from a
 //!   registry or on a node. A fault of the node has precedence over one of the registry, and that over one of the
 //!   image.
+//! - `sandbox NODE PULL` sets the result of pulls of a node's pause image.
+//! - `secret NS/NAME` creates a secret. Until then, pods that name it in `pull-secrets` miss it.
 //! - `restart-kubelet NODE` restarts a kubelet, which loses its memory.
+//! - `hang-kubelet NODE` stops a kubelet until it is restarted. Its pods get no further status.
+//! - `kubelet NODE` configures a kubelet. `pulls=parallel` pulls images in parallel; the default, `pulls=serial`, pulls one
+//!   at a time (`serializeImagePulls`). `sandbox=late` reports a ready sandbox with the result of the first sync, as
+//!   before 1.36, not with `sandbox=early` before the first pull.
 //!
 //! # Pods
 //!
@@ -47,12 +53,14 @@
 //!
 //! # Pull results
 //!
-//! PULL is one of the following. `takes=2m` sets the duration of the pull.
+//! PULL is one of the following. `takes=2m` sets the duration of the pull, `size=12GB` the size of the image in its Event.
 //!
 //! - `ok`: the pull succeeds.
+//! - `hung`: the pull never ends. If the node pulls one image at a time, all other pulls wait for it.
 //! - A fault: `not-found`, `denied`, `unauthorized`, `forbidden`, `rate-limited`, `server-error`, `dns`, `refused`,
 //!   `reset`, `timeout`, `proxy`, `tls-untrusted`, `tls-expired`, `plain-http`, `no-platform`, `old-manifest`,
-//!   `digest-mismatch`, `disk-full`, `qps`, `stalled`, `registry-unavailable`, `signature`, `inspect-error`.
+//!   `digest-mismatch`, `disk-full`, `qps`, `stalled`, `registry-unavailable`, `signature`, `policy`,
+//!   `inspect-error`.
 //! - `fails text="…"`: `ErrImagePull` with this text.
 //! - `free-text text="…"`: the raw error of kubelet 1.33 and later as reason and message, without back-off.
 //!
@@ -66,7 +74,7 @@ mod tests;
 
 pub use action::Script;
 pub(crate) use action::{
-    Action, ContainerKind, ContainerSpec, Grace, ImageVolume, Owner, PodSelector, PodTemplate, PullBehavior,
-    PullOutcome, PullPolicy, PullScope, RestartPolicy, TimedAction,
+    Action, ContainerKind, ContainerSpec, Grace, ImageVolume, KubeletSetting, Owner, PodSelector, PodTemplate,
+    PullBehavior, PullOutcome, PullPolicy, PullScope, RestartPolicy, TimedAction,
 };
 pub use error::{ScriptError, ScriptProblem};

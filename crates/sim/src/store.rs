@@ -178,7 +178,8 @@ pub(super) fn with_revision(mut object: Value, revision: u64) -> Value {
     object
 }
 
-fn key_of(object: &Value) -> ObjectKey {
+/// Returns namespace and name of an object.
+pub(super) fn key_of(object: &Value) -> ObjectKey {
     let field = |name: &str| {
         object
             .get("metadata")

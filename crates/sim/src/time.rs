@@ -83,3 +83,42 @@ fn parse_clock(text: &str) -> Option<Duration> {
     }
     (text.split(':').count() <= 3).then(|| Duration::from_secs(seconds))
 }
+
+/// Formats a duration as Go does, in milliseconds: `792ms`, `1.019s`, `1m32.4s`, `1h0m0s`, `0s`.
+pub(super) fn go_duration(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    if (1..1_000).contains(&millis) {
+        return format!("{millis}ms");
+    }
+    let (hours, minutes, rest) = (millis / 3_600_000, millis / 60_000 % 60, millis % 60_000);
+    let mut seconds = format!("{}.{:03}", rest / 1_000, rest % 1_000);
+    seconds.truncate(seconds.trim_end_matches('0').trim_end_matches('.').len());
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds}s"),
+        (0, minutes) => format!("{minutes}m{seconds}s"),
+        (hours, minutes) => format!("{hours}h{minutes}m{seconds}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_in_go() {
+        for (millis, text) in [
+            (0, "0s"),
+            (1, "1ms"),
+            (792, "792ms"),
+            (1_000, "1s"),
+            (1_019, "1.019s"),
+            (10_000, "10s"),
+            (92_400, "1m32.4s"),
+            (300_000, "5m0s"),
+            (720_050, "12m0.05s"),
+            (3_600_000, "1h0m0s"),
+        ] {
+            assert_eq!(go_duration(Duration::from_millis(millis)), text);
+        }
+    }
+}

@@ -4,11 +4,13 @@ use tokio::time;
 
 use super::super::{
     cluster::{Cluster, EventType},
+    resource::Resource,
+    store::key_of,
     time::SimTime,
 };
 use super::shared_store::SharedStore;
 
-/// Advances `cluster` by `clock` and writes its pods to `store`. Returns when nothing more is scheduled.
+/// Advances `cluster` by `clock` and writes its pods and Events to `store`. Returns when nothing more is scheduled.
 ///
 /// `speed` is the number of simulated seconds per real second.
 pub async fn run_cluster(mut cluster: Cluster, store: SharedStore, clock: impl Fn() -> SimTime, speed: f64) {
@@ -18,17 +20,19 @@ pub async fn run_cluster(mut cluster: Cluster, store: SharedStore, clock: impl F
     }
 }
 
-/// Advances `cluster` to `now` and writes its pods to `store`.
+/// Advances `cluster` to `now` and writes its pods and Events to `store`.
 pub fn advance_cluster(cluster: &mut Cluster, store: &SharedStore, now: SimTime) {
     for event in cluster.step(now) {
         match event.change {
             EventType::Added | EventType::Modified => {
-                store.put(event.pod);
+                store.put(event.object);
             }
             EventType::Deleted => {
-                let field =
-                    |pointer: &str| event.pod.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
-                store.delete(field("/metadata/namespace"), field("/metadata/name"));
+                let (namespace, name) = key_of(&event.object);
+                match event.resource() {
+                    Resource::Pods => store.delete(&namespace, &name),
+                    Resource::Events => store.delete_event(&namespace, &name),
+                };
             }
         }
     }

@@ -2,12 +2,15 @@
 
 mod demo;
 mod endings;
+mod kubelet_events;
 mod picture;
+mod pulls;
 mod recordings;
 mod timing;
 
 use jiff::Timestamp;
 
+use super::super::resource::Resource;
 use super::*;
 use picture::Picture;
 
@@ -19,9 +22,13 @@ fn cluster(script: &str, seed: u64) -> Cluster {
     Cluster::new(Script::parse(script).unwrap(), seed, epoch)
 }
 
-/// Runs a script for a number of seconds.
-fn play(script: &str, seed: u64, seconds: i64) -> Vec<Event> {
-    cluster(script, seed).step(SimTime::from_millis(seconds * 1000))
+/// Runs a script for a number of seconds. Returns the watch events of pods.
+fn play(script: &str, seed: u64, seconds: i64) -> Vec<WatchEvent> {
+    of(Resource::Pods, cluster(script, seed).step(SimTime::from_millis(seconds * 1000)))
+}
+
+fn of(resource: Resource, events: Vec<WatchEvent>) -> Vec<WatchEvent> {
+    events.into_iter().filter(|event| event.resource() == resource).collect()
 }
 
 /// Returns when container `app` of the only pod begins to wait for `reason` for the `nth` time, in milliseconds.
@@ -30,11 +37,12 @@ fn onset(script: &str, seed: u64, reason: &str, nth: usize) -> i64 {
 }
 
 /// Returns when `app` begins to wait for `reason`, each time, in milliseconds.
-fn onsets(events: &[Event], reason: &str) -> Vec<i64> {
+fn onsets(events: &[WatchEvent], reason: &str) -> Vec<i64> {
     let mut onsets = Vec::new();
     let mut waits = false;
     for event in events {
-        let waited = std::mem::replace(&mut waits, Picture::of(event.change.as_str(), &event.pod).waits("app", reason));
+        let waited =
+            std::mem::replace(&mut waits, Picture::of(event.change.as_str(), &event.object).waits("app", reason));
         if waits && !waited {
             onsets.push(event.at.as_millis());
         }
@@ -56,7 +64,7 @@ fn the_size_of_the_steps_makes_no_difference() {
     let mut bit_by_bit = cluster(script, 7);
     let mut events = Vec::new();
     while let Some(next) = bit_by_bit.next_wakeup().filter(|next| *next <= SimTime::from_millis(-900_000)) {
-        events.extend(bit_by_bit.step(next));
+        events.extend(of(Resource::Pods, bit_by_bit.step(next)));
     }
     assert_eq!(events, at_once);
 }
@@ -67,15 +75,15 @@ fn resource_versions_rise_and_pods_are_what_the_last_events_said() {
     let events = cluster.step(SimTime::from_millis(1_200_000));
     let versions: Vec<u64> = events
         .iter()
-        .map(|event| event.pod.pointer("/metadata/resourceVersion").unwrap().as_str().unwrap().parse().unwrap())
+        .map(|event| event.object.pointer("/metadata/resourceVersion").unwrap().as_str().unwrap().parse().unwrap())
         .collect();
     assert!(versions.is_sorted_by(|a, b| a < b));
     let mut last = BTreeMap::new();
-    for event in events {
-        let uid = event.pod.pointer("/metadata/uid").unwrap().to_string();
+    for event in of(Resource::Pods, events) {
+        let uid = event.object.pointer("/metadata/uid").unwrap().to_string();
         match event.change {
             EventType::Deleted => last.remove(&uid),
-            EventType::Added | EventType::Modified => last.insert(uid, event.pod),
+            EventType::Added | EventType::Modified => last.insert(uid, event.object),
         };
     }
     let pods: BTreeMap<String, Value> =
@@ -89,7 +97,7 @@ fn a_pod_that_names_its_owner_has_what_an_api_server_gives_it() {
         "0s pod shop/web-7d9f8c6b5d-* owner=ReplicaSet/web-7d9f8c6b5d replicas=2 node=a,b container web image=x";
     let events = play(script, 1, 0);
     let pods: Vec<&Value> =
-        events.iter().filter(|event| event.change == EventType::Added).map(|event| &event.pod).collect();
+        events.iter().filter(|event| event.change == EventType::Added).map(|event| &event.object).collect();
     let field = |pod: &Value, pointer: &str| pod.pointer(pointer).unwrap().as_str().unwrap().to_owned();
     assert_eq!(pods.len(), 2);
     for (pod, node) in pods.iter().zip(["a", "b"]) {

@@ -50,6 +50,11 @@ impl<K: Ord> BackOff<K> {
         self.0.insert(key, Entry { wait, updated: now });
     }
 
+    /// Keeps only the entries of these keys.
+    pub(super) fn retain(&mut self, keep: impl Fn(&K) -> bool) {
+        self.0.retain(|key, _| keep(key));
+    }
+
     /// Removes expired entries (`GC`).
     pub(super) fn collect_garbage(&mut self, now: SimTime) {
         self.0.retain(|_, entry| !entry.is_expired(now));

@@ -1,12 +1,18 @@
 //! Ensures that an image is on the node: `EnsureImageExists` of the kubelet (`pkg/kubelet/images/image_manager.go`).
 
+use std::time::Duration;
+
 use super::super::{
     fault::{self, FailureReason},
-    script::{PullOutcome, PullPolicy},
+    script::{PullBehavior, PullOutcome, PullPolicy},
+    time::{SimTime, go_duration},
 };
 use super::{
-    containers::{StartError, SyncProgress},
-    job_queue::PodId,
+    containers::StartError,
+    event_correlator::Severity,
+    job_queue::{Job, PodJob},
+    node::image_size,
+    pod::Pod,
     reconcile::PodReconciler,
 };
 
@@ -15,17 +21,38 @@ const PULL_MILLIS: (u64, u64) = (200, 2_300);
 /// Duration of a failing pull with a text of the script.
 const FAILED_PULL_MILLIS: (u64, u64) = (80, 600);
 
+/// An image of a pod, and where it is used.
+#[derive(Clone, Debug)]
+pub(super) struct ImageUse {
+    pub(super) image: String,
+    pub(super) policy: PullPolicy,
+    /// The container's field path; `None` for an image volume.
+    pub(super) field_path: Option<String>,
+}
+
+/// A pull in progress or in the queue.
+#[derive(Debug)]
+pub(super) struct Pull {
+    pub(super) of: ImageUse,
+    queued: SimTime,
+    /// The time when it left the queue, and its result.
+    began: Option<(SimTime, Option<PullBehavior>)>,
+}
+
+/// The state of an image before a pull.
+pub(super) enum ImageCheck {
+    Present,
+    Failed(StartError),
+    PullNeeded,
+}
+
 impl PodReconciler<'_> {
-    /// Pulls the image if policy and back-off allow it. Advances `progress` by the duration.
-    pub(super) fn ensure_image(
-        &mut self,
-        pod: PodId,
-        image: &str,
-        policy: PullPolicy,
-        progress: &mut SyncProgress,
-    ) -> Result<(), StartError> {
+    /// Checks whether an image is present or may be pulled, and records the Events of both.
+    pub(super) fn check_image(&mut self, pod: &Pod, of: &ImageUse) -> ImageCheck {
+        let ImageUse { image, policy, .. } = of;
         if let Some(message) = fault::invalid_reference(image) {
-            return Err(StartError::new("InvalidImageName", message));
+            self.record_image_event(pod, of, Severity::Warning, "InspectFailed", &*message);
+            return ImageCheck::Failed(StartError::new("InvalidImageName", message));
         }
         let pull = self.pull_rules.behavior_for(self.node, image);
         let outcome = pull.as_ref().map_or(&PullOutcome::Success, |pull| &pull.outcome);
@@ -34,42 +61,86 @@ impl PodReconciler<'_> {
         {
             // The image name is empty since 1.32 (image_manager.go:117-127).
             let message = format!("Failed to inspect image \"\": {}", fault.text(image, self.random));
-            return Err(StartError::new("ImageInspectError", message));
+            self.record_image_event(pod, of, Severity::Warning, "InspectFailed", &*message);
+            return ImageCheck::Failed(StartError::new("ImageInspectError", message));
         }
-        let present = self.node.images.contains(image) || progress.pulled.iter().any(|pulled| pulled == image);
         match policy {
-            PullPolicy::IfNotPresent | PullPolicy::Never if present => return Ok(()),
+            PullPolicy::IfNotPresent | PullPolicy::Never if self.node.images.contains(image) => {
+                let message =
+                    format!("Container image \"{image}\" already present on machine and can be accessed by the pod");
+                self.record_image_event(pod, of, Severity::Normal, "Pulled", message);
+                return ImageCheck::Present;
+            }
             PullPolicy::Never => {
                 let message = format!("Container image \"{image}\" is not present with pull policy of Never");
-                return Err(StartError::new("ErrImageNeverPull", message));
+                self.record_image_event(pod, of, Severity::Warning, "ErrImageNeverPull", &*message);
+                return ImageCheck::Failed(StartError::new("ErrImageNeverPull", message));
             }
             PullPolicy::IfNotPresent | PullPolicy::Always => {}
         }
         if let PullOutcome::FreeText(text) = outcome {
             // Credentials are looked up before the back-off is checked, and the raw error is reason and message
             // (image_manager.go:253-279).
-            return Err(StartError::new(text, text));
+            return ImageCheck::Failed(StartError::new(text, text));
         }
-        let key = (pod, image.to_owned());
-        if self.node.kubelet_memory.pulls.wait_since_update(&key, progress.now).is_some() {
-            let mut message = format!("Back-off pulling image \"{image}\"");
-            if let Some(error) = self.node.kubelet_memory.last_pull_error.get(&key) {
-                message.push_str(": ");
-                message.push_str(error);
-            }
-            return Err(StartError::new("ImagePullBackOff", message));
+        let key = (pod.id, image.to_owned());
+        if self.node.kubelet_memory.pulls.wait_since_update(&key, self.now).is_some() {
+            let bare = format!("Back-off pulling image \"{image}\"");
+            let message = match self.node.kubelet_memory.last_pull_error.get(&key) {
+                Some(error) => format!("{bare}: {error}"),
+                None => bare.clone(),
+            };
+            self.record_image_event(pod, of, Severity::Normal, "BackOff", bare);
+            return ImageCheck::Failed(StartError::new("ImagePullBackOff", message));
         }
-        let range = match outcome {
-            PullOutcome::Success => PULL_MILLIS,
-            PullOutcome::Fault(fault) => fault.takes_millis,
-            PullOutcome::ErrImagePull(_) | PullOutcome::FreeText(_) => FAILED_PULL_MILLIS,
+        ImageCheck::PullNeeded
+    }
+
+    /// Queues a pull. The Event comes before the queue.
+    pub(super) fn queue_pull(&mut self, pod: &Pod, of: ImageUse) -> Pull {
+        self.record_image_event(pod, &of, Severity::Normal, "Pulling", format!("Pulling image \"{}\"", of.image));
+        let mut pull = Pull { of, queued: self.now, began: None };
+        let in_parallel = self.node.pulls_in_parallel;
+        if self.node.kubelet_memory.pull_queue.enter(pod.id, pod.worker.term, in_parallel) {
+            self.begin_pull(pod, &mut pull);
+        }
+        pull
+    }
+
+    /// Begins a pull. A hung pull has no end.
+    pub(super) fn begin_pull(&mut self, pod: &Pod, pull: &mut Pull) {
+        let behavior = self.pull_rules.behavior_for(self.node, &pull.of.image);
+        let range = match behavior.as_ref().map_or(&PullOutcome::Success, |behavior| &behavior.outcome) {
+            PullOutcome::Success => Some(PULL_MILLIS),
+            PullOutcome::Fault(fault) => Some(fault.takes_millis),
+            PullOutcome::ErrImagePull(_) | PullOutcome::FreeText(_) => Some(FAILED_PULL_MILLIS),
+            PullOutcome::Hung => None,
         };
-        let drawn = self.random.millis(range.0, range.1);
-        progress.now = progress.now + pull.as_ref().and_then(|pull| pull.takes).unwrap_or(drawn);
+        if let Some((low, high)) = range {
+            let drawn = self.random.millis(low, high);
+            let takes: Duration = behavior.as_ref().and_then(|behavior| behavior.takes).unwrap_or(drawn);
+            self.schedule(pod, takes, PodJob::PullDone { term: pod.worker.term });
+        }
+        pull.began = Some((self.now, behavior));
+    }
+
+    /// Ends a pull and records its Event.
+    pub(super) fn finish_pull(&mut self, pod: &Pod, pull: &Pull) -> Result<(), StartError> {
+        self.leave_pull_queue(pod);
+        let image = &pull.of.image;
+        let (began, behavior) = pull.began.clone().unwrap_or((self.now, None));
+        let outcome = behavior.as_ref().map_or(&PullOutcome::Success, |behavior| &behavior.outcome);
         let (reason, message) = match outcome {
-            PullOutcome::Success => {
-                self.node.kubelet_memory.pulls.collect_garbage(progress.now);
-                progress.pulled.push(image.to_owned());
+            PullOutcome::Success | PullOutcome::Hung => {
+                self.node.kubelet_memory.pulls.collect_garbage(self.now);
+                self.node.images.insert(image.to_owned());
+                let size = behavior.as_ref().and_then(|behavior| behavior.size).unwrap_or_else(|| image_size(image));
+                let message = format!(
+                    "Successfully pulled image \"{image}\" in {} ({} including waiting). Image size: {size} bytes.",
+                    go_duration(self.now.since(began)),
+                    go_duration(self.now.since(pull.queued)),
+                );
+                self.record_image_event(pod, &pull.of, Severity::Normal, "Pulled", message);
                 return Ok(());
             }
             PullOutcome::Fault(fault) => (waiting_reason(fault.reason), fault.text(image, self.random)),
@@ -77,10 +148,41 @@ impl PodReconciler<'_> {
                 ("ErrImagePull", fault::fill_placeholders(text, image, self.random))
             }
         };
+        let event = format!("Failed to pull image \"{image}\": {}", runtime_error(reason, &message));
+        self.record_image_event(pod, &pull.of, Severity::Warning, "Failed", event);
         // The window counts from the end of the pull (image_manager.go:336-370).
-        self.node.kubelet_memory.pulls.record_failure(key.clone(), progress.now, progress.now);
+        let key = (pod.id, image.to_owned());
+        self.node.kubelet_memory.pulls.record_failure(key.clone(), self.now, self.now);
         self.node.kubelet_memory.last_pull_error.insert(key, format!("{reason}: {message}"));
         Err(StartError::new(reason, message))
+    }
+
+    /// Ends or cancels a pod's pull, and begins the next one of the queue.
+    pub(crate) fn leave_pull_queue(&mut self, pod: &Pod) {
+        if let Some((next, term)) = self.node.kubelet_memory.pull_queue.leave(pod.id) {
+            self.jobs.push(self.now, Job::OnPod(next, PodJob::PullBegins { term }));
+        }
+    }
+
+    fn record_image_event(
+        &mut self,
+        pod: &Pod,
+        of: &ImageUse,
+        severity: Severity,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) {
+        self.record_event(pod, of.field_path.clone(), severity, reason, message);
+    }
+}
+
+/// Returns the runtime's error. The status has the kubelet's wording for CRI-O's errors, the Event has the original
+/// (recording inject-regunavail).
+fn runtime_error(reason: &str, message: &str) -> String {
+    let detail = message.split_once(" because the ").and_then(|(_, rest)| rest.split_once(": "));
+    match (reason, detail) {
+        ("RegistryUnavailable" | "SignatureValidationFailed", Some((_, detail))) => format!("{reason}: {detail}"),
+        _ => message.to_owned(),
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct PodId(pub(crate) u64);
 pub(crate) enum Job {
     KubeletStarted(String),
     OnPod(PodId, PodJob),
+    /// Expires an Event, by namespace and name, unless it was written again.
+    ExpireEvent((String, String)),
 }
 
 /// A job of a pod's worker. A job of an earlier `term` is stale and ignored; a deletion or a kubelet restart starts a
@@ -23,7 +25,9 @@ pub(crate) enum Job {
 pub(crate) enum PodJob {
     Sync,
     SandboxReady { term: u64 },
-    SyncDone { term: u64 },
+    PullBegins { term: u64 },
+    PullDone { term: u64 },
+    StepDone { term: u64 },
     ContainerExits { container: usize, run: u64 },
     Deadline,
     End { term: u64, stage: TerminationStage },

@@ -8,7 +8,9 @@ use super::super::{
     script::{PullBehavior, PullOutcome},
     time::SimTime,
 };
-use super::{backoff::BackOff, job_queue::PodId};
+use super::{
+    backoff::BackOff, event_correlator::EventCorrelator, job_queue::PodId, pod::SandboxReport, pull_queue::PullQueue,
+};
 
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -17,6 +19,11 @@ pub(crate) struct Node {
     pub(crate) is_up: bool,
     /// Result of every pull on this node, if set by the script.
     pub(crate) pull_behavior: Option<PullBehavior>,
+    /// Result of pulls of the pause image. Without one the image is present.
+    pub(crate) sandbox_pull: Option<PullBehavior>,
+    /// `serializeImagePulls: false`.
+    pub(crate) pulls_in_parallel: bool,
+    pub(crate) sandbox_report: SandboxReport,
     pub(super) images: BTreeSet<String>,
     pub(super) kubelet_memory: KubeletMemory,
     pub(super) pod_subnet: usize,
@@ -31,6 +38,8 @@ pub(super) struct KubeletMemory {
     pub(super) pulls: BackOff<(PodId, String)>,
     pub(super) last_pull_error: BTreeMap<(PodId, String), String>,
     pub(super) restarts: BackOff<(PodId, usize)>,
+    pub(super) pull_queue: PullQueue,
+    pub(super) events: EventCorrelator,
 }
 
 impl Node {
@@ -40,6 +49,9 @@ impl Node {
             ip: format!("192.0.2.{}", index % 250 + 2),
             is_up: true,
             pull_behavior: None,
+            sandbox_pull: None,
+            pulls_in_parallel: false,
+            sandbox_report: SandboxReport::default(),
             images: BTreeSet::new(),
             kubelet_memory: KubeletMemory::default(),
             pod_subnet: index % 250,
@@ -52,6 +64,14 @@ impl Node {
     pub(crate) fn stop_kubelet(&mut self) {
         self.is_up = false;
         self.kubelet_memory = KubeletMemory::default();
+    }
+
+    /// Drops the kubelet's state about a removed pod.
+    pub(crate) fn remove_pod(&mut self, pod: PodId) {
+        let memory = &mut self.kubelet_memory;
+        memory.pulls.retain(|(of, _)| *of != pod);
+        memory.last_pull_error.retain(|(of, _), _| *of != pod);
+        memory.restarts.retain(|(of, _)| *of != pod);
     }
 
     /// Returns the next tick of sync loop and relist after `now`.
@@ -89,4 +109,9 @@ impl PullRules {
         let mut said = said.into_iter().flatten();
         said.clone().find(|pull| pull.outcome != PullOutcome::Success).or_else(|| said.next()).cloned()
     }
+}
+
+/// Returns the size of an image whose size the script does not set: 4 to 300 MB.
+pub(super) fn image_size(image: &str) -> u64 {
+    4_000_000 + Random::from_text(&Reference::parse(image).full).next() % 296_000_000
 }

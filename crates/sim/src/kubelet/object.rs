@@ -69,6 +69,8 @@ impl Pod {
             insert_if_any(spec, "initContainers", init);
             insert_if_any(spec, "ephemeralContainers", ephemeral);
             insert_if_any(spec, "volumes", volumes);
+            let secrets = self.pull_secrets.iter().map(|name| json!({ "name": name })).collect();
+            insert_if_any(spec, "imagePullSecrets", secrets);
             spec.extend(deadline.map(|seconds| ("activeDeadlineSeconds".to_owned(), seconds.into())));
         }
         self.spec = spec;

@@ -9,7 +9,9 @@ use super::super::{
     script::{ContainerKind, ContainerSpec, ImageVolume, PodTemplate, RestartPolicy},
     time::SimTime,
 };
-use super::{conditions::Conditions, identity::PodIdentity, job_queue::PodId, managed_fields::ManagedFields};
+use super::{
+    conditions::Conditions, containers::Sync, identity::PodIdentity, job_queue::PodId, managed_fields::ManagedFields,
+};
 
 #[derive(Debug)]
 pub(crate) struct Pod {
@@ -21,6 +23,7 @@ pub(crate) struct Pod {
     /// Init containers and sidecars, app containers, and at the end ephemeral ones, each in the order of the spec.
     pub(crate) containers: Vec<Container>,
     pub(super) volumes: Vec<ImageVolume>,
+    pub(super) pull_secrets: Vec<String>,
     pub(super) generation: u64,
     pub(crate) deletion: Option<Deletion>,
     pub(super) revision: u64,
@@ -80,7 +83,7 @@ pub(super) struct Worker {
     pub(super) next_sync: Option<SimTime>,
     /// A sync was requested while the worker was busy.
     pub(super) sync_requested: bool,
-    pub(super) running_sync: Option<SyncResult>,
+    pub(super) running_sync: Option<Sync>,
     /// Time of the kubelet's first status.
     pub(super) start_time: Option<SimTime>,
     pub(super) sandbox: Sandbox,
@@ -97,6 +100,16 @@ pub(super) enum Sandbox {
     Stopped,
 }
 
+/// The time when a kubelet reports a ready sandbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SandboxReport {
+    /// Since 1.36, before the first pull.
+    #[default]
+    WhenReady,
+    /// 1.29 to 1.35, with the result of the first sync.
+    AfterSync,
+}
+
 /// The progress of a pod's termination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Termination {
@@ -108,16 +121,6 @@ pub(super) enum Termination {
     Finished { deadline: bool },
     /// All containers exited.
     Completed,
-}
-
-/// The results of a sync, which take effect when it ends.
-#[derive(Debug)]
-pub(super) struct SyncResult {
-    pub(super) effects: Vec<(usize, ContainerChange)>,
-    pub(super) pulled: Vec<String>,
-    /// Delay until the next sync.
-    pub(super) requeue: Duration,
-    pub(super) runtime_changed: bool,
 }
 
 #[derive(Debug)]
@@ -140,6 +143,7 @@ impl Pod {
             deadline: template.deadline,
             containers,
             volumes: template.volumes.clone(),
+            pull_secrets: template.pull_secrets.clone(),
             generation: 1,
             deletion: None,
             revision: 0,

@@ -1,19 +1,27 @@
 //! Runs the jobs of a pod's worker.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
 
 use super::super::{
-    event::{Event, EventType},
+    event::{EventType, WatchEvent},
+    fault,
     random::Random,
+    script::PullOutcome,
+    store::{ObjectKey, key_of, with_revision},
     time::SimTime,
 };
 use super::{
+    containers::Sync,
+    event_correlator::Severity,
     job_queue::{Job, JobQueue, PodJob, TerminationStage},
     node::{Node, PullRules},
-    pod::{ContainerChange, Deletion, Exit, Pod, Sandbox, Termination},
+    pod::{ContainerChange, Deletion, Exit, Pod, Sandbox, SandboxReport, Termination},
 };
 
 /// Runs jobs of one pod at one time, with access to its node, the job queue and the watch log.
@@ -21,6 +29,8 @@ pub(crate) struct PodReconciler<'a> {
     pub(crate) now: SimTime,
     pub(crate) node: &'a mut Node,
     pub(crate) pull_rules: &'a PullRules,
+    /// Existing secrets, by namespace and name.
+    pub(crate) secrets: &'a BTreeSet<ObjectKey>,
     pub(crate) jobs: &'a mut JobQueue,
     pub(crate) watch_log: &'a mut WatchLog,
     pub(crate) random: &'a mut Random,
@@ -30,6 +40,10 @@ pub(crate) struct PodReconciler<'a> {
 const WATCH_DELAY_MILLIS: (u64, u64) = (10, 100);
 /// Duration from the first sync to a running sandbox: 0.1 to 4 s in the recordings, where 70 pods started together.
 const SANDBOX_MILLIS: (u64, u64) = (200, 2_000);
+/// The sandbox image of containerd 2.x.
+const PAUSE_IMAGE: &str = "registry.k8s.io/pause:3.10.1";
+/// Time to live of Events after their last write (`--event-ttl`).
+const EVENT_TTL: Duration = Duration::from_hours(1);
 
 impl PodReconciler<'_> {
     /// Handles a new pod that is bound to a node.
@@ -74,7 +88,7 @@ impl PodReconciler<'_> {
         pod.deletion = Some(Deletion { at: self.now + grace, grace_seconds: grace.as_secs() });
         pod.generation += 1;
         self.watch_log.record(self.now, EventType::Modified, pod);
-        pod.worker.cancel();
+        self.cancel_worker(pod);
         if self.node.is_up {
             let delay = self.watch_delay();
             self.schedule(pod, delay, PodJob::End { term: pod.worker.term, stage: TerminationStage::Begin });
@@ -83,6 +97,7 @@ impl PodReconciler<'_> {
 
     /// Handles a forced deletion, which does not wait for the kubelet.
     pub(crate) fn force_delete(&mut self, pod: &mut Pod) {
+        self.cancel_worker(pod);
         pod.deletion = Some(Deletion { at: self.now, grace_seconds: 0 });
         pod.generation += 1;
         self.watch_log.record(self.now, EventType::Modified, pod);
@@ -104,11 +119,17 @@ impl PodReconciler<'_> {
         match work {
             PodJob::Sync if pod.worker.next_sync == Some(self.now) => self.sync(pod),
             PodJob::SandboxReady { term } if term == pod.worker.term => self.on_sandbox_ready(pod),
-            PodJob::SyncDone { term } if term == pod.worker.term => self.on_sync_done(pod),
+            PodJob::PullBegins { term } if term == pod.worker.term => self.on_pull_begins(pod),
+            PodJob::PullDone { term } | PodJob::StepDone { term } if term == pod.worker.term => self.on_step_done(pod),
             PodJob::ContainerExits { container, run } => self.on_container_exit(pod, container, run),
             PodJob::Deadline => self.on_deadline(pod),
             PodJob::End { term, stage } if term == pod.worker.term => return self.advance_termination(pod, stage),
-            PodJob::Sync | PodJob::SandboxReady { .. } | PodJob::SyncDone { .. } | PodJob::End { .. } => {}
+            PodJob::Sync
+            | PodJob::SandboxReady { .. }
+            | PodJob::PullBegins { .. }
+            | PodJob::PullDone { .. }
+            | PodJob::StepDone { .. }
+            | PodJob::End { .. } => {}
         }
         false
     }
@@ -123,6 +144,7 @@ impl PodReconciler<'_> {
             return;
         }
         pod.worker.busy = true;
+        self.look_up_pull_secrets(pod);
         if pod.worker.sandbox == Sandbox::Absent {
             let wait = self.random.millis(SANDBOX_MILLIS.0, SANDBOX_MILLIS.1);
             self.schedule(pod, wait, PodJob::SandboxReady { term: pod.worker.term });
@@ -131,18 +153,54 @@ impl PodReconciler<'_> {
         }
     }
 
-    /// Since 1.36 the kubelet reports a ready sandbox immediately (kubelet.go:3556, `OnPodSandboxReady`).
+    /// Records pull secrets that do not exist, at every sync (kubelet_pods.go, `getPullSecretsForPod`).
+    fn look_up_pull_secrets(&mut self, pod: &Pod) {
+        let namespace = &pod.identity.namespace;
+        let exists = |name: &&String| self.secrets.contains(&(namespace.clone(), (*name).clone()));
+        let missing: Vec<&str> = pod.pull_secrets.iter().filter(|name| !exists(name)).map(String::as_str).collect();
+        if !missing.is_empty() {
+            let message = format!(
+                "Unable to retrieve some image pull secrets ({}); attempting to pull the image may not succeed.",
+                missing.join(", ")
+            );
+            self.record_event(pod, None, Severity::Warning, "FailedToRetrieveImagePullSecret", message);
+        }
+    }
+
     fn on_sandbox_ready(&mut self, pod: &mut Pod) {
+        if let Some(message) = self.sandbox_error() {
+            self.record_event(pod, None, Severity::Warning, "FailedCreatePodSandBox", message);
+            return self.finish_sync_without_sandbox(pod);
+        }
         pod.worker.sandbox = Sandbox::Ready;
         pod.worker.pod_ip = Some(self.node.assign_pod_ip());
-        self.write_status(pod);
+        // Since 1.36 the kubelet reports a ready sandbox immediately (kubelet.go:3556, `OnPodSandboxReady`).
+        if self.node.sandbox_report == SandboxReport::WhenReady {
+            self.write_status(pod);
+        }
         self.start_containers(pod, true);
     }
 
-    fn on_sync_done(&mut self, pod: &mut Pod) {
-        let Some(done) = pod.worker.running_sync.take() else { return };
+    /// Returns the error of the sandbox if the pause image cannot be pulled (recording sandbox-image-missing).
+    fn sandbox_error(&mut self) -> Option<String> {
+        let text = match &self.node.sandbox_pull.as_ref()?.outcome {
+            PullOutcome::Success | PullOutcome::Hung => return None,
+            PullOutcome::Fault(fault) => fault.text(PAUSE_IMAGE, self.random),
+            PullOutcome::ErrImagePull(text) | PullOutcome::FreeText(text) => {
+                fault::fill_placeholders(text, PAUSE_IMAGE, self.random)
+            }
+        };
+        let parts = text.strip_prefix("rpc error: code = ").and_then(|rest| rest.split_once(" desc = "));
+        let (code, text) = parts.unwrap_or(("Unknown", &text));
+        Some(format!(
+            "Failed to create pod sandbox: rpc error: code = {code} desc = failed to get sandbox image \"{PAUSE_IMAGE}\": \
+             failed to pull image \"{PAUSE_IMAGE}\": {text}"
+        ))
+    }
+
+    /// Applies the results of a sync and schedules the next one.
+    pub(super) fn on_sync_done(&mut self, pod: &mut Pod, done: Sync, requeue: Duration) {
         pod.worker.busy = false;
-        self.node.images.extend(done.pulled);
         let mut exits = Vec::new();
         for (index, effect) in done.effects {
             let Some(container) = pod.containers.get_mut(index) else { continue };
@@ -161,11 +219,18 @@ impl PodReconciler<'_> {
         for (at, work) in exits {
             self.jobs.push(at, Job::OnPod(pod.id, work));
         }
-        let requeue = self.node.next_tick_after(self.now + done.requeue);
+        let requeue = self.random.jitter(requeue);
+        let requeue = self.node.next_tick_after(self.now + requeue);
         self.sync_at(pod, requeue);
         if done.runtime_changed || std::mem::take(&mut pod.worker.sync_requested) {
             self.relist(pod);
         }
+    }
+
+    /// Cancels the worker's jobs and its pull.
+    pub(super) fn cancel_worker(&mut self, pod: &mut Pod) {
+        self.leave_pull_queue(pod);
+        pod.worker.cancel();
     }
 
     fn on_container_exit(&mut self, pod: &mut Pod, index: usize, run: u64) {
@@ -224,21 +289,30 @@ impl PodReconciler<'_> {
     }
 }
 
-/// The API server's revision, and the events that were not drained yet.
+/// The API server's revision and Events, and the watch events that were not drained yet.
 #[derive(Debug)]
 pub(crate) struct WatchLog {
     epoch: Timestamp,
     revision: u64,
-    events: Vec<Event>,
+    drained: Vec<WatchEvent>,
+    /// Live Events with their last write.
+    events: BTreeMap<ObjectKey, (SimTime, Value)>,
+    events_named: u64,
+}
+
+/// A new Event, and when it expires unless it is written again.
+pub(super) struct CreatedEvent {
+    pub(super) key: ObjectKey,
+    pub(super) expires: SimTime,
 }
 
 impl WatchLog {
     pub(crate) fn new(epoch: Timestamp) -> Self {
-        Self { epoch, revision: 0, events: Vec::new() }
+        Self { epoch, revision: 0, drained: Vec::new(), events: BTreeMap::new(), events_named: 0 }
     }
 
-    pub(crate) fn drain_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
+    pub(crate) fn drain_events(&mut self) -> Vec<WatchEvent> {
+        std::mem::take(&mut self.drained)
     }
 
     pub(crate) fn object(&self, pod: &Pod) -> Value {
@@ -248,7 +322,44 @@ impl WatchLog {
     pub(super) fn record(&mut self, at: SimTime, change: EventType, pod: &mut Pod) {
         self.revision += 1;
         pod.revision = self.revision;
-        self.events.push(Event { at, change, pod: self.object(pod) });
+        self.drained.push(WatchEvent { at, change, object: self.object(pod) });
+    }
+
+    /// Returns the name of a new Event: the pod's name and a time in nanoseconds, here unique.
+    pub(super) fn event_name(&mut self, at: SimTime, pod: &str) -> String {
+        self.events_named += 1;
+        let millis = self.epoch.as_millisecond().saturating_add(at.as_millis());
+        let nanos = i128::from(millis) * 1_000_000 + i128::from(self.events_named % 1_000_000);
+        format!("{pod}.{nanos:x}")
+    }
+
+    /// Creates or patches an Event. A patch keeps uid and creation time, and creates the Event again if it has expired
+    /// (client-go/tools/record/event.go, recordEvent).
+    pub(super) fn write_event(&mut self, at: SimTime, mut event: Value) -> Option<CreatedEvent> {
+        self.revision += 1;
+        let key = key_of(&event);
+        let before = self.events.get(&key).and_then(|(_, before)| before.get("metadata").cloned());
+        let is_new = before.is_none();
+        if let (Some(event), Some(metadata)) = (event.as_object_mut(), before) {
+            event.insert("metadata".to_owned(), metadata);
+        }
+        let event = with_revision(event, self.revision);
+        let change = if is_new { EventType::Added } else { EventType::Modified };
+        self.events.insert(key.clone(), (at, event.clone()));
+        self.drained.push(WatchEvent { at, change, object: event });
+        is_new.then(|| CreatedEvent { key, expires: at + EVENT_TTL })
+    }
+
+    /// Deletes an Event whose time is over. Returns the time to check again if it was written since.
+    pub(crate) fn expire_event(&mut self, at: SimTime, key: &ObjectKey) -> Option<SimTime> {
+        let expires = self.events.get(key).map(|(written, _)| *written + EVENT_TTL)?;
+        if expires > at {
+            return Some(expires);
+        }
+        let (_, event) = self.events.remove(key)?;
+        self.revision += 1;
+        self.drained.push(WatchEvent { at, change: EventType::Deleted, object: with_revision(event, self.revision) });
+        None
     }
 
     /// Formats a time as the API does: whole seconds, UTC.

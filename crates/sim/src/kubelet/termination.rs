@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::super::{event::EventType, time::SimTime};
 use super::{
+    event_correlator::Severity,
     job_queue::{PodJob, TerminationStage},
     pod::{Deletion, Exit, Pod, Sandbox, Termination},
     reconcile::PodReconciler,
@@ -28,7 +29,7 @@ impl PodReconciler<'_> {
             // Checked again when the kubelet is back.
             self.schedule(pod, Duration::from_secs(1), PodJob::Deadline);
         } else if pod.worker.termination == Termination::No && pod.deletion.is_none() {
-            pod.worker.cancel();
+            self.cancel_worker(pod);
             pod.worker.termination = Termination::Deadline { reported: false };
             self.write_status(pod);
             let wait = self.random.millis(CLEAN_UP_MILLIS.0, CLEAN_UP_MILLIS.1);
@@ -81,6 +82,12 @@ impl PodReconciler<'_> {
     /// Stops running containers. Returns the duration.
     fn stop_containers(&mut self, pod: &mut Pod) -> Duration {
         let mut last: SimTime = self.now + self.random.millis(STEP_MILLIS.0, STEP_MILLIS.1);
+        let running = pod.containers.iter().enumerate().filter(|(_, container)| container.is_running());
+        let running: Vec<(usize, String)> =
+            running.map(|(index, container)| (index, format!("Stopping container {}", container.spec.name))).collect();
+        for (index, message) in running {
+            self.record_container_event(pod, index, Severity::Normal, "Killing", &message);
+        }
         for container in pod.containers.iter_mut().filter(|container| container.is_running()) {
             let at = self.now + self.random.millis(STOP_MILLIS.0, STOP_MILLIS.1);
             container.finish(Exit { at, code: SIGKILL_EXIT_CODE });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{fault::PullFault, time::SimTime};
+use super::super::{fault::PullFault, kubelet::pod::SandboxReport, time::SimTime};
 
 /// A parsed script: actions in order of time.
 #[derive(Debug, PartialEq)]
@@ -31,7 +31,10 @@ pub(crate) enum Action {
     Crash { pods: PodSelector, container: String, exit_code: i32 },
     Delete { pods: PodSelector, grace: Grace },
     SetPull { of: PullScope, pull: PullBehavior },
+    CreateSecret { namespace: String, name: String },
     RestartKubelet { node: String },
+    HangKubelet { node: String },
+    SetKubelet { node: String, setting: KubeletSetting },
 }
 
 /// The pods an action is about: one name, or all that begin with `name` when `prefix`.
@@ -59,6 +62,15 @@ pub(crate) enum PullScope {
     Image(String),
     Registry(String),
     Node(String),
+    /// The pause image of a node.
+    Sandbox(String),
+}
+
+/// A setting of a node's kubelet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum KubeletSetting {
+    ParallelPulls(bool),
+    SandboxReport(SandboxReport),
 }
 
 /// The result of pulls until the next action on them.
@@ -66,6 +78,8 @@ pub(crate) enum PullScope {
 pub(crate) struct PullBehavior {
     pub(crate) outcome: PullOutcome,
     pub(crate) takes: Option<Duration>,
+    /// Size of the image in bytes.
+    pub(crate) size: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +90,8 @@ pub(crate) enum PullOutcome {
     ErrImagePull(String),
     /// A waiting reason and message of this text, without back-off (image_manager.go:253-279 of 1.36).
     FreeText(String),
+    /// The pull never ends.
+    Hung,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +104,7 @@ pub(crate) struct PodTemplate {
     pub(crate) deadline: Option<Duration>,
     pub(crate) containers: Vec<ContainerSpec>,
     pub(crate) volumes: Vec<ImageVolume>,
+    pub(crate) pull_secrets: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -24,7 +24,8 @@ pub enum ScriptProblem {
     InvalidTime(String),
     /// The second word is not a verb.
     #[error(
-        "unknown verb \"{0}\" (verbs are pod, ephemeral, patch, crash, delete, image, registry, node, restart-kubelet)"
+        "unknown verb \"{0}\" (verbs are pod, ephemeral, patch, crash, delete, image, registry, node, sandbox, secret, kubelet, restart-kubelet, \
+         hang-kubelet)"
     )]
     UnknownVerb(String),
     /// The line ends too early.

@@ -4,15 +4,15 @@ mod words;
 
 use std::time::Duration;
 
-use super::super::{fault::PullFault, time};
+use super::super::{fault::PullFault, kubelet::pod::SandboxReport, time};
 use super::action::{
-    Action, ContainerKind, ContainerSpec, Grace, ImageVolume, Owner, PodSelector, PodTemplate, PullBehavior,
-    PullOutcome, PullPolicy, PullScope, RestartPolicy, Script, TimedAction,
+    Action, ContainerKind, ContainerSpec, Grace, ImageVolume, KubeletSetting, Owner, PodSelector, PodTemplate,
+    PullBehavior, PullOutcome, PullPolicy, PullScope, RestartPolicy, Script, TimedAction,
 };
 use super::error::{ScriptError, ScriptProblem};
 use words::{Options, Tokens};
 
-const PULL_EXPECTED: &str = "ok, fails, free-text or a fault such as not-found, unauthorized, rate-limited, dns, refused; the module sim::script lists them";
+const PULL_EXPECTED: &str = "ok, hung, fails, free-text or a fault such as not-found, unauthorized, rate-limited, dns, refused; the module sim::script lists them";
 
 impl Script {
     /// Parses a script.
@@ -45,6 +45,13 @@ fn read_line(line: &mut Tokens, actions: &mut Vec<TimedAction>) -> Result<(), Sc
         "image" => read_pull(line, PullScope::Image)?,
         "registry" => read_pull(line, PullScope::Registry)?,
         "node" => read_pull(line, PullScope::Node)?,
+        "sandbox" => read_pull(line, PullScope::Sandbox)?,
+        "secret" => {
+            let PodSelector { namespace, name, .. } = read_pods(line)?;
+            Action::CreateSecret { namespace, name }
+        }
+        "hang-kubelet" => Action::HangKubelet { node: line.next("a node")? },
+        "kubelet" => return read_kubelet(line, at, actions),
         "restart-kubelet" => Action::RestartKubelet { node: line.next("a node")? },
         _ => return Err(ScriptProblem::UnknownVerb(verb)),
     };
@@ -55,7 +62,8 @@ fn read_line(line: &mut Tokens, actions: &mut Vec<TimedAction>) -> Result<(), Sc
 
 fn read_pod(line: &mut Tokens, at: time::SimTime, actions: &mut Vec<TimedAction>) -> Result<(), ScriptProblem> {
     let pods = read_pods(line)?;
-    let mut options = line.options(&["owner", "node", "replicas", "restart", "deadline", "every", "times"])?;
+    let mut options =
+        line.options(&["owner", "node", "replicas", "restart", "deadline", "pull-secrets", "every", "times"])?;
     let owner = options.take_value("owner").map(|text| read_owner(&text)).transpose()?;
     let nodes =
         options.take_value("node").unwrap_or_else(|| "node-1".to_owned()).split(',').map(str::to_owned).collect();
@@ -67,13 +75,23 @@ fn read_pod(line: &mut Tokens, at: time::SimTime, actions: &mut Vec<TimedAction>
         Some(value) => return Err(invalid_value("restart", value, "Always, OnFailure or Never")),
     };
     let deadline = read_duration(&mut options, "deadline")?;
+    let pull_secrets = options.take_value("pull-secrets").map(|names| names.split(',').map(str::to_owned).collect());
     let every = read_duration(&mut options, "every")?.unwrap_or_default();
     let times = read_count(&mut options, "times")?;
     if replicas * times > 1 && !pods.prefix {
         return Err(invalid_value("the name of many pods", &pods.name, "it with * at its end"));
     }
-    let mut template =
-        PodTemplate { pods, owner, nodes, replicas, restart, deadline, containers: Vec::new(), volumes: Vec::new() };
+    let mut template = PodTemplate {
+        pods,
+        owner,
+        nodes,
+        replicas,
+        restart,
+        deadline,
+        containers: Vec::new(),
+        volumes: Vec::new(),
+        pull_secrets: pull_secrets.unwrap_or_default(),
+    };
     while let Some(part) = line.next_if_any() {
         match part.as_str() {
             "container" => template.containers.push(read_container(line, ContainerKind::App, at, actions)?),
@@ -92,7 +110,8 @@ fn read_pod(line: &mut Tokens, at: time::SimTime, actions: &mut Vec<TimedAction>
     Ok(())
 }
 
-const CONTAINER_OPTIONS: &[&str] = &["image", "policy", "runs", "exit", "config-error", "pull", "text", "takes"];
+const CONTAINER_OPTIONS: &[&str] =
+    &["image", "policy", "runs", "exit", "config-error", "pull", "text", "takes", "size"];
 
 fn read_container(
     line: &mut Tokens,
@@ -119,7 +138,7 @@ fn read_volume(
     actions: &mut Vec<TimedAction>,
 ) -> Result<ImageVolume, ScriptProblem> {
     let name = line.next("a volume name")?;
-    let mut options = line.options(&["image", "policy", "mount", "pull", "text", "takes"])?;
+    let mut options = line.options(&["image", "policy", "mount", "pull", "text", "takes", "size"])?;
     let image = options.required("image", "image=REF")?;
     read_pull_option(&mut options, &image, at, actions)?;
     let policy = read_policy(&mut options, &image)?;
@@ -167,7 +186,7 @@ fn read_delete(line: &mut Tokens) -> Result<Action, ScriptProblem> {
 fn read_pull(line: &mut Tokens, scope: impl FnOnce(String) -> PullScope) -> Result<Action, ScriptProblem> {
     let of = scope(line.next("what is pulled")?);
     let word = line.next("how its pulls end")?;
-    let mut options = line.options(&["text", "takes"])?;
+    let mut options = line.options(&["text", "takes", "size"])?;
     let pull = read_pull_behavior(&word, &mut options)?;
     options.end()?;
     Ok(Action::SetPull { of, pull })
@@ -190,11 +209,37 @@ fn read_pull_option(
 fn read_pull_behavior(word: &str, options: &mut Options) -> Result<PullBehavior, ScriptProblem> {
     let outcome = match word {
         "ok" => PullOutcome::Success,
+        "hung" => PullOutcome::Hung,
         "fails" => PullOutcome::ErrImagePull(options.required("text", "text=\"…\"")?),
         "free-text" => PullOutcome::FreeText(options.required("text", "text=\"…\"")?),
         _ => PullOutcome::Fault(PullFault::by_name(word).ok_or_else(|| invalid_value("a pull", word, PULL_EXPECTED))?),
     };
-    Ok(PullBehavior { outcome, takes: read_duration(options, "takes")? })
+    Ok(PullBehavior { outcome, takes: read_duration(options, "takes")?, size: read_size(options)? })
+}
+
+fn read_kubelet(line: &mut Tokens, at: time::SimTime, actions: &mut Vec<TimedAction>) -> Result<(), ScriptProblem> {
+    let node = line.next("a node")?;
+    let mut options = line.options(&["pulls", "sandbox"])?;
+    let pulls = match options.take_value("pulls").as_deref() {
+        None => None,
+        Some("serial") => Some(KubeletSetting::ParallelPulls(false)),
+        Some("parallel") => Some(KubeletSetting::ParallelPulls(true)),
+        Some(value) => return Err(invalid_value("pulls", value, "serial or parallel")),
+    };
+    let sandbox = match options.take_value("sandbox").as_deref() {
+        None => None,
+        Some("early") => Some(KubeletSetting::SandboxReport(SandboxReport::WhenReady)),
+        Some("late") => Some(KubeletSetting::SandboxReport(SandboxReport::AfterSync)),
+        Some(value) => return Err(invalid_value("sandbox", value, "early or late")),
+    };
+    let settings: Vec<KubeletSetting> = [pulls, sandbox].into_iter().flatten().collect();
+    if settings.is_empty() {
+        return Err(ScriptProblem::Missing("a setting (pulls=parallel or sandbox=late)"));
+    }
+    line.end()?;
+    let to_action = |setting| TimedAction { at, action: Action::SetKubelet { node: node.clone(), setting } };
+    actions.extend(settings.into_iter().map(to_action));
+    Ok(())
 }
 
 fn read_pods(line: &mut Tokens) -> Result<PodSelector, ScriptProblem> {
@@ -237,6 +282,14 @@ fn read_duration(options: &mut Options, name: &'static str) -> Result<Option<Dur
             time::parse_duration(&text).ok_or_else(|| invalid_value(name, &text, "a duration such as 90s or 10m"))
         })
         .transpose()
+}
+
+/// Reads the size of an image in bytes, for example `12GB`.
+fn read_size(options: &mut Options) -> Result<Option<u64>, ScriptProblem> {
+    let Some(text) = options.take_value("size") else { return Ok(None) };
+    let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1_000)];
+    let size = units.iter().find_map(|(unit, bytes)| text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(*bytes));
+    size.map(Some).ok_or_else(|| invalid_value("size", &text, "a size such as 850MB or 12GB"))
 }
 
 /// Reads a number from 1 to 10000; larger numbers are errors in the script.

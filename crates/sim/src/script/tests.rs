@@ -3,7 +3,7 @@
 use super::super::{DEMO, SimTime, fault::FAULTS};
 use std::time::Duration;
 
-use super::super::fault::PullFault;
+use super::super::{fault::PullFault, kubelet::pod::SandboxReport};
 use super::*;
 
 fn actions(text: &str) -> Vec<TimedAction> {
@@ -18,7 +18,7 @@ fn error(text: &str) -> String {
 fn a_pod_is_read_with_its_parts_over_several_lines() {
     let text = "
 # a comment
--20m pod shop/web-7d9f-* owner=ReplicaSet/web-7d9f replicas=3 node=a,b deadline=1h5m restart=Never
+-20m pod shop/web-7d9f-* owner=ReplicaSet/web-7d9f replicas=3 node=a,b deadline=1h5m restart=Never pull-secrets=a,b
      init migrate image=x/m:1 runs=3s exit=2   # another
      container web image=x/web:1 config-error=\"secret \\\"db\\\" not found\"
      volume model image=x/model mount=web,cache policy=Never
@@ -56,6 +56,7 @@ fn a_pod_is_read_with_its_parts_over_several_lines() {
             policy: PullPolicy::Never,
             mounts: vec!["web".into(), "cache".into()],
         }],
+        pull_secrets: vec!["a".into(), "b".into()],
     };
     assert_eq!(actions(text), [TimedAction { at: SimTime::from_millis(-1_200_000), action: Action::CreatePods(pod) }]);
 }
@@ -63,7 +64,8 @@ fn a_pod_is_read_with_its_parts_over_several_lines() {
 #[test]
 fn every_other_verb_is_read() {
     let pods = || PodSelector { namespace: "a".into(), name: "b".into(), prefix: false };
-    let fault = |word| PullBehavior { outcome: PullOutcome::Fault(PullFault::by_name(word).unwrap()), takes: None };
+    let fault =
+        |word| PullBehavior { outcome: PullOutcome::Fault(PullFault::by_name(word).unwrap()), takes: None, size: None };
     let cases = [
         ("patch a/b c image=d", Action::PatchImage { pods: pods(), container: "c".into(), image: "d".into() }),
         ("crash a/b c", Action::Crash { pods: pods(), container: "c".into(), exit_code: 1 }),
@@ -77,15 +79,37 @@ fn every_other_verb_is_read() {
             "image i ok takes=250ms",
             Action::SetPull {
                 of: PullScope::Image("i".into()),
-                pull: PullBehavior { outcome: PullOutcome::Success, takes: Some(Duration::from_millis(250)) },
+                pull: PullBehavior {
+                    outcome: PullOutcome::Success,
+                    takes: Some(Duration::from_millis(250)),
+                    size: None,
+                },
             },
         ),
         (
             "image i fails text=\"no way\"",
             Action::SetPull {
                 of: PullScope::Image("i".into()),
-                pull: PullBehavior { outcome: PullOutcome::ErrImagePull("no way".into()), takes: None },
+                pull: PullBehavior { outcome: PullOutcome::ErrImagePull("no way".into()), takes: None, size: None },
             },
+        ),
+        (
+            "image i hung size=12GB",
+            Action::SetPull {
+                of: PullScope::Image("i".into()),
+                pull: PullBehavior { outcome: PullOutcome::Hung, takes: None, size: Some(12_000_000_000) },
+            },
+        ),
+        ("sandbox n not-found", Action::SetPull { of: PullScope::Sandbox("n".into()), pull: fault("not-found") }),
+        ("secret a/b", Action::CreateSecret { namespace: "a".into(), name: "b".into() }),
+        ("hang-kubelet n", Action::HangKubelet { node: "n".into() }),
+        (
+            "kubelet n pulls=parallel",
+            Action::SetKubelet { node: "n".into(), setting: KubeletSetting::ParallelPulls(true) },
+        ),
+        (
+            "kubelet n sandbox=late",
+            Action::SetKubelet { node: "n".into(), setting: KubeletSetting::SandboxReport(SandboxReport::AfterSync) },
         ),
         ("restart-kubelet n", Action::RestartKubelet { node: "n".into() }),
     ];
@@ -155,7 +179,7 @@ fn an_error_has_the_line_and_the_fix() {
         (
             "5s explode a/b",
             "line 1: unknown verb \"explode\" (verbs are pod, ephemeral, patch, crash, delete, image, registry, node, \
-             restart-kubelet)",
+             sandbox, secret, kubelet, restart-kubelet, hang-kubelet)",
         ),
         ("  5s image a ok", "line 1: nothing above to continue (begin the line with a time, or unindent it)"),
         ("5s image a fails text=\"oh", "line 1: quote without end (close it with \" on the same line)"),
@@ -165,7 +189,7 @@ fn an_error_has_the_line_and_the_fix() {
         ("5s pod a/b\n  init c image=d\n", "line 2: a container (add: container NAME image=REF) is missing"),
         (
             "5s pod a/b nod=c container c image=d",
-            "line 1: unknown option \"nod\" (known here: owner, node, replicas, restart, deadline, every, times)",
+            "line 1: unknown option \"nod\" (known here: owner, node, replicas, restart, deadline, pull-secrets, every, times)",
         ),
         (
             "5s pod a/b replicas=2 container c image=d",
@@ -185,6 +209,9 @@ fn an_error_has_the_line_and_the_fix() {
             "5s image a ok\n -5s image b ok",
             "line 2: unexpected \"-5s\" (quote a value that has blanks, unindent a line of its own)",
         ),
+        ("5s image a ok size=12", "line 1: size cannot be \"12\" (write a size such as 850MB or 12GB)"),
+        ("5s kubelet n", "line 1: a setting (pulls=parallel or sandbox=late) is missing"),
+        ("5s kubelet n pulls=two", "line 1: pulls cannot be \"two\" (write serial or parallel)"),
         ("5s delete a/b grace=30", "line 1: grace cannot be \"30\" (write a duration such as 90s or 10m)"),
     ] {
         assert_eq!(error(text), expected);
@@ -193,7 +220,9 @@ fn an_error_has_the_line_and_the_fix() {
 
 #[test]
 fn an_unknown_pull_points_to_the_list() {
-    assert!(error("5s image a nope").starts_with("line 1: a pull cannot be \"nope\" (write ok, fails, free-text or"));
+    assert!(
+        error("5s image a nope").starts_with("line 1: a pull cannot be \"nope\" (write ok, hung, fails, free-text")
+    );
 }
 
 #[test]

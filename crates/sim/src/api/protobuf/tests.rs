@@ -12,7 +12,7 @@ use k8s_pb::{
 use prost::Message as _;
 use serde_json::json;
 
-use super::super::super::{DEMO, SimTime, cluster::Cluster, script::Script};
+use super::super::super::{DEMO, Resource, SimTime, cluster::Cluster, script::Script};
 use super::*;
 
 /// Takes magic and envelope away, and checks them.
@@ -102,13 +102,16 @@ fn fields_of_other_events_round_trip_through_protobuf() {
 }
 
 #[test]
-fn every_simulated_pod_says_the_same_in_protobuf() {
+fn every_simulated_object_says_the_same_in_protobuf() {
     let mut cluster = Cluster::new(Script::parse(DEMO).unwrap(), 1, "2026-11-23T21:22:48Z".parse().unwrap());
     let events = cluster.step(SimTime::ZERO);
     assert!(events.len() > 500, "much happens, {}", events.len());
     // Enough of each kind, in an instant.
     for event in events.into_iter().step_by(5) {
-        check(&event.pod);
+        match event.resource() {
+            Resource::Pods => check(&event.object),
+            Resource::Events => check_event(&event.object),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::super::script::PullOutcome;
 use super::*;
 
-fn demo() -> Vec<Event> {
+fn demo() -> Vec<WatchEvent> {
     play(super::super::super::DEMO, 1, 1_800)
 }
 
@@ -34,7 +34,7 @@ fn waiting(pod: &Value) -> Vec<Waiting<'_>> {
 fn every_reason_and_every_fault_is_seen() {
     let events = demo();
     let seen: BTreeSet<&str> =
-        events.iter().flat_map(|event| waiting(&event.pod)).map(|waiting| waiting.reason).collect();
+        events.iter().flat_map(|event| waiting(&event.object)).map(|waiting| waiting.reason).collect();
     for reason in [
         "ErrImagePull",
         "ImagePullBackOff",
@@ -70,8 +70,8 @@ fn the_outage_hits_twenty_pods_on_four_nodes_and_ends() {
             let refused = |waiting: &Waiting<'_>| {
                 waiting.message.contains("registry.example.com") && waiting.message.contains("connection refused")
             };
-            let name = event.pod["metadata"]["name"].as_str().unwrap();
-            if event.change != EventType::Deleted && waiting(&event.pod).iter().any(refused) {
+            let name = event.object["metadata"]["name"].as_str().unwrap();
+            if event.change != EventType::Deleted && waiting(&event.object).iter().any(refused) {
                 hit.insert(name);
             } else {
                 hit.remove(name);
@@ -88,6 +88,62 @@ fn the_outage_hits_twenty_pods_on_four_nodes_and_ends() {
 fn healthy_pods_stay_healthy() {
     let events = demo();
     let late = events.iter().filter(|event| event.at > SimTime::from_millis(-1_440_000));
-    let ill = late.flat_map(|event| waiting(&event.pod)).find(|waiting| waiting.pod.starts_with("ingress-"));
+    let ill = late.flat_map(|event| waiting(&event.object)).find(|waiting| waiting.pod.starts_with("ingress-"));
     assert!(ill.is_none());
+}
+
+/// Returns the pods that wait without an error for at least two minutes at a time in seconds.
+fn silent(events: &[WatchEvent], seconds: i64) -> BTreeSet<String> {
+    let at = |seconds: i64| SimTime::from_millis(seconds * 1000);
+    let mut waits = BTreeSet::new();
+    for event in events.iter().take_while(|event| event.at <= at(seconds)) {
+        let name = event.object["metadata"]["name"].as_str().unwrap().to_owned();
+        let has_no_status = event.object["status"].get("containerStatuses").is_none();
+        let is_silent =
+            has_no_status || waiting(&event.object).iter().any(|waiting| waiting.reason == "ContainerCreating");
+        if is_silent && event.at <= at(seconds - 120) && event.change != EventType::Deleted {
+            waits.insert(name);
+        } else {
+            waits.remove(&name);
+        }
+    }
+    waits
+}
+
+#[test]
+fn pods_wait_without_an_error_and_their_causes_end() {
+    let events = demo();
+    let waits = |seconds: i64| -> Vec<String> { silent(&events, seconds).into_iter().collect() };
+    let stems: Vec<String> = waits(60)
+        .iter()
+        .map(|name| name.trim_end_matches(|c: char| c != '-').trim_end_matches('-').to_owned())
+        .collect();
+    let expected = [
+        "buffer",
+        "camera",
+        "embeddings-7d9c8b6f5",
+        "gateway",
+        "gpu-metrics",
+        "llm-6b8f9d7c54",
+        "reranker-5f8d7c9b4",
+        "sensor",
+    ];
+    assert_eq!(stems, expected);
+    assert_eq!(waits(1_000).len(), 0, "{:?}", waits(1_000));
+}
+
+#[test]
+fn events_report_slow_and_good_pulls() {
+    let events = of(Resource::Events, cluster(super::super::super::DEMO, 1).step(SimTime::from_millis(1_800_000)));
+    let since_start: Vec<&str> = events
+        .iter()
+        .filter(|event| event.at > SimTime::ZERO)
+        .filter_map(|event| event.object["message"].as_str())
+        .collect();
+    let seen = |text: &str| since_start.iter().filter(|message| message.contains(text)).count();
+    assert_eq!(seen("llm-server:24.11\" in 20m0s (20m0s including waiting). Image size: 12000000000 bytes."), 1);
+    assert_eq!(seen("gpu-metrics:3.3.9\" in 8s (1"), 1, "it waited in the queue");
+    assert!(seen("Successfully pulled image") > 40, "{}", seen("Successfully pulled image"));
+    assert!(seen("failed to get sandbox image") > 2);
+    assert!(seen("Unable to retrieve some image pull secrets (partner-registry)") > 2);
 }

@@ -4,8 +4,8 @@ use super::*;
 
 const NOT_FOUND: &str = "0s pod t/p container app image=x.example/app:nope pull=not-found";
 
-fn phase(event: &Event) -> &str {
-    event.pod.pointer("/status/phase").and_then(Value::as_str).unwrap()
+fn phase(event: &WatchEvent) -> &str {
+    event.object.pointer("/status/phase").and_then(Value::as_str).unwrap()
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn a_deadline_ends_a_pod_although_its_kubelet_restarts() {
         let script = NOT_FOUND.replace("t/p", "t/p deadline=60s");
         let events = play(&format!("{script}\n{restarted}ms restart-kubelet node-1"), 1, 120);
         let last = events.last().unwrap();
-        let state = Picture::of("", &last.pod);
+        let state = Picture::of("", &last.object);
         assert_eq!(phase(last), "Failed", "restarted at {restarted}");
         assert!(state.state("app").unwrap().starts_with("terminated ContainerStatusUnknown"), "{state:?}");
     }
@@ -37,7 +37,7 @@ fn a_pod_that_ends_during_initialization_leaves_containers_waiting() {
      init two image=x.example/two:1 container app image=x.example/app:1";
     let events = play(script, 1, 120);
     let last = events.last().unwrap();
-    let picture = Picture::of("", &last.pod);
+    let picture = Picture::of("", &last.object);
     assert_eq!(phase(last), "Failed");
     assert!(picture.state("one").unwrap().starts_with("terminated ContainerStatusUnknown"));
     assert!(picture.waits("two", "PodInitializing") && picture.waits("app", "PodInitializing"));
@@ -57,7 +57,7 @@ fn a_dead_runtime_fails_the_pull_itself_when_the_policy_is_always() {
     let script = "0s pod t/p container app image=x.example/app:1 policy=Always\n0s node node-1 inspect-error";
     let events = play(script, 1, 60);
     assert!(onsets(&events, "ImageInspectError").is_empty());
-    let state = Picture::of("", &events.last().unwrap().pod);
+    let state = Picture::of("", &events.last().unwrap().object);
     assert!(state.state("app").unwrap().contains("rpc error: code = Unavailable"), "{state:?}");
 }
 
@@ -69,12 +69,12 @@ fn a_sidecar_that_cannot_start_holds_up_the_pod_and_one_that_restarts_does_not()
 0s pod t/q sidecar proxy image=x.example/proxy:nope pull=not-found container app image=x.example/app:1";
     let events = play(script, 1, 200);
     let last = |name: &str| {
-        let named = |event: &&Event| event.pod.pointer("/metadata/name").and_then(Value::as_str) == Some(name);
+        let named = |event: &&WatchEvent| event.object.pointer("/metadata/name").and_then(Value::as_str) == Some(name);
         events.iter().rev().find(named).unwrap()
     };
     let (restarted, held) = (last("p"), last("q"));
     assert_eq!(phase(restarted), "Running");
-    assert!(Picture::of("", &restarted.pod).state("app").unwrap().starts_with("running"));
+    assert!(Picture::of("", &restarted.object).state("app").unwrap().starts_with("running"));
     assert_eq!(phase(held), "Pending");
-    assert!(Picture::of("", &held.pod).waits("app", "PodInitializing"));
+    assert!(Picture::of("", &held.object).waits("app", "PodInitializing"));
 }

@@ -1,29 +1,45 @@
-//! Compares simulations with the recordings of a real kubelet: the same pictures in the same order.
+//! Compares simulations with the recordings of a real kubelet: the same pictures in the same order, and the same Events.
 
 use std::fs;
 
 use super::*;
+use kubelet_events::{Order, same_events};
 use picture::story;
 
 const NOT_FOUND: &str = "0s pod t/p container app image=127.0.0.1:5000/app:nope pull=not-found takes=50ms";
 
+/// Reads a recording of `pods` or `events`: times in seconds, types and objects.
+pub(super) fn records(name: &str, of: &str) -> Vec<(f64, String, Value)> {
+    let path = format!("{}/../../tests/fixtures/traces/{name}.{of}.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    text.lines()
+        .map(|line| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            (line["t"].as_f64().unwrap(), line["type"].as_str().unwrap().to_owned(), line["object"].take())
+        })
+        .collect()
+}
+
 /// Reads the states of a pod from a recording, up to `limit` of them.
 fn recorded(name: &str, pod: &str, limit: usize) -> Vec<Picture> {
-    let path = format!("{}/../../tests/fixtures/traces/{name}.pods.jsonl", env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let mut story = story(pod, lines.iter().map(|line| (line["type"].as_str().unwrap(), &line["object"])));
+    let lines = records(name, "pods");
+    let mut story = story(pod, lines.iter().map(|(_, change, object)| (change.as_str(), object)));
     story.truncate(limit);
     story
 }
 
 /// Plays a script with the recording's name for its namespace `t`.
-fn simulated(name: &str, script: &str, seed: u64, pod: &str) -> Vec<Picture> {
-    let events = play(&script.replace(" t/", &format!(" {name}/")), seed, 1_300);
-    story(pod, events.iter().map(|event| (event.change.as_str(), &event.pod)))
+pub(super) fn run(name: &str, script: &str, seed: u64) -> Vec<WatchEvent> {
+    cluster(&script.replace(" t/", &format!(" {name}/")), seed).step(SimTime::from_millis(1_300_000))
 }
 
-/// Compares a pod's story with every seed; `limit` cuts a recording off where something else begins to happen.
+fn simulated(name: &str, script: &str, seed: u64, pod: &str) -> Vec<Picture> {
+    let events = of(Resource::Pods, run(name, script, seed));
+    story(pod, events.iter().map(|event| (event.change.as_str(), &event.object)))
+}
+
+/// Compares a pod's story with every seed, and its Events; `limit` cuts a recording off where something else begins to
+/// happen.
 #[track_caller]
 fn same_story(name: &str, pod: &str, limit: usize, script: impl Fn(u64) -> String) {
     let recorded = recorded(name, pod, limit);
@@ -33,6 +49,9 @@ fn same_story(name: &str, pod: &str, limit: usize, script: impl Fn(u64) -> Strin
         for (index, picture) in recorded.iter().enumerate() {
             assert_eq!(told.get(index), Some(picture), "{name}, seed {seed}, picture {index}");
         }
+    }
+    if limit == WHOLE {
+        same_events(name, pod, Order::Recorded, f64::INFINITY, script);
     }
 }
 
@@ -50,6 +69,7 @@ fn possible_story(name: &str, script: &str, check: impl Fn(&Picture)) {
         found |= told.starts_with(&recorded);
     }
     assert!(found, "no seed tells the story of {name}");
+    same_events(name, "p", Order::Any, f64::INFINITY, |_| script.to_owned());
 }
 
 const WHOLE: usize = usize::MAX;
@@ -159,8 +179,10 @@ fn recover_push() {
 #[test]
 fn recover_patch() {
     same_story("recover-patch", "p", WHOLE, |seed| {
-        let patched = onset(NOT_FOUND, seed, "ErrImagePull", 2) + 8_000;
-        format!("{NOT_FOUND}\n{patched}ms patch t/p app image=127.0.0.1:5000/app:1.0")
+        // The node has the new image already.
+        let script = format!("{NOT_FOUND}\n-60s pod t/before container other image=127.0.0.1:5000/app:1.0");
+        let patched = onset(&script, seed, "ErrImagePull", 2) + 8_000;
+        format!("{script}\n{patched}ms patch t/p app image=127.0.0.1:5000/app:1.0")
     });
 }
 

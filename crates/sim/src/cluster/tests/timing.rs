@@ -31,8 +31,9 @@ fn attempts_show_at_the_measured_intervals() {
 fn the_first_attempt_shows_at_once() {
     for seed in 0..SEEDS {
         let events = play(NOT_FOUND, seed, 60);
-        let ready =
-            |event: &Event| event.pod.pointer("/status/conditions/0/status").and_then(Value::as_str) == Some("True");
+        let ready = |event: &WatchEvent| {
+            event.object.pointer("/status/conditions/0/status").and_then(Value::as_str) == Some("True")
+        };
         let sandbox = events.iter().find(|event| ready(event)).unwrap().at.as_millis();
         let shown = onsets(&events, "ErrImagePull")[0];
         assert!((0..=2_000).contains(&(shown - sandbox)), "seed {seed}: {shown} after {sandbox}");
@@ -76,7 +77,7 @@ fn a_text_that_differs_at_each_attempt_is_written_each_time() {
     let events = play(script, 1, 300);
     let texts: BTreeSet<String> = events
         .iter()
-        .filter_map(|event| Picture::of("", &event.pod).state("app").map(str::to_owned))
+        .filter_map(|event| Picture::of("", &event.object).state("app").map(str::to_owned))
         .filter(|state| state.starts_with("waiting ErrImagePull"))
         .collect();
     assert!(texts.len() >= 4, "{texts:?}");
@@ -103,7 +104,7 @@ fn a_running_container_with_a_bad_new_image_keeps_the_old_one_in_its_status() {
 60s image docker.io/library/postgres:17.22 not-found
 60s patch t/p app image=docker.io/library/postgres:17.22";
     let events = play(script, 3, 200);
-    let last = Picture::of("", &events.last().unwrap().pod);
+    let last = Picture::of("", &events.last().unwrap().object);
     let state = last.state("app").unwrap();
     assert!(state.contains("last=[\"terminated\"] restarts=0"), "{state}");
     assert!(state.contains("image=\"docker.io/library/postgres:17.2\" has_id=true"), "{state}");
