@@ -65,7 +65,7 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 pub enum Command {
     /// Watch a cluster and serve metrics to Prometheus (the default)
     Serve(Box<ServeArgs>),
-    /// Print failing containers once. Exits with code 0 without failures, 1 with failures and 2 on error
+    /// Print failing and waiting containers once. Exits with code 0 without any, 1 with some and 2 on error
     List(ListArgs),
     /// Replay a recorded watch stream and print the metrics at its end
     Replay(ReplayArgs),
@@ -173,6 +173,8 @@ pub struct ListArgs {
     /// Comma-separated list of registries to include [default: all]
     #[arg(long = "registry", value_name = "HOSTS", value_delimiter = ',')]
     pub registries: Vec<String>,
+    #[command(flatten)]
+    pub pending: PendingArgs,
     /// Read pods from a file instead of a cluster, `-` for standard input: the output of `kubectl get pods -A -o json` or
     /// `-o yaml`
     #[arg(short, long, value_name = "FILE")]
@@ -418,6 +420,7 @@ impl ListArgs {
             namespaces: named(&self.namespaces),
             causes: self.causes.clone(),
             registries: named(&self.registries),
+            pending_after: self.pending.pending_after,
         }
     }
 }

@@ -1,9 +1,12 @@
-//! The `list` command: prints the failing containers of a cluster or a file once.
+//! The `list` command: prints the failing and waiting containers of a cluster or a file once.
 
 pub mod file;
 mod table;
+mod waiting_table;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -13,11 +16,13 @@ use serde::Serialize;
 use crate::cluster::client::Connection;
 use crate::cluster::pod_watch::{self, PodSource};
 use crate::cluster::{PodEvent, WatchRestartCause};
-use crate::present::{FailureReport, rfc3339};
+use crate::present::wait::WaitReport;
+use crate::present::{FailureReport, format_age, rfc3339};
 use crate::terminal::{Terminal, escape_controls};
 use image_pull_model::advice::FailingRegistryPods;
 use image_pull_model::cause::Cause;
 use image_pull_model::facts::{PodFacts, WatchScope};
+use image_pull_model::image_wait::ImageWait;
 use image_pull_model::index::{Index, IndexConfig, MirroredReasons};
 use image_pull_model::redact::redact;
 use image_pull_model::time::Timestamp;
@@ -33,15 +38,17 @@ pub enum ListFormat {
     Json,
 }
 
-/// Which failing containers to list. An empty field selects all.
+/// Which containers to list. An empty list selects all.
 #[derive(Clone, Debug, Default)]
 pub struct ListFilter {
     /// Namespaces to list.
     pub namespaces: Vec<String>,
-    /// Causes to list.
+    /// Causes to list. Waiting containers have no cause: they are listed only if this is empty.
     pub causes: Vec<Cause>,
     /// Registries to list.
     pub registries: Vec<String>,
+    /// Minimum age of listed waiting containers; zero to list none.
+    pub pending_after: Duration,
 }
 
 /// The result of `list`, as printed with `-o json`.
@@ -56,6 +63,20 @@ pub struct ListReport {
     pub skipped: Vec<String>,
     /// The failing containers, sorted by namespace, pod and container.
     pub failing: Vec<FailureReport>,
+    /// The containers that have waited without an error for longer than `pending_after_seconds`, in the same order.
+    pub waiting: Vec<WaitReport>,
+    /// Minimum age of listed waiting containers in seconds; zero if none is listed.
+    pub pending_after_seconds: u64,
+    /// Number of waiting containers that are not listed, because they have not waited for so long.
+    pub waiting_younger: usize,
+}
+
+impl ListReport {
+    /// Whether a container is listed, which the exit code reports.
+    #[must_use]
+    pub fn has_containers(&self) -> bool {
+        !self.failing.is_empty() || !self.waiting.is_empty()
+    }
 }
 
 /// Builds a [`ListReport`] from pods.
@@ -94,11 +115,19 @@ impl ListBuilder {
                 && is_selected(&filter.registries, failure.image.registry())
         });
         let registry_pods = FailingRegistryPods::of(&snapshot);
+        let is_wanted =
+            |wait: &ImageWait| filter.causes.is_empty() && is_selected(&filter.registries, wait.image.registry());
+        let waits = snapshot.waits().filter(|(_, _, wait)| is_wanted(wait));
+        let (overdue, younger): (Vec<_>, Vec<_>) =
+            waits.partition(|(_, _, wait)| wait.is_overdue(filter.pending_after, now));
         ListReport {
             time: now,
             pods: self.pods,
             skipped: self.skipped,
             failing: wanted.map(|failing| FailureReport::of(failing, now, now, &registry_pods)).collect(),
+            waiting: overdue.into_iter().map(|waiting| WaitReport::of(waiting, now)).collect(),
+            pending_after_seconds: filter.pending_after.as_secs(),
+            waiting_younger: younger.len(),
         }
     }
 }
@@ -107,7 +136,7 @@ fn is_selected(wanted: &[String], name: &str) -> bool {
     wanted.is_empty() || wanted.iter().any(|wanted| wanted == name)
 }
 
-/// Lists the failing containers in a file. Takes `now` as the time of every status in it.
+/// Lists the failing and waiting containers in a file. Takes `now` as the time of every status in it.
 ///
 /// # Errors
 /// Returns an error if the file contains no pods.
@@ -122,7 +151,7 @@ pub fn list_file(text: &str, filter: &ListFilter, now: Timestamp) -> Result<List
     Ok(builder.finish(filter, now))
 }
 
-/// Lists the failing containers of a cluster, in the namespaces of the filter or in all. `now` returns the current
+/// Lists the failing and waiting containers of a cluster, in the namespaces of the filter or in all. `now` returns the current
 /// time.
 ///
 /// # Errors
@@ -182,24 +211,55 @@ fn forbidden_hint(cause: WatchRestartCause, scope: &WatchScope) -> &'static str 
 /// # Errors
 /// Returns the error of writing to `out`.
 pub fn print(report: &ListReport, output: ListFormat, terminal: Terminal, mut out: impl Write) -> io::Result<()> {
+    let ListReport { failing, waiting, time, .. } = report;
+    let is_divided = !failing.is_empty() && !waiting.is_empty();
     match output {
         ListFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(report)?),
-        ListFormat::Table => table::write_grouped(&report.failing, report.time, terminal, out),
-        ListFormat::Wide => table::write_wide(&report.failing, report.time, terminal, out),
+        ListFormat::Table => {
+            table::write_grouped(failing, *time, terminal, &mut out)?;
+            write_blank_line(is_divided, &mut out)?;
+            waiting_table::write_grouped(waiting, terminal, out)
+        }
+        ListFormat::Wide => {
+            table::write_wide(failing, *time, terminal, &mut out)?;
+            write_blank_line(is_divided, &mut out)?;
+            waiting_table::write_wide(waiting, terminal, out)
+        }
     }
+}
+
+fn write_blank_line(is_wanted: bool, mut out: impl Write) -> io::Result<()> {
+    if is_wanted { writeln!(out) } else { Ok(()) }
 }
 
 /// Maximum number of skipped objects that are printed individually.
 const MAX_SKIPPED_PRINTED: usize = 10;
 
-/// Prints notes to the list: that there are no failures, and which objects were skipped.
+/// Prints notes to the list: that nothing fails, how many containers wait, and which objects were skipped.
 ///
 /// # Errors
 /// Returns the error of writing to `out`.
 pub fn print_notes(report: &ListReport, output: ListFormat, mut out: impl Write) -> io::Result<()> {
-    let ListReport { pods, skipped, failing, .. } = report;
-    if failing.is_empty() && output != ListFormat::Json {
-        writeln!(out, "No image pull failures in {pods} pods.")?;
+    let ListReport { pods, skipped, failing, waiting, waiting_younger, .. } = report;
+    if output != ListFormat::Json {
+        match (failing.len(), waiting.len()) {
+            (0, 0) => writeln!(out, "No image pull failures in {pods} pods.")?,
+            (0, 1) => writeln!(out, "No image pull failures in {pods} pods, but 1 container waits.")?,
+            (0, count) => {
+                let place = common_node(waiting).map(|node| format!(", all on node {node}")).unwrap_or_default();
+                writeln!(out, "No image pull failures in {pods} pods, but {count} containers wait{place}.")?;
+            }
+            (_, _) => {}
+        }
+        let (containers, have) = if *waiting_younger == 1 { ("container", "has") } else { ("containers", "have") };
+        match (*waiting_younger, report.pending_after_seconds) {
+            (0, _) => {}
+            (younger, 0) => writeln!(out, "{younger} {containers} {have} not started, without an error.")?,
+            (younger, seconds) => {
+                let age = format_age(Duration::from_secs(seconds));
+                writeln!(out, "{younger} {containers} {have} been pending or starting for at most {age}.")?;
+            }
+        }
     }
     for problem in skipped.iter().take(MAX_SKIPPED_PRINTED) {
         writeln!(out, "image-pull-exporter: skipped {}", escape_controls(problem))?;
@@ -208,4 +268,10 @@ pub fn print_notes(report: &ListReport, output: ListFormat, mut out: impl Write)
         writeln!(out, "image-pull-exporter: skipped {} more objects", skipped.len() - MAX_SKIPPED_PRINTED)?;
     }
     Ok(())
+}
+
+/// Returns the node of all containers, if there is only one.
+fn common_node(waiting: &[WaitReport]) -> Option<Cow<'_, str>> {
+    let node = waiting.first()?.node.as_deref()?;
+    waiting.iter().all(|one| one.node.as_deref() == Some(node)).then(|| escape_controls(node))
 }

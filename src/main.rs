@@ -18,8 +18,8 @@ use image_pull_exporter::list::{self, ListReport};
 use image_pull_exporter::terminal::Terminal;
 use image_pull_exporter::{explain, log, manual, replay, serve};
 
-/// Exit code of `list` when a container is failing.
-const EXIT_FAILURES_FOUND: u8 = 1;
+/// Exit code of `list` when a container fails, or waits for too long.
+const EXIT_CONTAINERS_FOUND: u8 = 1;
 /// Exit code for errors, including command-line errors.
 const EXIT_ERROR: u8 = 2;
 
@@ -103,7 +103,7 @@ fn run_list(args: &ListArgs) -> Result<ExitCode> {
     }
     list::print_notes(&report, args.output, io::stderr().lock())?;
     Ok(match report {
-        ListReport { failing, .. } if !failing.is_empty() => ExitCode::from(EXIT_FAILURES_FOUND),
+        _ if report.has_containers() => ExitCode::from(EXIT_CONTAINERS_FOUND),
         // Skipped pods may be failing.
         ListReport { skipped, .. } if !skipped.is_empty() => ExitCode::from(EXIT_ERROR),
         _ => ExitCode::SUCCESS,

@@ -1,7 +1,8 @@
-//! Serializable reports of failures, shared by `list`, `explain`, the page and the JSON API.
+//! Serializable reports of failures and waits, shared by `list`, `explain`, the page and the JSON API.
 
 pub mod history;
 pub mod outage;
+pub mod wait;
 
 use std::time::Duration;
 
@@ -27,9 +28,9 @@ pub struct FailureReport {
     pub pod: String,
     /// UID of the pod.
     pub uid: String,
-    /// Name of the container.
+    /// Name of the container; empty for the sandbox.
     pub container: String,
-    /// `app`, `init`, `sidecar` or `ephemeral`.
+    /// `app`, `init`, `sidecar`, `ephemeral` or `sandbox`.
     pub container_type: &'static str,
     /// Kind of the workload: `Deployment`, `StatefulSet`, …; `Pod` for a pod without a controller.
     pub workload_kind: String,
@@ -168,6 +169,12 @@ impl FailureReport {
             advice: advice_steps(advice),
         }
     }
+}
+
+/// Returns the display name of a container. The sandbox has no name.
+#[must_use]
+pub fn container_label<'a>(name: &'a str, container_type: &'a str) -> &'a str {
+    if name.is_empty() { container_type } else { name }
 }
 
 /// Whether the failure has no error text and its cause is not inferred either.

@@ -1,4 +1,4 @@
-//! Formats failing containers as a table.
+//! Formats failing containers as a table. Also has the layout of tables.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,19 +6,21 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::present::{FailureReport, format_age};
+use crate::present::{FailureReport, container_label, format_age};
 use crate::terminal::{Terminal, escape_controls};
 use image_pull_model::failure_start::StartBasis;
 use image_pull_model::time::Timestamp;
 
 const CAUSE: &str = "CAUSE";
+pub(super) const STATE: &str = "STATE";
 const COLUMN_GAP: &str = "  ";
 /// Minimum width of a truncated column.
 const MIN_COLUMN_WIDTH: usize = 6;
-const UNKNOWN: &str = "-";
+pub(super) const UNKNOWN: &str = "-";
 
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[31m";
+const YELLOW: &str = "\x1b[33m";
 const RESET: &str = "\x1b[0m";
 
 /// Writes one entry for all containers with the same workload, image and cause, so that a rollout of many pods is one
@@ -40,7 +42,7 @@ pub(super) fn write_grouped(
         let most_attempts = group.iter().max_by_key(|one| one.attempts)?;
         let cells = vec![
             first.namespace.clone(),
-            workload(first),
+            workload(&first.workload_kind, &first.workload),
             group.len().to_string(),
             // The age of the failure, not that of its current cause.
             format_age(Duration::from_secs(longest)),
@@ -48,7 +50,8 @@ pub(super) fn write_grouped(
             attempts(most_attempts),
             next_attempt(group.iter().filter_map(|one| one.next_attempt).min(), now),
         ];
-        Some(TableEntry { cells, detail: Some(format!("{}: {}", first.container, first.image)) })
+        let container = container_label(&first.container, first.container_type);
+        Some(TableEntry { cells, detail: Some(format!("{container}: {}", first.image)) })
     });
     let headings = vec!["NAMESPACE", "WORKLOAD", "PODS", "FOR", CAUSE, "ATTEMPTS", "NEXT"];
     Table { headings, flexible_columns: 0..2, lines: lines.collect() }.write(terminal, out)
@@ -65,9 +68,9 @@ pub(super) fn write_wide(
         let cells = vec![
             one.namespace.clone(),
             one.pod.clone(),
-            one.container.clone(),
+            container_label(&one.container, one.container_type).to_owned(),
             one.container_type.to_owned(),
-            workload(one),
+            workload(&one.workload_kind, &one.workload),
             one.node.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
             one.image.clone(),
             one.reason.to_owned(),
@@ -107,8 +110,8 @@ fn cause(cause: &str, is_inferred: bool) -> String {
 }
 
 /// Formats a workload as `TYPE/NAME`, which kubectl accepts.
-fn workload(one: &FailureReport) -> String {
-    let kind = match one.workload_kind.as_str() {
+pub(super) fn workload(kind: &str, name: &str) -> String {
+    let kind = match kind {
         "Deployment" => "deploy",
         "ReplicaSet" => "rs",
         "StatefulSet" => "sts",
@@ -116,7 +119,7 @@ fn workload(one: &FailureReport) -> String {
         "CronJob" => "cj",
         other => &other.to_lowercase(),
     };
-    format!("{kind}/{}", one.workload)
+    format!("{kind}/{name}")
 }
 
 /// Formats the number of attempts. `3+` is a lower bound.
@@ -136,21 +139,21 @@ fn next_attempt(next: Option<Timestamp>, now: Timestamp) -> String {
     }
 }
 
-struct TableEntry {
-    cells: Vec<String>,
+pub(super) struct TableEntry {
+    pub(super) cells: Vec<String>,
     /// Text of the indented line below the cells.
-    detail: Option<String>,
+    pub(super) detail: Option<String>,
 }
 
-struct Table {
-    headings: Vec<&'static str>,
+pub(super) struct Table {
+    pub(super) headings: Vec<&'static str>,
     /// Columns that are truncated if the terminal is too narrow.
-    flexible_columns: Range<usize>,
-    lines: Vec<TableEntry>,
+    pub(super) flexible_columns: Range<usize>,
+    pub(super) lines: Vec<TableEntry>,
 }
 
 impl Table {
-    fn write(mut self, terminal: Terminal, mut out: impl Write) -> io::Result<()> {
+    pub(super) fn write(mut self, terminal: Terminal, mut out: impl Write) -> io::Result<()> {
         if self.lines.is_empty() {
             return Ok(());
         }
@@ -167,8 +170,10 @@ impl Table {
         writeln!(out, "{headings}")?;
         for line in &self.lines {
             let cells = line.cells.iter().zip(&widths).map(|(cell, width)| (truncate_middle(cell, *width), width));
-            let paint = |column: usize, cell: &str| {
-                if self.headings.get(column) == Some(&CAUSE) { paint(cell, RED, terminal) } else { cell.to_owned() }
+            let paint = |column: usize, cell: &str| match self.headings.get(column) {
+                Some(&CAUSE) => paint(cell, RED, terminal),
+                Some(&STATE) => paint(cell, YELLOW, terminal),
+                _ => cell.to_owned(),
             };
             writeln!(out, "{}", format_row(cells, paint))?;
             if let Some(detail) = &line.detail {

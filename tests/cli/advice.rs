@@ -9,11 +9,14 @@ use std::sync::Arc;
 
 use crate::common::check_golden;
 use image_pull_model::advice::{
-    Advice, Condition, FailingRegistryPods, FailureContext, RegistryKind, advice, advice_notes, advice_of_rule,
-    advice_rules,
+    Advice, Condition, FailingRegistryPods, FailureContext, RegistryKind, SERIAL_PULLS, advice, advice_notes,
+    advice_of_rule, advice_rules, wait_advice,
 };
 use image_pull_model::cause::{Cause, FailingHost, HostKind};
 use image_pull_model::image::{ImageReference, PullPolicy};
+use image_pull_model::image_wait::{PendingBasis, WaitStage};
+
+const STAGES: [WaitStage; 2] = [WaitStage::Pending(PendingBasis::SandboxReady), WaitStage::Starting];
 
 /// Returns an image in a registry of this kind.
 fn image_of(kind: RegistryKind) -> &'static str {
@@ -66,6 +69,10 @@ fn all_advice() -> Vec<AdviceSample> {
     for cause in Cause::ALL {
         let context = FailureContext { message: "an error", ..context(&image, None, &none) };
         said.push(AdviceSample { heading: cause.as_str().to_owned(), source: "", advice: advice(*cause, &context) });
+    }
+    for stage in STAGES {
+        let advice = wait_advice(stage, &context(&image, None, &none));
+        said.push(AdviceSample { heading: format!("{stage:?}"), source: SERIAL_PULLS.source, advice });
     }
     said
 }
@@ -131,6 +138,7 @@ fn every_command_is_valid_shell() {
     let hostile = "a'b\"c$(reboot)`id`;|&<>\n\\";
     let context = FailureContext { namespace: hostile, node: hostile, ..context(&image, None, &none) };
     script.extend(Cause::ALL.iter().flat_map(|cause| advice(*cause, &context).commands));
+    script.extend(STAGES.iter().flat_map(|stage| wait_advice(*stage, &context).commands));
     for command in script {
         let output = Command::new("bash").args(["-n", "-c", &command]).output().expect("bash runs");
         assert!(output.status.success(), "{command}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -195,7 +203,7 @@ fn crane_and_crictl_are_called_as_documented() {
                 "crane" if i == 0 => {
                     assert!(matches!(rest, ["manifest" | "ls", _] | ["validate", "--remote", _]), "{command}");
                 }
-                "crictl" => assert!(matches!(rest, ["pull" | "rmi", _]), "{command}"),
+                "crictl" => assert!(matches!(rest, ["pull" | "rmi", _] | ["images"]), "{command}"),
                 _ => {}
             }
         }

@@ -1,6 +1,8 @@
 //! Tests of `list`: on recordings, against `replay` on the same pods, and on invalid files.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::common::exposition::Exposition;
 use crate::common::{NOT_FOUND, check_golden, pod};
@@ -90,6 +92,100 @@ fn list_of_recorded_pods_matches_the_golden_files() {
     check_golden("list.table", &printed(&report, ListFormat::Table, PLAIN));
     check_golden("list.wide", &printed(&report, ListFormat::Wide, PLAIN));
     check_golden("list.json", &printed(&report, ListFormat::Json, PLAIN));
+}
+
+/// A time at which the containers of the cases have waited or failed for hours.
+fn time_of_cases() -> Timestamp {
+    Timestamp::from_unix_millis("2026-11-25T09:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond())
+}
+
+fn list_case(name: &str, filter: &ListFilter) -> ListReport {
+    let text = std::fs::read_to_string(format!("tests/fixtures/cases/{name}.json")).unwrap();
+    list_file(&text, filter, time_of_cases()).unwrap()
+}
+
+fn after(minutes: u64) -> ListFilter {
+    ListFilter { pending_after: Duration::from_secs(60 * minutes), ..ListFilter::default() }
+}
+
+#[test]
+fn lists_of_the_cases_match_the_golden_files() {
+    let mut names: Vec<String> = std::fs::read_dir("tests/fixtures/cases")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap().trim_end_matches(".json").to_owned())
+        .collect();
+    names.sort();
+    let mut tables = String::new();
+    for name in &names {
+        let report = list_case(name, &after(2));
+        let exit_code = u8::from(report.has_containers());
+        for output in [ListFormat::Table, ListFormat::Wide] {
+            let shown = printed(&report, output, PLAIN) + &notes(&report, output);
+            writeln!(tables, "{name} {output:?}, exit code {exit_code}\n{shown}").unwrap();
+        }
+        check_golden(&format!("cases/{name}.json"), &printed(&report, ListFormat::Json, PLAIN));
+    }
+    check_golden("cases/tables.text", &tables);
+}
+
+#[test]
+fn pods_held_up_by_a_slow_pull_are_listed() {
+    let report = list_case("08-stuck-pulling", &after(2));
+    assert_eq!((report.failing.len(), report.has_containers()), (0, true));
+    let stages: Vec<_> = report.waiting.iter().map(|one| (one.pod.as_str(), one.stage, one.waiting_seconds)).collect();
+    let hour = 3600;
+    assert_eq!(
+        stages,
+        [
+            ("train-0", "starting", 7 * hour),
+            ("api-0", "starting", 6 * hour),
+            ("api-1", "starting", 6 * hour),
+            ("api-2", "starting", 6 * hour)
+        ]
+    );
+}
+
+#[test]
+fn younger_waits_are_counted_in_a_sentence() {
+    let four = list_case("08-stuck-pulling", &after(24 * 60));
+    assert_eq!((four.has_containers(), four.waiting_younger), (false, 4));
+    let said = "No image pull failures in 4 pods.\n4 containers have been pending or starting for at most 24h.\n";
+    assert_eq!(notes(&four, ListFormat::Wide), said);
+    let off = list_case("08-stuck-pulling", &after(0));
+    let said = "No image pull failures in 4 pods.\n4 containers have not started, without an error.\n";
+    assert_eq!((notes(&off, ListFormat::Table), off.has_containers()), (said.to_owned(), false));
+    let one = list_case("08-stuck-pulling", &after(6 * 60));
+    assert_eq!((one.waiting.len(), one.waiting_younger), (1, 3));
+    let said = "No image pull failures in 4 pods, but 1 container waits.\n\
+                3 containers have been pending or starting for at most 6h.\n";
+    assert_eq!(notes(&one, ListFormat::Table), said);
+    assert_eq!(notes(&one, ListFormat::Json), "");
+}
+
+#[test]
+fn filters_select_waits_too() {
+    let api = |registries: Vec<String>| list_case("08-stuck-pulling", &ListFilter { registries, ..after(2) });
+    assert_eq!(api(vec!["docker.io".to_owned()]).waiting.len(), 3);
+    assert_eq!(api(vec!["quay.io".to_owned()]).waiting.len(), 0);
+    let namespaces = vec!["nowhere".to_owned()];
+    assert!(list_case("08-stuck-pulling", &ListFilter { namespaces, ..after(2) }).waiting.is_empty());
+    let causes = vec![Cause::DnsFailure];
+    let of_cause = list_case("08-stuck-pulling", &ListFilter { causes, ..after(2) });
+    assert_eq!((of_cause.waiting.len(), of_cause.waiting_younger), (0, 0));
+}
+
+#[test]
+fn failures_and_waits_are_separate_tables() {
+    let mut pods = pods_after(&records("unauthorized"));
+    pods.extend(pods_after(&records("sandbox-image-missing")[..2]));
+    let report = list_file(&list_of(&pods), &after(2), later()).unwrap();
+    assert_eq!((report.failing.len(), report.waiting.len()), (1, 1));
+    for output in [ListFormat::Table, ListFormat::Wide] {
+        let table = printed(&report, output, PLAIN);
+        assert_eq!((table.matches("NAMESPACE ").count(), table.matches("\n\nNAMESPACE ").count()), (2, 1), "{table}");
+    }
+    let painted = printed(&report, ListFormat::Table, Terminal { width: 80, color: true });
+    assert!(painted.contains("\x1b[33mSTARTING\x1b[0m"), "{painted}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Advice for a failing container: who must act, what to check first, and which commands to run.
+//! Advice for a failing or waiting container: who must act, what to check first, and which commands to run.
 
 mod commands;
 mod conditions;
@@ -9,16 +9,18 @@ mod rule;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use conditions::{Condition, ContainerRuntime, NodeKind, RegistryKind};
 pub use context::FailureContext;
 pub use registry_pods::FailingRegistryPods;
 pub use rule::{AdviceNote, AdviceRule};
 pub use rules::{advice_notes, advice_rules};
+pub use waiting::{SERIAL_PULLS, wait_advice};
 
 use super::cause::Cause;
 
-/// Advice for one failure.
+/// Advice for one failure or wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advice {
     /// Sentences on what is wrong and who must act.
@@ -56,7 +58,7 @@ fn build_advice(
     if commands.is_empty() {
         commands = commands::render_commands(&[defaults::DESCRIBE_POD], context);
     }
-    let is_on_node = commands.iter().any(|command| command.contains("IMAGE_ON_NODE"));
+    let is_on_node = commands::need_node_shell(&commands);
     let added = advice_notes()
         .filter(|note| note.groups.contains(&cause.group()))
         .filter(|note| note.when.iter().all(|when| when.holds(context, is_on_node)))

@@ -48,6 +48,11 @@ pub(super) fn render_commands(templates: &[&str], context: &FailureContext<'_>) 
     commands
 }
 
+/// Whether one of the commands runs in a shell on the node.
+pub(super) fn need_node_shell(commands: &[String]) -> bool {
+    commands.iter().any(|command| command.contains("IMAGE_ON_NODE"))
+}
+
 /// A placeholder of a template: its name, its value, and the text to show if the value is not known.
 type Placeholder<'a> = (&'static str, Cow<'a, str>, &'static str);
 

@@ -1,0 +1,134 @@
+//! Serializable reports of containers that wait without an error.
+
+use serde::Serialize;
+
+use super::{advice_steps, non_empty, rfc3339};
+use image_pull_model::advice::{FailingRegistryPods, FailureContext, wait_advice};
+use image_pull_model::facts::ContainerKind;
+use image_pull_model::image_wait::WaitStage;
+use image_pull_model::snapshot::{TrackedPod, WaitRef};
+use image_pull_model::time::Timestamp;
+use image_pull_model::workload::workload_of;
+
+/// A container that waits for its image, or may wait for it, without an error. Stable JSON as that of a failing container.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WaitReport {
+    /// Namespace of the pod.
+    pub namespace: String,
+    /// Name of the pod.
+    pub pod: String,
+    /// UID of the pod.
+    pub uid: String,
+    /// Name of the container.
+    pub container: String,
+    /// `app`, `init`, `sidecar` or `ephemeral`.
+    pub container_type: &'static str,
+    /// Kind of the workload: `Deployment`, `StatefulSet`, …; `Pod` for a pod without a controller.
+    pub workload_kind: String,
+    /// Name of the workload.
+    pub workload: String,
+    /// Node of the pod.
+    pub node: Option<String>,
+    /// Image as written in the spec.
+    pub image: String,
+    /// Registry of the image; null if the reference is invalid.
+    pub registry: Option<String>,
+    /// Repository of the image; null if the reference is invalid.
+    pub repository: Option<String>,
+    /// Tag of the image; null if absent.
+    pub tag: Option<String>,
+    /// Digest of the image; null if absent.
+    pub digest: Option<String>,
+    /// `Always`, `IfNotPresent` or `Never`.
+    pub pull_policy: &'static str,
+    /// `pending` if only the pull is left, `starting` if volumes, sandbox or image are awaited.
+    pub stage: &'static str,
+    /// Evidence that only the pull is left: `sandbox_ready`, `previous_container` or `event`; null if `stage` is `starting`.
+    pub basis: Option<&'static str>,
+    /// When the stage began.
+    #[serde(serialize_with = "rfc3339")]
+    pub since: Timestamp,
+    /// Duration of the stage in seconds.
+    pub waiting_seconds: u64,
+    /// One sentence on what is known.
+    pub summary: String,
+    /// First check, then the commands to run.
+    pub advice: Vec<String>,
+    /// The awaited objects, in a few words.
+    #[serde(skip)]
+    pub awaits: &'static str,
+}
+
+impl WaitReport {
+    /// Returns the report of a wait at `now`.
+    #[must_use]
+    pub fn of((pod, container, wait): WaitRef<'_>, now: Timestamp) -> Self {
+        let image = &wait.image;
+        let workload = workload_of(&pod.id, &pod.owner);
+        let registry_pods = FailingRegistryPods::default();
+        let context = FailureContext {
+            policy: Some(wait.policy),
+            namespace: &pod.id.namespace,
+            pod: &pod.id.name,
+            container: &container.name,
+            node: &pod.node,
+            service_account: &pod.service_account,
+            ..FailureContext::from_error_text(image, "", None, &registry_pods)
+        };
+        let advice = wait_advice(wait.stage, &context);
+        let (awaits, summary) = known(pod, wait.stage, advice.summary);
+        Self {
+            namespace: pod.id.namespace.clone(),
+            pod: pod.id.name.clone(),
+            uid: pod.id.uid.clone(),
+            container: container.name.to_string(),
+            container_type: container.kind.as_str(),
+            workload_kind: workload.kind.to_owned(),
+            workload: workload.name.to_owned(),
+            node: non_empty(&pod.node),
+            image: image.redacted().into_owned(),
+            registry: non_empty(image.registry()),
+            repository: non_empty(image.repository()),
+            tag: non_empty(image.tag()),
+            digest: non_empty(image.digest()),
+            pull_policy: wait.policy.as_str(),
+            stage: stage_name(wait.stage),
+            basis: basis_name(wait.stage),
+            since: wait.since,
+            waiting_seconds: wait.age(now).as_secs(),
+            summary,
+            advice: advice_steps(advice),
+            awaits,
+        }
+    }
+}
+
+/// Returns what the container awaits, in a few words and as a sentence.
+fn known(pod: &TrackedPod, stage: WaitStage, summary: &str) -> (&'static str, String) {
+    let is_sandbox_failing =
+        pod.containers.iter().any(|other| other.kind == ContainerKind::Sandbox && other.failure.is_some());
+    match stage {
+        WaitStage::Starting if is_sandbox_failing => {
+            ("sandbox (its image fails)", "The sandbox is awaited, and the node cannot pull its image.".to_owned())
+        }
+        WaitStage::Starting => ("volumes, sandbox or image", summary.to_owned()),
+        WaitStage::Pending(_) => ("image", summary.to_owned()),
+    }
+}
+
+/// Returns the name of a stage.
+#[must_use]
+pub const fn stage_name(stage: WaitStage) -> &'static str {
+    match stage {
+        WaitStage::Pending(_) => "pending",
+        WaitStage::Starting => "starting",
+    }
+}
+
+/// Returns the name of the basis of a stage, if it has one.
+fn basis_name(stage: WaitStage) -> Option<&'static str> {
+    match stage {
+        WaitStage::Pending(basis) => Some(basis.as_str()),
+        WaitStage::Starting => None,
+    }
+}
