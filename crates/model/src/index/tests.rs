@@ -1,5 +1,7 @@
+mod attempts;
 mod causes;
 mod clock;
+mod image_volumes;
 mod messages;
 mod partial;
 mod properties;

@@ -123,3 +123,14 @@ fn an_unobserved_cause_starts_when_it_is_found() {
     story.apply(700, &attempt(REFUSED));
     assert_eq!(cause_of(&mut story), ("connection_failed".to_owned(), 100, false), "it returns");
 }
+
+#[test]
+fn another_reason_with_the_same_text_can_change_the_cause() {
+    let mut story = IndexScenario::new();
+    for (time, reason, cause) in
+        [(0, "RegistryUnavailable", "registry_unavailable"), (100, "ImageInspectError", "node_storage_error")]
+    {
+        story.apply(time, &pod("web").image("reg.example/web:1").waiting(reason, "unavailable"));
+        check_cause(&mut story, cause, time);
+    }
+}

@@ -54,3 +54,13 @@ fn a_container_that_ran_in_between_has_two_failures() {
     assert_eq!(lines[3..], ["300 web/app started", "300 web/app attempted"]);
     assert_eq!(story.failing(), ["web/app nginx:nope ErrImagePull since 300 observed, 1 attempts"]);
 }
+
+#[test]
+fn a_higher_restart_count_alone_ends_the_failure() {
+    let (mut story, web) = failing_pod();
+    // The status does not contain the end of the run.
+    let mut restarted = web.image_pull_back_off();
+    restarted.containers[0].restart_count = 1;
+    story.apply(30, &restarted);
+    assert_eq!(story.log[2..], ["30 web/app recovered after about 29 s", "30 web/app started"]);
+}
