@@ -1,7 +1,9 @@
 mod attempts;
 mod causes;
 mod clock;
+mod healthy_pods;
 mod image_volumes;
+mod inferences;
 mod messages;
 mod partial;
 mod properties;

@@ -63,3 +63,17 @@ fn the_pods_of_the_last_complete_list_are_counted() {
     watch.end_list(at(20));
     assert_eq!(watch.listed_pods(), 2);
 }
+
+#[test]
+fn a_watch_is_current_once_it_is_listed_and_while_it_does_not_fail() {
+    let mut watch = WatchState::new(&WatchScope::Cluster);
+    assert!(!watch.is_current() && watch.error().is_none());
+    watch.begin_list();
+    assert!(!watch.is_current());
+    watch.end_list(at(10));
+    assert!(watch.is_current());
+    watch.record_error("forbidden".to_owned());
+    assert_eq!((watch.is_current(), watch.error()), (false, Some("forbidden")));
+    watch.record_response(at(20));
+    assert_eq!((watch.is_current(), watch.error()), (true, None));
+}

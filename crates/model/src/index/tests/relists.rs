@@ -199,3 +199,20 @@ fn a_failure_found_after_a_gap_has_an_inexact_duration() {
     story.apply(500, &web.running_since(499));
     assert_eq!(story.log, ["400 web/app started", "500 web/app recovered after about 450 s"]);
 }
+
+#[test]
+fn a_pod_that_existed_before_the_watch_has_an_estimated_start() {
+    let mut story = IndexScenario::new();
+    let web = pod("web").sandbox_ready(-499).image("nginx:nope").image_pull_back_off();
+    let effects = story.index.apply_initial(&web, at(10));
+    assert!(matches!(&effects[0], IndexEffect::Failure { event: FailureEvent::Started, .. }), "{effects:?}");
+    assert_eq!(story.failing(), ["web/app nginx:nope ImagePullBackOff since -499 pod_condition, 0 attempts"]);
+}
+
+#[test]
+fn each_scope_has_a_watch_of_its_own() {
+    let scopes = ["shop", "bank"].map(|namespace| WatchScope::Namespace(namespace.to_owned()));
+    let story = IndexScenario::unlisted(IndexConfig::default(), &scopes);
+    let watched: Vec<&WatchScope> = story.index.watches().iter().map(WatchState::scope).collect();
+    assert_eq!(watched, [&scopes[0], &scopes[1]]);
+}
