@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::str::FromStr;
+use std::time::Duration;
 
 use image_pull_model::time::Timestamp;
 
@@ -29,7 +30,7 @@ impl ProcessStats {
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
         let kibibytes = |name: &str| number_after::<f64>(&status, name).unwrap_or_default() * 1024.0;
         Self {
-            cpu_seconds: cpu_ticks(&stat).unwrap_or_default() / TICKS_PER_SECOND,
+            cpu_seconds: cpu_seconds(&stat).unwrap_or_default(),
             open_fds: fs::read_dir("/proc/self/fd").map_or(0.0, |fds| fds.count() as f64),
             max_fds: number_after(&limits, "Max open files").unwrap_or_default(),
             virtual_memory_bytes: kibibytes("VmSize:"),
@@ -49,22 +50,28 @@ fn number_after<N: FromStr>(text: &str, name: &str) -> Option<N> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Returns the sum of fields 14 and 15 of `/proc/self/stat`. The command name before them may contain spaces (proc(5)).
-fn cpu_ticks(stat: &str) -> Option<f64> {
+/// Returns the CPU time of a process: the sum of fields 14 and 15 of `/proc/self/stat`. The command name before them may
+/// contain spaces (proc(5)).
+fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut ticks = fields.split_whitespace().skip(11).map_while(|field| field.parse::<f64>().ok());
-    Some(ticks.next()? + ticks.next()?)
+    Some((ticks.next()? + ticks.next()?) / TICKS_PER_SECOND)
 }
 
 /// Returns the start time of this process: `now` less its age. Call it once, since the clock may be set later.
 pub(crate) fn start_time(now: Timestamp) -> Timestamp {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
-    let age = || {
-        let (_, fields) = stat.rsplit_once(')')?;
-        let start_ticks: f64 = fields.split_whitespace().nth(19)?.parse().ok()?;
-        let uptime: f64 = uptime.split_whitespace().next()?.parse().ok()?;
-        std::time::Duration::try_from_secs_f64(uptime - start_ticks / TICKS_PER_SECOND).ok()
-    };
-    now.saturating_sub(age().unwrap_or_default())
+    now.saturating_sub(age(&stat, &uptime).unwrap_or_default())
 }
+
+/// Returns the age of a process: the uptime of the system less field 22 of `/proc/self/stat`.
+fn age(stat: &str, uptime: &str) -> Option<Duration> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let start_ticks: f64 = fields.split_whitespace().nth(19)?.parse().ok()?;
+    let uptime: f64 = uptime.split_whitespace().next()?.parse().ok()?;
+    Duration::try_from_secs_f64(uptime - start_ticks / TICKS_PER_SECOND).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,5 @@
+mod limits;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,6 +129,20 @@ fn pairs_beyond_the_limit_are_counted_as_other_until_there_is_room() {
             .advance(MIN_IDLE_TO_EVICT);
         assert!(counters.exposed_pairs().len() <= 5 && counters.inner.pairs.len() <= 10, "{number}");
     }
+}
+
+#[test]
+fn ended_failures_are_counted_by_outcome() {
+    let mut counters = TestCounters::new(9, 9);
+    for (number, outcome) in FailureOutcome::ALL.iter().enumerate() {
+        for _ in 0..=number {
+            let ended = FailureEvent::Ended { outcome: *outcome, at: counters.now, duration: MINUTE, is_exact: true };
+            counters.start_failure("shop", "docker.io").record("shop", "docker.io", &ended);
+        }
+    }
+    let counted = counters.inner.snapshot(counters.now);
+    let [(_, _, pair)] = &*counted.exposed_pairs() else { panic!("one pair") };
+    assert_eq!(pair.ended.each_ref().map(|count| count.value), [1, 2, 3, 4, 5]);
 }
 
 #[test]
@@ -290,6 +306,8 @@ proptest! {
             prop_assert!(own_pairs <= pairs && shown.len() <= pairs + 2 * registries + 2, "{shown:?}");
             prop_assert!(counters.exposed_registries().len() <= 2 * registries + 1);
             prop_assert!(counters.inner.registries.len() <= 2 * registries);
+            let own_in_memory = after.keys().filter(|(namespace, _)| namespace != OTHER_NAMESPACE).count();
+            prop_assert!((own_in_memory..=after.len()).contains(&counters.inner.pairs.len()));
             prop_assert!(counters.inner.pairs.len() <= 2 * pairs + 4 * registries + 4, "{}", counters.inner.pairs.len());
         }
     }
