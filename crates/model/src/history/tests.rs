@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use super::*;
-use crate::facts::{PodFacts, WatchScope};
+use crate::facts::{ContainerKind, PodFacts, WatchScope};
 use crate::index::{Index, IndexConfig};
 use crate::reason::WaitingReason;
 use crate::scenario::{at, pod};
@@ -184,4 +186,68 @@ fn only_a_failed_attempt_has_a_message() {
         points,
         [TimelinePoint { at: at(1), image_state: ImageState::NoImage(WaitingReason::ErrImageNeverPull), text: None }]
     );
+}
+
+#[test]
+fn times_in_the_future_are_corrected_after_the_clock_was_set_back() {
+    let mut watched = Watched::new(9);
+    watched.apply(1, &failing("early")).apply(5, &running("early"));
+    // The clock is an hour ahead.
+    watched.apply(3610, &failing("web")).apply(3611, &failing("late")).apply(3620, &running("late"));
+    watched.history.on_clock_step(ClockStep { now: at(25), set_back_by: Duration::from_secs(3600) });
+    let ends: Vec<_> = watched.history.snapshot(at(30)).ended.iter().map(|ended| ended.at).collect();
+    assert_eq!(ends, [at(20), at(5)]);
+    assert_eq!(watched.timeline(&failing("web")), ["10 ErrImagePull"]);
+}
+
+#[test]
+fn points_without_a_timeline_are_counted_as_evicted() {
+    let mut history = History::new(9);
+    let subject = |number: usize| FailureSubject {
+        pod: Arc::new(failing(&format!("web-{number}")).id),
+        container: "app".to_owned(),
+        registry: String::new(),
+    };
+    let mut record = |number: usize, event| {
+        history.record(&IndexEffect::Failure { subject: subject(number), event, pod_before_end: None }, at(0));
+        (history.bytes, history.evictions().points)
+    };
+    let timelines = MAX_BYTES / TIMELINE_BYTES;
+    for number in 0..timelines {
+        assert_eq!(record(number, FailureEvent::Started).0, (number + 1) * TIMELINE_BYTES);
+    }
+    let full = timelines * TIMELINE_BYTES;
+    assert_eq!(record(timelines, FailureEvent::Started), (full, 0), "no further timeline fits");
+    let turn = || FailureEvent::StatusChanged(ImageState::BeforePull, Arc::default());
+    assert_eq!(record(timelines, turn()), (full, 1));
+    assert_eq!(record(timelines, turn()), (full, 2));
+}
+
+#[test]
+fn each_attempt_of_a_timeline_has_its_text_and_equal_texts_are_counted_once() {
+    let mut watched = Watched::new(9);
+    let web = |text: &str| pod("web").image("nginx:nope").waiting("ErrImagePull", text);
+    let turn = |watched: &mut Watched, time, text| {
+        watched.apply(time, &web(text)).apply(time + 13, &waiting("web"));
+        watched.history.bytes - TIMELINE_BYTES - watched.timeline(&failing("web")).len() * size_of::<TimelinePoint>()
+    };
+    let texts_bytes =
+        [(0, "first"), (100, "first"), (200, "another")].map(|(time, text)| turn(&mut watched, time, text));
+    assert_eq!(texts_bytes, ["first".len(), "first".len(), "firstanother".len()]);
+    let (_, points) = watched.history.timelines(&failing("web").id).remove(0);
+    let texts: Vec<&str> = points.iter().filter_map(|point| point.text.as_deref()).collect();
+    assert_eq!(texts, ["first", "first", "another"]);
+}
+
+#[test]
+fn an_ended_failure_is_kept_without_the_other_containers_of_its_pod() {
+    let mut watched = Watched::new(9);
+    let fails = |pod: PodFacts, name: &str| pod.container(name, ContainerKind::App, "nginx:nope").err_image_pull();
+    let both = fails(fails(pod("web"), "one"), "two");
+    watched
+        .apply(1, &both)
+        .apply(2, &fails(pod("web").container("one", ContainerKind::App, "nginx:nope").running(), "two"));
+    let past = watched.history.snapshot(at(3));
+    let names = |ended: &PastFailure| ended.pod.containers.iter().map(|own| own.name.to_string()).collect::<Vec<_>>();
+    assert_eq!(past.ended.iter().map(|ended| names(ended)).collect::<Vec<_>>(), [["one"]]);
 }
