@@ -5,6 +5,7 @@ mod nodes;
 mod outages;
 mod registries;
 mod texts;
+mod waits;
 mod workloads;
 
 use crate::timeline::{Case, Seconds};
@@ -23,7 +24,14 @@ fn first_scrape_after(at: Seconds, scrape_interval: Seconds) -> Seconds {
 }
 
 pub fn all() -> Vec<Case> {
-    let parts =
-        [workloads::cases(), texts::cases(), registries::cases(), outages::cases(), nodes::cases(), exporters::cases()];
+    let parts = [
+        workloads::cases(),
+        waits::cases(),
+        texts::cases(),
+        registries::cases(),
+        outages::cases(),
+        nodes::cases(),
+        exporters::cases(),
+    ];
     parts.into_iter().flatten().collect()
 }

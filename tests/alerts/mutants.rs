@@ -12,8 +12,12 @@ pub struct Mutant {
 }
 
 /// Alerts that together use every label and series of a recording rule.
-const DEPENDENT_ALERTS: [(&str, &[&str]); 4] = [
-    ("image_pull:failing_age_seconds", &["ImagePullFailing", "ImagePullJobCannotStart", "ImagePullDebugContainer"]),
+const DEPENDENT_ALERTS: [(&str, &[&str]); 5] = [
+    (
+        "image_pull:failing_age_seconds",
+        &["ImagePullFailing", "ImagePullJobCannotStart", "ImagePullDebugContainer", "ImagePullNodeStuck"],
+    ),
+    ("image_pull:pending_age_seconds", &["ImagePullPending", "ImagePullNodeStuck"]),
     (
         "image_pull:failing_cause_age_seconds",
         &[
@@ -35,8 +39,12 @@ const EQUIVALENT_MUTANTS: &[(&str, &str, &str)] = &[
     ("image_pull:failing_age_seconds", "without namespace in on", "implied by uid"),
     ("image_pull:failing_age_seconds", "without pod in on", "implied by uid"),
     ("image_pull:failing_age_seconds", "with instance in by", "alerts use the greatest age"),
-    ("image_pull:failing_age_seconds", "without node in by", "only alerts about a cause use the node"),
     ("image_pull:failing_age_seconds", "without cause_group in by", "only alerts about a cause use the group"),
+    ("image_pull:pending_age_seconds", "without uid in by", "a pod has one uid at a time"),
+    ("image_pull:pending_age_seconds", "without uid in on", "a pod has one uid at a time"),
+    ("image_pull:pending_age_seconds", "without namespace in on", "implied by uid"),
+    ("image_pull:pending_age_seconds", "without pod in on", "implied by uid"),
+    ("image_pull:pending_age_seconds", "with instance in by", "alerts use the greatest age"),
     ("image_pull:failing_cause_age_seconds", "without uid in by", "a pod has one uid at a time"),
     ("image_pull:failing_cause_age_seconds", "without uid in on", "a pod has one uid at a time"),
     ("image_pull:failing_cause_age_seconds", "without namespace in on", "implied by uid"),
@@ -48,6 +56,8 @@ const EQUIVALENT_MUTANTS: &[(&str, &str, &str)] = &[
     ("image_pull:node_fault_age_seconds", "without uid in on", "a pod has one uid at a time"),
     ("image_pull:node_fault_age_seconds", "without namespace in on", "implied by uid"),
     ("image_pull:node_fault_age_seconds", "without pod in on", "implied by uid"),
+    ("ImagePullPending", "with cause in by", "a pending container has no cause"),
+    ("ImagePullNodeStuck", "with cause in by", "a pending container has no cause, and a pod has one sandbox failure"),
     ("ImagePullRegistryOutage", "without alertstate=\"firing\"", "without `for` it is never pending"),
     ("ImagePullRegistryOutageInhibitor", "without alertstate=\"firing\"", "without `for` it is never pending"),
 ];
@@ -202,7 +212,9 @@ pub fn mutate_expression(block: &str) -> Vec<(String, String)> {
         let operand = block[list + open.len() + inner.len() + 1..].trim_start_matches([' ', '(', '\n']);
         let others: &[&str] = match () {
             () if word == "on" => &[],
-            () if operand.starts_with("image_pull_failing") => &["instance"],
+            () if operand.starts_with("image_pull_failing") || operand.starts_with("image_pull_pending") => {
+                &["instance"]
+            }
             () if operand.starts_with("image_pull:") && block.contains("cause=\"") => &["pod"],
             () if operand.starts_with("image_pull:") => &["cause", "pod"],
             () => &[],

@@ -103,15 +103,19 @@ impl Container {
         )
     }
 
-    fn info(&self) -> String {
-        let Self { container_type, image, registry, cause, cause_group, node, workload_kind, workload, batch, .. } =
-            self;
+    /// The labels of the metadata that a container has with and without an error.
+    fn metadata(&self) -> String {
+        let Self { container_type, image, registry, node, workload_kind, workload, batch, .. } = self;
         format!(
-            "{},container_type=\"{container_type}\",image=\"{image}\",registry=\"{registry}\",cause=\"{cause}\",\
-             cause_group=\"{cause_group}\",node=\"{node}\",workload_kind=\"{workload_kind}\",workload=\"{workload}\",\
-             batch=\"{batch}\"",
+            "{},container_type=\"{container_type}\",image=\"{image}\",registry=\"{registry}\",node=\"{node}\",\
+             workload_kind=\"{workload_kind}\",workload=\"{workload}\",batch=\"{batch}\"",
             self.identity()
         )
+    }
+
+    fn info(&self) -> String {
+        let Self { cause, cause_group, .. } = self;
+        format!("{},cause=\"{cause}\",cause_group=\"{cause_group}\"", self.metadata())
     }
 }
 
@@ -220,6 +224,29 @@ impl Case {
             |_| f64::from(cause_since),
         )
         .series(&format!("image_pull_failing_info{{{},{target}}}", container.info()), during, |_| 1.0)
+    }
+
+    /// Adds the series of a container that has been pending since `since`, exposed by exporter `a`.
+    pub fn waits(self, container: &Container, since: Seconds, during: std::ops::Range<Seconds>) -> Self {
+        self.waits_reported_by("a", container, since, during)
+    }
+
+    /// Like [`Self::waits`], exposed by another exporter.
+    pub fn waits_reported_by(
+        self,
+        instance: &str,
+        container: &Container,
+        since: Seconds,
+        during: std::ops::Range<Seconds>,
+    ) -> Self {
+        let target = format!("job=\"image-pull\",instance=\"{instance}\"");
+        let identity = container.identity();
+        self.series(
+            &format!("image_pull_pending_since_timestamp_seconds{{{identity},basis=\"sandbox_ready\",{target}}}"),
+            during.clone(),
+            |_| f64::from(since),
+        )
+        .series(&format!("image_pull_pending_info{{{},{target}}}", container.metadata()), during, |_| 1.0)
     }
 
     /// Adds the time of the last change of a stale status, exposed by exporter `a`.

@@ -196,8 +196,8 @@ fn truncated() -> Vec<Case> {
         960,
         "ImagePullExporterTruncated",
         &format!("severity: warning, {INSTANCE}"),
-        "a omits the series of 17 failing containers",
-        "More containers fail than --max-container-series allows. Totals count all of them. Resolve the outage that makes them fail. \
+        "a omits the series of 17 containers",
+        "More containers fail or are pending than --max-container-series allows. Totals count all of them. Resolve the outage first. \
          Raise the limit only if it is exceeded without an outage.",
     )]
 }

@@ -14,6 +14,8 @@ struct AlertText {
     severity: &'static str,
     /// Whether the age is that of the cause, not that of the failure.
     uses_cause_age: bool,
+    /// Whether its containers wait without an error.
+    is_pending: bool,
     /// The alert fires above this age.
     threshold: Seconds,
     matches: fn(&Container) -> bool,
@@ -21,11 +23,12 @@ struct AlertText {
     container: fn() -> Container,
 }
 
-const ALERT_TEXTS: [AlertText; 7] = [
+const ALERT_TEXTS: [AlertText; 9] = [
     AlertText {
         alert: "ImagePullFailing",
         severity: "warning",
         uses_cause_age: false,
+        is_pending: false,
         threshold: 15 * MINUTE,
         matches: |one| !one.batch && is_regular(one),
         container: || Container::of_workload("web").cause("timeout", "network"),
@@ -34,6 +37,7 @@ const ALERT_TEXTS: [AlertText; 7] = [
         alert: "ImagePullJobCannotStart",
         severity: "warning",
         uses_cause_age: false,
+        is_pending: false,
         threshold: 10 * MINUTE,
         matches: |one| one.batch && is_regular(one),
         container: || Container::of_workload("web").cause("timeout", "network").kind("TaskRun"),
@@ -42,6 +46,7 @@ const ALERT_TEXTS: [AlertText; 7] = [
         alert: "ImagePullRolloutBlocked",
         severity: "warning",
         uses_cause_age: false,
+        is_pending: false,
         threshold: 60 * MINUTE,
         matches: |one| !one.batch && is_regular(one),
         container: || Container::of_workload("web").cause("timeout", "network"),
@@ -50,6 +55,7 @@ const ALERT_TEXTS: [AlertText; 7] = [
         alert: "ImagePullDebugContainer",
         severity: "info",
         uses_cause_age: false,
+        is_pending: false,
         threshold: 5 * MINUTE,
         matches: |one| one.container_type == "ephemeral" && one.cause != "pull_qps_exceeded",
         container: || Container::of_workload("web").container_type("ephemeral"),
@@ -58,32 +64,58 @@ const ALERT_TEXTS: [AlertText; 7] = [
         alert: "ImagePullNeedsChange",
         severity: "warning",
         uses_cause_age: true,
+        is_pending: false,
         threshold: CAUSE_AGE_THRESHOLD,
-        matches: |one| {
-            ["image", "policy"].contains(&one.cause_group) && !one.batch && one.container_type != "ephemeral"
-        },
+        matches: |one| ["image", "policy"].contains(&one.cause_group) && !one.batch && is_of_workload(one),
         container: || Container::of_workload("web"),
     },
     AlertText {
         alert: "ImagePullCredentials",
         severity: "warning",
         uses_cause_age: true,
+        is_pending: false,
         threshold: CAUSE_AGE_THRESHOLD,
-        matches: |one| one.cause_group == "credentials" && !one.batch && one.container_type != "ephemeral",
+        matches: |one| {
+            one.cause_group == "credentials" && one.cause != "pull_secret_missing" && !one.batch && is_of_workload(one)
+        },
         container: || Container::of_workload("web").cause("unauthorized", "credentials"),
+    },
+    AlertText {
+        alert: "ImagePullSecretMissing",
+        severity: "warning",
+        uses_cause_age: true,
+        is_pending: false,
+        threshold: CAUSE_AGE_THRESHOLD,
+        matches: |one| one.cause == "pull_secret_missing" && !one.batch && is_of_workload(one),
+        container: || Container::of_workload("web").cause("pull_secret_missing", "credentials"),
+    },
+    AlertText {
+        alert: "ImagePullPending",
+        severity: "warning",
+        uses_cause_age: false,
+        is_pending: true,
+        threshold: 30 * MINUTE,
+        matches: |one| one.container_type != "ephemeral",
+        container: || Container::of_workload("web"),
     },
     AlertText {
         alert: "ImagePullRateLimited",
         severity: "warning",
         uses_cause_age: true,
+        is_pending: false,
         threshold: CAUSE_AGE_THRESHOLD,
-        matches: |one| one.cause == "rate_limited" && one.container_type != "ephemeral",
+        matches: |one| one.cause == "rate_limited" && is_of_workload(one),
         container: || Container::of_workload("web").cause("rate_limited", "registry"),
     },
 ];
 
+/// Whether it is neither a debug container nor the sandbox, whose image belongs to the node.
+fn is_of_workload(one: &Container) -> bool {
+    !["ephemeral", "sandbox"].contains(&one.container_type)
+}
+
 fn is_regular(one: &Container) -> bool {
-    one.container_type != "ephemeral" && one.cause != "pull_qps_exceeded"
+    is_of_workload(one) && one.cause != "pull_qps_exceeded"
 }
 
 /// Formats a duration like `humanizeDuration` of Prometheus' templates.
@@ -100,6 +132,7 @@ fn advice(cause: &str, group: &str) -> &'static str {
     match (cause, group) {
         ("rate_limited", _) => "Add a pull secret of an account with a higher limit, or use a registry mirror.",
         (_, "image") => "Correct the image reference in the manifest, or push the missing image.",
+        ("pull_secret_missing", _) => "Create the missing pull secret, or correct its name.",
         (_, "credentials") => "Check the pull secrets of the pod and of its service account.",
         (_, "registry") => "Check the status page, logs and limits of the registry.",
         (_, "network") => "Check the connection from the node to the registry: DNS, proxy, certificates.",
@@ -143,16 +176,23 @@ impl AlertText {
         let summary = match self.alert {
             "ImagePullDebugContainer" => format!("A debug container of {workload_name} cannot pull its image {image}"),
             "ImagePullRateLimited" => format!("{registry} rate-limits pulls of {workload_name}"),
+            "ImagePullSecretMissing" => {
+                format!("{workload_name} cannot pull its image {}: a pull secret does not exist", first.image)
+            }
+            "ImagePullPending" => {
+                format!("{workload_name} has been waiting for its image {} without an error", first.image)
+            }
             _ => format!("{workload_name} cannot pull its image {image}"),
         };
-        let mut images = oldest_first(failing, true, at);
+        let mut images = oldest_first(failing, !self.is_pending, at);
         images.truncate(5);
         let images = images.into_iter().map(|(age, one)| {
             let (image, cause, age) = (&one.image, cause_text(one.cause), humanized(age));
             let advice = advice(one.cause, one.cause_group);
             match self.alert {
                 "ImagePullCredentials" => format!("Image {image}: {cause} for {age}."),
-                "ImagePullRateLimited" => format!("Image {image} for {age}."),
+                "ImagePullRateLimited" | "ImagePullSecretMissing" => format!("Image {image} for {age}."),
+                "ImagePullPending" => format!("Image {image} on node {} for {age}.", one.node),
                 _ => format!("Image {image} from {registry}: {cause} for {age}. {advice}"),
             }
         });
@@ -169,6 +209,14 @@ impl AlertText {
             "ImagePullCredentials" => format!(
                 "The credentials for {registry} are missing, invalid or insufficient. {images} {}",
                 advice("", "credentials")
+            ),
+            "ImagePullSecretMissing" => format!(
+                "The pod or its service account names a pull secret that does not exist in namespace {namespace}. {images} {}",
+                advice("pull_secret_missing", "")
+            ),
+            "ImagePullPending" => format!(
+                "Pending for {age}. The kubelet reports no error. {images} The image is large, another pull on the node comes \
+                 first, or the container runtime hangs."
             ),
             "ImagePullRateLimited" => {
                 format!("The registry responds with \"too many requests\". {images} {}", advice("rate_limited", ""))
@@ -195,7 +243,10 @@ impl AlertText {
         let expected = self.expected_alerts(at, failing);
         assert!(!expected.is_empty(), "{} fires", self.alert);
         let case = Case::new(&format!("the text of {}: {name}", self.alert)).only_alert(self.alert);
-        let case = failing.iter().fold(case, |case, (one, since)| case.fails(one, *since, *since..at + 60));
+        let case = failing.iter().fold(case, |case, (one, since)| {
+            let during = *since..at + 60;
+            if self.is_pending { case.waits(one, *since, during) } else { case.fails(one, *since, during) }
+        });
         case.fires_with_texts(at, self.alert, expected)
     }
 
@@ -235,7 +286,13 @@ impl AlertText {
             "ephemeral" => one.container_type("init"),
             _ => one.container_type("ephemeral"),
         });
-        add_excluded("busy", &|one| one.cause("pull_qps_exceeded", "node"));
+        if !self.is_pending {
+            add_excluded("sandbox", &|one| one.container_type("sandbox"));
+            add_excluded("busy", &|one| one.cause("pull_qps_exceeded", "node"));
+        }
+        if self.alert == "ImagePullCredentials" {
+            add_excluded("secret", &|one| one.cause("pull_secret_missing", "credentials"));
+        }
         if self.uses_cause_age {
             add_excluded("cause", &|one| one.cause("registry_error", "registry"));
         }
@@ -329,7 +386,7 @@ fn literal_texts() -> [Case; 2] {
 }
 
 pub fn cases() -> Vec<Case> {
-    let [general, _, _, _, needs_change, credentials, _] = ALERT_TEXTS;
+    let [general, _, _, _, needs_change, credentials, ..] = ALERT_TEXTS;
     let of = |text: &AlertText, cause: &'static str, group: &'static str| {
         text.case(cause, &[(Container::of_workload("web").cause(cause, group), 0)])
     };
@@ -337,6 +394,7 @@ pub fn cases() -> Vec<Case> {
         ("image_not_found", "image"),
         ("signature_rejected", "policy"),
         ("unauthorized", "credentials"),
+        ("pull_secret_missing", "credentials"),
         ("rate_limited", "registry"),
         ("registry_error", "registry"),
         ("timeout", "network"),

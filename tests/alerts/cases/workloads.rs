@@ -45,6 +45,10 @@ fn common_cases(alert: &'static str, container: &Container, threshold: u32) -> V
             .fails(&pod(3), 60, 60..threshold + 900)
             .only_alert(alert)
             .fires(threshold + 75, this),
+        case("does not fire for the sandbox image of the node")
+            .fails(&container.clone().container_type("sandbox"), 0, 0..threshold + 900)
+            .only_alert(alert)
+            .fires(threshold + 600, &[]),
         case("does not fire for pull_qps_exceeded")
             .fails(&busy, 0, 0..threshold + 900)
             .only_alert(alert)
@@ -181,6 +185,7 @@ pub fn cases() -> Vec<Case> {
         failure_age_cases("ImagePullFailing", &odd, 15 * MINUTE),
         cause_age_cases("ImagePullNeedsChange", &web),
         cause_age_cases("ImagePullCredentials", &web.clone().cause("unauthorized", "credentials")),
+        cause_age_cases("ImagePullSecretMissing", &web.clone().cause("pull_secret_missing", "credentials")),
         cause_age_cases("ImagePullRateLimited", &web.clone().cause("rate_limited", "registry")),
         failure_age_cases("ImagePullJobCannotStart", &odd.clone().kind("CronJob"), 10 * MINUTE),
         failure_age_cases("ImagePullRolloutBlocked", &odd, 60 * MINUTE),
@@ -194,6 +199,10 @@ pub fn cases() -> Vec<Case> {
                     61 * MINUTE,
                     &["ImagePullNeedsChange shop/web", "ImagePullFailing shop/web", "ImagePullRolloutBlocked shop/web"],
                 ),
+            Case::new("a missing pull secret has its own alert")
+                .fails(&web.clone().cause("pull_secret_missing", "credentials"), 0, 0..1000)
+                .fails(&Container::of_workload("db").cause("unauthorized", "credentials"), 0, 0..1000)
+                .fires(10 * MINUTE, &["ImagePullSecretMissing shop/web", "ImagePullCredentials shop/db"]),
             Case::new("a pod without a controller")
                 .fails(&odd.clone().kind("Pod"), 0, 0..4000)
                 .fires(61 * MINUTE, &["ImagePullFailing shop/web"]),
@@ -202,9 +211,14 @@ pub fn cases() -> Vec<Case> {
                 .fails(&Container::of_workload("db").cause("unauthorized", "credentials").kind("CronJob"), 0, 0..4000)
                 .fails(&Container::of_workload("log").kind("TaskRun"), 0, 0..4000)
                 .fails(&Container::of_workload("tax").cause("unauthorized", "credentials").kind("Job"), 0, 0..4000)
+                .fails(
+                    &Container::of_workload("pay").cause("pull_secret_missing", "credentials").kind("Job"),
+                    0,
+                    0..4000,
+                )
                 .fires(
                     61 * MINUTE,
-                    &["web", "db", "log", "tax"]
+                    &["web", "db", "log", "tax", "pay"]
                         .map(|job| format!("ImagePullJobCannotStart shop/{job}"))
                         .each_ref()
                         .map(String::as_str),
@@ -232,9 +246,17 @@ pub fn cases() -> Vec<Case> {
                     0..4000,
                 )
                 .fails(&Container::of_workload("import").kind("Job").container_type("ephemeral"), 0, 0..4000)
+                .fails(
+                    &Container::of_workload("pay")
+                        .cause("pull_secret_missing", "credentials")
+                        .container_type("ephemeral"),
+                    0,
+                    0..4000,
+                )
                 .fires(
                     61 * MINUTE,
                     &[
+                        "ImagePullDebugContainer shop/pay",
                         "ImagePullDebugContainer shop/web",
                         "ImagePullDebugContainer shop/db",
                         "ImagePullDebugContainer shop/import",
