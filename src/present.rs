@@ -127,6 +127,7 @@ impl FailureReport {
                 container: &container.name,
                 node: &pod.node,
                 service_account: &pod.service_account,
+                missing_secrets: &pod.missing_secrets,
                 image,
             },
         );

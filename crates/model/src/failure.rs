@@ -25,6 +25,8 @@
 //! The [`Provenance`] of a status shows whether the previous status was received too. Only then is a change dated `now` and
 //! an interval measured from it; otherwise the change was found, and its time is an estimate.
 
+mod by_event;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +44,8 @@ use super::intern::Interners;
 use super::provenance::Provenance;
 use super::reason::{ImageState, WaitingReason, image_state_of};
 use super::time::Timestamp;
+pub use by_event::CauseBasis;
+pub(crate) use by_event::EventError;
 
 /// Maximum time from the end of a run to the status of the next failed pull, if nothing delays the restart: two syncs of
 /// the kubelet (15 s in the recordings).
@@ -82,6 +86,10 @@ pub struct Failure {
     last_finished_at: Option<Timestamp>,
     /// Whether the system clock was set since the start, so that the duration is unknown.
     has_clock_step: bool,
+    /// `lastTimestamp` of the Event that the error text comes from; `None` if it comes from the status.
+    last_event_at: Option<Timestamp>,
+    /// Whether a pull secret of the pod is missing, according to an Event.
+    is_secret_missing: bool,
 }
 
 /// The last status of a failure that ended because its image was changed.
@@ -170,6 +178,8 @@ impl Failure {
             restart_count: container.restart_count,
             last_finished_at: container.last_finished_at,
             has_clock_step: false,
+            last_event_at: None,
+            is_secret_missing: false,
         };
         let mut events = vec![FailureEvent::Started, failure.status_changed()];
         failure.report_unclassified(&mut events);
@@ -250,6 +260,7 @@ impl Failure {
     pub(super) fn on_clock_step(&mut self, step: ClockStep) {
         self.start.at = step.correct(self.start.at);
         self.own_cause_start.at = step.correct(self.own_cause_start.at);
+        self.last_event_at = self.last_event_at.map(|at| step.correct(at));
         self.pending_since = self.pending_since.map(|since| step.correct(since));
         self.backoff.on_clock_step(step);
         self.has_clock_step = true;
@@ -257,8 +268,8 @@ impl Failure {
 
     /// The status to ignore after the image was changed.
     #[must_use]
-    pub(crate) fn into_stale_status(self) -> StaleStatus {
-        StaleStatus { reason: self.reason, message: self.message }
+    pub(crate) fn to_stale_status(&self) -> StaleStatus {
+        StaleStatus { reason: self.reason, message: Arc::clone(&self.message) }
     }
 
     /// The time from the start to `now`.
@@ -277,10 +288,12 @@ impl Failure {
         }
     }
 
-    /// The cause according to the container's error text, or to another container's if this one has no text.
+    /// The cause according to the container's error text, or to another container's if this one has no text. If the registry
+    /// denied access and a pull secret of the pod is missing, that is the cause.
     #[must_use]
     pub fn cause(&self) -> Cause {
-        self.inferred.as_ref().map_or(self.own_cause, |inferred| inferred.cause)
+        let cause = self.inferred.as_ref().map_or(self.own_cause, |inferred| inferred.cause);
+        if self.is_secret_missing && cause.is_denial() { Cause::PullSecretMissing } else { cause }
     }
 
     /// Whether the [cause](Self::cause) comes from another container's error text.
@@ -428,6 +441,7 @@ impl Failure {
         if other_text {
             self.message = pools.texts.intern(message);
         }
+        self.last_event_at = None;
         // An error outside an attempt is over. The kubelet waits again after the attempt before it.
         if is_bare {
             self.own_host = None;
@@ -477,6 +491,7 @@ impl Failure {
         self.own_cause_start = CauseStart::first_seen(provenance, now);
         self.cause_history = CauseHistory::default();
         self.backoff = ImageBackOff::unknown();
+        self.last_event_at = None;
         true
     }
 }

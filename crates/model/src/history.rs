@@ -57,7 +57,7 @@ impl PastFailure {
     #[must_use]
     pub fn failure_ref(&self) -> Option<FailureRef<'_>> {
         let mut containers = self.pod.containers.iter().filter(|container| *container.name == *self.container);
-        containers.find_map(|container| Some((&*self.pod, container, container.failure.as_ref()?)))
+        containers.find_map(|container| Some((&*self.pod, container, container.failure.as_deref()?)))
     }
 }
 

@@ -35,11 +35,10 @@ use std::time::Duration;
 use strum::{IntoStaticStr, VariantArray};
 
 use super::clock_step::ClockStep;
-use super::facts::{ContainerFacts, PodFacts};
+use super::facts::{ContainerFacts, ImageFacts, PodFacts};
 use super::image::{ImageReference, PullPolicy};
 use super::intern::Interners;
 use super::time::Timestamp;
-use of_pod::PodWait;
 
 /// A container that waits without an error.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +55,8 @@ pub struct ImageWait {
     pub registry: Arc<str>,
     /// When the stage was observed to begin; `None` if it was found later.
     pub(super) observed_since: Option<Timestamp>,
+    /// The kubelet's newest event `Pulling` for the container.
+    pub(super) pull_request: Option<PullRequest>,
     /// When the pod's sandbox became ready, if a condition of the pod has that time.
     sandbox_ready: Option<Timestamp>,
 }
@@ -82,21 +83,59 @@ impl ImageWait {
     /// Begins a wait. `None` if the image is not known.
     pub(super) fn begin(
         pod: &PodFacts,
-        found: &PodWait<'_>,
-        since: Timestamp,
+        container: &ContainerFacts,
+        (stage, since): (WaitStage, Timestamp),
         observed_since: Option<Timestamp>,
         pools: &mut Interners,
     ) -> Option<Self> {
-        let image = found.container.images.first()?;
+        let image = container.images.first()?;
         Some(Self {
-            stage: found.stage,
+            stage,
             since,
             image: pools.images.intern(Arc::clone(&image.reference)),
             policy: image.policy,
             registry: pools.texts.intern(image.reference.registry()),
             observed_since,
+            pull_request: None,
             sandbox_ready: pod.sandbox_ready,
         })
+    }
+
+    /// Begins a wait that an event shows. `before` is the wait that it replaces.
+    pub(super) fn begin_by_event(
+        image: &ImageFacts,
+        registry: Arc<str>,
+        request: PullRequest,
+        observed_since: Option<Timestamp>,
+        before: Option<&Self>,
+    ) -> Self {
+        Self {
+            stage: WaitStage::Pending(PendingBasis::Event),
+            since: request.at,
+            image: Arc::clone(&image.reference),
+            policy: image.policy,
+            registry,
+            observed_since,
+            pull_request: Some(request),
+            sandbox_ready: before.and_then(|before| before.sandbox_ready),
+        }
+    }
+
+    /// Records that the kubelet requested a pull for the container, which turns *starting* into *pending*.
+    pub(super) fn request_pull(&mut self, image: &ImageFacts, request: PullRequest, observed_since: Option<Timestamp>) {
+        (self.image, self.policy) = (Arc::clone(&image.reference), image.policy);
+        self.pull_request = Some(request);
+        if self.stage == WaitStage::Starting {
+            self.stage = WaitStage::Pending(PendingBasis::Event);
+            (self.since, self.observed_since) = (request.at, observed_since);
+        }
+    }
+
+    /// When the kubelet last requested the pull, according to its event `Pulling`. Before that, nothing shows that the pull is
+    /// under way or queued.
+    #[must_use]
+    pub fn pull_requested_at(&self) -> Option<Timestamp> {
+        self.pull_request.map(|request| request.at)
     }
 
     /// Returns the wait after another status of the pod. A later `since` replaces the recorded one.
@@ -128,6 +167,11 @@ impl ImageWait {
         }
     }
 
+    /// Whether the pod's sandbox became ready at `at` or later.
+    pub(super) fn is_sandbox_ready_since(&self, at: Timestamp) -> bool {
+        self.sandbox_ready.is_some_and(|ready| ready >= at)
+    }
+
     /// Returns the event of the end of a pending stretch; `None` if the container was starting.
     pub(super) fn end_event(&self, outcome: PendingOutcome, at: Timestamp, is_exact: bool) -> Option<PendingEvent> {
         let duration = at.saturating_duration_since(self.observed_since.unwrap_or(self.since));
@@ -138,8 +182,20 @@ impl ImageWait {
     /// Corrects the recorded times after the system clock was set. The duration is unknown from then on.
     pub(super) fn on_clock_step(&mut self, step: ClockStep) {
         self.since = step.correct(self.since);
+        if let Some(request) = &mut self.pull_request {
+            request.at = step.correct(request.at);
+        }
         self.observed_since = None;
     }
+}
+
+/// A kubelet's request to pull an image, ordered by time. Requests of one kubelet in the same second are in the order of the
+/// resourceVersions of their events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PullRequest {
+    /// `lastTimestamp` of the event, not later than the time at which it was received.
+    pub(super) at: Timestamp,
+    pub(super) resource_version: u64,
 }
 
 /// The knowledge about a wait.

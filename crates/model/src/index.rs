@@ -9,8 +9,14 @@
 //! container with an open failure has no wait.
 
 mod apply;
+mod apply_event;
 mod config;
 mod container_update;
+mod event_scope;
+mod pull_request;
+mod recent_events;
+mod sandbox;
+mod unstarted;
 mod wait_update;
 
 use std::collections::BTreeMap;
@@ -21,7 +27,7 @@ use super::effect::IndexEffect;
 use super::facts::{PodFacts, PodId, WatchScope};
 use super::failure::FailureEnd;
 use super::intern::Interners;
-use super::kubelet_event::EventFacts;
+use super::kubelet_event::counts::EventCounts;
 use super::latest_snapshot::{InferenceUpdate, PodChanges, infer_causes};
 use super::provenance::Provenance;
 use super::snapshot::{Snapshot, TrackedPod};
@@ -29,6 +35,9 @@ use super::time::Timestamp;
 use super::watch_state::WatchState;
 pub use config::{IndexConfig, MirroredReasons};
 use container_update::{end_all, pod_outcome};
+use event_scope::EventScope;
+use recent_events::RecentEvents;
+use unstarted::Unstarted;
 
 /// Holds the pods with a failing, waiting or mirrored container.
 #[derive(Debug)]
@@ -39,6 +48,9 @@ pub struct Index {
     watches: Vec<WatchState>,
     /// Whether a snapshot is available. Never becomes false again.
     is_ready: bool,
+    event_scopes: Vec<EventScope>,
+    event_counts: EventCounts,
+    recent_events: RecentEvents,
     /// The changes since the last call of [`Index::changes`].
     pub(super) changes: PodChanges,
 }
@@ -48,6 +60,17 @@ struct IndexEntry {
     pod: Arc<TrackedPod>,
     /// Whether the current relist has not contained the pod so far.
     is_unlisted: bool,
+    /// More about the pod, if there is more than its tracked containers. `None` for nearly all pods.
+    details: Option<Box<PodDetails>>,
+}
+
+/// The state of a pod that Events need.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct PodDetails {
+    /// The containers that have not started, unless there is only one and it waits for its own image.
+    unstarted: Vec<Unstarted>,
+    /// When the kubelet last reported that pull secrets are missing.
+    secrets_missing_at: Option<Timestamp>,
 }
 
 impl Index {
@@ -60,6 +83,9 @@ impl Index {
             interners: Interners::default(),
             watches: scopes.iter().map(WatchState::new).collect(),
             is_ready: false,
+            event_scopes: scopes.iter().map(EventScope::new).collect(),
+            event_counts: EventCounts::default(),
+            recent_events: RecentEvents::default(),
             changes: PodChanges::empty(),
         }
     }
@@ -194,6 +220,9 @@ impl Index {
                     wait.on_clock_step(step);
                 }
             }
+            if let Some(details) = &mut entry.details {
+                details.secrets_missing_at = details.secrets_missing_at.map(|at| step.correct(at));
+            }
             self.changes.record(id, Some(&entry.pod), tracked);
         }
         for watch in &mut self.watches {
@@ -230,17 +259,6 @@ impl Index {
         }
         effects
     }
-
-    /// Begins a list of the Events of `scope`. Those of the first list happened before and are not counted.
-    pub fn begin_event_list(&mut self, _scope: &WatchScope) {}
-
-    /// Applies an Event from a list or a watch of `scope`.
-    pub fn apply_event(&mut self, _scope: &WatchScope, _event: &EventFacts, _now: Timestamp) -> Vec<IndexEffect> {
-        Vec::new()
-    }
-
-    /// Ends a list of the Events of `scope`.
-    pub fn end_event_list(&mut self, _scope: &WatchScope) {}
 
     fn provenance(&self, namespace: &str) -> Provenance {
         let watch = self.watches.iter().find(|watch| watch.scope().covers(namespace));

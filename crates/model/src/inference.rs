@@ -43,7 +43,7 @@ impl<'a> KnownCauses<'a> {
     /// nothing.
     pub(super) fn from_pods(pods: impl Iterator<Item = &'a TrackedPod> + Clone) -> Self {
         let failures = pods.flat_map(|pod| {
-            pod.containers.iter().filter_map(move |container| Some((pod, container.failure.as_ref()?)))
+            pod.containers.iter().filter_map(move |container| Some((pod, container.failure.as_deref()?)))
         });
         let mut known = Self::default();
         known.wanted.extend(

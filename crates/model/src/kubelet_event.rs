@@ -1,5 +1,6 @@
 //! The kubelet's Events about images (core/v1 Event), reduced to what they report.
 
+pub(super) mod counts;
 mod go_duration;
 mod parse;
 
@@ -31,6 +32,20 @@ pub struct EventFacts {
     pub last_at: Option<Timestamp>,
     /// The report of the event.
     pub report: EventReport,
+}
+
+impl EventFacts {
+    /// Whether the Event is about this pod, which is bound to `node`. Events about a static pod have the hash of its
+    /// configuration as uid, 32 hexadecimal digits without dashes.
+    pub(super) fn is_about(&self, pod: &PodId, node: &str) -> bool {
+        let is_namesake = (&self.pod.namespace, &self.pod.name) == (&pod.namespace, &pod.name);
+        is_namesake && (self.pod.uid == pod.uid || (self.has_config_hash() && self.node == node))
+    }
+
+    /// Whether the uid of the pod is the hash of its configuration.
+    pub(super) fn has_config_hash(&self) -> bool {
+        self.pod.uid.len() == 32 && self.pod.uid.bytes().all(|digit| digit.is_ascii_hexdigit())
+    }
 }
 
 /// The report of an Event.

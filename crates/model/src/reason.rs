@@ -21,6 +21,8 @@ pub enum WaitingReason {
     RegistryUnavailable,
     /// An attempt failed the validation of the signature (CRI-O).
     SignatureValidationFailed,
+    /// The sandbox of the pod cannot be created without its image. Not a waiting reason but that of an Event.
+    FailedCreatePodSandBox,
     /// Free text. Since 1.33, the kubelet writes raw errors into the reason: errors while reading pull secrets and
     /// while recording pulls (`EnsureImageExists` and `pullImage`, pkg/kubelet/images/image_manager.go, v1.36.2). The
     /// message is the same text, or a text about the image that ends with it.
@@ -53,8 +55,14 @@ impl WaitingReason {
             | Self::ErrImageNeverPull
             | Self::InvalidImageName
             | Self::ImageInspectError
+            | Self::FailedCreatePodSandBox
             | Self::Other => false,
         }
+    }
+
+    /// Whether a status has the reason under its own name.
+    const fn is_waiting_reason(self) -> bool {
+        !matches!(self, Self::FailedCreatePodSandBox | Self::Other)
     }
 }
 
@@ -118,7 +126,7 @@ fn image_state_of_waiting(reason: &str, message: &str) -> ImageState {
     let known = WaitingReason::ALL
         .iter()
         .copied()
-        .find(|known| *known != WaitingReason::Other && known.as_str() == reason)
+        .find(|known| known.is_waiting_reason() && known.as_str() == reason)
         .map(ImageState::NoImage)
         .or_else(|| OTHER_WAITING_REASONS.iter().find(|(word, _)| *word == reason).map(|(_, stage)| *stage));
     match known {

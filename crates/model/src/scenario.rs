@@ -1,6 +1,6 @@
 //! Builders for the model's tests: pods, and an index that records the effects of each update.
 
-use super::effect::IndexEffect;
+use super::effect::{IndexEffect, PullResult};
 use super::facts::{ContainerFacts, ContainerKind, ImageFacts, PodFacts, PodId, PodPhase, StateFacts, WatchScope};
 use super::failure_event::FailureEvent;
 use super::image::{ImageReference, PullPolicy};
@@ -243,7 +243,7 @@ impl IndexScenario {
         self
     }
 
-    fn record(&mut self, time: i64, effects: &[IndexEffect]) -> &mut Self {
+    pub(super) fn record(&mut self, time: i64, effects: &[IndexEffect]) -> &mut Self {
         self.log.extend(effects.iter().filter_map(describe).map(|line| format!("{time} {line}")));
         self
     }
@@ -306,7 +306,14 @@ fn describe(effect: &IndexEffect) -> Option<String> {
             };
             return Some(format!("{}/{} {what}", subject.pod.name, subject.container));
         }
-        IndexEffect::Pull(_) => return None,
+        IndexEffect::Pull(report) => {
+            let what = match report.result {
+                PullResult::Pulled { .. } => "pulled",
+                PullResult::Failed => "pull failed",
+            };
+            let subject = &report.subject;
+            return Some(format!("{}/{} {what} {} times", subject.pod.name, subject.container, report.count));
+        }
         IndexEffect::UnknownReason(reason) => return Some(format!("unknown reason {reason}")),
         IndexEffect::DuplicateContainer(pod) => return Some(format!("{} duplicate", pod.name)),
     };

@@ -1,11 +1,12 @@
 //! Immutable snapshots of the index, and the pods and containers in them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::facts::{ContainerKind, PodId, PodOwner};
 use super::failure::{Failure, StaleStatus};
-use super::image_wait::ImageWait;
+use super::image_wait::{ImageWait, PullRequest};
 use super::time::Timestamp;
 
 /// Time without a change after which the status of a failing container is stale.
@@ -27,14 +28,16 @@ impl Snapshot {
         self.pods.iter().flat_map(|pod| {
             pod.containers
                 .iter()
-                .filter_map(move |container| Some((pod.as_ref(), container, container.failure.as_ref()?)))
+                .filter_map(move |container| Some((pod.as_ref(), container, container.failure.as_deref()?)))
         })
     }
 
     /// The containers that wait without an error, each with its pod.
     pub fn waits(&self) -> impl Iterator<Item = WaitRef<'_>> {
         self.pods.iter().flat_map(|pod| {
-            pod.containers.iter().filter_map(move |container| Some((pod.as_ref(), container, container.wait.as_ref()?)))
+            pod.containers
+                .iter()
+                .filter_map(move |container| Some((pod.as_ref(), container, container.wait.as_deref()?)))
         })
     }
 
@@ -60,9 +63,41 @@ impl Snapshot {
         counts
     }
 
+    /// Returns the pulls that the kubelets requested, by node.
+    #[must_use]
+    pub fn pull_queues(&self) -> PullQueues<'_> {
+        let mut queues = PullQueues::default();
+        for (pod, _, wait) in self.waits() {
+            if let Some(request) = wait.pull_request {
+                queues.by_node.entry(&pod.node).or_default().push(request);
+            }
+        }
+        for requests in queues.by_node.values_mut() {
+            requests.sort_unstable();
+        }
+        queues
+    }
+
     /// The containers, each with its pod.
     pub fn containers(&self) -> impl Iterator<Item = (&TrackedPod, &TrackedContainer)> {
         self.pods.iter().flat_map(|pod| pod.containers.iter().map(move |container| (pod.as_ref(), container)))
+    }
+}
+
+/// The pulls that the kubelet of each node requested and that are not known to have ended, according to its events.
+#[derive(Clone, Debug, Default)]
+pub struct PullQueues<'a> {
+    by_node: HashMap<&'a str, Vec<PullRequest>>,
+}
+
+impl PullQueues<'_> {
+    /// Returns the number of pulls that the kubelet of the pod's node requested before that of `wait`; `None` if it has not
+    /// requested that one. The oldest of them is being pulled. Whether the others are queued behind it or are pulled at the
+    /// same time depends on the configuration of the kubelet.
+    #[must_use]
+    pub fn earlier_pulls(&self, pod: &TrackedPod, wait: &ImageWait) -> Option<usize> {
+        let (request, requests) = (wait.pull_request?, self.by_node.get(&*pod.node)?);
+        Some(requests.partition_point(|other| *other < request))
     }
 }
 
@@ -176,14 +211,19 @@ pub struct TrackedContainer {
     /// The waiting reason to expose as kube-state-metrics does, if the configuration includes it.
     pub mirrored_reason: Option<Arc<str>>,
     /// The open failure.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// The wait without an error. Never together with a failure.
-    pub wait: Option<ImageWait>,
+    pub wait: Option<Box<ImageWait>>,
     /// A status from before a change of the image, which does not open a failure.
     pub(super) stale_status: Option<StaleStatus>,
 }
 
 impl TrackedContainer {
+    /// Whether the container has no open failure and no status from before a change of its image, so that it can wait.
+    pub(super) fn is_free(&self) -> bool {
+        self.failure.is_none() && self.stale_status.is_none()
+    }
+
     /// Whether the container has to be tracked.
     pub(super) fn has_state(&self) -> bool {
         self.mirrored_reason.is_some() || self.failure.is_some() || self.wait.is_some() || self.stale_status.is_some()

@@ -79,6 +79,7 @@ fn placeholders<'a>(context: &FailureContext<'a>) -> Vec<Placeholder<'a>> {
         ("container", context.container.into(), "CONTAINER"),
         ("node", context.node.into(), "NODE"),
         ("serviceaccount", context.service_account.into(), "SERVICE_ACCOUNT"),
+        ("missingsecret", context.missing_secrets.first().map_or("", String::as_str).into(), "SECRET"),
         ("image", image.redacted(), "IMAGE"),
         ("repository", concat_if_known(registry, "/", path), "REPOSITORY"),
         ("registry", registry.into(), "REGISTRY"),

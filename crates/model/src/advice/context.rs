@@ -17,6 +17,8 @@ pub struct FailureContext<'a> {
     pub node: &'a str,
     /// Service account of the pod.
     pub service_account: &'a str,
+    /// Pull secrets of the pod that do not exist, according to the kubelet's events.
+    pub missing_secrets: &'a [String],
     /// Image of the container.
     pub image: &'a ImageReference,
     /// Effective pull policy of the container.
@@ -46,6 +48,7 @@ impl<'a> FailureContext<'a> {
             container: "",
             node: "",
             service_account: "",
+            missing_secrets: &[],
             image,
             policy: None,
             has_run_image: false,

@@ -111,6 +111,17 @@ const DEFAULTS: &[DefaultAdvice] = &[
         commands: &[CRANE_MANIFEST, PULL_SECRETS, CREATE_SECRET, USE_SECRET],
     },
     DefaultAdvice {
+        cause: Cause::PullSecretMissing,
+        summary: "The registry denied the pull, and a pull secret of the pod does not exist. The owner of the pull secret must create it.",
+        check_first: "Create the secret in the namespace of the pod, or correct its name in the pod or its service account. Secrets are not shared between namespaces.",
+        commands: &[
+            "kubectl -n {namespace} get secret {missingsecret}",
+            "kubectl -n {namespace} create secret docker-registry {missingsecret} --docker-server={server} --docker-username=USER --docker-password=PASSWORD",
+            PULL_SECRETS,
+            "kubectl -n {namespace} get serviceaccount {serviceaccount} -o jsonpath='{.imagePullSecrets[*].name}'",
+        ],
+    },
+    DefaultAdvice {
         cause: Cause::CredentialsMalformed,
         summary: "The credentials cannot be read, so no request was sent to the registry. The owner of the pull secret or of the node's credential helper must fix them.",
         check_first: "The secret must have the type kubernetes.io/dockerconfigjson. Its auth field must be the base64 of user:password, without a line break.",

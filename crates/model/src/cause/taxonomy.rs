@@ -28,6 +28,8 @@ pub enum Cause {
     NotFoundOrDenied,
     /// The credentials cannot be read, so no request was sent.
     CredentialsMalformed,
+    /// The registry denies access, and a pull secret of the pod does not exist.
+    PullSecretMissing,
     /// The registry's rate limit is reached.
     RateLimited,
     /// The registry responded with a server error.
@@ -104,6 +106,7 @@ pub(super) const BY_ACTIONABILITY: &[Cause] = &[
     Cause::NeverPullAbsent,
     Cause::ImageNotFound,
     Cause::RepositoryNotFound,
+    Cause::PullSecretMissing,
     Cause::CredentialsMalformed,
     Cause::Forbidden,
     Cause::Unauthorized,
@@ -137,6 +140,11 @@ impl Cause {
         BY_ACTIONABILITY.iter().position(|cause| *cause == self).unwrap_or(BY_ACTIONABILITY.len())
     }
 
+    /// Whether the registry denied access, so that a missing pull secret explains the failure.
+    pub(crate) const fn is_denial(self) -> bool {
+        matches!(self, Self::Unauthorized | Self::Forbidden | Self::NotFoundOrDenied)
+    }
+
     /// Returns who must act.
     pub fn group(self) -> CauseGroup {
         match self {
@@ -147,9 +155,11 @@ impl Cause {
             | Self::UnsupportedManifest
             | Self::NeverPullAbsent
             | Self::AmbiguousShortName => CauseGroup::Image,
-            Self::Unauthorized | Self::Forbidden | Self::NotFoundOrDenied | Self::CredentialsMalformed => {
-                CauseGroup::Credentials
-            }
+            Self::Unauthorized
+            | Self::Forbidden
+            | Self::NotFoundOrDenied
+            | Self::CredentialsMalformed
+            | Self::PullSecretMissing => CauseGroup::Credentials,
             Self::RateLimited | Self::RegistryError | Self::RegistryUnavailable => CauseGroup::Registry,
             Self::DnsFailure
             | Self::Timeout

@@ -45,7 +45,7 @@ impl ContainerUpdate<'_> {
                 Transition::Ends(end) => {
                     effects.push(ended_effect(old, &self.container.name, &open, end));
                     if end.outcome == FailureOutcome::ImageChanged {
-                        stale = Some(open.into_stale_status());
+                        stale = Some(open.to_stale_status());
                     }
                 }
             }
@@ -54,7 +54,7 @@ impl ContainerUpdate<'_> {
             let opened = Failure::open(self.pod, self.container, stale.as_ref(), self.provenance, self.now, pools);
             failure = opened.map(|(open, events)| {
                 effects.extend(events.into_iter().map(|event| self.failure_effect(&open, event)));
-                open
+                Box::new(open)
             });
         }
         // A stale status is kept as long as the kubelet repeats it.
@@ -76,8 +76,7 @@ impl ContainerUpdate<'_> {
     }
 
     fn failure_effect(&self, failure: &Failure, event: FailureEvent) -> IndexEffect {
-        let subject = subject(self.id, &self.container.name, &failure.registry);
-        IndexEffect::Failure { subject, event, pod_before_end: None }
+        failure_effect(self.id, &self.container.name, failure, event)
     }
 }
 
@@ -93,12 +92,12 @@ pub(super) fn pod_outcome(pod: &PodFacts) -> Option<FailureOutcome> {
 /// Ends the waits and failures of a pod that leaves the index.
 pub(super) fn end_all(pod: &Arc<TrackedPod>, end: FailureEnd) -> Vec<IndexEffect> {
     let waits = pod.containers.iter().filter_map(|container| {
-        let wait = container.wait.as_ref()?;
+        let wait = container.wait.as_deref()?;
         let event = wait.end_event(end.outcome.into(), end.at, end.is_exact)?;
         Some(pending_effect(&pod.id, &container.name, wait, event))
     });
     let failures = pod.containers.iter().filter_map(|container| {
-        let failure = container.failure.as_ref()?;
+        let failure = container.failure.as_deref()?;
         Some(ended_effect(pod, &container.name, failure, end))
     });
     waits.chain(failures).collect()
@@ -110,6 +109,10 @@ pub(super) fn ended_effect(pod: &Arc<TrackedPod>, container: &str, failure: &Fai
         event: failure.end_event(end),
         pod_before_end: Some(Arc::clone(pod)),
     }
+}
+
+pub(super) fn failure_effect(pod: &Arc<PodId>, container: &str, failure: &Failure, event: FailureEvent) -> IndexEffect {
+    IndexEffect::Failure { subject: subject(pod, container, &failure.registry), event, pod_before_end: None }
 }
 
 pub(super) fn pending_effect(pod: &Arc<PodId>, container: &str, wait: &ImageWait, event: PendingEvent) -> IndexEffect {

@@ -1,6 +1,8 @@
 mod attempts;
 mod causes;
 mod clock;
+mod event_scenario;
+mod events;
 mod healthy_pods;
 mod image_volumes;
 mod inferences;

@@ -36,6 +36,8 @@ pub(super) struct WaitUpdate<'a> {
     /// The pod before this update, if the index had it.
     pub(super) previous_pod: Option<&'a TrackedPod>,
     pub(super) pod: &'a PodFacts,
+    /// Whether the pod's sandbox image cannot be pulled, so that nothing is pulled for its containers.
+    pub(super) has_failing_sandbox: bool,
     pub(super) provenance: Provenance,
     pub(super) now: Timestamp,
 }
@@ -70,7 +72,7 @@ impl WaitUpdate<'_> {
             if !continues && chosen.wait.is_pending() {
                 begun.push(pending_effect(self.id, &container.name, &chosen.wait, PendingEvent::Started));
             }
-            container.wait = Some(chosen.wait);
+            container.wait = Some(Box::new(chosen.wait));
         }
         ended.extend(effects);
         ended.extend(begun);
@@ -79,7 +81,7 @@ impl WaitUpdate<'_> {
 
     fn old_wait(&self, order: StartOrder) -> Option<OldWait<'_>> {
         let mut containers = self.previous_pod?.containers.iter().filter(|container| order.contains(container.kind));
-        containers.find_map(|container| Some((container, container.wait.as_ref()?)))
+        containers.find_map(|container| Some((container, container.wait.as_deref()?)))
     }
 
     /// Returns the container of `order` that waits.
@@ -97,9 +99,12 @@ impl WaitUpdate<'_> {
         if let Some(chosen) = old.and_then(|old| self.keep_event_wait(old, next, shown)) {
             return Some(chosen);
         }
-        let found = first_wait(self.pod, order)?;
+        let mut found = first_wait(self.pod, order)?;
+        if self.has_failing_sandbox {
+            found.stage = WaitStage::Starting;
+        }
         let position = shown.iter().position(|facts| std::ptr::eq(*facts, found.container))?;
-        if !is_free(next.get(position)?) {
+        if !next.get(position)?.is_free() {
             return None;
         }
         let same = old.filter(|(container, _)| is_same(container, found.container)).map(|(_, wait)| wait);
@@ -109,7 +114,7 @@ impl WaitUpdate<'_> {
         }
         let since = self.since(&found, old.is_some(), self.is_reset(&found, same));
         let observed_since = self.provenance.is_observed().then_some(self.now);
-        let wait = ImageWait::begin(self.pod, &found, since, observed_since, pools)?;
+        let wait = ImageWait::begin(self.pod, found.container, (found.stage, since), observed_since, pools)?;
         Some(Chosen { position, wait, continues: false })
     }
 
@@ -123,7 +128,8 @@ impl WaitUpdate<'_> {
         let position = position_of(container, next)?;
         let facts = *shown.get(position)?;
         let holds = wait.stage == WaitStage::Pending(PendingBasis::Event)
-            && is_free(next.get(position)?)
+            && !self.has_failing_sandbox
+            && next.get(position)?.is_free()
             && is_unstarted(self.pod, facts)
             && wait.is_awaited_by(facts)
             && !wait.has_lost_sandbox(self.pod);
@@ -134,7 +140,7 @@ impl WaitUpdate<'_> {
     fn is_reset(&self, found: &PodWait<'_>, before: Option<&ImageWait>) -> bool {
         let mut known = self.previous_pod.iter().flat_map(|pod| &pod.containers);
         has_run(found.container)
-            || known.any(|known| is_same(known, found.container) && !is_free(known))
+            || known.any(|known| is_same(known, found.container) && !known.is_free())
             || before.is_some_and(|wait| {
                 !wait.is_awaited_by(found.container) || (wait.is_pending() && found.stage == WaitStage::Starting)
             })
@@ -194,11 +200,6 @@ fn link_to_failure(container: &TrackedContainer, wait: &ImageWait, next: &mut [T
     if let Some(failure) = next.get_mut(position).and_then(|next| next.failure.as_mut()) {
         failure.pending_since = Some(wait.since);
     }
-}
-
-/// Whether the container has no open failure and no status from before a change of its image.
-fn is_free(container: &TrackedContainer) -> bool {
-    container.failure.is_none() && container.stale_status.is_none()
 }
 
 fn is_same(container: &TrackedContainer, facts: &ContainerFacts) -> bool {
