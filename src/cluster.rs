@@ -14,7 +14,7 @@
 //! | `request` | builds the HTTP requests |
 //! | [`frames`] | splits the body of a watch into events |
 //! | [`codec`] | decodes events and lists in JSON and protobuf |
-//! | [`watched_object`] | what the kinds of objects have in common |
+//! | [`watched_object`] | the trait of the kinds of objects |
 //! | [`pod_object`] | a pod, decoded no further than needed |
 //! | [`event_object`] | an Event, decoded no further than needed |
 //! | [`wire`] | the fields of Kubernetes objects that are used |

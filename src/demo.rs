@@ -72,6 +72,7 @@ pub async fn run(args: &DemoArgs, log_level: log::LevelHandle) -> Result<()> {
         scopes: vec![WatchScope::Cluster],
         selection: PodSelection::default(),
         compress_lists: false,
+        reads_events: true,
         stale_after: STALE_AFTER,
         clock,
     };

@@ -10,7 +10,7 @@ mod watch_status;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::cluster::PodEvent;
+use crate::cluster::{KubeletEvent, PodEvent};
 use crate::metrics::scrape::{ScrapeSnapshot, WatchStatus};
 use crate::metrics::series_limit::SeriesLimiter;
 use image_pull_model::facts::{PodId, WatchScope};
@@ -52,6 +52,13 @@ impl Monitor {
         self
     }
 
+    /// Reports that Events are read, until the API server forbids it.
+    #[must_use]
+    pub fn with_events(self) -> Self {
+        self.lock().reads_events = true;
+        self
+    }
+
     /// Detects a step of the system clock by comparison with the monotonic run time of the process, and corrects recorded
     /// times.
     pub fn check_clock(&self, now: Timestamp, running: Duration) {
@@ -61,6 +68,12 @@ impl Monitor {
     /// Applies an event of the watch of `scope`, received at `now`.
     pub fn handle_event(&self, scope: &WatchScope, event: PodEvent, now: Timestamp) {
         self.lock().handle_event(scope, event, now);
+    }
+
+    /// Applies an event of the watch of the Events of `scope`, received at `now`. Returns false if the API server forbids to
+    /// read them: end the watch.
+    pub fn handle_kubelet_event(&self, scope: &WatchScope, event: &KubeletEvent, now: Timestamp) -> bool {
+        self.lock().handle_kubelet_event(scope, event, now)
     }
 
     /// Returns the data of a scrape at the time of the last event; `None` until the first list is complete.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use futures::StreamExt;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::info;
@@ -16,6 +16,7 @@ use crate::cli::{MetricsArgs, ServeArgs};
 use crate::clock::Clock;
 use crate::cluster::PodEvent;
 use crate::cluster::client::{self, Connection};
+use crate::cluster::event_watch;
 use crate::cluster::pod_watch::{self, PodSource};
 use crate::cluster::selection::PodSelection;
 use crate::http::web_config::WebConfigReloader;
@@ -39,6 +40,8 @@ pub struct ClusterWatch {
     pub selection: PodSelection,
     /// Whether the API server may compress lists.
     pub compress_lists: bool,
+    /// Whether to read Events too.
+    pub reads_events: bool,
     /// Maximum age of the view. With an older one the exporter is not ready.
     pub stale_after: Duration,
     /// The clock of the cluster. Simulated in the demo.
@@ -77,6 +80,7 @@ pub async fn run(args: &ServeArgs, log_level: log::LevelHandle) -> Result<()> {
         scopes: WatchScope::of_namespaces(&cluster.namespaces),
         selection,
         compress_lists: cluster.compress_lists,
+        reads_events: cluster.events,
         stale_after: cluster.stale_after,
         clock: Clock::System,
     };
@@ -95,9 +99,9 @@ pub async fn serve(
     tasks: &mut JoinSet<()>,
     signals: Signals,
 ) -> Result<()> {
-    let ClusterWatch { connection, scopes, selection, compress_lists, stale_after, clock } = watched;
+    let ClusterWatch { connection, scopes, selection, compress_lists, reads_events, stale_after, clock } = watched;
     let WebServer { mut config, reloading, history } = web;
-    config.limits = server_limits(scopes.len());
+    config.limits = server_limits(scopes.len() * if reads_events { 2 } else { 1 });
     if let Some(reloading) = &reloading {
         reloading.limit_waiting_checks(config.limits.max_connections);
     }
@@ -106,7 +110,8 @@ pub async fn serve(
         selects_by_label: !selection.label_selector.is_empty(),
         ..metrics.index_settings()
     };
-    let monitor = Arc::new(Monitor::new(settings, &scopes, metrics.limits(), clock.now()).with_history(history));
+    let monitor = Monitor::new(settings, &scopes, metrics.limits(), clock.now()).with_history(history);
+    let monitor = Arc::new(if reads_events { monitor.with_events() } else { monitor });
     let clock_check = CheckedClock::from(clock);
     let tls = config.web_config.borrow().has_tls();
     for address in listeners.addresses() {
@@ -114,13 +119,12 @@ pub async fn serve(
     }
 
     for scope in scopes {
-        let source = PodSource {
-            connection: connection.clone(),
-            scope: scope.clone(),
-            selection: selection.clone(),
-            compress_lists,
-        };
-        tasks.spawn(watch_scope(scope, pod_watch::watch(source), Arc::clone(&monitor), clock_check));
+        let source = PodSource { connection: connection.clone(), scope, selection: selection.clone(), compress_lists };
+        let (listed, is_listed) = oneshot::channel();
+        if reads_events {
+            tasks.spawn(watch_events(source.clone(), is_listed, Arc::clone(&monitor), clock_check));
+        }
+        tasks.spawn(watch_pods(source, listed, Arc::clone(&monitor), clock_check));
     }
     tasks.spawn(check_clock(Arc::clone(&monitor), clock_check));
     let (stopping, mut stopped) = watch::channel(());
@@ -193,15 +197,32 @@ async fn check_clock(monitor: Arc<Monitor>, clock: CheckedClock) {
     }
 }
 
-/// Passes every event of a watch to the monitor.
-async fn watch_scope(
-    scope: WatchScope,
-    events: impl futures::Stream<Item = PodEvent>,
-    monitor: Arc<Monitor>,
-    clock: CheckedClock,
-) {
-    let mut events = std::pin::pin!(events);
+/// Passes every event of the watch of pods to the monitor. Sends `listed` once all pods were listed.
+async fn watch_pods(source: PodSource, listed: oneshot::Sender<()>, monitor: Arc<Monitor>, clock: CheckedClock) {
+    let (scope, mut listed) = (source.scope.clone(), Some(listed));
+    let mut events = std::pin::pin!(pod_watch::watch(source));
     while let Some(event) = events.next().await {
+        let is_listed = matches!(event, PodEvent::ListCompleted);
         monitor.handle_event(&scope, event, clock.now(&monitor));
+        if let Some(listed) = listed.take_if(|_| is_listed) {
+            // An error means that Events are not read.
+            let _ = listed.send(());
+        }
     }
+}
+
+/// Passes every event of the watch of Events to the monitor, until the API server forbids to read them. Starts once the
+/// pods are listed: Events are evidence about them.
+async fn watch_events(source: PodSource, is_listed: oneshot::Receiver<()>, monitor: Arc<Monitor>, clock: CheckedClock) {
+    if is_listed.await.is_ok() {
+        let scope = source.scope.clone();
+        let mut events = std::pin::pin!(event_watch::watch(source));
+        while let Some(event) = events.next().await {
+            if !monitor.handle_kubelet_event(&scope, &event, clock.now(&monitor)) {
+                break;
+            }
+        }
+    }
+    // The end of a task stops the process.
+    pending::<()>().await;
 }

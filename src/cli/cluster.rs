@@ -60,6 +60,10 @@ pub struct ClusterArgs {
         env = "IMAGE_PULL_EXPORTER_WATCH_COMPRESS_LISTS"
     )]
     pub compress_lists: bool,
+    /// Also watch core/v1 Events of kubelets about images, which needs the right to list and watch events: durations and
+    /// sizes of pulls, failing sandbox images, missing pull secrets
+    #[arg(long, env = "IMAGE_PULL_EXPORTER_EVENTS")]
+    pub events: bool,
     /// Also watch finished pods, for the same view as kube-state-metrics at a higher cost
     #[arg(long, env = "IMAGE_PULL_EXPORTER_INCLUDE_FINISHED_PODS")]
     pub include_finished_pods: bool,

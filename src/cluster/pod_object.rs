@@ -84,7 +84,7 @@ impl PodObject {
         }
     }
 
-    /// Returns whether a container may wait for its image: one waits, for whatever reason, or the pod has a node and no
+    /// Returns whether a container may wait for its image: one waits for any reason, or the pod has a node and no
     /// container has a status, and it has not finished. Some virtual kubelets write no statuses.
     #[must_use]
     pub fn may_wait(&self) -> bool {

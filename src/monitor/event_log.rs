@@ -76,6 +76,11 @@ pub(super) fn log_watch_failure(failure: &WatchFailure) {
     warn!(cause = failure.cause.as_str(), error = loggable(&failure.error), "watch failed");
 }
 
+/// Logs that the Events of a scope cannot be read, so that their watch ends.
+pub(super) fn log_events_refused(failure: &WatchFailure) {
+    warn!(error = loggable(&failure.error), "Events are not read until a restart: access is forbidden");
+}
+
 /// Redacts and truncates a text from the cluster for logs.
 pub(super) fn loggable(text: &str) -> String {
     truncated(&redact(text)).to_owned()

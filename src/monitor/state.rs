@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::event_log::{EventLog, log_watch_failure, loggable};
+use super::event_log::{EventLog, log_events_refused, log_watch_failure, loggable};
+use crate::cluster::event_object::EventObject;
 use crate::cluster::pod_object::PodObject;
 use crate::cluster::wire::UndecodableObject;
-use crate::cluster::{PodEvent, WatchRestartCause};
+use crate::cluster::{KubeletEvent, PodEvent, WatchRestartCause};
 use crate::metrics::counters::{CounterLimits, Counters, ExporterCounter};
 use image_pull_model::clock_step::ClockStepDetector;
 use image_pull_model::effect::IndexEffect;
@@ -143,6 +144,56 @@ impl MonitorState {
         for effect in effects {
             self.record_effect(&effect, now);
         }
+    }
+
+    /// Applies an event of the watch of Events. Returns false if they must not be read.
+    pub(super) fn handle_kubelet_event(&mut self, scope: &WatchScope, event: &KubeletEvent, now: Timestamp) -> bool {
+        self.check_clock(now, None);
+        self.now = now;
+        match event {
+            KubeletEvent::ListStarted => self.index.begin_event_list(scope),
+            KubeletEvent::Listed(event) | KubeletEvent::Applied(event) | KubeletEvent::AppliedInitial(event) => {
+                self.apply_kubelet_event(scope, event, now);
+            }
+            KubeletEvent::ListCompleted => self.index.end_event_list(scope),
+            KubeletEvent::Undecodable(problem) | KubeletEvent::UndecodableDeletion(problem) => {
+                self.record_undecodable(problem);
+            }
+            // Events are deleted an hour after their last change.
+            KubeletEvent::Deleted(_)
+            | KubeletEvent::ResumedAfterGap
+            | KubeletEvent::Synced
+            | KubeletEvent::Progress => {}
+            KubeletEvent::WatchEnded => self.count_event_watch_restart(WatchRestartCause::Ended),
+            KubeletEvent::WatchFailed(failure) => {
+                self.count_event_watch_restart(failure.cause);
+                match failure.cause {
+                    WatchRestartCause::Forbidden => {
+                        self.reads_events = false;
+                        log_events_refused(failure);
+                        return false;
+                    }
+                    // Without bookmarks, the resourceVersion of a quiet watch is compacted regularly.
+                    WatchRestartCause::Gone => {}
+                    _ => log_watch_failure(failure),
+                }
+            }
+        }
+        true
+    }
+
+    fn apply_kubelet_event(&mut self, scope: &WatchScope, event: &EventObject, now: Timestamp) {
+        let Some(facts) = event.facts() else { return };
+        if event.truncated_texts() > 0 {
+            self.counters.exporter.add(ExporterCounter::PodLimitsExceeded, "text", event.truncated_texts());
+        }
+        for effect in self.index.apply_event(scope, facts, now) {
+            self.record_effect(&effect, now);
+        }
+    }
+
+    fn count_event_watch_restart(&mut self, cause: WatchRestartCause) {
+        self.counters.exporter.increment_labeled(ExporterCounter::EventWatchRestarts, cause.as_str());
     }
 
     /// Decodes a pod if it is relevant: a container may wait for its image, or the index contains the pod. The index keeps the last state of

@@ -12,6 +12,7 @@ pub mod tls;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -119,6 +120,7 @@ pub struct Program {
     child: Child,
     /// The port of its HTTP server.
     pub port: u16,
+    log: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Program {
@@ -171,8 +173,20 @@ impl Program {
             }
         };
         // A full pipe would block the program.
-        drop(std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink())));
-        Self { child, port }
+        let read = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&read);
+        drop(std::thread::spawn(move || {
+            let mut line = Vec::new();
+            while log.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+                kept.lock().expect("no thread panics").append(&mut line);
+            }
+        }));
+        Self { child, port, log: read }
+    }
+
+    /// The log since the program logged its port.
+    pub fn log(&self) -> String {
+        String::from_utf8(self.log.lock().expect("no thread panics").clone()).expect("the log is text")
     }
 
     /// Scrapes the program in text format 0.0.4.

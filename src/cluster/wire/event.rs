@@ -27,7 +27,8 @@ pub(in crate::cluster) struct Event {
     last_timestamp: Option<Time>,
     #[serde(deserialize_with = "null_as_default")]
     count: i64,
-    event_time: Option<Time>,
+    #[serde(rename = "eventTime")]
+    occurred: Option<Time>,
     series: Option<EventSeries>,
 }
 message!(Event {
@@ -39,7 +40,7 @@ message!(Event {
     6 => first_timestamp,
     7 => last_timestamp,
     8 => count,
-    10 => event_time,
+    10 => occurred,
     11 => series,
 });
 
@@ -120,7 +121,7 @@ impl Event {
         let metadata = self.metadata.unwrap_or_default();
         let series = self.series.unwrap_or_default();
         let count = if self.count > 0 { self.count } else { series.count };
-        let event_time = to_timestamp(self.event_time.as_ref());
+        let occurred = to_timestamp(self.occurred.as_ref());
         let facts = EventFacts {
             uid: metadata.uid.into(),
             resource_version: metadata.resource_version.into_untruncated().parse().unwrap_or(0),
@@ -128,17 +129,17 @@ impl Event {
             pod: PodId { namespace: pod.namespace.into(), name: pod.name.into(), uid: pod.uid.into() },
             node: self.source.unwrap_or_default().host.into(),
             count: u32::try_from(count.max(1)).unwrap_or(u32::MAX),
-            first_at: to_timestamp(self.first_timestamp.as_ref()).or(event_time),
+            first_at: to_timestamp(self.first_timestamp.as_ref()).or(occurred),
             last_at: to_timestamp(self.last_timestamp.as_ref())
                 .or_else(|| to_timestamp(series.last_observed_time.as_ref()))
-                .or(event_time),
+                .or(occurred),
             report,
         };
         Some(BoundedFacts { facts, truncated_texts })
     }
 }
 
-/// Returns the container in a field path such as `spec.initContainers{init}`; empty if it has none
+/// Returns the container in a field path, for example `spec.initContainers{init}`; empty if it has none
 /// (pkg/kubelet/container/ref.go, v1.36.2).
 fn container_of(field_path: &str) -> &str {
     let lists = ["spec.containers{", "spec.initContainers{", "spec.ephemeralContainers{"];

@@ -44,6 +44,8 @@ exporter_counters! {
     WatchEvents = "image_pull_exporter_watch_events_total" { "type": ["applied", "deleted", "listed"] },
     /// Restarts of the pod watch, by cause. The cause "ended" is normal; all others are errors.
     WatchRestarts = "image_pull_exporter_watch_restarts_total" { "cause": WatchRestartCause::NAMES },
+    /// Restarts of the watch of core/v1 Events, by cause. The causes "ended" and "gone" are normal; all others are errors.
+    EventWatchRestarts = "image_pull_exporter_event_watch_restarts_total" { "cause": WatchRestartCause::NAMES },
     /// Full lists of pods started: the initial list, and one after each gap in the watch.
     Relists = "image_pull_exporter_relists_total",
     /// Events counted with registry="other" because of --max-registries.
