@@ -130,7 +130,11 @@ fn the_schema_matches_the_values() {
 
 #[test]
 fn roles_grant_list_and_watch_of_pods_and_reviews_only() {
-    let pods = json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"] }]);
+    let watch = |resource: &str| json!({ "apiGroups": [""], "resources": [resource], "verbs": ["list", "watch"] });
+    let (pods, pods_and_events) = (json!([watch("pods")]), json!([watch("pods"), watch("events")]));
+    let reads_events: BTreeSet<String> =
+        all_objects().filter(|(_, object)| has_flag(object, "--events")).map(|(rendering, _)| rendering).collect();
+    assert_eq!(reads_events, ["chart-namespaced", "chart-secured", "kustomize-secured"].map(str::to_owned).into());
     let reviews = json!([
         { "apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"] },
         { "apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"] },
@@ -142,6 +146,7 @@ fn roles_grant_list_and_watch_of_pods_and_reviews_only() {
             let expected = match name {
                 _ if name.ends_with("-auth-filter") => &reviews,
                 _ if name.ends_with("-metrics-reader") => &metrics,
+                _ if reads_events.contains(&rendering) => &pods_and_events,
                 _ => &pods,
             };
             assert_eq!(&object["rules"], expected, "{rendering} {name}");
@@ -185,6 +190,35 @@ fn kustomize_and_the_chart_deploy_the_same() {
     assert_eq!(pod(&base), pod(&chart));
     let rules = |objects: &[Value]| of_kind(objects, "ClusterRole").next().expect("there is one")["rules"].clone();
     assert_eq!(rules(&base), rules(&chart));
+}
+
+/// Whether an object is a controller whose exporter has this flag.
+fn has_flag(object: &Value, flag: &str) -> bool {
+    let arguments = object["spec"]["template"]["spec"]["containers"][0]["args"].as_array();
+    arguments.is_some_and(|arguments| arguments.contains(&json!(flag)))
+}
+
+/// The component for Events patches each kind of role and of controller.
+#[test]
+fn events_can_be_added_to_every_variant() {
+    for (variant, roles) in
+        [("base", 1), ("variants/namespaced", 2), ("variants/daemonset", 1), ("variants/statefulset", 1)]
+    {
+        let directory = format!("{}/events-{}", env!("CARGO_TARGET_TMPDIR"), variant.replace('/', "-"));
+        std::fs::create_dir_all(&directory).expect("the directory can be created");
+        // Kustomize takes relative paths only.
+        let up = "../".repeat(Path::new(&directory).components().count() - 1);
+        let root = format!("{up}{}/deploy/kustomize", env!("CARGO_MANIFEST_DIR").trim_start_matches('/'));
+        let overlay = format!(
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: ['{root}/{variant}']\n\
+             components: ['{root}/components/events']\n"
+        );
+        std::fs::write(format!("{directory}/kustomization.yaml"), overlay).expect("it can be written");
+        let objects = objects(&stdout(&run_tool("kubectl", &["kustomize", &directory])));
+        let rules = |object: &&Value| object["rules"][1]["resources"] == json!(["events"]);
+        assert_eq!(objects.iter().filter(rules).count(), roles, "{variant}");
+        assert_eq!(objects.iter().filter(|object| has_flag(object, "--events")).count(), 1, "{variant}");
+    }
 }
 
 /// The first endpoint of a ServiceMonitor or a PodMonitor.
