@@ -24,10 +24,15 @@ use image_pull_model::time::Timestamp;
 use image_pull_sim::api::{self, ApiServer, BOOKMARK_INTERVAL, SharedStore};
 use image_pull_sim::cluster::Cluster;
 use image_pull_sim::script::Script;
+use image_pull_sim::store::Store;
 use image_pull_sim::{DEMO, SimTime};
 
 /// The default of `serve`.
 const STALE_AFTER: Duration = Duration::from_secs(300);
+
+/// Changes of pods and Events that the API server keeps for watches. Each takes 10 to 40 KiB of memory, and a demo may
+/// run for days.
+const HISTORY_CAPACITY: usize = 3000;
 
 /// Serves a simulated cluster until a signal arrives.
 ///
@@ -50,7 +55,7 @@ pub async fn run(args: &DemoArgs, log_level: log::LevelHandle) -> Result<()> {
     let (clock, epoch) = clocks(script.end(), *speed);
     let jiff_epoch = jiff::Timestamp::from_millisecond(epoch.unix_millis()).context("the clock shows no date")?;
     let mut cluster = Cluster::new(script, *seed, jiff_epoch);
-    let store = SharedStore::default();
+    let store = SharedStore::new(Store::with_history_capacity(HISTORY_CAPACITY));
     api::advance_cluster(&mut cluster, &store, SimTime::ZERO);
 
     let loopback =

@@ -12,6 +12,7 @@ use super::super::{
     event::{EventType, WatchEvent},
     fault,
     random::Random,
+    resource::Resource,
     script::PullOutcome,
     store::{ObjectKey, key_of, with_revision},
     time::SimTime,
@@ -295,7 +296,7 @@ pub(crate) struct WatchLog {
     epoch: Timestamp,
     revision: u64,
     drained: Vec<WatchEvent>,
-    /// Live Events with their last write.
+    /// Live Events: the time of the last write, and their metadata.
     events: BTreeMap<ObjectKey, (SimTime, Value)>,
     events_named: u64,
 }
@@ -338,27 +339,31 @@ impl WatchLog {
     pub(super) fn write_event(&mut self, at: SimTime, mut event: Value) -> Option<CreatedEvent> {
         self.revision += 1;
         let key = key_of(&event);
-        let before = self.events.get(&key).and_then(|(_, before)| before.get("metadata").cloned());
-        let is_new = before.is_none();
-        if let (Some(event), Some(metadata)) = (event.as_object_mut(), before) {
-            event.insert("metadata".to_owned(), metadata);
+        let known = self.events.get_mut(&key);
+        let is_new = known.is_none();
+        if let (Some((written, metadata)), Some(event)) = (known, event.as_object_mut()) {
+            *written = at;
+            event.insert("metadata".to_owned(), metadata.clone());
+        } else {
+            let metadata = event.get("metadata").cloned().unwrap_or_default();
+            self.events.insert(key.clone(), (at, metadata));
         }
-        let event = with_revision(event, self.revision);
         let change = if is_new { EventType::Added } else { EventType::Modified };
-        self.events.insert(key.clone(), (at, event.clone()));
-        self.drained.push(WatchEvent { at, change, object: event });
+        self.drained.push(WatchEvent { at, change, object: with_revision(event, self.revision) });
         is_new.then(|| CreatedEvent { key, expires: at + EVENT_TTL })
     }
 
-    /// Deletes an Event whose time is over. Returns the time to check again if it was written since.
+    /// Deletes an Event whose time is over; the watch event has only its metadata. Returns the time to check again if it
+    /// was written since.
     pub(crate) fn expire_event(&mut self, at: SimTime, key: &ObjectKey) -> Option<SimTime> {
         let expires = self.events.get(key).map(|(written, _)| *written + EVENT_TTL)?;
         if expires > at {
             return Some(expires);
         }
-        let (_, event) = self.events.remove(key)?;
+        let (_, metadata) = self.events.remove(key)?;
         self.revision += 1;
-        self.drained.push(WatchEvent { at, change: EventType::Deleted, object: with_revision(event, self.revision) });
+        let object = with_revision(Resource::Events.empty_object(&metadata), self.revision);
+        self.drained.push(WatchEvent { at, change: EventType::Deleted, object });
         None
     }
 

@@ -31,6 +31,7 @@ impl PodReconciler<'_> {
         }
     }
 
+    /// Returns the object, without managedFields.
     fn event_object(
         &self,
         pod: &Pod,
@@ -54,14 +55,6 @@ impl PodReconciler<'_> {
             "metadata": {
                 "name": event.name, "namespace": pod.identity.namespace,
                 "uid": Random::from_text(&event.name).uuid(), "creationTimestamp": now,
-                "managedFields": [{
-                    "manager": "kubelet", "operation": "Update", "apiVersion": "v1", "time": now,
-                    "fieldsType": "FieldsV1", "fieldsV1": {
-                        "f:count": {}, "f:firstTimestamp": {}, "f:involvedObject": {}, "f:lastTimestamp": {},
-                        "f:message": {}, "f:reason": {}, "f:reportingComponent": {}, "f:reportingInstance": {},
-                        "f:source": { "f:component": {}, "f:host": {} }, "f:type": {},
-                    },
-                }],
             },
             "involvedObject": involved,
             "reason": reason,
