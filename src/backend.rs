@@ -85,7 +85,9 @@ impl Backend for ExporterBackend {
         let now = self.clock.now();
         let (snapshot, watch, past) = self.monitor.overview(now).ok_or_else(|| self.not_ready())?;
         let registry_pods = FailingRegistryPods::of(&snapshot);
-        Ok(Overview { now, snapshot, registry_pods, watch_status: watch, history: past })
+        let pending_after = self.monitor.pending_after();
+        let overdue_before = (!pending_after.is_zero()).then(|| now.saturating_sub(pending_after));
+        Ok(Overview { now, snapshot, registry_pods, watch_status: watch, history: past, pending_after, overdue_before })
     }
 
     fn timelines(&self, pod: &PodId) -> Vec<(String, Vec<TimelinePoint>)> {

@@ -16,8 +16,8 @@ use serde::Serialize;
 use crate::cluster::client::Connection;
 use crate::cluster::pod_watch::{self, PodSource};
 use crate::cluster::{PodEvent, WatchRestartCause};
-use crate::present::wait::WaitReport;
-use crate::present::{FailureReport, format_age, rfc3339};
+use crate::present::wait::{WaitReport, younger_waits_text};
+use crate::present::{FailureReport, rfc3339};
 use crate::terminal::{Terminal, escape_controls};
 use image_pull_model::advice::FailingRegistryPods;
 use image_pull_model::cause::Cause;
@@ -251,14 +251,8 @@ pub fn print_notes(report: &ListReport, output: ListFormat, mut out: impl Write)
             }
             (_, _) => {}
         }
-        let (containers, have) = if *waiting_younger == 1 { ("container", "has") } else { ("containers", "have") };
-        match (*waiting_younger, report.pending_after_seconds) {
-            (0, _) => {}
-            (younger, 0) => writeln!(out, "{younger} {containers} {have} not started, without an error.")?,
-            (younger, seconds) => {
-                let age = format_age(Duration::from_secs(seconds));
-                writeln!(out, "{younger} {containers} {have} been pending or starting for at most {age}.")?;
-            }
+        if let Some(text) = younger_waits_text(*waiting_younger, Duration::from_secs(report.pending_after_seconds)) {
+            writeln!(out, "{text}")?;
         }
     }
     for problem in skipped.iter().take(MAX_SKIPPED_PRINTED) {

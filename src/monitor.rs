@@ -112,6 +112,12 @@ impl Monitor {
         Some((snapshot, watch, history))
     }
 
+    /// Returns the age above which a container that waits without an error is reported; zero for never.
+    #[must_use]
+    pub const fn pending_after(&self) -> Duration {
+        self.limits.pending_after
+    }
+
     /// Returns the timelines of the open failures of a pod, by container.
     #[must_use]
     pub fn timelines(&self, pod: &PodId) -> Vec<(String, Vec<TimelinePoint>)> {

@@ -54,6 +54,8 @@ pub struct FailureReport {
     pub pull_policy: &'static str,
     /// Names of the pod's pull secrets.
     pub pull_secrets: Vec<String>,
+    /// Names of pull secrets that do not exist, according to the kubelet's Events.
+    pub missing_secrets: Vec<String>,
     /// Latest waiting reason.
     pub reason: &'static str,
     /// Label value of the cause.
@@ -80,6 +82,9 @@ pub struct FailureReport {
     /// When the failure began.
     #[serde(serialize_with = "rfc3339")]
     pub since: Timestamp,
+    /// When the container began to wait for the pull that failed first, if that is known. Before `since`.
+    #[serde(serialize_with = "rfc3339_option")]
+    pub pending_since: Option<Timestamp>,
     /// Basis of `since`: `observed`, `pod_condition`, `previous_termination`, `event` or `pod_start`.
     pub since_basis: &'static str,
     /// Duration of the failure in seconds.
@@ -148,6 +153,7 @@ impl FailureReport {
             suspect: suspect_part(failure.cause(), image).map(ReferencePart::as_str),
             pull_policy: failure.policy.as_str(),
             pull_secrets: pod.pull_secrets.to_vec(),
+            missing_secrets: pod.missing_secrets.to_vec(),
             reason: failure.reason.as_str(),
             cause: failure.cause().as_str(),
             cause_group: failure.cause().group().as_str(),
@@ -160,6 +166,7 @@ impl FailureReport {
             hops: HopReport::all(&failure.message, image),
             message: redact(&failure.message).into_owned(),
             since: failure.start.at,
+            pending_since: failure.pending_since,
             since_basis: failure.start.basis.as_str(),
             failing_seconds: failure.age(now).as_secs(),
             attempts: failure.attempts,

@@ -10,27 +10,35 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::backend::{Backend, Overview};
-use super::failure_query::{FailureQuery, LIST_PARAMETERS, SUMMARY_PARAMETERS};
+use super::failure_query::{FailureQuery, LIST_PARAMETERS, SUMMARY_PARAMETERS, WAIT_PARAMETERS};
 use super::problem_details::problem_response;
 use super::request::BackendRequest;
 use super::response::{EtagHasher, PendingResponse, static_file};
 use image_pull_model::time::Timestamp;
-use schema::{FailuresResponse, HistoryResponse, PodResponse, SummaryResponse};
+use schema::{FailuresResponse, HistoryResponse, PodResponse, SummaryResponse, WaitsResponse};
 
 const CONTENT_TYPE: &str = "application/json";
-const NO_FAILURES_OF_POD: &str = "no open or recent failure of this pod";
+const UNKNOWN_POD: &str = "no open or recent failure of this pod, and no container of it waits";
 
 /// Lists open failures.
 pub(super) async fn failures(request: BackendRequest) -> Response {
-    list(request, "failures", |overview, query, url, sink| {
+    list(request, "failures", LIST_PARAMETERS, |overview, query, url, sink| {
         serde_json::to_writer(sink, &FailuresResponse::new(overview, query, url))
+    })
+    .await
+}
+
+/// Lists containers that wait without an error.
+pub(super) async fn waiting(request: BackendRequest) -> Response {
+    list(request, "waiting", WAIT_PARAMETERS, |overview, query, url, sink| {
+        serde_json::to_writer(sink, &WaitsResponse::new(overview, query, url))
     })
     .await
 }
 
 /// Lists ended failures.
 pub(super) async fn history(request: BackendRequest) -> Response {
-    list(request, "history", |overview, query, url, sink| {
+    list(request, "history", LIST_PARAMETERS, |overview, query, url, sink| {
         serde_json::to_writer(sink, &HistoryResponse::new(overview, query, url))
     })
     .await
@@ -44,10 +52,10 @@ pub(super) async fn summary(request: BackendRequest) -> Response {
     respond(request, SUMMARY_PARAMETERS, |_| true, write).await
 }
 
-/// Returns all failures of a pod.
+/// Returns all failures and waits of a pod.
 pub(super) async fn pod(Path((namespace, name)): Path<(String, String)>, request: BackendRequest) -> Response {
     let (of_namespace, of_name) = (namespace.clone(), name.clone());
-    let exists = move |overview: &Overview| overview.has_failures_of_pod(&of_namespace, &of_name);
+    let exists = move |overview: &Overview| overview.has_pod(&of_namespace, &of_name);
     respond(request, &[], exists, move |overview, _, backend, sink| {
         serde_json::to_writer(sink, &PodResponse::new(overview, &namespace, &name, backend))
     })
@@ -63,11 +71,11 @@ pub(super) async fn openapi(headers: HeaderMap) -> Response {
 async fn list(
     request: BackendRequest,
     name: &str,
+    parameters: &'static [&'static str],
     write: fn(&Overview, &FailureQuery, &str, &mut dyn Write) -> serde_json::Result<()>,
 ) -> Response {
     let url = format!("{}/api/v1/{name}", request.state.layout.base);
-    respond(request, LIST_PARAMETERS, |_| true, move |overview, query, _, sink| write(overview, query, &url, sink))
-        .await
+    respond(request, parameters, |_| true, move |overview, query, _, sink| write(overview, query, &url, sink)).await
 }
 
 /// Responds with the JSON of `write`, or with 404 if `exists` is false.
@@ -90,7 +98,7 @@ async fn respond(
             }
         };
         if !exists(&overview) {
-            return problem_response(StatusCode::NOT_FOUND, NO_FAILURES_OF_POD);
+            return problem_response(StatusCode::NOT_FOUND, UNKNOWN_POD);
         }
         // The ETag must not depend on the time of the request.
         let (timeless, mut hasher) =

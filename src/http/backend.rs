@@ -2,13 +2,15 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::metrics::exposition::ExpositionFormat;
 use crate::metrics::scrape::WatchStatus;
 use image_pull_model::advice::FailingRegistryPods;
 use image_pull_model::facts::PodId;
 use image_pull_model::history::{HistorySnapshot, PastFailure, TimelinePoint};
-use image_pull_model::snapshot::{FailureRef, Snapshot};
+use image_pull_model::image_wait::ImageWait;
+use image_pull_model::snapshot::{FailureRef, Snapshot, WaitRef};
 use image_pull_model::time::Timestamp;
 
 /// Provides the content of responses.
@@ -39,7 +41,7 @@ pub type BodyWriter = Box<dyn FnOnce(Box<dyn Write + Send>) -> io::Result<()> + 
 pub struct Overview {
     /// Time of the overview.
     pub now: Timestamp,
-    /// Open failures.
+    /// Open failures and waits.
     pub snapshot: Arc<Snapshot>,
     /// Failing pods that themselves serve a registry.
     pub registry_pods: FailingRegistryPods,
@@ -47,6 +49,10 @@ pub struct Overview {
     pub watch_status: WatchStatus,
     /// Ended failures and the last 24 hours.
     pub history: HistorySnapshot,
+    /// Minimum age of listed waits; zero to list none.
+    pub pending_after: Duration,
+    /// Lists the waits that began before this time; `None` to list none.
+    pub overdue_before: Option<Timestamp>,
 }
 
 impl Overview {
@@ -60,15 +66,26 @@ impl Overview {
         self.snapshot.failures().filter(move |(pod, _, _)| pod.id.namespace == namespace && pod.id.name == name)
     }
 
+    /// Whether a wait is old enough to be listed.
+    pub(super) fn is_overdue(&self, wait: &ImageWait) -> bool {
+        self.overdue_before.is_some_and(|time| wait.since < time)
+    }
+
+    /// Returns the waits of any age of all pods with this name.
+    pub(super) fn waits_of_pod(&self, namespace: &str, name: &str) -> impl Iterator<Item = WaitRef<'_>> {
+        self.snapshot.waits().filter(move |(pod, _, _)| pod.id.namespace == namespace && pod.id.name == name)
+    }
+
     /// Returns the ended failures of all pods with this name.
     pub(super) fn ended_failures_of_pod(&self, namespace: &str, name: &str) -> impl Iterator<Item = &PastFailure> {
         let ended = self.history.ended.iter().map(AsRef::as_ref);
         ended.filter(move |ended| ended.pod.id.namespace == namespace && ended.pod.id.name == name)
     }
 
-    /// Returns whether a pod with this name has an open or ended failure.
-    pub(super) fn has_failures_of_pod(&self, namespace: &str, name: &str) -> bool {
+    /// Returns whether a pod with this name has an open or ended failure or waits.
+    pub(super) fn has_pod(&self, namespace: &str, name: &str) -> bool {
         self.open_failures_of_pod(namespace, name).next().is_some()
+            || self.waits_of_pod(namespace, name).next().is_some()
             || self.ended_failures_of_pod(namespace, name).next().is_some()
     }
 }

@@ -1,4 +1,4 @@
-//! Query parameters of the page and the JSON API: filters, sort order and pagination.
+//! Query parameters of the page and the JSON API: filters, sort order and pagination. They select failures and waits.
 //!
 //! axum's `Query` extractor supports neither repeated parameters nor the error messages below.
 
@@ -7,10 +7,11 @@ mod tests;
 
 use form_urlencoded::{Serializer, parse};
 
+use crate::present::wait::stage_name;
 use crate::terminal::escape_controls;
 use image_pull_model::cause::{Cause, CauseGroup};
 use image_pull_model::redact::redact;
-use image_pull_model::snapshot::FailureRef;
+use image_pull_model::snapshot::{FailureRef, WaitRef};
 use image_pull_model::workload::workload_of;
 
 /// Maximum number of failures in a response.
@@ -20,6 +21,8 @@ const DEFAULT_LIMIT: usize = 200;
 
 /// Parameters of a list.
 pub(super) const LIST_PARAMETERS: &[&str] = &["namespace", "cause", "cause_group", "registry", "q", "offset", "limit"];
+/// Parameters of the list of waits, which have no cause.
+pub(super) const WAIT_PARAMETERS: &[&str] = &["namespace", "registry", "q", "offset", "limit"];
 /// Parameters of the page.
 pub(super) const PAGE_PARAMETERS: &[&str] =
     &["namespace", "cause", "cause_group", "registry", "q", "sort", "offset", "limit"];
@@ -118,12 +121,26 @@ impl FailureQuery {
     }
 
     fn matches(&self, failing @ (pod, _, failure): FailureRef<'_>, text: &str) -> bool {
-        let matches = |filter: &[String], name: &str| filter.is_empty() || filter.iter().any(|value| value == name);
-        matches(&self.namespaces, &pod.id.namespace)
-            && matches(&self.registries, failure.image.registry())
+        matches_any(&self.namespaces, &pod.id.namespace)
+            && matches_any(&self.registries, failure.image.registry())
             && (self.causes.is_empty() || self.causes.contains(&failure.cause()))
             && (self.groups.is_empty() || self.groups.contains(&failure.cause().group()))
             && (text.is_empty() || contains_text(failing, text))
+    }
+
+    /// Returns the waits that match the filters. None if the query has a cause or a cause group.
+    pub(super) fn filter_waits<'a>(&self, waits: impl Iterator<Item = WaitRef<'a>>) -> Vec<WaitRef<'a>> {
+        if !self.causes.is_empty() || !self.groups.is_empty() {
+            return Vec::new();
+        }
+        let text = self.text.to_lowercase();
+        waits.filter(|waiting| self.matches_wait(*waiting, &text)).collect()
+    }
+
+    fn matches_wait(&self, waiting @ (pod, _, wait): WaitRef<'_>, text: &str) -> bool {
+        matches_any(&self.namespaces, &pod.id.namespace)
+            && matches_any(&self.registries, wait.image.registry())
+            && (text.is_empty() || wait_contains_text(waiting, text))
     }
 
     /// Returns the part of a list on this page.
@@ -173,6 +190,19 @@ fn contains_text((pod, container, failure): FailureRef<'_>, text: &str) -> bool 
     let names = [&*pod.id.namespace, &pod.id.name, workload.name, &container.name, &pod.node, failure.cause().as_str()];
     let contains = |field: &str| field.to_lowercase().contains(text);
     names.into_iter().any(contains) || contains(&failure.image.redacted()) || contains(&redact(&failure.message))
+}
+
+/// Returns whether any displayed field of a wait contains a text in lower case.
+fn wait_contains_text((pod, container, wait): WaitRef<'_>, text: &str) -> bool {
+    let workload = workload_of(&pod.id, &pod.owner);
+    let names = [&*pod.id.namespace, &pod.id.name, workload.name, &container.name, &pod.node, stage_name(wait.stage)];
+    let contains = |field: &str| field.to_lowercase().contains(text);
+    names.into_iter().any(contains) || contains(&wait.image.redacted())
+}
+
+/// Whether a filter is empty or contains a name.
+fn matches_any(filter: &[String], name: &str) -> bool {
+    filter.is_empty() || filter.iter().any(|value| value == name)
 }
 
 fn parse_word<T: Copy>(

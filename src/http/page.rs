@@ -15,6 +15,7 @@ mod outage;
 mod pager;
 mod pod_page;
 mod timeline;
+mod waiting;
 mod watch_banner;
 
 use std::sync::Arc;
@@ -34,8 +35,8 @@ use pod_page::PodPage;
 
 /// Interval at which browsers reload the page until the first list is complete.
 const REFRESH_SECONDS: &str = "5";
-const NO_FAILURES_OF_POD: &str = "This pod has no open image pull failure and none in the history. \
-                                  The history keeps the latest ended failures since the exporter started.";
+const UNKNOWN_POD: &str = "This pod has no open image pull failure and none in the history, and none of its containers waits. \
+                           The history keeps the latest ended failures since the exporter started.";
 
 /// Returns the page of all failures that match the query.
 pub(super) async fn index(request: BackendRequest) -> Response {
@@ -58,8 +59,8 @@ pub(super) async fn pod(Path((namespace, name)): Path<(String, String)>, request
     let build = move |request: &BackendRequest| {
         with_overview(request, |overview| {
             let (layout, backend) = (Arc::clone(&request.state.layout), Arc::clone(&request.state.backend));
-            if !overview.has_failures_of_pod(&namespace, &name) {
-                return message_response(&layout, StatusCode::NOT_FOUND, "No failures of this pod", NO_FAILURES_OF_POD);
+            if !overview.has_pod(&namespace, &name) {
+                return message_response(&layout, StatusCode::NOT_FOUND, "No failures of this pod", UNKNOWN_POD);
             }
             PendingResponse::streamed(CONTENT_TYPE, move |sink| {
                 PodPage::new(&layout, &overview, (&namespace, &name), &*backend).write_into(sink)

@@ -24,6 +24,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/failures/{namespace}/{pod}", get(page::pod)),
         ("/api/v1/failures", get(api::failures)),
         ("/api/v1/failures/{namespace}/{pod}", get(api::pod)),
+        ("/api/v1/waiting", get(api::waiting)),
         ("/api/v1/history", get(api::history)),
         ("/api/v1/summary", get(api::summary)),
         ("/api/v1/openapi.json", get(api::openapi)),

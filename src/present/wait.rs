@@ -1,8 +1,10 @@
 //! Serializable reports of containers that wait without an error.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
-use super::{advice_steps, non_empty, rfc3339};
+use super::{advice_steps, format_age, non_empty, rfc3339};
 use image_pull_model::advice::{FailingRegistryPods, FailureContext, wait_advice};
 use image_pull_model::facts::ContainerKind;
 use image_pull_model::image_wait::WaitStage;
@@ -114,6 +116,21 @@ fn known(pod: &TrackedPod, stage: WaitStage, summary: &str) -> (&'static str, St
         WaitStage::Starting => ("volumes, sandbox or image", summary.to_owned()),
         WaitStage::Pending(_) => ("image", summary.to_owned()),
     }
+}
+
+/// Returns a sentence on waiting containers that are not listed because they are not older than `pending_after`. `None` for
+/// zero containers.
+#[must_use]
+pub fn younger_waits_text(younger: usize, pending_after: Duration) -> Option<String> {
+    let containers = match younger {
+        0 => return None,
+        1 => "1 container has".to_owned(),
+        _ => format!("{younger} containers have"),
+    };
+    if pending_after.is_zero() {
+        return Some(format!("{containers} not started, without an error."));
+    }
+    Some(format!("{containers} been pending or starting for at most {}.", format_age(pending_after)))
 }
 
 /// Returns the name of a stage.

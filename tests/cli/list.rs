@@ -252,8 +252,9 @@ fn listed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
         for (name, value) in failing.as_object().unwrap() {
             let seconds = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
             let (name, value) = match name.as_str() {
-                "suspect" | "pull_secrets" | "reason" | "message" | "summary" | "advice" | "failing_seconds"
-                | "cause_seconds" | "failing_host" | "failing_host_kind" | "hops" | "cause_inferred" => continue,
+                "suspect" | "pull_secrets" | "missing_secrets" | "pending_since" | "reason" | "message" | "summary"
+                | "advice" | "failing_seconds" | "cause_seconds" | "failing_host" | "failing_host_kind" | "hops"
+                | "cause_inferred" => continue,
                 "cause_since_basis" => {
                     assert_eq!(value, "found", "nobody watched");
                     continue;

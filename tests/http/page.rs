@@ -5,3 +5,4 @@ mod live;
 mod openapi;
 mod responses;
 mod test_site;
+mod waiting;

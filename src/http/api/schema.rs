@@ -6,11 +6,12 @@ use crate::http::backend::{Backend, Overview};
 use crate::http::failure_query::FailureQuery;
 use crate::present::history::{DayBucketReport, EndedFailureReport, StatusChange};
 use crate::present::outage::{Impact, Outage, outages};
+use crate::present::wait::WaitReport;
 use crate::present::{FailureReport, rfc3339, rfc3339_option};
 use image_pull_model::advice::default_summary;
 use image_pull_model::cause_history::CauseStart;
 use image_pull_model::history::PastFailure;
-use image_pull_model::snapshot::FailureRef;
+use image_pull_model::snapshot::{FailureRef, WaitRef};
 use image_pull_model::time::Timestamp;
 
 /// One page of open failures, in the format of `list -o json`.
@@ -42,6 +43,12 @@ impl Serialize for LazySeq<Vec<FailureRef<'_>>, &Overview> {
     }
 }
 
+impl Serialize for LazySeq<Vec<WaitRef<'_>>, &Overview> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.items.iter().map(|waiting| WaitReport::of(*waiting, self.context.now)))
+    }
+}
+
 impl Serialize for LazySeq<Vec<&PastFailure>, ()> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.items.iter().filter_map(|ended| EndedFailureReport::of(ended)))
@@ -60,6 +67,40 @@ impl<'a> FailuresResponse<'a> {
             failing: LazySeq { items: query.page(&all).to_vec(), context: overview },
         }
     }
+}
+
+/// One page of the containers that have waited without an error for longer than `pending_after_seconds`.
+#[derive(Serialize)]
+pub(super) struct WaitsResponse<'a> {
+    #[serde(serialize_with = "rfc3339")]
+    time: Timestamp,
+    synced: bool,
+    pending_after_seconds: u64,
+    total: usize,
+    waiting_younger: usize,
+    next: Option<String>,
+    waiting: LazySeq<Vec<WaitRef<'a>>, &'a Overview>,
+}
+
+impl<'a> WaitsResponse<'a> {
+    pub(super) fn new(overview: &'a Overview, query: &FailureQuery, url: &str) -> Self {
+        let (listed, younger) = split_waits(overview, query);
+        Self {
+            time: overview.now,
+            synced: overview.watch_status.is_synced,
+            pending_after_seconds: overview.pending_after.as_secs(),
+            total: listed.len(),
+            waiting_younger: younger.len(),
+            next: next_url(query, listed.len(), url),
+            waiting: LazySeq { items: query.page(&listed).to_vec(), context: overview },
+        }
+    }
+}
+
+/// Returns the waits that match the query: those that are listed, and those that are too young.
+fn split_waits<'a>(overview: &'a Overview, query: &FailureQuery) -> (Vec<WaitRef<'a>>, Vec<WaitRef<'a>>) {
+    let waits = query.filter_waits(overview.snapshot.waits());
+    waits.into_iter().partition(|(_, _, wait)| overview.is_overdue(wait))
 }
 
 /// One page of ended failures, most recent first.
@@ -106,6 +147,8 @@ pub(super) struct SummaryResponse {
     pods_watched: u64,
     #[serde(flatten)]
     impact: ImpactJson,
+    waiting: usize,
+    waiting_younger: usize,
     outages: Vec<OutageJson>,
     last_day: Vec<DayBucketReport>,
 }
@@ -147,6 +190,7 @@ impl From<Impact> for ImpactJson {
 impl SummaryResponse {
     pub(super) fn new(overview: &Overview, query: &FailureQuery) -> Self {
         let all = query.filter(overview.snapshot.failures());
+        let (waiting, younger) = split_waits(overview, query);
         let outage = |outage: Outage<'_>| OutageJson {
             cause: outage.cause.as_str(),
             cause_group: outage.cause.group().as_str(),
@@ -162,13 +206,15 @@ impl SummaryResponse {
             last_event: overview.watch_status.last_event,
             pods_watched: overview.watch_status.listed_pods,
             impact: Impact::of(&all).into(),
+            waiting: waiting.len(),
+            waiting_younger: younger.len(),
             outages: outages(all).into_iter().map(outage).collect(),
             last_day: overview.history.buckets.iter().map(DayBucketReport::from).collect(),
         }
     }
 }
 
-/// All failures of the pods with one name.
+/// All failures and waits of the pods with one name.
 #[derive(Serialize)]
 pub(super) struct PodResponse<'a> {
     #[serde(serialize_with = "rfc3339")]
@@ -177,6 +223,7 @@ pub(super) struct PodResponse<'a> {
     namespace: &'a str,
     pod: &'a str,
     failing: LazySeq<Vec<FailureRef<'a>>, (&'a dyn Backend, &'a Overview)>,
+    waiting: LazySeq<Vec<WaitRef<'a>>, &'a Overview>,
     ended: LazySeq<Vec<&'a PastFailure>, ()>,
 }
 
@@ -212,6 +259,7 @@ impl<'a> PodResponse<'a> {
                 items: overview.open_failures_of_pod(namespace, name).collect(),
                 context: (backend, overview),
             },
+            waiting: LazySeq { items: overview.waits_of_pod(namespace, name).collect(), context: overview },
             ended: LazySeq { items: overview.ended_failures_of_pod(namespace, name).collect(), context: () },
         }
     }

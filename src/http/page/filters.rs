@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::labels::{cause_title, group_owner};
 use crate::http::failure_query::{FailureQuery, SortOrder};
 use image_pull_model::cause::{Cause, CauseGroup};
-use image_pull_model::snapshot::FailureRef;
+use image_pull_model::snapshot::{FailureRef, WaitRef};
 
 /// The options of all filters.
 pub(super) struct Filters {
@@ -22,7 +22,7 @@ pub(super) struct Filters {
 pub(super) struct FilterOption {
     pub(super) value: String,
     pub(super) label: String,
-    /// Number of failing containers with this value.
+    /// Number of failing and waiting containers with this value.
     pub(super) count: usize,
     pub(super) is_selected: bool,
     /// Query string that selects this option. Empty except for cause groups.
@@ -30,10 +30,12 @@ pub(super) struct FilterOption {
 }
 
 impl Filters {
-    /// `failures` are all open failures, whether or not they match the query.
-    pub(super) fn new(failures: &[FailureRef<'_>], query: &FailureQuery) -> Self {
+    /// `failures` and `waits` are all that the page lists without a query.
+    pub(super) fn new(failures: &[FailureRef<'_>], waits: &[WaitRef<'_>], query: &FailureQuery) -> Self {
         let namespaces = failures.iter().map(|(pod, _, _)| &*pod.id.namespace);
+        let namespaces = namespaces.chain(waits.iter().map(|(pod, _, _)| &*pod.id.namespace));
         let registries = failures.iter().map(|(_, _, failure)| failure.image.registry());
+        let registries = registries.chain(waits.iter().map(|(_, _, wait)| wait.image.registry()));
         Self {
             namespaces: options(namespaces, &query.namespaces),
             registries: options(registries, &query.registries),

@@ -15,12 +15,17 @@ pub(super) struct HighlightedImage {
 }
 
 impl HighlightedImage {
+    /// Returns a reference without a highlighted part.
+    pub(super) fn plain(text: &str) -> Self {
+        Self { before: text.to_owned(), highlighted: String::new(), after: String::new() }
+    }
+
     /// Splits `text`, the redacted form of `image`.
     pub(super) fn new(text: &str, cause: Cause, image: &ImageReference) -> Self {
         let range = suspect_part(cause, image).and_then(|part| part.range_in(text)).unwrap_or(0..0);
         let part = |range: Range<usize>| text.get(range).unwrap_or_default().to_owned();
         if range.is_empty() {
-            return Self { before: text.to_owned(), highlighted: String::new(), after: String::new() };
+            return Self::plain(text);
         }
         Self { before: part(0..range.start), highlighted: part(range.clone()), after: part(range.end..text.len()) }
     }

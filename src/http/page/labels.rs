@@ -83,6 +83,16 @@ pub(super) fn basis_text(basis: &str) -> &'static str {
     }
 }
 
+/// Returns how the start of a wait was determined.
+pub(super) fn wait_basis_text(basis: Option<&'static str>) -> &'static str {
+    match basis {
+        Some("sandbox_ready") => "when the sandbox was ready",
+        Some("previous_container") => "when the container before it started or ended",
+        Some("event") => "from the kubelet's Event about the pull",
+        _ => "start of the pod",
+    }
+}
+
 /// Returns the age of the current cause.
 pub(super) fn cause_age_text(since: CauseStart, now: Timestamp) -> String {
     let at_least = if since.is_observed { "" } else { "at least " };

@@ -6,16 +6,17 @@ use super::ended_failures::EndedFailureRow;
 use super::failure_row::FailureRow;
 use super::labels::{self, cause_title, format_time, group_owner, runbook_for};
 use super::layout::Layout;
+use super::waiting::WaitingRow;
 use crate::http::backend::{Backend, Overview};
 use crate::present::history::status_name;
 use crate::present::{self, format_age, lacks_error_text};
 use image_pull_model::advice::{self, NO_ERROR_TEXT};
 use image_pull_model::history::TimelinePoint;
 use image_pull_model::redact::redact;
-use image_pull_model::snapshot::FailureRef;
+use image_pull_model::snapshot::{FailureRef, WaitRef};
 use image_pull_model::time::Timestamp;
 
-/// The failures of all pods with one name.
+/// The failures and waits of all pods with one name.
 #[derive(Template)]
 #[template(path = "pod_page.html")]
 pub(super) struct PodPage<'a> {
@@ -25,6 +26,7 @@ pub(super) struct PodPage<'a> {
     namespace: &'a str,
     name: &'a str,
     open: Vec<FailureRef<'a>>,
+    waits: Vec<WaitRef<'a>>,
     overview: &'a Overview,
     backend: &'a dyn Backend,
     ended: Vec<EndedFailureRow>,
@@ -69,10 +71,16 @@ impl<'a> PodPage<'a> {
             namespace,
             name,
             open: overview.open_failures_of_pod(namespace, name).collect(),
+            waits: overview.waits_of_pod(namespace, name).collect(),
             overview,
             backend,
             ended: ended.filter_map(|ended| EndedFailureRow::new(ended, now)).collect(),
         }
+    }
+
+    /// Returns the waiting containers.
+    fn waiting_rows(&self) -> impl Iterator<Item = WaitingRow> {
+        self.waits.iter().map(|waiting| WaitingRow::new(*waiting, self.overview.now))
     }
 
     /// Returns the open failures. They are built one at a time while the page is written, to bound memory.

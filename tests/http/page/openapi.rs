@@ -46,9 +46,10 @@ fn check(site: &TestSite, route: &str, path: &str, status: u16) -> Value {
     value
 }
 
-const ROUTES: [(&str, &str); 4] = [
+const ROUTES: [(&str, &str); 5] = [
     ("/api/v1/failures", "/api/v1/failures"),
     ("/api/v1/failures/{namespace}/{pod}", "/api/v1/failures/shop/web"),
+    ("/api/v1/waiting", "/api/v1/waiting"),
     ("/api/v1/history", "/api/v1/history"),
     ("/api/v1/summary", "/api/v1/summary"),
 ];
@@ -62,18 +63,27 @@ fn every_response_matches_the_document() {
         pod("shop", "web", Some(("ErrImagePull", NOT_FOUND))),
         pod("shop", "api", Some(("ErrImagePull", NOT_FOUND))),
         invalid,
+        pod("shop", "cron", Some(("ContainerCreating", ""))),
     ]);
     site.delete(5400, &pod("shop", "api", Some(("ErrImagePull", NOT_FOUND))));
     for (route, path) in ROUTES {
         let value = check(&site, route, path, 200);
         let is_told = |field: &str| value[field].as_array().is_none_or(|list| !list.is_empty());
-        assert!(is_told("failing") && is_told("outages") && is_told("last_day"), "{path} tells something");
+        assert!(
+            is_told("failing")
+                && is_told("outages")
+                && (is_told("waiting") || path.ends_with("/web"))
+                && is_told("last_day"),
+            "{path} tells something"
+        );
         check(&site, route, &format!("{path}?nonsense=1"), 400);
     }
     let part = check(&site, "/api/v1/failures", "/api/v1/failures?limit=1", 200);
     assert!(part["next"].is_string());
     assert_eq!(check(&site, "/api/v1/history", "/api/v1/history", 200)["total"], 1);
     check(&site, "/api/v1/failures/{namespace}/{pod}", "/api/v1/failures/shop/api", 200);
+    let waiting = check(&site, "/api/v1/failures/{namespace}/{pod}", "/api/v1/failures/shop/cron", 200);
+    assert_eq!(waiting["waiting"][0]["stage"], "pending");
     check(&site, "/api/v1/failures/{namespace}/{pod}", "/api/v1/failures/shop/nobody", 404);
     check(&site, "/api/v1/openapi.json", "/api/v1/openapi.json", 200);
     let unlisted = TestSite::not_listed();

@@ -157,7 +157,9 @@ fn pagination_covers_the_whole_list() {
 #[test]
 fn responses_have_etags() {
     let site = TestSite::with(&some_pods());
-    for path in ["/api/v1/failures", "/api/v1/summary", "/api/v1/history", "/api/v1/failures/shop/cart"] {
+    for path in
+        ["/api/v1/failures", "/api/v1/waiting", "/api/v1/summary", "/api/v1/history", "/api/v1/failures/shop/cart"]
+    {
         let etag = |response: &crate::common::Response| {
             let line = response.head.lines().find_map(|line| line.strip_prefix("etag: ")).map(str::to_owned);
             line.expect("it has a tag").replace("w/", "W/")
