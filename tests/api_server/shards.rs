@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::common::cluster::Cluster;
-use crate::common::{NOT_FOUND, Program, eventually, pod, samples};
+use crate::common::{NOT_FOUND, Program, eventually, pod, samples, sum};
 use serde_json::json;
 
 /// A cluster with failing pods in three namespaces, on three nodes, with the labels of two teams.
@@ -179,4 +179,59 @@ fn a_configuration_is_checked_without_being_used() {
     let output = command.args(["--config.check", "--kubeconfig"]).arg(&cluster.kubeconfig).output().expect("it starts");
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stderr).contains("the configuration is valid"));
+}
+
+/// An Event about a pull of a pod.
+fn put_pull(cluster: &Cluster, number: u32) {
+    let uid = format!("{:08x}-4c1a-9d2e-{number:012x}", number.wrapping_mul(0x9E37_79B9));
+    cluster.store.put(json!({
+        "kind": "Event", "apiVersion": "v1",
+        "metadata": { "namespace": "shop", "name": format!("web-{number}.1"), "uid": format!("event-{number}") },
+        "involvedObject": {
+            "kind": "Pod", "namespace": "shop", "name": format!("web-{number}"), "uid": uid,
+            "fieldPath": "spec.containers{app}",
+        },
+        "reason": "Pulled", "message": "Successfully pulled image \"r.example/app:1\" in 1.5s (2s including waiting)",
+        "source": { "component": "kubelet", "host": "node-1" }, "count": 1, "type": "Normal",
+    }));
+}
+
+#[test]
+fn shards_together_count_each_pull_once() {
+    let cluster = cluster("pulls");
+    let events = cluster.server().faults().events();
+    let start = |total: usize| {
+        let total_flag = total.to_string();
+        let flags = |index: usize| {
+            ["--events", "--shard", &index.to_string(), "--total-shards", &total_flag].map(str::to_owned)
+        };
+        let programs: Vec<Program> =
+            (0..total).map(|index| cluster.start(&flags(index).each_ref().map(String::as_str))).collect();
+        programs.iter().for_each(Program::wait_ready);
+        eventually(|| match events.open_watches() {
+            open if open == total => Ok(()),
+            open => Err(format!("{open} watches of Events")),
+        });
+        programs
+    };
+    // Resharding counts no pull of the time before.
+    let mut number = 0_u32;
+    for total in [1, 2, 3] {
+        let programs = start(total);
+        for _ in 0..40 {
+            put_pull(&cluster, number);
+            number += 1;
+        }
+        let pulls = |program: &Program| sum(&program.metrics(), "image_pulls_total{");
+        eventually(|| match programs.iter().map(pulls).sum::<f64>() {
+            40.0 => Ok(()),
+            counted => Err(format!("{counted} pulls of {total} shards")),
+        });
+        assert!(programs.iter().all(|program| pulls(program) > 0.0), "each has a part");
+        drop(programs);
+        eventually(|| match events.open_watches() {
+            0 => Ok(()),
+            open => Err(format!("{open} watches of Events")),
+        });
+    }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use image_pull_exporter::cluster::event_watch;
 use image_pull_exporter::cluster::pod_watch::{self, PodSource};
 use image_pull_exporter::metrics::exposition::{Exposition, ExpositionFormat};
 use image_pull_exporter::metrics::families;
@@ -57,16 +58,40 @@ pub fn client(store: SharedStore) -> (Client, Faults) {
 impl Lab {
     /// One whose informer draws its pauses from `seed`.
     pub fn new(seed: u64) -> Self {
+        Self::start(seed, false)
+    }
+
+    /// One that also reads Events.
+    pub fn with_events(seed: u64) -> Self {
+        Self::start(seed, true)
+    }
+
+    fn start(seed: u64, reads_events: bool) -> Self {
         let store = SharedStore::default();
         let (client, faults) = client(store.clone());
         let (began, scope) = (Instant::now(), WatchScope::Cluster);
         let limits = MonitorLimits::DEFAULT;
         let settings = IndexConfig { excludes_finished_pods: true, ..IndexConfig::default() };
-        let monitor = Arc::new(Monitor::new(settings, std::slice::from_ref(&scope), limits, now(began)));
+        let monitor = Monitor::new(settings, std::slice::from_ref(&scope), limits, now(began));
+        let monitor = Arc::new(if reads_events { monitor.with_events() } else { monitor });
         let mut watch = JoinSet::new();
+        let source = PodSource::all_pods(client, scope.clone());
+        if reads_events {
+            let (told, scope, source) = (Arc::clone(&monitor), scope.clone(), source.clone());
+            watch.spawn(async move {
+                while !told.is_listed() {
+                    sleep(Duration::from_millis(100)).await;
+                }
+                let mut events = std::pin::pin!(event_watch::watch_with_seed(source, !seed));
+                while let Some(event) = events.next().await {
+                    if !told.handle_kubelet_event(&scope, &event, now(began)) {
+                        break;
+                    }
+                }
+            });
+        }
         let told = Arc::clone(&monitor);
         watch.spawn(async move {
-            let source = PodSource::all_pods(client, scope.clone());
             let mut events = std::pin::pin!(pod_watch::watch_with_seed(source, seed));
             while let Some(event) = events.next().await {
                 told.handle_event(&scope, event, now(began));
