@@ -11,6 +11,7 @@ mod scrape;
 mod server;
 mod soak;
 mod stamp;
+mod starts;
 mod world;
 
 use std::path::PathBuf;
@@ -36,6 +37,8 @@ enum Command {
     Soak(Soak),
     /// Run with the default limits against hostile tenants and clients
     Hostile(Hostile),
+    /// Measure pods that start, with and without their Events
+    Starts(Starts),
     /// Run only the simulated API server, and write target/benches/kubeconfig
     Server(Serve),
     /// Baseline: store all pods
@@ -100,6 +103,19 @@ struct Hostile {
 }
 
 #[derive(Args)]
+struct Starts {
+    #[arg(default_value = "100k-1")]
+    scenario: Scenario,
+    #[arg(long, default_value_t = 2)]
+    minutes: u32,
+    /// Pods that start per minute
+    #[arg(long, default_value_t = 1_000)]
+    per_minute: u32,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
 struct Serve {
     scenario: Scenario,
     /// Updates per second
@@ -127,6 +143,9 @@ fn main() -> Result<()> {
             soak::soak(&common.setup(0, updates)?, &scenario, minutes)
         }
         Command::Hostile(Hostile { minutes, common }) => hostile::hostile(&common.setup(0, 0)?, minutes),
+        Command::Starts(Starts { scenario, minutes, per_minute, common }) => {
+            starts::starts(&common.setup(0, 0)?, &scenario, per_minute, minutes)
+        }
         Command::Server(arguments) => serve(arguments),
         Command::Reflector { kubeconfig } => in_runtime(baseline::reflector(&kubeconfig)),
         Command::Floor { kubeconfig } => in_runtime(baseline::floor(&kubeconfig)),

@@ -49,6 +49,10 @@ pub fn errors() -> Vec<String> {
 pub enum State<'a> {
     /// Running, with this number of restarts.
     Runs(u32),
+    /// Waiting for its volumes and its sandbox.
+    Starts,
+    /// Waiting for its image.
+    Pulls,
     /// A pull has just failed.
     Errs(&'a str),
     /// Waiting for the next attempt.
@@ -82,6 +86,40 @@ pub fn pod(workload: usize, state: State<'_>) -> Value {
         },
         "spec": spec(&image, app, workload, extras),
         "status": status(&image, state),
+    })
+}
+
+/// Returns the Event of a pod of the `workload`th workload about its image: the pull begins or has succeeded.
+pub fn pull_event(workload: usize, has_succeeded: bool) -> Value {
+    let pod = pod(workload, State::Pulls);
+    let metadata = &pod["metadata"];
+    let (namespace, name, image) = (&metadata["namespace"], &metadata["name"], &pod["spec"]["containers"][0]["image"]);
+    let (reason, message) = if has_succeeded {
+        let image = image.as_str().unwrap_or_default();
+        (
+            "Pulled",
+            format!(
+                "Successfully pulled image \"{image}\" in 2.265s (3.5s including waiting). Image size: 109445312 bytes."
+            ),
+        )
+    } else {
+        ("Pulling", format!("Pulling image \"{}\"", image.as_str().unwrap_or_default()))
+    };
+    json!({
+        "kind": "Event", "apiVersion": "v1",
+        "metadata": {
+            "name": format!("{}.18a2b3c4d5e6f7{}", name.as_str().unwrap_or_default(), u8::from(has_succeeded)), "namespace": namespace,
+            "uid": format!("7bcf5f9b-c6a8-4dbb-9f5{}-00000{NUMBER}", u8::from(has_succeeded)), "resourceVersion": VERSION,
+            "creationTimestamp": "2026-11-23T21:22:54Z",
+            "managedFields": [{
+                "manager": "kubelet", "operation": "Update", "apiVersion": "v1", "time": "2026-11-23T21:22:54Z", "fieldsType": "FieldsV1",
+                "fieldsV1": { "f:count": {}, "f:firstTimestamp": {}, "f:involvedObject": {}, "f:lastTimestamp": {}, "f:message": {}, "f:reason": {}, "f:reportingComponent": {}, "f:reportingInstance": {}, "f:source": { "f:component": {}, "f:host": {} }, "f:type": {} },
+            }],
+        },
+        "involvedObject": { "kind": "Pod", "namespace": namespace, "name": name, "uid": metadata["uid"], "apiVersion": "v1", "resourceVersion": VERSION, "fieldPath": "spec.containers{main}" },
+        "reason": reason, "message": message, "source": { "component": "kubelet", "host": "node-1" },
+        "firstTimestamp": "2026-11-23T21:22:54Z", "lastTimestamp": "2026-11-23T21:22:54Z", "count": 1, "type": "Normal",
+        "eventTime": null, "reportingComponent": "kubelet", "reportingInstance": "node-1",
     })
 }
 
@@ -141,6 +179,7 @@ fn spec(image: &str, app: &str, workload: usize, extras: usize) -> Value {
 fn status(image: &str, state: State<'_>) -> Value {
     let runs = matches!(state, State::Runs(_));
     let ready = if runs { "True" } else { "False" };
+    let sandbox_ready = if state == State::Starts { "False" } else { "True" };
     let condition = |kind: &str, status: &str| {
         let mut condition = json!({ "type": kind, "status": status, "lastProbeTime": null, "lastTransitionTime": "2026-11-23T21:22:56Z", "observedGeneration": 1 });
         if status == "False" {
@@ -155,6 +194,10 @@ fn status(image: &str, state: State<'_>) -> Value {
             "restartCount": restarts, "image": image, "imageID": format!("{image}@sha256:{:064x}", image.len()),
             "containerID": format!("containerd://{:057x}{NUMBER}", 0xc0ffee), "started": true,
         }),
+        State::Starts | State::Pulls => json!({
+            "name": "main", "state": { "waiting": { "reason": "ContainerCreating" } }, "lastState": {}, "ready": false,
+            "restartCount": 0, "image": image, "imageID": "", "started": false,
+        }),
         State::Errs(error) => waiting(image, "ErrImagePull", &error.replace(NAMED, image)),
         State::BacksOff(error) => waiting(
             image,
@@ -165,7 +208,7 @@ fn status(image: &str, state: State<'_>) -> Value {
     json!({
         "observedGeneration": 1, "phase": if runs { "Running" } else { "Pending" },
         "conditions": [
-            condition("PodReadyToStartContainers", "True"), condition("Initialized", "True"), condition("Ready", ready),
+            condition("PodReadyToStartContainers", sandbox_ready), condition("Initialized", "True"), condition("Ready", ready),
             condition("ContainersReady", ready), condition("PodScheduled", "True"),
         ],
         "hostIP": "10.0.12.34", "hostIPs": [{ "ip": "10.0.12.34" }], "podIP": "10.42.7.77", "podIPs": [{ "ip": "10.42.7.77" }],

@@ -15,7 +15,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::http::{self, Request};
-use crate::world::{self, Encoding, World};
+use crate::world::{self, Encoding, Resource, World};
 
 /// The state of the server.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +53,7 @@ struct Inner {
     options: Options,
     version: watch::Sender<u64>,
     rate: watch::Sender<u32>,
+    starts_per_minute: watch::Sender<u32>,
     faults: broadcast::Sender<Fault>,
     busy: Mutex<u32>,
     /// The last version sent to a watch.
@@ -77,6 +78,7 @@ impl Server {
             world: Mutex::new(world),
             options,
             rate: watch::Sender::new(0),
+            starts_per_minute: watch::Sender::new(0),
             faults: broadcast::Sender::new(64),
             busy: Mutex::new(0),
         });
@@ -117,6 +119,11 @@ impl Server {
     /// Sets the number of updates per second.
     pub fn set_rate(&self, updates_per_second: u32) {
         self.inner.rate.send_replace(updates_per_second);
+    }
+
+    /// Sets the number of pods that start per minute.
+    pub fn set_starts(&self, per_minute: u32) {
+        self.inner.starts_per_minute.send_replace(per_minute);
     }
 
     /// Returns the last version sent to a watch.
@@ -164,9 +171,20 @@ fn identity() -> Result<(TlsAcceptor, String)> {
 /// Updates pods at the configured rate.
 async fn churn(inner: Arc<Inner>) {
     let mut tick = time::interval(Duration::from_millis(10));
-    let mut due = 0.0;
+    let (mut due, mut starts_due) = (0.0, 0.0);
     loop {
         tick.tick().await;
+        let starts = *inner.starts_per_minute.borrow();
+        if starts > 0 {
+            let mut world = inner.world();
+            starts_due += f64::from(starts) / 6000.0;
+            while starts_due >= 1.0 {
+                starts_due -= 1.0;
+                world.start_pod();
+            }
+            world.advance_starts();
+            inner.version.send_replace(world.version());
+        }
         due += f64::from(*inner.rate.borrow()) / 100.0;
         while due >= 1.0 {
             due -= 1.0;
@@ -219,15 +237,23 @@ async fn respond<W: AsyncWrite + Unpin>(request: &Request, out: &mut BufWriter<W
         )
         .await;
     }
-    if request.path != "/api/v1/pods" {
-        return http::respond(out, 404, "application/json", world::status(404, "NotFound").to_string().as_bytes())
-            .await;
-    }
+    let resource = match request.path.as_str() {
+        "/api/v1/pods" => Resource::Pods,
+        "/api/v1/events" => Resource::Events,
+        _ => {
+            return http::respond(out, 404, "application/json", world::status(404, "NotFound").to_string().as_bytes())
+                .await;
+        }
+    };
     if request.parameter("watch").is_some_and(|watch| watch == "true" || watch == "1") {
-        return watch(request, encoding, out, inner).await;
+        return watch(request, resource, encoding, out, inner).await;
     }
     let from = request.number("continue").unwrap_or(0);
-    let limit = request.number("limit").filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+    // No Event is older than the watch.
+    let limit = match resource {
+        Resource::Pods => request.number("limit").filter(|limit| *limit > 0).unwrap_or(usize::MAX),
+        Resource::Events => 0,
+    };
     let page = inner.world().page(from, limit, encoding);
     let media_type = match encoding {
         Encoding::Json => "application/json",
@@ -238,6 +264,7 @@ async fn respond<W: AsyncWrite + Unpin>(request: &Request, out: &mut BufWriter<W
 
 async fn watch<W: AsyncWrite + Unpin>(
     request: &Request,
+    resource: Resource,
     encoding: Encoding,
     out: &mut BufWriter<W>,
     inner: &Inner,
@@ -256,7 +283,7 @@ async fn watch<W: AsyncWrite + Unpin>(
     let mut said = if wants_initial || asked == 0 {
         let (pods, began) = {
             let world = inner.world();
-            (world.len(), world.version())
+            (if resource == Resource::Pods { world.len() } else { 0 }, world.version())
         };
         let mut event = Vec::new();
         for pod in 0..pods {
@@ -279,11 +306,14 @@ async fn watch<W: AsyncWrite + Unpin>(
     loop {
         while said < *version.borrow_and_update() {
             event.clear();
-            if !inner.world().write_change(&mut event, said + 1, encoding) {
+            if !inner.world().write_change(&mut event, said + 1, resource, encoding) {
                 http::chunk(out, &world::event("ERROR", &world::status(410, "Expired"), encoding)).await?;
                 return http::end_chunked(out).await;
             }
             said += 1;
+            if event.is_empty() {
+                continue;
+            }
             http::chunk(out, &event).await?;
             // One event per write, as in a real watch.
             out.flush().await?;

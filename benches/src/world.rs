@@ -1,4 +1,4 @@
-//! The simulated pods: templates, encoded once, and the version of each pod.
+//! The simulated pods and their Events: templates, encoded once, and the version of each pod.
 
 use std::collections::VecDeque;
 
@@ -22,7 +22,14 @@ pub enum Encoding {
     Protobuf,
 }
 
-/// A pod in each encoding.
+/// The resource of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    Pods,
+    Events,
+}
+
+/// A pod or an Event in each encoding.
 struct Encoded {
     item: [Stamp; 2],
     added: [Stamp; 2],
@@ -30,9 +37,10 @@ struct Encoded {
 }
 
 impl Encoded {
-    fn new(pod: &Value) -> Self {
+    fn new(object: &Value) -> Self {
+        let resource_kind = object["kind"].as_str().unwrap_or_default();
         let json = |prefix: &str| {
-            let mut item = pod.clone();
+            let mut item = object.clone();
             for name in ["kind", "apiVersion"] {
                 item.as_object_mut().expect("a pod is an object").remove(name);
             }
@@ -40,27 +48,35 @@ impl Encoded {
             match prefix {
                 "" => item,
                 kind => format!(
-                    "{{\"type\":\"{kind}\",\"object\":{{\"kind\":\"Pod\",\"apiVersion\":\"v1\",{}}}\n",
+                    "{{\"type\":\"{kind}\",\"object\":{{\"kind\":\"{resource_kind}\",\"apiVersion\":\"v1\",{}}}\n",
                     &item[1..]
                 ),
             }
         };
         let event = |kind: &str| {
-            let frame = protobuf::event(kind, &protobuf::object(pod));
+            let frame = protobuf::event(kind, &protobuf::object(object));
             [Stamp::new(json(kind).into_bytes()), Stamp::new(frame)]
         };
-        let item = [Stamp::new(json("").into_bytes()), Stamp::new(protobuf::pod(pod))];
+        let message = if resource_kind == "Event" { protobuf::core_event(object) } else { protobuf::pod(object) };
+        let item = [Stamp::new(json("").into_bytes()), Stamp::new(message)];
         Self { item, added: event("ADDED"), modified: event("MODIFIED") }
     }
 }
 
-/// A workload in the two states of its pods.
-struct Template([Encoded; 2]);
+/// A workload in the states of its pods.
+struct Template(Vec<Encoded>);
 
-/// A change of a pod.
+/// The state of a healthy pod whose volumes and sandbox are awaited.
+const STARTS: u8 = 2;
+/// The state of a healthy pod whose image is awaited.
+const PULLS: u8 = 3;
+
+/// A change of a pod, or an Event about it.
 #[derive(Clone, Copy)]
 struct Change {
+    resource: Resource,
     pod: u32,
+    /// The state of the pod; for an Event whether the pull has succeeded.
     state: u8,
 }
 
@@ -68,6 +84,8 @@ struct Change {
 pub struct World {
     healthy: Vec<Template>,
     failing: Vec<Template>,
+    /// For each healthy workload the Events of a pull.
+    events: Vec<[Encoded; 2]>,
     percent: usize,
     /// For each pod, its state and the version of its last change.
     pods: Vec<(u8, u64)>,
@@ -75,28 +93,37 @@ pub struct World {
     version: u64,
     /// Selects the next pod to change.
     turn: usize,
+    /// The pods that are starting, with the step at which each continues.
+    starting: VecDeque<(u64, usize)>,
+    step: u64,
 }
 
 impl World {
     pub fn new(pods: usize, percent: usize) -> Self {
         let errors = pods::errors();
-        let template = |states: [State<'_>; 2], workload: usize| {
-            Template(states.map(|state| Encoded::new(&pods::pod(workload, state))))
+        let template = |states: &[State<'_>], workload: usize| {
+            Template(states.iter().map(|state| Encoded::new(&pods::pod(workload, *state))).collect())
         };
-        let healthy = (0..WORKLOADS).map(|n| template([State::Runs(0), State::Runs(1)], n));
+        let healthy =
+            (0..WORKLOADS).map(|n| template(&[State::Runs(0), State::Runs(1), State::Starts, State::Pulls], n));
         let failing = (0..WORKLOADS).map(|n| {
             // Each workload has its own image and error text.
             let error = errors[n % errors.len()].as_str();
-            template([State::Errs(error), State::BacksOff(error)], n)
+            template(&[State::Errs(error), State::BacksOff(error)], n)
         });
         Self {
             healthy: healthy.collect(),
             failing: failing.collect(),
+            events: (0..WORKLOADS)
+                .map(|n| [false, true].map(|succeeded| Encoded::new(&pods::pull_event(n, succeeded))))
+                .collect(),
             percent,
             pods: (0..pods).map(|n| ((n % 2) as u8, FIRST_VERSION + n as u64)).collect(),
             history: VecDeque::new(),
             version: FIRST_VERSION + pods as u64,
             turn: 0,
+            starting: VecDeque::new(),
+            step: 0,
         }
     }
 
@@ -139,10 +166,45 @@ impl World {
         let first = self.turn.wrapping_mul(7_919) % self.pods.len();
         let found = (first..self.pods.len()).chain(0..first).take(200).find(|pod| self.fails(*pod) == wants_failing);
         let pod = found.unwrap_or(first);
-        let state = 1 - self.pods[pod].0;
-        self.version += 1;
+        self.set_state(pod, 1 - self.pods[pod].0);
+    }
+
+    /// Lets a healthy pod start: its volumes are awaited now, its image one second later, and it runs after five seconds.
+    pub fn start_pod(&mut self) {
+        self.turn += 1;
+        let first = self.turn.wrapping_mul(7_919) % self.pods.len();
+        let found = (first..self.pods.len()).chain(0..first).take(200).find(|pod| !self.fails(*pod));
+        let Some(pod) = found.filter(|pod| self.pods[*pod].0 < STARTS) else { return };
+        self.set_state(pod, STARTS);
+        self.starting.push_back((self.step + 100, pod));
+    }
+
+    /// Continues the starts. Called every ten milliseconds.
+    pub fn advance_starts(&mut self) {
+        self.step += 1;
+        for _ in 0..self.starting.len() {
+            let Some((at, pod)) = self.starting.pop_front() else { break };
+            if at > self.step {
+                self.starting.push_back((at, pod));
+            } else if self.pods[pod].0 == STARTS {
+                self.set_state(pod, PULLS);
+                self.record(Change { resource: Resource::Events, pod: pod as u32, state: 0 });
+                self.starting.push_back((self.step + 400, pod));
+            } else {
+                self.record(Change { resource: Resource::Events, pod: pod as u32, state: 1 });
+                self.set_state(pod, 0);
+            }
+        }
+    }
+
+    fn set_state(&mut self, pod: usize, state: u8) {
+        self.record(Change { resource: Resource::Pods, pod: pod as u32, state });
         self.pods[pod] = (state, self.version);
-        self.history.push_back(Change { pod: pod as u32, state });
+    }
+
+    fn record(&mut self, change: Change) {
+        self.version += 1;
+        self.history.push_back(change);
         if self.history.len() > HISTORY {
             self.history.pop_front();
         }
@@ -153,12 +215,18 @@ impl World {
         self.version - self.history.len() as u64
     }
 
-    /// Writes the change to `version`. Returns false if it is not in the history.
-    pub fn write_change(&self, out: &mut Vec<u8>, version: u64, encoding: Encoding) -> bool {
+    /// Writes the change to `version`, or nothing if it is one of another resource. Returns false if it is not in the history.
+    pub fn write_change(&self, out: &mut Vec<u8>, version: u64, resource: Resource, encoding: Encoding) -> bool {
         let at = version.checked_sub(self.oldest() + 1).and_then(|at| self.history.get(at as usize));
         let Some(change) = at else { return false };
         let pod = change.pod as usize;
-        self.encoded(pod, change.state).modified[encoding as usize].write(out, pod, version);
+        if change.resource == resource {
+            match resource {
+                Resource::Pods => self.encoded(pod, change.state).modified[encoding as usize].write(out, pod, version),
+                Resource::Events => self.events[pod % WORKLOADS][usize::from(change.state)].added[encoding as usize]
+                    .write(out, pod, version),
+            }
+        }
         true
     }
 
