@@ -47,7 +47,19 @@ fn failing_pod(namespace: &str, name: &str, image: &str) -> PodFacts {
     PodFacts { id, containers: vec![container], ..PodFacts::default() }
 }
 
-/// With `PODS_AN_HOUR=1985`, there are a million pods.
+/// Returns the pod while its image is awaited, and while it runs.
+fn starting_pod(namespace: &str, name: &str, image: &str) -> [PodFacts; 2] {
+    let creating = StateFacts::Waiting { reason: "ContainerCreating".to_owned(), message: String::new() };
+    [creating, StateFacts::Running { started_at: None }].map(|state| {
+        let mut pod = failing_pod(namespace, name, image);
+        pod.node = "node-1".to_owned();
+        pod.sandbox_ready = Some(Timestamp::from_unix_millis(1_800_000_000_000));
+        pod.containers.iter_mut().for_each(|container| container.state = state.clone());
+        pod
+    })
+}
+
+/// With `PODS_AN_HOUR=1985`, there are a million pods that fail, and as many that start.
 #[test]
 fn weeks_of_new_names_leave_series_and_memory_bounded() {
     let pods_an_hour = std::env::var("PODS_AN_HOUR").map_or(24, |number| number.parse().expect("it is a number"));
@@ -67,6 +79,9 @@ fn weeks_of_new_names_leave_series_and_memory_bounded() {
             monitor.handle_event(&WatchScope::Cluster, PodEvent::Applied(web.clone().into()), now);
             now = now.saturating_add(Duration::from_secs(3600) / pods_an_hour);
             monitor.handle_event(&WatchScope::Cluster, PodEvent::Deleted(web.into()), now);
+            for good in starting_pod(&namespace, &format!("good-{number}"), &format!("good{registry}/app:1")) {
+                monitor.handle_event(&WatchScope::Cluster, PodEvent::Applied(good.into()), now);
+            }
         }
         if hour % 6 == 5 {
             let text = scrape(&monitor);
@@ -91,7 +106,7 @@ fn weeks_of_new_names_leave_series_and_memory_bounded() {
     assert!(at_the_end < after_a_week + 4096, "{at_the_end} KiB at the end, {after_a_week} KiB after a week");
     // Every event was counted.
     let all = sum(&scrape(&monitor), "image_pull_exporter_watch_events_total{type=\"applied\"}");
-    assert_eq!(all, f64::from(pods_an_hour * 21 * 24));
+    assert_eq!(all, f64::from(pods_an_hour * 21 * 24 * 3));
 }
 
 #[test]

@@ -143,9 +143,10 @@ impl Counters {
         let label = self.registry_label(&subject.registry, now);
         let Some(histograms) = self.registries.entry(label, now) else { return };
         match event {
-            // Creates the histogram at zero, so that increase() includes the first observation.
+            // Creates the histograms at zero, so that increase() includes the first observation.
             PendingEvent::Started => {
                 let _ = histograms.pending_durations_with_outcome(PendingOutcome::Started, now);
+                let _ = histograms.pending_durations_with_outcome(PendingOutcome::Failed, now);
             }
             PendingEvent::Ended { outcome: PendingOutcome::Unknown, .. }
             | PendingEvent::Ended { is_exact: false, .. } => {}
@@ -154,6 +155,14 @@ impl Counters {
                     histogram.observe(duration.as_secs_f64(), &subject.pod, now);
                 }
             }
+        }
+    }
+
+    /// Creates the statistics of pulls at zero for a registry that is pulled from, so that increase() includes the first pull.
+    pub(crate) fn prepare_pulls(&mut self, registry: &str, now: Timestamp) {
+        let label = self.registry_label(registry, now);
+        if let Some(histograms) = self.registries.entry(label, now) {
+            let _ = histograms.pulls(now);
         }
     }
 

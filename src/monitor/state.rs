@@ -14,6 +14,7 @@ use image_pull_model::clock_step::ClockStepDetector;
 use image_pull_model::effect::IndexEffect;
 use image_pull_model::facts::{PodFacts, PodId, WatchScope};
 use image_pull_model::history::History;
+use image_pull_model::image_wait::PendingEvent;
 use image_pull_model::index::{Index, IndexConfig};
 use image_pull_model::time::Timestamp;
 
@@ -239,7 +240,12 @@ impl MonitorState {
                 self.counters.record_failure_event(subject, event, now);
                 self.log.log_failure_event(subject, event);
             }
-            IndexEffect::Pending { subject, event } => self.counters.record_pending_event(subject, event, now),
+            IndexEffect::Pending { subject, event } => {
+                self.counters.record_pending_event(subject, event, now);
+                if self.reads_events && *event == PendingEvent::Started {
+                    self.counters.prepare_pulls(&subject.registry, now);
+                }
+            }
             IndexEffect::Pull(report) => self.counters.record_pull(report, now),
             IndexEffect::UnknownReason(reason) => {
                 if self.log.log_unknown_reason(reason) {

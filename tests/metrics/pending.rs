@@ -168,8 +168,8 @@ fn observed_stretches_are_measured_by_outcome() {
     test.advance(Duration::from_secs(7));
     test.apply("web", Some(test.now), running(test.now));
     assert!(is(1, &count(&test, "started")));
-    let sum = test.find("image_pull_pending_duration_seconds_sum");
-    assert!(sum.len() == 1 && sum[0].ends_with(" 7"), "{sum:?}");
+    let sum = "image_pull_pending_duration_seconds_sum{registry=\"r.example\",outcome=\"started\"}";
+    assert_eq!(test.find(sum), [format!("{sum} 7")]);
 
     test.apply("bad", Some(test.now), creating());
     test.advance(Duration::from_secs(1));
@@ -179,6 +179,7 @@ fn observed_stretches_are_measured_by_outcome() {
         StateFacts::Waiting { reason: "ErrImagePull".to_owned(), message: String::new() },
     );
     assert!(is(1, &count(&test, "failed")) && count(&test, "failed").len() == 1);
+    assert!(count(&test, "pod_deleted").is_empty());
 
     let pod = test.apply("gone", Some(test.now), creating());
     test.advance(Duration::from_secs(1));

@@ -29,7 +29,8 @@ const FAILURE_BUCKETS: [f64; 10] = [30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 360
 
 /// Bucket bounds in seconds: from a small image in the local network to a large one behind a long queue.
 const PULL_BUCKETS: [f64; 13] = [0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
-/// Maximum number of observations of one Event. Its count is text from the cluster.
+/// Maximum number of pulls that one Event adds. A kubelet pulls less often between two writes of an Event, so a larger count is not
+/// from a kubelet.
 const MAX_PULLS_OF_AN_EVENT: u32 = 1000;
 /// Bucket bounds in bytes: 1 MiB to 64 GiB.
 const SIZE_BUCKETS: [f64; 9] = [
@@ -134,12 +135,12 @@ impl PullStatistics {
 
     /// Records the pulls of an Event.
     pub(super) fn record(&mut self, report: &PullReport, now: Timestamp) {
-        let pod = &report.subject.pod;
+        let (pod, count) = (&report.subject.pod, report.count.min(MAX_PULLS_OF_AN_EVENT));
         match report.result {
-            PullResult::Failed => self.failed.add(report.count.into(), pod, now),
+            PullResult::Failed => self.failed.add(count.into(), pod, now),
             PullResult::Pulled { duration, queued, size } => {
-                self.pulled.add(report.count.into(), pod, now);
-                for _ in 0..report.count.min(MAX_PULLS_OF_AN_EVENT) {
+                self.pulled.add(count.into(), pod, now);
+                for _ in 0..count {
                     self.durations.observe(duration.as_secs_f64(), pod, now);
                     if let Some(queued) = queued {
                         self.queue_durations.observe(queued.as_secs_f64(), pod, now);
