@@ -13,6 +13,7 @@
 
 mod backoff;
 mod conditions;
+mod container_state;
 mod containers;
 mod event_correlator;
 pub(super) mod identity;
@@ -26,4 +27,6 @@ mod pull_queue;
 pub(super) mod reconcile;
 mod recorder;
 mod status;
+mod sync;
 mod termination;
+pub(super) mod watch_log;

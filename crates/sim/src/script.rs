@@ -75,6 +75,6 @@ mod tests;
 pub use action::Script;
 pub(crate) use action::{
     Action, ContainerKind, ContainerSpec, Grace, ImageVolume, KubeletSetting, Owner, PodSelector, PodTemplate,
-    PullBehavior, PullOutcome, PullPolicy, PullScope, RestartPolicy, TimedAction,
+    PullBehavior, PullOutcome, PullPolicy, PullScope, RestartPolicy, SandboxReport, TimedAction,
 };
 pub use error::{ScriptError, ScriptProblem};

@@ -1,21 +1,20 @@
 //! Starts a pod's containers as far as their images are available: the work of one sync.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::super::{
     script::{ContainerKind, RestartPolicy},
-    time::{SimTime, go_duration},
+    time::go_duration,
 };
 use super::{
+    container_state::{ContainerChange, Exit},
     event_correlator::Severity,
-    images::{ImageCheck, ImageUse, Pull},
+    images::ImageCheck,
     job_queue::PodJob,
-    pod::{ContainerChange, Exit, Pod, WaitingState},
+    pod::Pod,
     reconcile::PodReconciler,
     recorder::field_path,
+    sync::{Activity, ImageUse, StartError, Step, Sync},
 };
 
 /// Creating a container, and starting it; 0.2 to 0.8 s together in the recordings.
@@ -27,48 +26,6 @@ const BACK_OFF_PERIOD: Duration = Duration::from_secs(10);
 const SYNC_FREQUENCY: Duration = Duration::from_secs(60);
 /// 128 + SIGTERM.
 const SIGTERM_EXIT_CODE: i32 = 143;
-
-/// The reason why a container did not start.
-pub(super) struct StartError {
-    pub(super) waiting: WaitingState,
-    /// Time of the next restart in CrashLoopBackOff.
-    retry_at: Option<SimTime>,
-}
-
-impl StartError {
-    pub(super) fn new(reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { waiting: WaitingState { reason: reason.into(), message: message.into() }, retry_at: None }
-    }
-}
-
-/// A sync in progress. Its results take effect when it is over, because the worker writes no status before.
-#[derive(Debug, Default)]
-pub(super) struct Sync {
-    /// The steps that are left.
-    steps: VecDeque<Step>,
-    /// The step in progress.
-    current: Option<(Step, Activity)>,
-    pub(super) effects: Vec<(usize, ContainerChange)>,
-    failed: bool,
-    retry_at: Option<SimTime>,
-    pub(super) runtime_changed: bool,
-    volume_errors: BTreeMap<String, WaitingState>,
-}
-
-/// A step of a sync, by the index of the volume or container in the pod.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    PullVolume(usize),
-    StartContainer(usize),
-}
-
-/// The operation in progress of a step.
-#[derive(Debug)]
-enum Activity {
-    Pulling(Pull),
-    Creating,
-    Starting,
-}
 
 impl PodReconciler<'_> {
     /// Begins to run through the containers as `SyncPod` does (kuberuntime_manager.go:1675-1800): image volumes, then
@@ -94,7 +51,7 @@ impl PodReconciler<'_> {
         match sync.current.take() {
             Some((Step::PullVolume(index), Activity::Pulling(pull))) => {
                 let result = self.finish_pull(pod, &pull);
-                sync.record_volume(pod, index, result);
+                sync.record_volume(mounts(pod, index), result);
             }
             Some((Step::StartContainer(index), Activity::Pulling(pull))) => {
                 let result = self.finish_pull(pod, &pull);
@@ -136,8 +93,8 @@ impl PodReconciler<'_> {
         let Some(volume) = pod.volumes.get(index) else { return };
         let of = ImageUse { image: volume.image.clone(), policy: volume.policy, field_path: None };
         match self.check_image(pod, &of) {
-            ImageCheck::Present => sync.record_volume(pod, index, Ok(())),
-            ImageCheck::Failed(error) => sync.record_volume(pod, index, Err(error)),
+            ImageCheck::Present => sync.record_volume(&volume.mounts, Ok(())),
+            ImageCheck::Failed(error) => sync.record_volume(&volume.mounts, Err(error)),
             ImageCheck::PullNeeded => sync.current = Some((step, Activity::Pulling(self.queue_pull(pod, of)))),
         }
     }
@@ -259,18 +216,9 @@ impl PodReconciler<'_> {
     }
 }
 
-impl Sync {
-    fn fail(&mut self, index: usize, error: StartError) {
-        self.failed = true;
-        self.retry_at = [self.retry_at, error.retry_at].into_iter().flatten().min();
-        self.effects.push((index, ContainerChange::NotStarted(error.waiting)));
-    }
-
-    fn record_volume(&mut self, pod: &Pod, index: usize, result: Result<(), StartError>) {
-        if let (Some(volume), Err(error)) = (pod.volumes.get(index), result) {
-            self.volume_errors.extend(volume.mounts.iter().map(|mount| (mount.clone(), error.waiting.clone())));
-        }
-    }
+/// Returns the containers that mount an image volume.
+fn mounts(pod: &Pod, volume: usize) -> &[String] {
+    pod.volumes.get(volume).map_or(&[], |volume| &volume.mounts)
 }
 
 /// Returns the containers that a sync considers: ephemeral ones, init containers up to the first that blocks, and app

@@ -4,40 +4,22 @@ use std::time::Duration;
 
 use super::super::{
     fault::{self, FailureReason},
-    script::{PullBehavior, PullOutcome, PullPolicy},
-    time::{SimTime, go_duration},
+    script::{PullOutcome, PullPolicy},
+    time::go_duration,
 };
 use super::{
-    containers::StartError,
     event_correlator::Severity,
     job_queue::{Job, PodJob},
     node::image_size,
     pod::Pod,
     reconcile::PodReconciler,
+    sync::{ImageUse, Pull, StartError},
 };
 
 /// Duration of a successful pull; 0.2 to 2.3 s in the recordings.
 const PULL_MILLIS: (u64, u64) = (200, 2_300);
 /// Duration of a failing pull with a text of the script.
 const FAILED_PULL_MILLIS: (u64, u64) = (80, 600);
-
-/// An image of a pod, and where it is used.
-#[derive(Clone, Debug)]
-pub(super) struct ImageUse {
-    pub(super) image: String,
-    pub(super) policy: PullPolicy,
-    /// The container's field path; `None` for an image volume.
-    pub(super) field_path: Option<String>,
-}
-
-/// A pull in progress or in the queue.
-#[derive(Debug)]
-pub(super) struct Pull {
-    pub(super) of: ImageUse,
-    queued: SimTime,
-    /// The time when it left the queue, and its result.
-    began: Option<(SimTime, Option<PullBehavior>)>,
-}
 
 /// The state of an image before a pull.
 pub(super) enum ImageCheck {

@@ -5,12 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::{
     fault::Reference,
     random::Random,
-    script::{PullBehavior, PullOutcome},
+    script::{PullBehavior, PullOutcome, SandboxReport},
     time::SimTime,
 };
-use super::{
-    backoff::BackOff, event_correlator::EventCorrelator, job_queue::PodId, pod::SandboxReport, pull_queue::PullQueue,
-};
+use super::{backoff::BackOff, event_correlator::EventCorrelator, job_queue::PodId, pull_queue::PullQueue};
 
 #[derive(Debug)]
 pub(crate) struct Node {

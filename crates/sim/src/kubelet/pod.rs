@@ -10,7 +10,12 @@ use super::super::{
     time::SimTime,
 };
 use super::{
-    conditions::Conditions, containers::Sync, identity::PodIdentity, job_queue::PodId, managed_fields::ManagedFields,
+    conditions::Conditions,
+    container_state::{Exit, Run, WaitingState},
+    identity::PodIdentity,
+    job_queue::PodId,
+    managed_fields::ManagedFields,
+    sync::Sync,
 };
 
 #[derive(Debug)]
@@ -52,28 +57,6 @@ pub(crate) struct Container {
     pub(super) waiting: Option<WaitingState>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Run {
-    /// Sequence number among the container's runs.
-    pub(super) number: u64,
-    pub(super) image: String,
-    pub(super) container_id: String,
-    pub(super) started: SimTime,
-    pub(super) end: Option<Exit>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Exit {
-    pub(super) at: SimTime,
-    pub(super) code: i32,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct WaitingState {
-    pub(super) reason: String,
-    pub(super) message: String,
-}
-
 /// The state of the pod's worker.
 #[derive(Debug, Default)]
 pub(super) struct Worker {
@@ -100,16 +83,6 @@ pub(super) enum Sandbox {
     Stopped,
 }
 
-/// The time when a kubelet reports a ready sandbox.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum SandboxReport {
-    /// Since 1.36, before the first pull.
-    #[default]
-    WhenReady,
-    /// 1.29 to 1.35, with the result of the first sync.
-    AfterSync,
-}
-
 /// The progress of a pod's termination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Termination {
@@ -121,13 +94,6 @@ pub(super) enum Termination {
     Finished { deadline: bool },
     /// All containers exited.
     Completed,
-}
-
-#[derive(Debug)]
-pub(super) enum ContainerChange {
-    Started(Run),
-    NotStarted(WaitingState),
-    Killed(Exit),
 }
 
 impl Pod {

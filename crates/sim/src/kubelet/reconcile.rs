@@ -1,28 +1,23 @@
 //! Runs the jobs of a pod's worker.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
-
-use jiff::{Timestamp, tz::TimeZone};
-use serde_json::Value;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::super::{
-    event::{EventType, WatchEvent},
+    event::EventType,
     fault,
     random::Random,
-    resource::Resource,
-    script::PullOutcome,
-    store::{ObjectKey, key_of, with_revision},
+    script::{PullOutcome, SandboxReport},
+    store::ObjectKey,
     time::SimTime,
 };
 use super::{
-    containers::Sync,
+    container_state::{ContainerChange, Exit},
     event_correlator::Severity,
     job_queue::{Job, JobQueue, PodJob, TerminationStage},
     node::{Node, PullRules},
-    pod::{ContainerChange, Deletion, Exit, Pod, Sandbox, SandboxReport, Termination},
+    pod::{Deletion, Pod, Sandbox, Termination},
+    sync::Sync,
+    watch_log::WatchLog,
 };
 
 /// Runs jobs of one pod at one time, with access to its node, the job queue and the watch log.
@@ -43,8 +38,6 @@ const WATCH_DELAY_MILLIS: (u64, u64) = (10, 100);
 const SANDBOX_MILLIS: (u64, u64) = (200, 2_000);
 /// The sandbox image of containerd 2.x.
 const PAUSE_IMAGE: &str = "registry.k8s.io/pause:3.10.1";
-/// Time to live of Events after their last write (`--event-ttl`).
-const EVENT_TTL: Duration = Duration::from_hours(1);
 
 impl PodReconciler<'_> {
     /// Handles a new pod that is bound to a node.
@@ -287,90 +280,5 @@ impl PodReconciler<'_> {
             pod.managed_fields.record_kubelet_write(&self.watch_log.rfc3339(self.now));
             self.watch_log.record(self.now, EventType::Modified, pod);
         }
-    }
-}
-
-/// The API server's revision and Events, and the watch events that were not drained yet.
-#[derive(Debug)]
-pub(crate) struct WatchLog {
-    epoch: Timestamp,
-    revision: u64,
-    drained: Vec<WatchEvent>,
-    /// Live Events: the time of the last write, and their metadata.
-    events: BTreeMap<ObjectKey, (SimTime, Value)>,
-    events_named: u64,
-}
-
-/// A new Event, and when it expires unless it is written again.
-pub(super) struct CreatedEvent {
-    pub(super) key: ObjectKey,
-    pub(super) expires: SimTime,
-}
-
-impl WatchLog {
-    pub(crate) fn new(epoch: Timestamp) -> Self {
-        Self { epoch, revision: 0, drained: Vec::new(), events: BTreeMap::new(), events_named: 0 }
-    }
-
-    pub(crate) fn drain_events(&mut self) -> Vec<WatchEvent> {
-        std::mem::take(&mut self.drained)
-    }
-
-    pub(crate) fn object(&self, pod: &Pod) -> Value {
-        pod.object(|at| self.rfc3339(at))
-    }
-
-    pub(super) fn record(&mut self, at: SimTime, change: EventType, pod: &mut Pod) {
-        self.revision += 1;
-        pod.revision = self.revision;
-        self.drained.push(WatchEvent { at, change, object: self.object(pod) });
-    }
-
-    /// Returns the name of a new Event: the pod's name and a time in nanoseconds, here unique.
-    pub(super) fn event_name(&mut self, at: SimTime, pod: &str) -> String {
-        self.events_named += 1;
-        let millis = self.epoch.as_millisecond().saturating_add(at.as_millis());
-        let nanos = i128::from(millis) * 1_000_000 + i128::from(self.events_named % 1_000_000);
-        format!("{pod}.{nanos:x}")
-    }
-
-    /// Creates or patches an Event. A patch keeps uid and creation time, and creates the Event again if it has expired
-    /// (client-go/tools/record/event.go, recordEvent).
-    pub(super) fn write_event(&mut self, at: SimTime, mut event: Value) -> Option<CreatedEvent> {
-        self.revision += 1;
-        let key = key_of(&event);
-        let known = self.events.get_mut(&key);
-        let is_new = known.is_none();
-        if let (Some((written, metadata)), Some(event)) = (known, event.as_object_mut()) {
-            *written = at;
-            event.insert("metadata".to_owned(), metadata.clone());
-        } else {
-            let metadata = event.get("metadata").cloned().unwrap_or_default();
-            self.events.insert(key.clone(), (at, metadata));
-        }
-        let change = if is_new { EventType::Added } else { EventType::Modified };
-        self.drained.push(WatchEvent { at, change, object: with_revision(event, self.revision) });
-        is_new.then(|| CreatedEvent { key, expires: at + EVENT_TTL })
-    }
-
-    /// Deletes an Event whose time is over; the watch event has only its metadata. Returns the time to check again if it
-    /// was written since.
-    pub(crate) fn expire_event(&mut self, at: SimTime, key: &ObjectKey) -> Option<SimTime> {
-        let expires = self.events.get(key).map(|(written, _)| *written + EVENT_TTL)?;
-        if expires > at {
-            return Some(expires);
-        }
-        let (_, metadata) = self.events.remove(key)?;
-        self.revision += 1;
-        let object = with_revision(Resource::Events.empty_object(&metadata), self.revision);
-        self.drained.push(WatchEvent { at, change: EventType::Deleted, object });
-        None
-    }
-
-    /// Formats a time as the API does: whole seconds, UTC.
-    pub(super) fn rfc3339(&self, at: SimTime) -> String {
-        let millis = self.epoch.as_millisecond().saturating_add(at.as_millis());
-        let instant = Timestamp::from_millisecond(millis).unwrap_or(self.epoch);
-        instant.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 }

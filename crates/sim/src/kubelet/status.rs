@@ -10,7 +10,8 @@ use super::super::{
     script::{ContainerKind, RestartPolicy},
 };
 use super::{
-    pod::{Container, Exit, Pod, Run, Termination},
+    container_state::{Exit, Run},
+    pod::{Container, Pod, Termination},
     reconcile::PodReconciler,
 };
 

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::super::{event::EventType, time::SimTime};
 use super::{
+    container_state::Exit,
     event_correlator::Severity,
     job_queue::{PodJob, TerminationStage},
-    pod::{Deletion, Exit, Pod, Sandbox, Termination},
+    pod::{Deletion, Pod, Sandbox, Termination},
     reconcile::PodReconciler,
 };
 

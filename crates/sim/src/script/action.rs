@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{fault::PullFault, kubelet::pod::SandboxReport, time::SimTime};
+use super::super::{fault::PullFault, time::SimTime};
 
 /// A parsed script: actions in order of time.
 #[derive(Debug, PartialEq)]
@@ -71,6 +71,16 @@ pub(crate) enum PullScope {
 pub(crate) enum KubeletSetting {
     ParallelPulls(bool),
     SandboxReport(SandboxReport),
+}
+
+/// The time when a kubelet reports a ready sandbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SandboxReport {
+    /// Since 1.36, before the first pull.
+    #[default]
+    WhenReady,
+    /// 1.29 to 1.35, with the result of the first sync.
+    AfterSync,
 }
 
 /// The result of pulls until the next action on them.

@@ -4,10 +4,10 @@ mod words;
 
 use std::time::Duration;
 
-use super::super::{fault::PullFault, kubelet::pod::SandboxReport, time};
+use super::super::{fault::PullFault, time};
 use super::action::{
     Action, ContainerKind, ContainerSpec, Grace, ImageVolume, KubeletSetting, Owner, PodSelector, PodTemplate,
-    PullBehavior, PullOutcome, PullPolicy, PullScope, RestartPolicy, Script, TimedAction,
+    PullBehavior, PullOutcome, PullPolicy, PullScope, RestartPolicy, SandboxReport, Script, TimedAction,
 };
 use super::error::{ScriptError, ScriptProblem};
 use words::{Options, Tokens};

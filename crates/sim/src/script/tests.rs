@@ -3,7 +3,7 @@
 use super::super::{DEMO, SimTime, fault::FAULTS};
 use std::time::Duration;
 
-use super::super::{fault::PullFault, kubelet::pod::SandboxReport};
+use super::super::fault::PullFault;
 use super::*;
 
 fn actions(text: &str) -> Vec<TimedAction> {
