@@ -1,6 +1,7 @@
 //! Replays the recordings of a real kubelet and compares the metrics, record by record, with what the statuses say.
 
 mod causes;
+mod events;
 mod labels;
 mod oracle;
 

@@ -58,7 +58,7 @@ pub struct ImageWait {
     /// The kubelet's newest event `Pulling` for the container.
     pub(super) pull_request: Option<PullRequest>,
     /// When the pod's sandbox became ready, if a condition of the pod has that time.
-    sandbox_ready: Option<Timestamp>,
+    pub(super) sandbox_ready: Option<Timestamp>,
 }
 
 impl ImageWait {
@@ -101,13 +101,13 @@ impl ImageWait {
         })
     }
 
-    /// Begins a wait that an event shows. `before` is the wait that it replaces.
+    /// Begins a wait that an event shows.
     pub(super) fn begin_by_event(
         image: &ImageFacts,
         registry: Arc<str>,
         request: PullRequest,
         observed_since: Option<Timestamp>,
-        before: Option<&Self>,
+        sandbox_ready: Option<Timestamp>,
     ) -> Self {
         Self {
             stage: WaitStage::Pending(PendingBasis::Event),
@@ -117,7 +117,7 @@ impl ImageWait {
             registry,
             observed_since,
             pull_request: Some(request),
-            sandbox_ready: before.and_then(|before| before.sandbox_ready),
+            sandbox_ready,
         }
     }
 
@@ -128,6 +128,13 @@ impl ImageWait {
         if self.stage == WaitStage::Starting {
             self.stage = WaitStage::Pending(PendingBasis::Event);
             (self.since, self.observed_since) = (request.at, observed_since);
+        }
+    }
+
+    /// Records at `now` that the pod has no sandbox, so that the container is not pending.
+    pub(super) fn lose_sandbox(&mut self, now: Timestamp) {
+        if self.is_pending() {
+            (self.stage, self.since, self.observed_since) = (WaitStage::Starting, now, None);
         }
     }
 

@@ -69,6 +69,8 @@ struct IndexEntry {
 struct PodDetails {
     /// The containers that have not started, unless there is only one and it waits for its own image.
     unstarted: Vec<Unstarted>,
+    /// When the sandbox became ready, if there are such containers.
+    sandbox_ready: Option<Timestamp>,
     /// When the kubelet last reported that pull secrets are missing.
     secrets_missing_at: Option<Timestamp>,
 }

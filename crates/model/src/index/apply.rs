@@ -71,6 +71,7 @@ impl Index {
         let is_attempt = |effect: &IndexEffect| matches!(failure_event(effect), Some(FailureEvent::AttemptFailed(_)));
         let forgets_secrets = has_expired_secrets && effects.iter().any(is_attempt);
         let details = PodDetails {
+            sandbox_ready: facts.sandbox_ready.filter(|_| !unstarted.is_empty()),
             unstarted,
             secrets_missing_at: details.and_then(|details| details.secrets_missing_at).filter(|_| !forgets_secrets),
         };
@@ -100,7 +101,7 @@ impl Index {
         let details = (details != PodDetails::default()).then(|| Box::new(details));
         self.pods.insert(Arc::clone(&id), IndexEntry { pod, is_unlisted: false, details });
         if is_new || has_new_failure {
-            effects.extend(self.apply_recent_events(&id, now));
+            effects.extend(self.apply_recent_events(facts, &id, now));
         }
         effects
     }

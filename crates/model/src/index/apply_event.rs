@@ -11,7 +11,7 @@ use super::event_scope::EventAge;
 use super::pull_request::PullRequestUpdate;
 use super::{Index, IndexEntry, sandbox};
 use crate::effect::{FailureSubject, IndexEffect, PullReport, PullResult};
-use crate::facts::{ContainerKind, PodId, WatchScope};
+use crate::facts::{ContainerKind, PodFacts, PodId, WatchScope};
 use crate::failure::{EventError, FailureEnd};
 use crate::failure_event::FailureOutcome;
 use crate::image::ImageReference;
@@ -62,11 +62,14 @@ impl Index {
     }
 
     /// Applies the Events that came before the status of their pod.
-    pub(super) fn apply_recent_events(&mut self, id: &Arc<PodId>, now: Timestamp) -> Vec<IndexEffect> {
-        let Some(entry) = self.pods.get(id) else { return Vec::new() };
-        let events = self.recent_events.take(id, &entry.pod.node, now);
+    pub(super) fn apply_recent_events(&mut self, pod: &PodFacts, id: &Arc<PodId>, now: Timestamp) -> Vec<IndexEffect> {
+        let events = self.recent_events.take(id, &pod.node, now);
+        let is_over = |event: &&EventFacts| {
+            matches!(event.report, EventReport::SandboxImageFailed { .. })
+                && sandbox::has_sandbox_since(pod, event.last_at.unwrap_or(now).min(now))
+        };
         let apply = |event: &EventFacts| self.apply_evidence(id, event, EventAge::Observed, 1, now);
-        events.iter().flat_map(apply).collect()
+        events.iter().filter(|event| !is_over(event)).flat_map(apply).collect()
     }
 
     /// Returns the tracked pod that an Event is about.
@@ -112,8 +115,10 @@ impl Index {
         }
         match &event.report {
             EventReport::Pulling { image } => {
-                let update = PullRequestUpdate { event, image, is_observed, now };
-                let unstarted = entry.details.as_ref().map(|details| &*details.unstarted).unwrap_or_default();
+                let details = entry.details.as_deref();
+                let (unstarted, sandbox_ready) =
+                    details.map(|details| (&*details.unstarted, details.sandbox_ready)).unwrap_or_default();
+                let update = PullRequestUpdate { event, image, sandbox_ready, is_observed, now };
                 effects.extend(update.apply(&mut pod, unstarted, &mut self.interners));
             }
             EventReport::Pulled { .. } => {}

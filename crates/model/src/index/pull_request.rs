@@ -28,6 +28,8 @@ pub(super) struct PullRequestUpdate<'a> {
     pub(super) event: &'a EventFacts,
     /// The image as written in the Event.
     pub(super) image: &'a str,
+    /// When the sandbox of the pod became ready, if that is known.
+    pub(super) sandbox_ready: Option<Timestamp>,
     /// Whether the Event happened just now.
     pub(super) is_observed: bool,
     pub(super) now: Timestamp,
@@ -60,7 +62,7 @@ impl PullRequestUpdate<'_> {
         let current = pod.containers.iter_mut().find(|container| waits(container));
         let observed_since = self.is_observed.then_some(self.now);
         let mut effects = Vec::new();
-        let mut before = None;
+        let mut sandbox_ready = self.sandbox_ready;
         if let Some(TrackedContainer { name, kind, wait: current @ Some(_), .. }) = current {
             let Some(wait) = current.as_deref_mut() else { return effects };
             if request.at.saturating_add(MAX_CLOCK_SKEW) < wait.since || wait.pull_request >= Some(request) {
@@ -82,26 +84,31 @@ impl PullRequestUpdate<'_> {
             if let Some(event) = wait.end_event(PendingOutcome::Started, self.now, self.is_observed) {
                 effects.push(pending_effect(&id, name, wait, event));
             }
-            before = current.take();
+            sandbox_ready = sandbox_ready.or(wait.sandbox_ready);
+            *current = None;
         } else if !self.is_observed {
             // Nothing else shows that the container's turn has come. The Event may be about an earlier start.
             return effects;
         }
-        let wait =
-            ImageWait::begin_by_event(&target.image, target.registry, request, observed_since, before.as_deref());
+        let wait = ImageWait::begin_by_event(&target.image, target.registry, request, observed_since, sandbox_ready);
         effects.push(pending_effect(&id, &target.name, &wait, PendingEvent::Started));
         let is_target =
             |container: &&mut TrackedContainer| (container.kind, &*container.name) == (target.kind, &*target.name);
-        match pod.containers.iter_mut().find(is_target) {
-            Some(container) => container.wait = Some(Box::new(wait)),
-            None => pod.containers.push(TrackedContainer {
+        if let Some(container) = pod.containers.iter_mut().find(is_target) {
+            container.wait = Some(Box::new(wait));
+        } else {
+            let is_later =
+                |other: &TrackedContainer| other.kind == ContainerKind::Ephemeral && target.kind != other.kind;
+            let position = pod.containers.iter().position(is_later).unwrap_or(pod.containers.len());
+            let container = TrackedContainer {
                 name: target.name,
                 kind: target.kind,
                 mirrored_reason: None,
                 failure: None,
                 wait: Some(Box::new(wait)),
                 stale_status: None,
-            }),
+            };
+            pod.containers.insert(position, container);
         }
         pod.containers.retain(TrackedContainer::has_state);
         effects

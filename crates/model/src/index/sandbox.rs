@@ -3,15 +3,17 @@
 //! A pod has at most one, in a container of its own: kind [`Sandbox`](ContainerKind::Sandbox), without a name. It starts with
 //! the first Event `FailedCreatePodSandBox` about an image. It ends as recovered when the condition
 //! `PodReadyToStartContainers` became True after the last of these Events, when a container of the pod ran since, when the pull of
-//! another image of the pod begins or fails, or with the pod.
+//! another image of the pod begins or fails, or with the pod. While it is open, the containers of the pod are starting, not
+//! pending.
 
 use std::sync::Arc;
 
-use super::container_update::{ended_effect, failure_effect, pod_outcome};
+use super::container_update::{ended_effect, failure_effect, pending_effect, pod_outcome};
 use crate::effect::IndexEffect;
 use crate::facts::{ContainerFacts, ContainerKind, PodFacts, StateFacts};
 use crate::failure::{EventError, Failure, FailureEnd};
 use crate::failure_event::FailureOutcome;
+use crate::image_wait::PendingOutcome;
 use crate::intern::Interners;
 use crate::provenance::Provenance;
 use crate::reason::{ImageState, image_state_of};
@@ -44,8 +46,15 @@ pub(super) fn apply_event(
     if !can_fail(pod, error.last_at) {
         return Vec::new();
     }
+    let mut effects = Vec::new();
+    for TrackedContainer { name, wait, .. } in &mut pod.containers {
+        let Some(wait) = wait else { continue };
+        let event = wait.end_event(PendingOutcome::Unknown, now, error.is_observed);
+        effects.extend(event.map(|event| pending_effect(&id, name, wait, event)));
+        wait.lose_sandbox(now);
+    }
     let (failure, events) = Failure::open_sandbox(image, error, now, pools);
-    let effects = events.into_iter().map(|event| failure_effect(&id, NAME, &failure, event)).collect();
+    effects.extend(events.into_iter().map(|event| failure_effect(&id, NAME, &failure, event)));
     pod.containers.insert(
         0,
         TrackedContainer {
@@ -117,10 +126,14 @@ impl SandboxUpdate<'_> {
     /// Whether the pod has got a sandbox since the last failed attempt.
     fn has_sandbox(&self, failure: &Failure) -> bool {
         let last = failure.last_event_at().unwrap_or(failure.start.at);
-        self.pod.sandbox_ready.is_some_and(|ready| ready > last)
-            || (self.has_new_failure && !self.pod.is_sandbox_missing)
-            || self.pod.containers.iter().any(|container| has_run_since(container, last))
+        has_sandbox_since(self.pod, last) || (self.has_new_failure && !self.pod.is_sandbox_missing)
     }
+}
+
+/// Whether the pod got a sandbox after `last`.
+pub(super) fn has_sandbox_since(pod: &PodFacts, last: Timestamp) -> bool {
+    pod.sandbox_ready.is_some_and(|ready| ready > last)
+        || pod.containers.iter().any(|container| has_run_since(container, last))
 }
 
 fn has_run_since(container: &ContainerFacts, last: Timestamp) -> bool {

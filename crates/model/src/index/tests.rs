@@ -13,6 +13,7 @@ mod relists;
 mod runs;
 mod stale_status;
 mod stuck_status;
+mod wait_properties;
 mod waits;
 
 use super::*;

@@ -442,3 +442,18 @@ fn waits_are_counted_by_stage_and_age() {
     assert_eq!(snapshot.overdue_waits(Duration::from_secs(120), at(124)).count(), 1);
     assert_eq!(snapshot.overdue_waits(Duration::ZERO, at(9999)).count(), 0);
 }
+
+#[test]
+fn a_starting_pod_takes_a_few_hundred_bytes() {
+    use crate::image_wait::ImageWait;
+    // Names of nodes, owners, accounts, containers and images are shared. Each allocation has 16 bytes of its own, and an Arc
+    // two counters.
+    let (allocation, arc) = (16, 16);
+    let id = size_of::<PodId>() + 3 * allocation + "shop".len() + "web-7d9f8b6c5-x2x4q".len() + 36;
+    let pod = size_of::<TrackedPod>() + size_of::<TrackedContainer>() + size_of::<ImageWait>() + 3 * allocation;
+    let entry = size_of::<Arc<PodId>>() + size_of::<IndexEntry>();
+    let bytes = id + pod + entry + 2 * (allocation + arc);
+    assert!(bytes <= 640, "{bytes} bytes: id {id}, pod {pod}, entry {entry}");
+    let snapshot = pending_pod().index.snapshot().unwrap();
+    assert_eq!(snapshot.pods[0].containers.capacity(), 1);
+}

@@ -6,6 +6,7 @@ use super::*;
 use crate::cause::{Cause, classify_with_host};
 use crate::image::ImageReference;
 
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with what the parser returns")]
 fn pulled(image: &str, duration_ms: u64, queued_ms: Option<u64>, size: Option<u64>) -> Option<EventReport> {
     Some(EventReport::Pulled {
         image: image.to_owned(),
