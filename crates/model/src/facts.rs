@@ -236,3 +236,6 @@ pub enum StateFacts {
         finished_at: Option<Timestamp>,
     },
 }
+
+#[cfg(test)]
+mod tests;

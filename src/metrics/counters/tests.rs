@@ -143,6 +143,13 @@ fn ended_failures_are_counted_by_outcome() {
     let counted = counters.inner.snapshot(counters.now);
     let [(_, _, pair)] = &*counted.exposed_pairs() else { panic!("one pair") };
     assert_eq!(pair.ended.each_ref().map(|count| count.value), [1, 2, 3, 4, 5]);
+    // The durations of the failures have a histogram for each outcome.
+    let [(_, histograms)] = &*counted.exposed_registries() else { panic!("one registry") };
+    let durations = histograms.failure_durations.each_ref().map(|histogram| {
+        let metrics = encode_histograms(&[(Vec::new(), histogram.as_ref().unwrap())]).unwrap();
+        metrics[0].histogram.as_ref().unwrap().sample_count
+    });
+    assert_eq!(durations, [1, 2, 3, 4, 5]);
 }
 
 #[test]

@@ -11,7 +11,9 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::{Exposition, ExpositionFormat, FamilyHeader, FamilyType};
+use image_pull_model::time::Timestamp;
+
+use super::{CounterSample, Exposition, ExpositionFormat, FamilyHeader, FamilyType};
 
 type Labels = Vec<(&'static str, &'static str)>;
 
@@ -159,6 +161,26 @@ fn protobuf_has_types_units_exemplars_native_buckets_and_start() {
     assert_eq!(exemplar.label, [label("namespace", "shop"), label("pod", "web-0")]);
     let native = families[5].metric[0].histogram.as_ref().unwrap();
     assert_eq!((native.positive_span.is_empty(), native.start_timestamp.is_some()), (false, true));
+}
+
+#[test]
+fn a_counter_is_written_as_its_message_is() {
+    let families = registered();
+    let mut message = families.iter().find(|family| family.name == ATTEMPTS.name).unwrap().metric[0].clone();
+    // The exemplar of a counter is one event.
+    message.counter.as_mut().unwrap().exemplar.as_mut().unwrap().value = 1.0;
+    let time = Timestamp::from_unix_millis(1_795_468_969_127);
+    let sample = CounterSample { value: 3.0, start: None, exemplar: Some(("shop", "web-0", time)) };
+    for format in [ExpositionFormat::Text, ExpositionFormat::OpenMetrics, ExpositionFormat::Protobuf] {
+        let mut direct = Exposition::new(format, 0);
+        direct.begin_family(&ATTEMPTS, &["registry"]);
+        direct.write_counter(&["docker.io"], &sample);
+        let mut from_message = Exposition::new(format, 0);
+        from_message.begin_family(&ATTEMPTS, &[]);
+        from_message.write_metric(&message);
+        let body = |exposition: Exposition| String::from_utf8_lossy(&exposition.finish()).into_owned();
+        assert_eq!(body(direct), body(from_message), "{format:?}");
+    }
 }
 
 #[test]

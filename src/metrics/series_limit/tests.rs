@@ -88,6 +88,20 @@ fn all_containers_are_selected_up_to_the_limit() {
 }
 
 #[test]
+fn all_containers_are_selected_again_once_few_fail() {
+    let mut cluster = Cluster::new(100);
+    cluster.add_failing_pod("shop", "web", "web-0", 90);
+    cluster.add_failing_pod("shop", "web", "web-1", 20);
+    assert_eq!(cluster.selected_containers().len(), 100);
+    cluster.delete_pod("shop", "web-1");
+    assert_eq!(cluster.selected_containers().len(), 90);
+    // The reserve is free too.
+    cluster.add_failing_pod("bank", "vault", "vault-0", 8);
+    assert_eq!(cluster.selected_containers().len(), 98);
+    assert!(cluster.limiter.selected.lock().unwrap().is_none(), "no selection is kept");
+}
+
+#[test]
 fn ten_large_pods_do_not_hide_later_failures() {
     let mut cluster = Cluster::new(100);
     for number in 0..10 {

@@ -36,6 +36,15 @@ fn only_changed_pods_are_taken() {
     assert!(matches!(&index.changes().unwrap().0, ChangeSet::Pods(pods) if pods.is_empty()));
 }
 
+#[test]
+fn without_changes_the_snapshot_is_shared() {
+    let (mut index, mut latest) = (listed(), LatestSnapshot::default());
+    let _ = index.apply(&pod("web").image("nginx:nope").err_image_pull(), at(1));
+    let (first, _) = latest.update(index.changes().unwrap());
+    let (second, _) = latest.update(index.changes().unwrap());
+    assert!(Arc::ptr_eq(&first, &second));
+}
+
 proptest! {
     #[test]
     fn the_latest_snapshot_is_what_the_index_has(steps in prop::collection::vec((0..9_u8, 0..5_u8), 0..60)) {

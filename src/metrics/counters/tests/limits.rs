@@ -57,3 +57,70 @@ fn beyond_the_limit_of_evicted_pairs_the_older_half_is_discarded() {
     counters.start_failure("i", "docker.io");
     assert_eq!(namespaces_in_memory(&counters), "fghi");
 }
+
+#[test]
+fn a_registry_without_failures_loses_its_label_once_it_is_idle() {
+    let mut counters = TestCounters::new(1, 9);
+    let pull = |counters: &mut TestCounters, registry: &str| {
+        let pod = Arc::new(PodId::default());
+        let subject = FailureSubject { pod, container: "app".to_owned(), registry: registry.to_owned() };
+        let report = PullReport { subject, result: PullResult::Failed, count: 1 };
+        counters.inner.record_pull(&report, counters.now);
+        counters.exposed_registries().concat()
+    };
+    assert_eq!(pull(&mut counters, "a.example"), "a.example");
+    counters.advance(MIN_IDLE_TO_EVICT.saturating_sub(MINUTE));
+    assert_eq!(pull(&mut counters, "b.example"), "a.exampleother", "no registry is idle");
+    counters.advance(MINUTE);
+    assert_eq!(pull(&mut counters, "b.example"), "a.exampleb.exampleother");
+    // A registry with open failures keeps its label.
+    counters.start_failure("shop", "b.example").advance(MIN_IDLE_TO_EVICT);
+    assert_eq!(pull(&mut counters, "c.example"), "a.exampleb.exampleother");
+}
+
+#[test]
+fn histograms_of_replaced_registries_are_kept_up_to_the_limit() {
+    let mut counters = TestCounters::new(3, 99);
+    let run = |counters: &mut TestCounters, registry: &str| {
+        counters.start_failure("shop", registry).end_failure("shop", registry);
+    };
+    run(&mut counters, "a");
+    counters.advance(5 * MINUTE);
+    for registry in ["b", "c"] {
+        run(&mut counters, registry);
+    }
+    counters.advance(25 * MINUTE);
+    for registry in ["d", "e", "f"] {
+        run(&mut counters, registry);
+    }
+    assert_eq!(counters.exposed_registries().concat(), "abcdef");
+    counters.advance(10 * MINUTE);
+    run(&mut counters, "g");
+    assert_eq!(counters.exposed_registries().concat(), "abcdefother", "no replaced registry is idle");
+    // The first registry has been idle for an hour, and makes room for the next one.
+    counters.advance(20 * MINUTE).start_failure("shop", "g");
+    assert_eq!(counters.exposed_registries().concat(), "bcdefgother");
+    // Below the limit, replaced registries are kept although they are idle.
+    let mut counters = TestCounters::new(3, 99);
+    for registry in ["a", "b", "c", "d"] {
+        run(&mut counters, registry);
+    }
+    counters.advance(2 * MIN_IDLE_TO_EVICT);
+    for registry in ["e", "f"] {
+        run(&mut counters, registry);
+    }
+    assert_eq!(counters.exposed_registries().concat(), "abcdef");
+}
+
+#[test]
+fn counters_are_exposed_until_a_day_after_the_last_open_failure() {
+    let mut counters = TestCounters::new(1, 9);
+    counters.start_failure("a", "a.example").start_failure("b", "b.example").start_failure("b", "b.example");
+    let exposed = [row("a", "a.example", 1), row("b", OTHER_REGISTRY, 2)];
+    counters.advance(2 * MAX_IDLE);
+    assert_eq!(counters.exposed_pairs(), exposed);
+    counters.end_failure("b", "b.example").advance(MAX_IDLE);
+    assert_eq!(counters.exposed_pairs(), exposed, "one of two failures is open");
+    counters.end_failure("a", "a.example").end_failure("b", "b.example").advance(MAX_IDLE);
+    assert_eq!(counters.exposed_pairs(), []);
+}
