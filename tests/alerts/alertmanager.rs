@@ -125,7 +125,7 @@ fn notification_lines(notifications: &Mutex<Vec<Notification>>) -> Vec<String> {
 }
 
 /// Alerts in the syntax of `amtool`, and whether another alert inhibits them.
-const INHIBITION_CASES: [(&str, bool); 26] = [
+const INHIBITION_CASES: [(&str, bool); 35] = [
     ("ImagePullRegistryOutage registry=r", false),
     ("ImagePullFailing namespace=shop workload_kind=Deployment workload=web registry=r", true),
     ("ImagePullJobCannotStart namespace=shop workload_kind=Job workload=import registry=r", true),
@@ -133,7 +133,13 @@ const INHIBITION_CASES: [(&str, bool); 26] = [
     ("ImagePullDebugContainer namespace=shop workload_kind=Deployment workload=web registry=r", true),
     ("ImagePullNeedsChange namespace=shop workload_kind=Deployment workload=typo registry=r", false),
     ("ImagePullCredentials namespace=shop workload_kind=Deployment workload=secret registry=r", false),
+    ("ImagePullSecretMissing namespace=shop workload_kind=Deployment workload=other registry=r", false),
+    ("ImagePullPending namespace=shop workload_kind=Deployment workload=large registry=r", true),
+    ("ImagePullPending namespace=shop workload_kind=Deployment workload=large registry=another", false),
     ("ImagePullNodeFault node=node-1", false),
+    ("ImagePullNodeStuck node=node-1", true),
+    ("ImagePullNodeStuck node=node-2", false),
+    ("ImagePullNodeStuck cluster=b node=node-1", false),
     ("ImagePullFailing namespace=shop workload_kind=Deployment workload=web registry=another", false),
     ("ImagePullFailing cluster=b namespace=shop workload_kind=Deployment workload=web registry=r", false),
     ("KubePodNotReady namespace=shop pod=web-1", false),
@@ -148,6 +154,9 @@ const INHIBITION_CASES: [(&str, bool); 26] = [
     ("ImagePullFailing namespace=bank workload_kind=Deployment workload=a registry=hub", false),
     ("ImagePullFailing namespace=shop workload_kind=StatefulSet workload=a registry=hub", false),
     ("ImagePullRolloutBlocked namespace=shop workload_kind=Deployment workload=a registry=hub", false),
+    ("ImagePullSecretMissing namespace=shop workload_kind=Deployment workload=keyless registry=hub", false),
+    ("ImagePullFailing namespace=shop workload_kind=Deployment workload=keyless registry=hub", true),
+    ("ImagePullPending namespace=shop workload_kind=Deployment workload=keyless registry=hub", false),
     ("ImagePullRateLimited namespace=shop workload_kind=CronJob workload=scan registry=hub", false),
     ("ImagePullJobCannotStart namespace=shop workload_kind=CronJob workload=scan registry=hub", true),
     ("ImagePullExporterAbsent cluster=c", false),
@@ -268,16 +277,11 @@ fn an_outage_and_a_wrong_tag_are_one_notification_each() {
 }
 
 /// The time of the cluster at its last event.
-const CLUSTER_TIME: &str = "max(image_pull_exporter_watch_last_event_timestamp_seconds)";
+pub const CLUSTER_TIME: &str = "max(image_pull_exporter_watch_last_event_timestamp_seconds)";
 
-/// Runs 60 times faster than real time. Durations of the rules and of Alertmanager are shorter by the same factor, and ages use the clock of
-/// the cluster.
-#[test]
-fn a_registry_restart_does_not_page_and_a_lasting_outage_does() {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("registry-restart");
-    // Exists only if an earlier run was interrupted.
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).expect("the folder can be made");
+/// Writes the rules for a cluster that runs 60 times faster than real time. Durations are shorter by the same factor, and ages use the clock
+/// of the cluster.
+pub fn write_accelerated_rules(folder: &std::path::Path) -> PathBuf {
     let since = "image_pull_failing_cause_since_timestamp_seconds";
     let faster = [
         ("keep_firing_for: 2m", "keep_firing_for: 2s"),
@@ -288,6 +292,17 @@ fn a_registry_restart_does_not_page_and_a_lasting_outage_does() {
     ];
     let rules = folder.join("rules.yaml");
     std::fs::write(&rules, read_with_replacements("alerts/image-pull.yaml", &faster)).expect("the file can be written");
+    rules
+}
+
+/// Runs 60 times faster than real time, with shorter durations of Alertmanager.
+#[test]
+fn a_registry_restart_does_not_page_and_a_lasting_outage_does() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("registry-restart");
+    // Exists only if an earlier run was interrupted.
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let rules = write_accelerated_rules(&folder);
     let (receiver, notifications) = start_webhook_receiver();
     let (_alertmanager, alertmanager) = start_alertmanager(&folder, receiver);
     let port = free_port();

@@ -11,6 +11,7 @@ mod mutants;
 mod recordings;
 mod rule_files;
 mod timeline;
+mod waiting_pods;
 
 use std::collections::BTreeMap;
 
