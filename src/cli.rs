@@ -146,6 +146,10 @@ pub struct ReplayArgs {
     /// `kubectl get pods -A -w --output-watch-events -o json`, or records with a time: {"t":…,"type":…,"object":…}
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Recording of the Events of the same cluster and time, `-` for standard input: records with a time, as for pods. Adds
+    /// the metrics about pulls
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
     /// Output format
     #[arg(long, value_enum, default_value_t = ExpositionFormat::OpenMetrics)]
     pub format: ExpositionFormat,
@@ -176,7 +180,7 @@ pub struct ListArgs {
     #[command(flatten)]
     pub pending: PendingArgs,
     /// Read pods from a file instead of a cluster, `-` for standard input: the output of `kubectl get pods -A -o json` or
-    /// `-o yaml`
+    /// `-o yaml`, or of `kubectl get pods,events`, for evidence that only Events have
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Output format

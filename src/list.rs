@@ -19,11 +19,13 @@ use crate::cluster::{PodEvent, WatchRestartCause};
 use crate::present::wait::{WaitReport, younger_waits_text};
 use crate::present::{FailureReport, rfc3339};
 use crate::terminal::{Terminal, escape_controls};
+use file::FileObject;
 use image_pull_model::advice::FailingRegistryPods;
 use image_pull_model::cause::Cause;
 use image_pull_model::facts::{PodFacts, WatchScope};
 use image_pull_model::image_wait::ImageWait;
 use image_pull_model::index::{Index, IndexConfig, MirroredReasons};
+use image_pull_model::kubelet_event::EventFacts;
 use image_pull_model::redact::redact;
 use image_pull_model::time::Timestamp;
 
@@ -104,6 +106,20 @@ impl ListBuilder {
         }
     }
 
+    /// Adds the Events about the pods, once all pods are added. Takes the time of the newest Event as the current time, because
+    /// evidence expires and a file may be read long after it was written.
+    fn add_events(&mut self, mut events: Vec<EventFacts>, now: Timestamp) {
+        events.sort_by_key(|event| event.resource_version);
+        let newest = events.iter().filter_map(|event| event.last_at).max();
+        let now = newest.map_or(now, |newest| newest.min(now));
+        self.index.begin_event_list(&WatchScope::Cluster);
+        for event in &events {
+            // A single list does not count effects.
+            let _ = self.index.apply_event(&WatchScope::Cluster, event, now);
+        }
+        self.index.end_event_list(&WatchScope::Cluster);
+    }
+
     fn add_skipped(&mut self, problem: &impl ToString) {
         self.skipped.push(redact(&problem.to_string()).into_owned());
     }
@@ -117,6 +133,7 @@ impl ListBuilder {
         let registry_pods = FailingRegistryPods::of(&snapshot);
         let is_wanted =
             |wait: &ImageWait| filter.causes.is_empty() && is_selected(&filter.registries, wait.image.registry());
+        let pulls = snapshot.pull_queues();
         let waits = snapshot.waits().filter(|(_, _, wait)| is_wanted(wait));
         let (overdue, younger): (Vec<_>, Vec<_>) =
             waits.partition(|(_, _, wait)| wait.is_overdue(filter.pending_after, now));
@@ -125,7 +142,7 @@ impl ListBuilder {
             pods: self.pods,
             skipped: self.skipped,
             failing: wanted.map(|failing| FailureReport::of(failing, now, now, &registry_pods)).collect(),
-            waiting: overdue.into_iter().map(|waiting| WaitReport::of(waiting, now)).collect(),
+            waiting: overdue.into_iter().map(|waiting| WaitReport::of(waiting, now, &pulls)).collect(),
             pending_after_seconds: filter.pending_after.as_secs(),
             waiting_younger: younger.len(),
         }
@@ -136,18 +153,21 @@ fn is_selected(wanted: &[String], name: &str) -> bool {
     wanted.is_empty() || wanted.iter().any(|wanted| wanted == name)
 }
 
-/// Lists the failing and waiting containers in a file. Takes `now` as the time of every status in it.
+/// Lists the failing and waiting containers in a file. Takes `now` as the time of every status and Event in it.
 ///
 /// # Errors
 /// Returns an error if the file contains no pods.
 pub fn list_file(text: &str, filter: &ListFilter, now: Timestamp) -> Result<ListReport, file::FileError> {
     let mut builder = ListBuilder::new(&[WatchScope::Cluster], &filter.namespaces);
     builder.index.begin_relist(&WatchScope::Cluster);
-    file::read_pods(text, |pod| match pod {
-        Ok(pod) => builder.add_pod(&pod, now),
+    let mut events = Vec::new();
+    file::read_objects(text, |object| match object {
+        Ok(FileObject::Pod(pod)) => builder.add_pod(&pod, now),
+        Ok(FileObject::Event(event)) => events.push(event),
         Err(problem) => builder.add_skipped(&problem),
     })?;
     let _ = builder.index.end_relist(&WatchScope::Cluster, now);
+    builder.add_events(events, now);
     Ok(builder.finish(filter, now))
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{self, ExitCode};
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use image_pull_exporter::cli::{Cli, Command, ExplainArgs, ListArgs, LogArgs, LogLevel, ReplayArgs};
 use image_pull_exporter::clock::Clock;
 use image_pull_exporter::cluster::client;
@@ -118,8 +118,17 @@ fn run_replay(args: &ReplayArgs) -> Result<()> {
         keep_going: args.keep_going,
     };
     let clock = || Clock::System.now();
-    let replayed = replay::replay(open_input(&args.file)?, &options, clock)
-        .with_context(|| format!("cannot replay {}", args.file.display()))?;
+    let pods = open_input(&args.file)?;
+    let replayed = match &args.events {
+        None => replay::replay(pods, &options, clock).map_err(|error| (error, &args.file)),
+        Some(file) if *file == args.file => bail!("the pods and the Events are in one file"),
+        Some(file) => match replay::replay_with_events(pods, open_input(file)?, &options, clock) {
+            Err(replay::Error::Events(error)) => Err((*error, file)),
+            replayed => replayed.map_err(|error| (error, &args.file)),
+        },
+    };
+    let replayed = replayed
+        .map_err(|(error, file)| anyhow::Error::from(error).context(format!("cannot replay {}", file.display())))?;
     replay::print(&replayed, args.format, io::stdout().lock())?;
     if replayed.skipped > 0 {
         writeln!(io::stderr(), "image-pull-exporter: {} records skipped", replayed.skipped)?;

@@ -64,6 +64,8 @@ pub struct FailureReport {
     pub cause_group: &'static str,
     /// Whether the cause is inferred from another container, because the kubelet reported no error text.
     pub cause_inferred: bool,
+    /// Source of the cause: `status` of the container, `other_container` with the same image, or `event` of the kubelet.
+    pub cause_basis: &'static str,
     /// When the current cause began, or was first observed.
     #[serde(serialize_with = "rfc3339")]
     pub cause_since: Timestamp,
@@ -158,6 +160,7 @@ impl FailureReport {
             cause: failure.cause().as_str(),
             cause_group: failure.cause().group().as_str(),
             cause_inferred: failure.is_cause_inferred(),
+            cause_basis: failure.cause_basis().as_str(),
             cause_since: failure.cause_start().at,
             cause_since_basis: failure.cause_start().basis(),
             cause_seconds: failure.cause_age(now).as_secs(),

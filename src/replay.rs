@@ -1,12 +1,17 @@
-//! Replays a recorded watch stream with its own timestamps, and prints the metrics at its end.
+//! Replays a recorded watch stream of pods, and optionally one of Events, with their own timestamps, and prints the metrics at
+//! the end.
 
+mod merge;
 pub mod recording;
 
 use std::collections::HashSet;
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, Write};
 
-use crate::cluster::PodEvent;
+use serde::Deserialize;
+
+use crate::cluster::event_object::{EventObject, decode_json_event};
 use crate::cluster::wire::{self, UndecodableObject};
+use crate::cluster::{KubeletEvent, PodEvent};
 use crate::metrics::exposition::{Exposition, ExpositionFormat};
 use crate::metrics::families;
 use crate::metrics::scrape::SelectedSeries;
@@ -14,6 +19,7 @@ use crate::monitor::{Monitor, MonitorLimits};
 use image_pull_model::facts::{PodFacts, WatchScope};
 use image_pull_model::index::IndexConfig;
 use image_pull_model::time::Timestamp;
+use merge::{MergedRecords, Stream};
 use recording::{BadRecord, Record, Recording};
 
 /// The options of a replay.
@@ -51,12 +57,44 @@ pub enum Error {
         /// The event type of the record.
         kind: String,
     },
-    /// `until` is set, and the recording has no times.
-    #[error("line {line}: the record has no time \"t\", which --at requires")]
+    /// A time is required, and the record has none.
+    #[error("line {line}: the record has no time \"t\", which {flag} requires")]
     Timeless {
         /// The first line of the record.
         line: usize,
+        /// The flag that requires it.
+        flag: &'static str,
     },
+    /// The object of a record in the recording of Events is of another kind.
+    #[error("line {line}: the object is a {kind}, not an Event")]
+    NotEvent {
+        /// The first line of the record.
+        line: usize,
+        /// The kind of the object.
+        kind: String,
+    },
+    /// An error in the recording of Events.
+    #[error("Events: {0}")]
+    Events(Box<Self>),
+}
+
+impl Error {
+    /// Whether the error is that of reading, after which no record follows.
+    fn is_fatal(&self) -> bool {
+        match self {
+            Self::Record(BadRecord::Io(_)) => true,
+            Self::Events(error) => error.is_fatal(),
+            _ => false,
+        }
+    }
+
+    /// Adds the stream that has the error.
+    fn of_stream(self, stream: Stream) -> Self {
+        match stream {
+            Stream::Pods => self,
+            Stream::Events => Self::Events(Box::new(self)),
+        }
+    }
 }
 
 /// The result of a replay.
@@ -75,15 +113,36 @@ pub struct Replayed {
 /// # Errors
 /// At the first invalid record, unless `keep_going` is set.
 pub fn replay(lines: impl BufRead, options: &Options, clock: impl Fn() -> Timestamp) -> Result<Replayed, Error> {
-    let mut recording = Recording::new(lines);
-    let mut player = Player::new(options);
-    while let Some(record) = recording.next() {
-        let line = recording.began_at();
-        let result = record.map_err(Error::from).and_then(|record| player.play(record, line, &clock));
-        match result {
+    replay_streams(lines, None::<io::Empty>, options, clock)
+}
+
+/// Feeds the records of pods and of Events to a new monitor, merged by their times. At the same time, pods come first.
+///
+/// # Errors
+/// At the first invalid record, unless `keep_going` is set. Every record needs a time.
+pub fn replay_with_events(
+    pods: impl BufRead,
+    events: impl BufRead,
+    options: &Options,
+    clock: impl Fn() -> Timestamp,
+) -> Result<Replayed, Error> {
+    replay_streams(pods, Some(events), options, clock)
+}
+
+fn replay_streams(
+    pods: impl BufRead,
+    events: Option<impl BufRead>,
+    options: &Options,
+    clock: impl Fn() -> Timestamp,
+) -> Result<Replayed, Error> {
+    let mut player = Player::new(options, events.is_some());
+    let records = MergedRecords::new(Recording::new(pods), events.map(Recording::new));
+    for (stream, line, record) in records {
+        let result = record.map_err(Error::from).and_then(|record| player.play(stream, record, line, &clock));
+        match result.map_err(|error| error.of_stream(stream)) {
             Ok(true) => {}
             Ok(false) => break,
-            Err(error) if options.keep_going && !matches!(error, Error::Record(BadRecord::Io(_))) => {
+            Err(error) if options.keep_going && !error.is_fatal() => {
                 tracing::warn!(%error, "record skipped");
                 player.skipped += 1;
             }
@@ -97,7 +156,7 @@ pub fn replay(lines: impl BufRead, options: &Options, clock: impl Fn() -> Timest
 ///
 /// # Errors
 /// If writing to `out` fails.
-pub fn print(replayed: &Replayed, format: ExpositionFormat, mut out: impl Write) -> std::io::Result<()> {
+pub fn print(replayed: &Replayed, format: ExpositionFormat, mut out: impl Write) -> io::Result<()> {
     let mut exposition = Exposition::new(format, 0);
     if let Some(mut view) = replayed.monitor.scrape_snapshot() {
         view.now = replayed.end.unwrap_or(view.now);
@@ -115,20 +174,40 @@ struct Player<'a> {
     now: Option<Timestamp>,
     /// The pods so far. The first record of a pod is not an observed change.
     known: HashSet<String>,
+    /// Whether Events are replayed.
+    reads_events: bool,
+    /// Whether the initial Events are complete: an Event that happened since the first record was replayed.
+    are_events_listed: bool,
     skipped: usize,
 }
 
 impl<'a> Player<'a> {
-    fn new(options: &'a Options) -> Self {
-        Self { options, monitor: None, first: None, now: None, known: HashSet::new(), skipped: 0 }
+    fn new(options: &'a Options, reads_events: bool) -> Self {
+        Self {
+            options,
+            monitor: None,
+            first: None,
+            now: None,
+            known: HashSet::new(),
+            reads_events,
+            are_events_listed: false,
+            skipped: 0,
+        }
     }
 
     /// Replays one record. Returns false if it is later than `until`.
-    fn play(&mut self, record: Record, line: usize, clock: &impl Fn() -> Timestamp) -> Result<bool, Error> {
-        let at = match (record.at, self.options.until) {
-            (Some(at), _) => at,
-            (None, Some(_)) => return Err(Error::Timeless { line }),
-            (None, None) => clock(),
+    fn play(
+        &mut self,
+        stream: Stream,
+        record: Record,
+        line: usize,
+        clock: &impl Fn() -> Timestamp,
+    ) -> Result<bool, Error> {
+        let at = match record.at {
+            Some(at) => at,
+            None if self.options.until.is_some() => return Err(Error::Timeless { line, flag: "--at" }),
+            None if self.reads_events => return Err(Error::Timeless { line, flag: "--events" }),
+            None => clock(),
         };
         let first = *self.first.get_or_insert(at);
         if self.options.until.is_some_and(|until| at > first.saturating_add(until)) {
@@ -137,7 +216,11 @@ impl<'a> Player<'a> {
         // The clock of the recording may have been set back. The replay's clock never goes back.
         let now = self.now.map_or(at, |before| before.max(at));
         self.now = Some(now);
-        let monitor = self.monitor.get_or_insert_with(|| begun(self.options, now));
+        let monitor = self.monitor.get_or_insert_with(|| begun(self.options, self.reads_events, now));
+        if stream == Stream::Events {
+            play_event(monitor, &mut self.are_events_listed, record, line, (first, now))?;
+            return Ok(true);
+        }
         let event = match record.kind.as_str() {
             "BOOKMARK" | "ERROR" => return Ok(true),
             "ADDED" | "MODIFIED" | "DELETED" => match wire::decode_json_pod(record.object.get().as_bytes()) {
@@ -162,17 +245,73 @@ impl<'a> Player<'a> {
             (Some(first), Some(until)) => Some(first.saturating_add(until)),
             (_, _) => self.now,
         };
-        let monitor = self.monitor.unwrap_or_else(|| begun(self.options, clock()));
+        let monitor = self.monitor.unwrap_or_else(|| begun(self.options, self.reads_events, clock()));
         Replayed { monitor, end, skipped: self.skipped }
     }
 }
 
 /// A monitor of a cluster that was empty at `now`.
-fn begun(options: &Options, now: Timestamp) -> Monitor {
+fn begun(options: &Options, reads_events: bool, now: Timestamp) -> Monitor {
     let monitor = Monitor::new(options.settings.clone(), &[WatchScope::Cluster], options.limits, now);
+    let monitor = if reads_events { monitor.with_events() } else { monitor };
     monitor.handle_event(&WatchScope::Cluster, PodEvent::ListStarted, now);
     monitor.handle_event(&WatchScope::Cluster, PodEvent::ListCompleted, now);
+    if reads_events {
+        monitor.handle_kubelet_event(&WatchScope::Cluster, &KubeletEvent::ListStarted, now);
+    }
     monitor
+}
+
+/// Replays a record of an Event. Events that happened before the first record are those of the initial list, which are not
+/// counted: a recording of a watch begins with all Events of the last hour.
+fn play_event(
+    monitor: &Monitor,
+    are_listed: &mut bool,
+    record: Record,
+    line: usize,
+    (first, now): (Timestamp, Timestamp),
+) -> Result<(), Error> {
+    let send = |event: KubeletEvent| {
+        monitor.handle_kubelet_event(&WatchScope::Cluster, &event, now);
+    };
+    match record.kind.as_str() {
+        "BOOKMARK" | "ERROR" => return Ok(()),
+        "ADDED" | "MODIFIED" | "DELETED" => {}
+        _ => return Err(Error::Kind { line, kind: record.kind }),
+    }
+    let kind = serde_json::from_str::<ObjectKind>(record.object.get()).unwrap_or_default().kind;
+    if let Some(kind) = kind.filter(|kind| kind != "Event") {
+        return Err(Error::NotEvent { line, kind });
+    }
+    let event = match decode_json_event(record.object.get().as_bytes()) {
+        Ok(event) => event,
+        Err(problem) => {
+            send(KubeletEvent::Undecodable(problem.clone()));
+            return Err(Error::Object { line, problem });
+        }
+    };
+    if !*are_listed && happened_before(&event, first) {
+        send(KubeletEvent::Listed(event));
+        return Ok(());
+    }
+    if !std::mem::replace(are_listed, true) {
+        send(KubeletEvent::ListCompleted);
+    }
+    send(if record.kind == "DELETED" { KubeletEvent::Deleted(event) } else { KubeletEvent::Applied(event) });
+    Ok(())
+}
+
+/// Whether the last occurrence of an Event was in a second before that of `time`. Kubelets write whole seconds.
+fn happened_before(event: &EventObject, time: Timestamp) -> bool {
+    let last_at = event.facts().and_then(|facts| facts.last_at);
+    last_at.is_some_and(|last_at| last_at.unix_millis().div_euclid(1000) < time.unix_millis().div_euclid(1000))
+}
+
+/// The kind of an object.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ObjectKind {
+    kind: Option<String>,
 }
 
 fn event(kind: &str, pod: PodFacts, known: &mut HashSet<String>) -> PodEvent {

@@ -6,8 +6,9 @@
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 
-use super::watched_object::WatchedObject;
+use super::watched_object::{JsonObject, WatchedObject};
 use super::wire::event::{BoundedFacts, Event, EventMetadata};
+use super::wire::json::from_json_lossy;
 use super::wire::protobuf::{FieldValue, Fields, InvalidProtobuf, Message};
 use super::wire::{self, UndecodableObject};
 use image_pull_model::kubelet_event::{EventFacts, EventReport};
@@ -28,6 +29,12 @@ impl EventObject {
     #[must_use]
     pub fn facts(&self) -> Option<&EventFacts> {
         self.facts.as_deref()
+    }
+
+    /// Returns the facts; `None` if the Event reports nothing about the image of a pod.
+    #[must_use]
+    pub(crate) fn into_facts(self) -> Option<EventFacts> {
+        self.facts.map(|facts| *facts)
     }
 
     /// Returns the number of texts that exceeded the limits.
@@ -72,6 +79,15 @@ impl WatchedObject for EventObject {
     ) -> Result<(String, Result<Self, UndecodableObject>), D::Error> {
         Event::deserialize(object).map(Self::from_event)
     }
+}
+
+/// Decodes an Event in JSON.
+///
+/// # Errors
+/// If a field has the wrong type, or the name or the uid is missing.
+pub(crate) fn decode_json_event(json: &[u8]) -> Result<EventObject, UndecodableObject> {
+    let decoded = from_json_lossy(json).map_err(|error| wire::malformed_json(json, &error));
+    decoded.and_then(|JsonObject { object, .. }| object)
 }
 
 /// `metadata` of an Event.

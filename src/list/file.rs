@@ -1,11 +1,14 @@
-//! Reads pods from a file: the output of `kubectl get pods -o json` or `-o yaml`, or a single pod.
+//! Reads pods and the Events about them from a file: the output of `kubectl get pods` or `kubectl get pods,events` with
+//! `-o json` or `-o yaml`, or a single pod.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::cluster::codec::JsonItems;
+use crate::cluster::event_object::decode_json_event;
 use crate::cluster::wire::{self, UndecodableObject};
 use image_pull_model::facts::PodFacts;
+use image_pull_model::kubelet_event::EventFacts;
 
 /// An error of reading pods from a file.
 #[derive(Debug, thiserror::Error)]
@@ -24,17 +27,29 @@ pub enum FileError {
     NotPods(String),
 }
 
-/// Calls `each` with every pod in a file, or with its decoding error. Ignores objects of other kinds.
+/// An object in a file.
+#[derive(Debug)]
+pub(super) enum FileObject {
+    Pod(PodFacts),
+    /// An Event about the image of a pod.
+    Event(EventFacts),
+}
+
+/// Calls `each` with every pod in a file and every Event about the image of a pod, or with the decoding error. Ignores other
+/// Events and objects of other kinds.
 ///
 /// # Errors
-/// Returns an error if the text is not a list of pods or a single pod.
-pub(crate) fn read_pods(text: &str, each: impl FnMut(Result<PodFacts, UndecodableObject>)) -> Result<(), FileError> {
+/// Returns an error if the text is not a list with pods or a single pod.
+pub(super) fn read_objects(
+    text: &str,
+    each: impl FnMut(Result<FileObject, UndecodableObject>),
+) -> Result<(), FileError> {
     // Editors and shells on Windows write this byte order mark.
     let text = text.trim_start_matches('\u{feff}').trim();
     match text.chars().next() {
         None => Err(FileError::Empty),
-        Some('{') => pods_of_json(text, each),
-        Some(_) => pods_of_json(&json_of_yaml(text)?, each),
+        Some('{') => objects_of_json(text, each),
+        Some(_) => objects_of_json(&json_of_yaml(text)?, each),
     }
 }
 
@@ -50,12 +65,12 @@ struct ObjectKind {
     kind: Option<String>,
 }
 
-fn pods_of_json(text: &str, mut each: impl FnMut(Result<PodFacts, UndecodableObject>)) -> Result<(), FileError> {
+fn objects_of_json(text: &str, mut each: impl FnMut(Result<FileObject, UndecodableObject>)) -> Result<(), FileError> {
     let document: ListDocument = serde_json::from_str(text)?;
     if document.items.is_none() {
         return match object_kind(text).as_deref() {
             Some("Pod") => {
-                each(wire::decode_json_pod(text.as_bytes()));
+                each(wire::decode_json_pod(text.as_bytes()).map(FileObject::Pod));
                 Ok(())
             }
             Some(other) => Err(FileError::NotPods(format!("a {other}"))),
@@ -67,10 +82,17 @@ fn pods_of_json(text: &str, mut each: impl FnMut(Result<PodFacts, UndecodableObj
     while let Some(item) = items.next_item()? {
         let object = text.get(item).unwrap_or_default();
         match object_kind(object) {
+            Some(kind) if kind == "Event" => {
+                let event = decode_json_event(object.as_bytes());
+                if let Some(event) = event.map(|event| event.into_facts().map(FileObject::Event)).transpose() {
+                    each(event);
+                }
+                stranger = stranger.or(Some(kind));
+            }
             Some(other) if other != "Pod" => stranger = stranger.or(Some(other)),
             Some(_) | None => {
                 has_pods = true;
-                each(wire::decode_json_pod(object.as_bytes()));
+                each(wire::decode_json_pod(object.as_bytes()).map(FileObject::Pod));
             }
         }
     }

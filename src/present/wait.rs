@@ -8,7 +8,7 @@ use super::{advice_steps, format_age, non_empty, rfc3339};
 use image_pull_model::advice::{FailingRegistryPods, FailureContext, wait_advice};
 use image_pull_model::facts::ContainerKind;
 use image_pull_model::image_wait::WaitStage;
-use image_pull_model::snapshot::{TrackedPod, WaitRef};
+use image_pull_model::snapshot::{PullQueues, TrackedPod, WaitRef};
 use image_pull_model::time::Timestamp;
 use image_pull_model::workload::workload_of;
 
@@ -52,6 +52,9 @@ pub struct WaitReport {
     pub since: Timestamp,
     /// Duration of the stage in seconds.
     pub waiting_seconds: u64,
+    /// Number of pulls that the kubelet of the node requested before this one and that are not known to have ended; null if no
+    /// Event shows the request.
+    pub earlier_pulls: Option<usize>,
     /// One sentence on what is known.
     pub summary: String,
     /// First check, then the commands to run.
@@ -62,9 +65,9 @@ pub struct WaitReport {
 }
 
 impl WaitReport {
-    /// Returns the report of a wait at `now`.
+    /// Returns the report of a wait at `now`. `pulls` are the requested pulls of all pods.
     #[must_use]
-    pub fn of((pod, container, wait): WaitRef<'_>, now: Timestamp) -> Self {
+    pub fn of((pod, container, wait): WaitRef<'_>, now: Timestamp, pulls: &PullQueues<'_>) -> Self {
         let image = &wait.image;
         let workload = workload_of(&pod.id, &pod.owner);
         let registry_pods = FailingRegistryPods::default();
@@ -78,7 +81,8 @@ impl WaitReport {
             ..FailureContext::from_error_text(image, "", None, &registry_pods)
         };
         let advice = wait_advice(wait.stage, &context);
-        let (awaits, summary) = known(pod, wait.stage, advice.summary);
+        let earlier_pulls = pulls.earlier_pulls(pod, wait);
+        let (awaits, summary) = known(pod, wait.stage, earlier_pulls, advice.summary);
         Self {
             namespace: pod.id.namespace.clone(),
             pod: pod.id.name.clone(),
@@ -98,6 +102,7 @@ impl WaitReport {
             basis: basis_name(wait.stage),
             since: wait.since,
             waiting_seconds: wait.age(now).as_secs(),
+            earlier_pulls,
             summary,
             advice: advice_steps(advice),
             awaits,
@@ -106,7 +111,7 @@ impl WaitReport {
 }
 
 /// Returns what the container awaits, in a few words and as a sentence.
-fn known(pod: &TrackedPod, stage: WaitStage, summary: &str) -> (&'static str, String) {
+fn known(pod: &TrackedPod, stage: WaitStage, earlier_pulls: Option<usize>, summary: &str) -> (&'static str, String) {
     let is_sandbox_failing =
         pod.containers.iter().any(|other| other.kind == ContainerKind::Sandbox && other.failure.is_some());
     match stage {
@@ -114,7 +119,17 @@ fn known(pod: &TrackedPod, stage: WaitStage, summary: &str) -> (&'static str, St
             ("sandbox (its image fails)", "The sandbox is awaited, and the node cannot pull its image.".to_owned())
         }
         WaitStage::Starting => ("volumes, sandbox or image", summary.to_owned()),
-        WaitStage::Pending(_) => ("image", summary.to_owned()),
+        WaitStage::Pending(_) => match earlier_pulls {
+            None => ("image", summary.to_owned()),
+            Some(0) => {
+                ("image (being pulled)", "The image is being pulled, or the runtime hangs: no earlier pull of the node is under way.".to_owned())
+            }
+            Some(1) => ("image (1 pull before it)", "The pull is requested. 1 earlier pull of the node has not ended, and this one may be queued behind it.".to_owned()),
+            Some(earlier) => (
+                "image (pulls before it)",
+                format!("The pull is requested. {earlier} earlier pulls of the node have not ended, and this one may be queued behind them."),
+            ),
+        },
     }
 }
 

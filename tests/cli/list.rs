@@ -39,6 +39,18 @@ fn records(name: &str) -> Vec<Value> {
     recording.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// Returns the Events at a number of seconds after the first Event of a recording.
+fn events_after(name: &str, seconds: f64) -> Vec<Value> {
+    let recording = std::fs::read_to_string(format!("tests/fixtures/traces/{name}.events.jsonl")).unwrap();
+    let records: Vec<Value> = recording.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let end = records[0]["t"].as_f64().unwrap() + seconds;
+    let mut events = BTreeMap::new();
+    for record in records.iter().filter(|record| record["t"].as_f64().unwrap() <= end) {
+        events.insert(record["object"]["metadata"]["uid"].as_str().unwrap().to_owned(), record["object"].clone());
+    }
+    events.into_values().collect()
+}
+
 /// Returns the pods that exist after these records.
 fn pods_after(records: &[Value]) -> Vec<Value> {
     let mut pods = BTreeMap::new();
@@ -175,6 +187,52 @@ fn filters_select_waits_too() {
 }
 
 #[test]
+fn events_in_the_list_show_a_failing_sandbox() {
+    let pods = pods_after(&records("sandbox-image-missing")[..2]);
+    let now = Timestamp::from_unix_millis(1_795_470_554_000);
+    let mut objects = events_after("sandbox-image-missing", 50.0);
+    objects.push(
+        json!({ "kind": "Event", "metadata": { "name": "e", "uid": "e" }, "involvedObject": { "kind": "Node" } }),
+    );
+    objects.extend(pods.clone());
+    let after = ListFilter { pending_after: Duration::from_secs(30), ..ListFilter::default() };
+    let report = list_file(&list_of(&objects), &after, now).unwrap();
+    assert_eq!((report.pods, report.skipped.len(), report.failing.len(), report.waiting.len()), (1, 0, 1, 1));
+    let failing = &report.failing[0];
+    assert_eq!((failing.container.as_str(), failing.container_type, failing.cause), ("", "sandbox", "image_not_found"));
+    assert_eq!(failing.image, "127.0.0.1:5000/pause:missing");
+    assert_eq!((report.waiting[0].stage, report.waiting[0].awaits), ("starting", "sandbox (its image fails)"));
+    assert!(printed(&report, ListFormat::Table, PLAIN).contains("sandbox: 127.0.0.1:5000/pause:missing"));
+    // The order of the objects, and YAML instead of JSON, make no difference.
+    objects.reverse();
+    let yaml = format!("# A comment\n{}", list_of(&objects));
+    assert_eq!(list_file(&yaml, &after, now).unwrap(), report);
+    // Events do not expire in a file that is read later.
+    let read_later = list_file(&yaml, &after, later()).unwrap();
+    assert_eq!((read_later.failing.len(), read_later.failing[0].since), (1, failing.since));
+    assert_eq!(list_file(&list_of(&pods), &after, now).unwrap().failing.len(), 0, "without Events");
+}
+
+#[test]
+fn events_in_the_list_name_missing_secrets() {
+    let mut objects = pods_after(&records("missing-secret")[..5]);
+    let cause_and_secrets = |objects: &[Value]| {
+        let failing = &list_text(&list_of(objects)).failing[0];
+        (failing.cause, failing.cause_basis, failing.missing_secrets.clone())
+    };
+    assert_eq!(cause_and_secrets(&objects), ("unauthorized", "status", vec![]));
+    objects.extend(events_after("missing-secret", 30.0));
+    assert_eq!(cause_and_secrets(&objects), ("pull_secret_missing", "event", vec!["regcred".to_owned()]));
+}
+
+#[test]
+fn events_without_pods_are_rejected() {
+    let events = list_of(&events_after("good", 30.0));
+    let error = list_file(&events, &ListFilter::default(), later()).unwrap_err().to_string();
+    assert!(error.starts_with("found a list of Event, expected pods"), "{error}");
+}
+
+#[test]
 fn failures_and_waits_are_separate_tables() {
     let mut pods = pods_after(&records("unauthorized"));
     pods.extend(pods_after(&records("sandbox-image-missing")[..2]));
@@ -252,9 +310,9 @@ fn listed(pods: &[Value], now: Timestamp) -> Vec<BTreeMap<String, String>> {
         for (name, value) in failing.as_object().unwrap() {
             let seconds = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
             let (name, value) = match name.as_str() {
-                "suspect" | "pull_secrets" | "missing_secrets" | "pending_since" | "reason" | "message" | "summary"
-                | "advice" | "failing_seconds" | "cause_seconds" | "failing_host" | "failing_host_kind" | "hops"
-                | "cause_inferred" => continue,
+                "suspect" | "pull_secrets" | "missing_secrets" | "pending_since" | "cause_basis" | "reason"
+                | "message" | "summary" | "advice" | "failing_seconds" | "cause_seconds" | "failing_host"
+                | "failing_host_kind" | "hops" | "cause_inferred" => continue,
                 "cause_since_basis" => {
                     assert_eq!(value, "found", "nobody watched");
                     continue;

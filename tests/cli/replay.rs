@@ -389,3 +389,101 @@ fn the_mirror_passes_the_conformance_cases_of_kube_state_metrics() {
         assert_eq!(mirrored(MirroredReasons::None, &status), [none, none], "{case}, without the mirror");
     }
 }
+
+/// The text of a recording.
+fn recording(name: &str, of: &str) -> String {
+    std::fs::read_to_string(format!("tests/fixtures/traces/{name}.{of}.jsonl")).unwrap()
+}
+
+/// The metrics at the end of a replay of pods and Events, or the error message.
+fn replayed_with_events(pods: &str, events: &str, options: &Options) -> Result<(Exposition, usize), String> {
+    let clock = || Timestamp::from_unix_millis(1_800_000_000_000);
+    let replayed = replay::replay_with_events(pods.as_bytes(), events.as_bytes(), options, clock);
+    let replayed = replayed.map_err(|error| error.to_string())?;
+    let mut out = Vec::new();
+    replay::print(&replayed, ExpositionFormat::Text, &mut out).unwrap();
+    Ok((Exposition::parse(std::str::from_utf8(&out).unwrap()), replayed.skipped))
+}
+
+fn sum(exposition: &Exposition, name: &str, result: &str) -> f64 {
+    let samples = exposition.samples.iter().filter(|sample| sample.name == name);
+    samples.filter(|sample| result.is_empty() || sample.label("result") == result).map(|sample| sample.value).sum()
+}
+
+#[test]
+fn events_count_the_pulls_that_their_messages_report() {
+    let mut totals = [0.0, 0.0];
+    for entry in std::fs::read_dir("tests/fixtures/traces").unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        let Some(name) = file.strip_suffix(".events.jsonl") else { continue };
+        let events = recording(name, "events");
+        let mut counts = std::collections::BTreeMap::new();
+        for line in events.lines() {
+            let object = serde_json::from_str::<Value>(line).unwrap()["object"].clone();
+            let message = object["message"].as_str().unwrap_or_default();
+            let result = ["Successfully pulled image ", "Failed to pull image "]
+                .iter()
+                .position(|begin| message.starts_with(begin));
+            if let Some(result) = result {
+                let count = counts.entry((result, object["metadata"]["uid"].to_string())).or_insert(0.0_f64);
+                *count = count.max(object["count"].as_f64().unwrap());
+            }
+        }
+        let (exposition, skipped) = replayed_with_events(&recording(name, "pods"), &events, &OPTIONS).unwrap();
+        for (result, label) in ["pulled", "failed"].into_iter().enumerate() {
+            let expected: f64 = counts.iter().filter(|((of, _), _)| *of == result).map(|(_, count)| *count).sum();
+            assert_eq!(sum(&exposition, "image_pulls_total", label), expected, "{name} {label}");
+            totals[result] += expected;
+        }
+        assert_eq!(skipped, 0);
+    }
+    assert!(totals.iter().all(|total| *total > 5.0), "{totals:?}");
+}
+
+#[test]
+fn events_add_durations_and_sizes() {
+    let (pods, events) = (recording("good", "pods"), recording("good", "events"));
+    let (exposition, _) = replayed_with_events(&pods, &events, &OPTIONS).unwrap();
+    assert!((sum(&exposition, "image_pull_duration_seconds_sum", "") - 0.792).abs() < 1e-9);
+    assert!((sum(&exposition, "image_pull_size_bytes_sum", "") - 1_094_454.0).abs() < 0.5);
+    let without = replayed(&pods, &OPTIONS).unwrap().0;
+    assert_eq!(without.samples.iter().filter(|sample| sample.name.starts_with("image_pulls_total")).count(), 0);
+    // The pull ends after half a second.
+    let at = |millis| Options { until: Some(Duration::from_millis(millis)), ..OPTIONS };
+    let pulls = |millis| sum(&replayed_with_events(&pods, &events, &at(millis)).unwrap().0, "image_pulls_total", "");
+    assert_eq!((pulls(100), pulls(60_000)), (0.0, 1.0));
+}
+
+#[test]
+fn events_before_the_recording_are_not_counted() {
+    let events = recording("good", "events").replace("2026-11-23T21:22:5", "2026-11-23T20:22:5");
+    let (exposition, _) = replayed_with_events(&recording("good", "pods"), &events, &OPTIONS).unwrap();
+    assert_eq!(sum(&exposition, "image_pulls_total", ""), 0.0);
+}
+
+#[test]
+fn a_sandbox_failure_and_a_missing_secret_come_from_events() {
+    let failing = |name: &str, seconds| {
+        let options = Options { until: Some(Duration::from_secs(seconds)), ..OPTIONS };
+        let (exposition, _) =
+            replayed_with_events(&recording(name, "pods"), &recording(name, "events"), &options).unwrap();
+        let infos = exposition.all("image_pull_failing_info");
+        infos.map(|info| format!("{} {}", info.label("container_type"), info.label("cause"))).collect::<Vec<_>>()
+    };
+    assert_eq!(failing("sandbox-image-missing", 50), ["sandbox image_not_found"]);
+    assert_eq!(failing("missing-secret", 60), ["app pull_secret_missing"]);
+}
+
+#[test]
+fn errors_in_the_events_name_their_line() {
+    let (pods, events) = (recording("good", "pods"), recording("good", "events"));
+    let broken = events.replacen('\n', "\nnonsense\n", 1);
+    let error = replayed_with_events(&pods, &broken, &OPTIONS).unwrap_err();
+    assert!(error.starts_with("Events: line 2: "), "{error}");
+    let (exposition, skipped) = replayed_with_events(&pods, &broken, &keep_going()).unwrap();
+    assert_eq!((sum(&exposition, "image_pulls_total", "pulled"), skipped), (1.0, 1));
+    let error = replayed_with_events(&pods, &pods, &OPTIONS).unwrap_err();
+    assert_eq!(error, "Events: line 1: the object is a Pod, not an Event");
+    let error = replayed_with_events(&pods.replacen("{\"t\":", "{\"u\":", 1), &events, &OPTIONS).unwrap_err();
+    assert_eq!(error, "line 1: the record has no time \"t\", which --events requires");
+}

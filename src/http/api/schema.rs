@@ -45,7 +45,8 @@ impl Serialize for LazySeq<Vec<FailureRef<'_>>, &Overview> {
 
 impl Serialize for LazySeq<Vec<WaitRef<'_>>, &Overview> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.items.iter().map(|waiting| WaitReport::of(*waiting, self.context.now)))
+        let (now, pulls) = (self.context.now, self.context.snapshot.pull_queues());
+        serializer.collect_seq(self.items.iter().map(|waiting| WaitReport::of(*waiting, now, &pulls)))
     }
 }
 

@@ -80,7 +80,8 @@ impl<'a> PodPage<'a> {
 
     /// Returns the waiting containers.
     fn waiting_rows(&self) -> impl Iterator<Item = WaitingRow> {
-        self.waits.iter().map(|waiting| WaitingRow::new(*waiting, self.overview.now))
+        let pulls = self.overview.snapshot.pull_queues();
+        self.waits.iter().map(move |waiting| WaitingRow::new(*waiting, self.overview.now, &pulls))
     }
 
     /// Returns the open failures. They are built one at a time while the page is written, to bound memory.

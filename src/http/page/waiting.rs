@@ -7,7 +7,7 @@ use crate::http::failure_query::{FailureQuery, SortOrder};
 use crate::present::format_age;
 use crate::present::wait::{WaitReport, younger_waits_text};
 use image_pull_model::image_wait::ImageWait;
-use image_pull_model::snapshot::WaitRef;
+use image_pull_model::snapshot::{PullQueues, WaitRef};
 use image_pull_model::time::Timestamp;
 
 /// Maximum number of waiting containers on the page. The JSON API returns all.
@@ -46,10 +46,15 @@ impl WaitingTable {
         }
         let pending = matching.iter().filter(|(_, _, wait)| wait.is_pending()).count();
         let after = if overview.pending_after.is_zero() { String::new() } else { format_age(overview.pending_after) };
+        let pulls = overview.snapshot.pull_queues();
         let counts = [(pending, "pending"), (matching.len() - pending, "starting")];
         let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, stage)| format!("{count} {stage}"));
         Self {
-            rows: matching.iter().take(MAX_ROWS).map(|waiting| WaitingRow::new(*waiting, overview.now)).collect(),
+            rows: matching
+                .iter()
+                .take(MAX_ROWS)
+                .map(|waiting| WaitingRow::new(*waiting, overview.now, &pulls))
+                .collect(),
             matching: matching.len(),
             total,
             extent: format!("{} for longer than {after}", counts.collect::<Vec<_>>().join(", ")),
@@ -82,9 +87,9 @@ pub(super) struct WaitingRow {
 }
 
 impl WaitingRow {
-    pub(super) fn new(waiting: WaitRef<'_>, now: Timestamp) -> Self {
+    pub(super) fn new(waiting: WaitRef<'_>, now: Timestamp, pulls: &PullQueues<'_>) -> Self {
         let (pod, _, wait): (_, _, &ImageWait) = waiting;
-        let mut report = WaitReport::of(waiting, now);
+        let mut report = WaitReport::of(waiting, now, pulls);
         let mut steps = std::mem::take(&mut report.advice).into_iter();
         Self {
             image: HighlightedImage::plain(&report.image),
