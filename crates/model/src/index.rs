@@ -4,6 +4,9 @@
 //! that no list of all pods is held in memory; pods that it does not contain are removed at the end. Each operation returns
 //! the [effects](IndexEffect) to count. Readers get an immutable [`Snapshot`].
 //!
+//! The kubelet's Events are optional. They have the same steps (begin a list, apply each Event, end the list) and never add a
+//! pod: they show more about pods that are tracked. Events that come before their pod are kept for a minute.
+//!
 //! A pod is kept while one of its containers fails, waits for its image or may wait for it, or has a mirrored reason. Other
 //! pods are not kept. Invariants, for each container (pod uid, container kind and name): at most one failure is open, and a
 //! container with an open failure has no wait.
