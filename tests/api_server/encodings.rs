@@ -110,6 +110,20 @@ fn a_list_says_the_same_in_both_encodings() {
     assert_eq!(read(Encoding::Protobuf, binary.into()), (page, facts));
 }
 
+/// Whether a recorded Event reports something about an image, by the beginning of its message.
+fn reports_image(event: &Value) -> bool {
+    let (reason, message) = (event["reason"].as_str(), event["message"].as_str().unwrap_or_default());
+    let message = message.trim_start_matches("(combined from similar events): ");
+    let begins = [
+        ("Pulling", "Pulling image "),
+        ("Pulled", "Successfully pulled image "),
+        ("Failed", "Failed to pull image "),
+        ("FailedToRetrieveImagePullSecret", "Unable to retrieve some image pull secrets ("),
+    ];
+    begins.iter().any(|(of, text)| reason == Some(of) && message.starts_with(text))
+        || reason == Some("FailedCreatePodSandBox") && message.contains("failed to get sandbox image")
+}
+
 #[test]
 fn a_core_event_says_the_same_in_both_encodings() {
     let mut relevant = 0;
@@ -118,7 +132,9 @@ fn a_core_event_says_the_same_in_both_encodings() {
         let line = format!("{}\n", json!({ "type": kind, "object": event }));
         let from_json = decode::<EventObject>(Encoding::Json, line.into_bytes());
         if let [codec::WatchEvent::Object { object: Ok(object), .. }] = &*from_json {
-            relevant += usize::from(object.facts().is_some());
+            let is_relevant = object.facts().is_some();
+            assert_eq!(is_relevant, reports_image(&event), "{event}");
+            relevant += usize::from(is_relevant);
             events.push(event.clone());
         }
         assert_eq!(decode(Encoding::Protobuf, protobuf::event(&kind, &protobuf::object(&event))), from_json);

@@ -174,8 +174,8 @@ mod tests {
     }
 
     /// 2026-11-23T21:22:00Z plus `seconds`.
-    fn at(seconds: u64) -> Option<Timestamp> {
-        Some(Timestamp::from_unix_millis(1_795_468_920_000).saturating_add(Duration::from_secs(seconds)))
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_unix_millis(1_795_468_920_000).saturating_add(Duration::from_secs(seconds))
     }
 
     #[test]
@@ -187,8 +187,8 @@ mod tests {
             container: "init".to_owned(),
             node: "node-1".to_owned(),
             count: 3,
-            first_at: at(0),
-            last_at: at(5),
+            first_at: Some(at(0)),
+            last_at: Some(at(5)),
             report: EventReport::Pulling { image: "web:1".to_owned() },
         };
         assert_eq!(facts(&pulling()), Some(expected));
@@ -204,10 +204,10 @@ mod tests {
         assert_eq!((bare.count, bare.first_at, bare.last_at), (1, None, None));
         event["eventTime"] = "2026-11-23T21:22:01.000000Z".into();
         let once = facts(&event).unwrap();
-        assert_eq!((once.count, once.first_at, once.last_at), (1, at(1), at(1)));
+        assert_eq!((once.count, once.first_at, once.last_at), (1, Some(at(1)), Some(at(1))));
         event["series"] = json!({ "count": 7, "lastObservedTime": "2026-11-23T21:22:09.000000Z" });
         let series = facts(&event).unwrap();
-        assert_eq!((series.count, series.first_at, series.last_at), (7, at(1), at(9)));
+        assert_eq!((series.count, series.first_at, series.last_at), (7, Some(at(1)), Some(at(9))));
         for (count, expected) in [(json!(-4), 1), (json!(i64::MAX), u32::MAX)] {
             event["series"] = Value::Null;
             event["count"] = count;

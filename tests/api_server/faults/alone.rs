@@ -476,3 +476,46 @@ fn a_single_list_fails_if_its_pages_repeat() {
         });
     }
 }
+
+/// The number of restarts of the watch of Events with a cause.
+fn event_restarts(lab: &Lab, cause: &str) -> f64 {
+    lab.count(&format!("image_pull_exporter_event_watch_restarts_total{{cause=\"{cause}\"}}"))
+}
+
+/// API servers have no watch cache for Events, so they send no bookmarks, and the known resourceVersion is compacted while no
+/// Event is written.
+#[test]
+fn a_quiet_watch_of_events_without_bookmarks_loses_no_pull() {
+    run(async {
+        let lab = Lab::with_events(1);
+        let events = lab.faults.events();
+        events.suppress_bookmarks(true);
+        lab.until(BLIND, |_| events.open_watches() == 1).await.expect("it begins well");
+        let mut pulls = 0_u32;
+        for minute in 1..=120 {
+            // Other changes of the cluster raise the resourceVersion.
+            lab.put("b", 1, false);
+            if minute % 5 == 0 {
+                lab.store.compact();
+            }
+            if minute % 12 == 0 {
+                pulls += 1;
+                lab.store.put(serde_json::json!({
+                    "kind": "Event", "apiVersion": "v1",
+                    "metadata": { "namespace": "shop", "name": "b.1", "uid": "event" },
+                    "involvedObject": { "kind": "Pod", "namespace": "shop", "name": "b", "uid": "b-1" },
+                    "reason": "Failed", "message": "Failed to pull image \"r.example/app:1\": not found",
+                    "source": { "component": "kubelet", "host": "node-1" }, "count": pulls, "type": "Warning",
+                }));
+            }
+            sleep(Duration::from_secs(60)).await;
+        }
+        lab.until(BLIND, |lab| lab.count("image_pulls_total{") == f64::from(pulls)).await.expect("every pull counts");
+        assert!(event_restarts(&lab, "ended") > 0.0 && event_restarts(&lab, "gone") > 0.0);
+        let all = lab.count("image_pull_exporter_event_watch_restarts_total{");
+        assert_eq!(event_restarts(&lab, "ended") + event_restarts(&lab, "gone"), all);
+        let requests = events.requests();
+        assert!(requests.list + requests.watch + requests.watch_list <= 300, "{requests:?}");
+        assert_eq!(lab.failing(), Some(BTreeSet::new()));
+    });
+}
