@@ -144,7 +144,8 @@ impl Index {
                 effects.extend(sandbox::apply_event(&mut pod, image, error(text), now, &mut self.interners));
             }
             EventReport::PullSecretsMissing { names } => {
-                if last_at.saturating_add(SECRETS_EXPIRE_AFTER) >= now {
+                // The first list may be a file that was written a while ago. The next attempt discards old evidence.
+                if age == EventAge::BeforeWatch || last_at.saturating_add(SECRETS_EXPIRE_AFTER) >= now {
                     pod.missing_secrets = self.interners.lists.intern(names.as_slice());
                     entry.details.get_or_insert_default().secrets_missing_at = Some(last_at);
                 }

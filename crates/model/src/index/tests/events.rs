@@ -408,6 +408,17 @@ mod secrets {
     }
 
     #[test]
+    fn the_first_list_shows_missing_secrets_of_any_age() {
+        let denied = |reason: &str| starting().waiting(reason, DENIED);
+        let mut story = IndexScenario::new();
+        story.apply(3000, &denied("ImagePullBackOff"));
+        story.list_events(3001, &[secrets_missing(&starting(), &["regcred"], 2)]);
+        assert_eq!(failure(&mut story).cause(), Cause::PullSecretMissing);
+        story.apply(3010, &denied("ErrImagePull"));
+        assert_ne!(failure(&mut story).cause(), Cause::PullSecretMissing);
+    }
+
+    #[test]
     fn the_next_attempt_discards_a_secret_that_is_not_reported_again() {
         let denied = |reason: &str| starting().waiting(reason, DENIED);
         let mut story = listed();
