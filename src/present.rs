@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use image_pull_model::advice::{Advice, FailingRegistryPods, FailureContext, advice};
+use image_pull_model::advice::{Advice, FailingRegistryPods, FailureContext, SANDBOX_IMAGE, advice};
 use image_pull_model::cause::{Hop, hops};
+use image_pull_model::facts::ContainerKind;
 use image_pull_model::failure::Failure;
 use image_pull_model::image::ImageReference;
 use image_pull_model::image::suspect::{ReferencePart, suspect_part};
@@ -121,7 +122,7 @@ impl FailureReport {
     ) -> Self {
         let image = &failure.image;
         let workload = workload_of(&pod.id, &pod.owner);
-        let advice = advice(
+        let mut advice = advice(
             failure.cause(),
             &FailureContext {
                 policy: Some(failure.policy),
@@ -138,6 +139,9 @@ impl FailureReport {
                 image,
             },
         );
+        if container.kind == ContainerKind::Sandbox {
+            advice.check_first = format!("{} {}", SANDBOX_IMAGE.sentence, advice.check_first);
+        }
         Self {
             namespace: pod.id.namespace.clone(),
             pod: pod.id.name.clone(),

@@ -29,10 +29,13 @@ pub(super) const RUNBOOKS: &[(&str, &str)] = runbooks![
     "ImagePullJobCannotStart",
     "ImagePullNeedsChange",
     "ImagePullNodeFault",
+    "ImagePullNodeStuck",
+    "ImagePullPending",
     "ImagePullRateLimited",
     "ImagePullRegistryOutage",
     "ImagePullRegistryOutageInhibitor",
     "ImagePullRolloutBlocked",
+    "ImagePullSecretMissing",
     "KubeContainerImagePullFailing",
 ];
 

@@ -201,6 +201,7 @@ fn events_in_the_list_show_a_failing_sandbox() {
     let failing = &report.failing[0];
     assert_eq!((failing.container.as_str(), failing.container_type, failing.cause), ("", "sandbox", "image_not_found"));
     assert_eq!(failing.image, "127.0.0.1:5000/pause:missing");
+    assert!(failing.advice[0].starts_with("This is the sandbox image of the node."), "{}", failing.advice[0]);
     assert_eq!((report.waiting[0].stage, report.waiting[0].awaits), ("starting", "sandbox (its image fails)"));
     assert!(printed(&report, ListFormat::Table, PLAIN).contains("sandbox: 127.0.0.1:5000/pause:missing"));
     // The order of the objects, and YAML instead of JSON, make no difference.

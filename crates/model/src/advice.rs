@@ -16,7 +16,7 @@ pub use context::FailureContext;
 pub use registry_pods::FailingRegistryPods;
 pub use rule::{AdviceNote, AdviceRule};
 pub use rules::{advice_notes, advice_rules};
-pub use waiting::{SERIAL_PULLS, wait_advice};
+pub use waiting::{SANDBOX_IMAGE, SERIAL_PULLS, wait_advice};
 
 use super::cause::Cause;
 

@@ -40,6 +40,7 @@ pub(super) const fn group_owner(group: CauseGroup) -> &'static str {
 pub(super) const fn runbook_for(cause: Cause, group: CauseGroup) -> &'static str {
     match (cause, group) {
         (Cause::RateLimited, _) => "ImagePullRateLimited",
+        (Cause::PullSecretMissing, _) => "ImagePullSecretMissing",
         (_, CauseGroup::Image | CauseGroup::Policy) => "ImagePullNeedsChange",
         (_, CauseGroup::Credentials) => "ImagePullCredentials",
         (_, CauseGroup::Registry) => "ImagePullRegistryOutage",

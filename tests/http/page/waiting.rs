@@ -140,7 +140,7 @@ fn a_browser_shows_waiting_containers_and_follows_their_links() {
     let site = failing_and_waiting_site();
     let browser = Browser::start("waiting");
     for width in [390, 1440] {
-        browser.size(width, 900);
+        browser.size(width, if width == 390 { 2000 } else { 900 });
         browser.go(&site.url("/"));
         assert_eq!(browser.run("return document.querySelector('#waiting .stage').checkVisibility();"), true);
         assert_eq!(

@@ -44,6 +44,14 @@ pub const SERIAL_PULLS: AdviceNote = AdviceNote {
     source: "kubernetes.io/docs/concepts/containers/images, serial and parallel image pulls; pkg/kubelet/images/puller.go",
 };
 
+/// The note about failures of the sandbox image.
+pub const SANDBOX_IMAGE: AdviceNote = AdviceNote {
+    groups: &[],
+    when: &[],
+    sentence: "This is the sandbox image of the node. The configuration of the node's runtime names it, not the pod: sandbox_image or pinned_images of containerd, pause_image of CRI-O. Until it can be pulled, no pod starts on the node.",
+    source: "containerd docs/cri/config.md; cri-o docs/crio.conf.5.md",
+};
+
 /// Returns the advice for a container that waits.
 #[must_use]
 pub fn wait_advice(stage: WaitStage, context: &FailureContext<'_>) -> Advice {
