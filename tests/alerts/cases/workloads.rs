@@ -178,6 +178,7 @@ fn cause_age_cases(alert: &'static str, container: &Container) -> Vec<Case> {
     cases
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 pub fn cases() -> Vec<Case> {
     let web = Container::of_workload("web");
     let odd = web.clone().cause("unknown", "unknown");
