@@ -222,6 +222,21 @@ fn an_unreachable_api_server_is_reported_once_and_without_colors() {
 }
 
 #[test]
+fn list_reports_waiting_containers_by_its_exit_code() {
+    let cases = "tests/fixtures/cases/08-stuck-pulling.json";
+    for (more, code) in
+        [(&[][..], 1), (&["--pending-after", "0"], 0), (&["--pending-after", "9999h"], 0), (&["-n", "x"], 0)]
+    {
+        let output = run(&[&["list", "-f", cases], more].concat(), "");
+        assert_eq!(output.status.code(), Some(code), "{more:?}");
+        let notes = String::from_utf8_lossy(&output.stderr);
+        let has_waits = more != ["-n", "x"];
+        assert_eq!(notes.contains("4 containers"), has_waits, "{more:?}: {notes}");
+    }
+    assert_eq!(run(&["list", "-f", cases, "--pending-after", "soon"], "").status.code(), Some(2));
+}
+
+#[test]
 fn list_is_colored_on_a_terminal_unless_disabled() {
     let pods = std::env::temp_dir().join(format!("image-pull-exporter-{}.json", std::process::id()));
     std::fs::write(&pods, list_of(Some(("ErrImagePull", crate::common::NOT_FOUND)))).expect("the file can be written");

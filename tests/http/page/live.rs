@@ -268,7 +268,9 @@ fn the_page_is_accessible() {
     let (namespace, name) = (&story["failing"][0]["namespace"], &story["failing"][0]["pod"]);
     let story = format!("{url}failures/{}/{}", namespace.as_str().unwrap(), name.as_str().unwrap());
     let empty = TestSite::with(&[]);
-    for page in [&url, &story, &empty.url("/"), &format!("{url}?cause=nonsense")] {
+    let waiting = TestSite::with(&[pod("shop", "web", Some(("ContainerCreating", "")))]);
+    let waits = [waiting.url("/"), waiting.url("/failures/shop/web")];
+    for page in [&url, &story, &empty.url("/"), &format!("{url}?cause=nonsense"), &waits[0], &waits[1]] {
         for (scheme, width) in [("light", 1280), ("dark", 1280), ("light", 320)] {
             browser.size(width, 900);
             browser.prefer(scheme);
