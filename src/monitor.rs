@@ -81,18 +81,20 @@ impl Monitor {
     pub fn scrape_snapshot(&self) -> Option<ScrapeSnapshot> {
         let read = |state: &mut MonitorState| {
             (
-                (state.now, state.reads_events),
+                (state.now, state.reads_events, state.index.dropped_events()),
                 state.counters.snapshot(state.now),
                 watch_status(state.index.watches()),
                 state.history.evictions(),
             )
         };
-        let (snapshot, ((now, reads_events), counters, watch, history_evictions)) = self.with_snapshot(read)?;
+        let (snapshot, ((now, reads_events, dropped_events), counters, watch, history_evictions)) =
+            self.with_snapshot(read)?;
         Some(ScrapeSnapshot {
             snapshot,
             now,
             pending_after: self.limits.pending_after,
             reads_events,
+            dropped_events,
             counters,
             watch,
             history_evictions,

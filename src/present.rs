@@ -162,7 +162,7 @@ impl FailureReport {
             missing_secrets: pod.missing_secrets.to_vec(),
             reason: failure.reason.as_str(),
             cause: failure.cause().as_str(),
-            cause_group: failure.cause().group().as_str(),
+            cause_group: failure.cause_group().as_str(),
             cause_inferred: failure.is_cause_inferred(),
             cause_basis: failure.cause_basis().as_str(),
             cause_since: failure.cause_start().at,

@@ -52,7 +52,7 @@ fn starting_pod(namespace: &str, name: &str, image: &str) -> [PodFacts; 2] {
     let creating = StateFacts::Waiting { reason: "ContainerCreating".to_owned(), message: String::new() };
     [creating, StateFacts::Running { started_at: None }].map(|state| {
         let mut pod = failing_pod(namespace, name, image);
-        pod.node = "node-1".to_owned();
+        "node-1".clone_into(&mut pod.node);
         pod.sandbox_ready = Some(Timestamp::from_unix_millis(1_800_000_000_000));
         pod.containers.iter_mut().for_each(|container| container.state = state.clone());
         pod

@@ -124,7 +124,7 @@ impl FailureQuery {
         matches_any(&self.namespaces, &pod.id.namespace)
             && matches_any(&self.registries, failure.image.registry())
             && (self.causes.is_empty() || self.causes.contains(&failure.cause()))
-            && (self.groups.is_empty() || self.groups.contains(&failure.cause().group()))
+            && (self.groups.is_empty() || self.groups.contains(&failure.cause_group()))
             && (text.is_empty() || contains_text(failing, text))
     }
 

@@ -373,6 +373,12 @@ static TABLE: &[Family] = &[
         exporter::truncated_containers,
     ),
     counter(
+        "image_pull_exporter_events_dropped_total",
+        "Events dropped before the status of their pod came, because there were too many. Their pulls are counted.",
+        &[],
+        exporter::dropped_events,
+    ),
+    counter(
         "image_pull_exporter_history_forgotten_total",
         "Entries evicted from the in-memory history: ended failures (see --history), and status changes of open failures.",
         &["what"],

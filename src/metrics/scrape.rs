@@ -23,6 +23,8 @@ pub struct ScrapeSnapshot {
     pub(crate) pending_after: Duration,
     /// Whether the Events of kubelets are read.
     pub(crate) reads_events: bool,
+    /// Number of Events that were dropped before the status of their pod came.
+    pub(crate) dropped_events: u64,
     pub(crate) counters: CountersSnapshot,
     pub(crate) watch: WatchStatus,
     /// Entries evicted from the history.

@@ -1,8 +1,8 @@
-//! Groups failures with the same cause at the same registry.
+//! Groups failures with the same cause and cause group at the same registry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use image_pull_model::cause::Cause;
+use image_pull_model::cause::{Cause, CauseGroup};
 use image_pull_model::cause_history::CauseStart;
 use image_pull_model::snapshot::FailureRef;
 use image_pull_model::time::Timestamp;
@@ -13,6 +13,8 @@ use image_pull_model::workload::workload_of;
 pub struct Outage<'a> {
     /// The common cause.
     pub cause: Cause,
+    /// The common cause group.
+    pub group: CauseGroup,
     /// The common registry; empty if the image references are invalid.
     pub registry: &'a str,
     /// The failures, in the order of the input.
@@ -81,13 +83,13 @@ impl Impact {
 /// Groups failures into outages, largest first.
 #[must_use]
 pub fn outages<'a>(failures: impl IntoIterator<Item = FailureRef<'a>>) -> Vec<Outage<'a>> {
-    let mut by_cause: BTreeMap<(Cause, &str), Vec<FailureRef<'a>>> = BTreeMap::new();
+    let mut by_cause: BTreeMap<(Cause, CauseGroup, &str), Vec<FailureRef<'a>>> = BTreeMap::new();
     for failing @ (_, _, failure) in failures {
-        by_cause.entry((failure.cause(), failure.image.registry())).or_default().push(failing);
+        by_cause.entry((failure.cause(), failure.cause_group(), failure.image.registry())).or_default().push(failing);
     }
-    let outage = |((cause, registry), failures): ((Cause, &'a str), Vec<FailureRef<'a>>)| {
+    let outage = |((cause, group, registry), failures): ((Cause, CauseGroup, &'a str), Vec<FailureRef<'a>>)| {
         let reach = Impact::of(&failures);
-        Outage { cause, registry, failures, reach }
+        Outage { cause, group, registry, failures, reach }
     };
     let mut outages: Vec<Outage<'a>> = by_cause.into_iter().map(outage).collect();
     outages.sort_by_key(|outage| std::cmp::Reverse(outage.failures.len()));

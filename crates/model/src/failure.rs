@@ -32,7 +32,8 @@ use std::time::Duration;
 
 use super::backoff::ImageBackOff;
 use super::cause::{
-    Cause, Classification, FailingHost, classify_with_host, has_no_error_text, is_bare_backoff, is_same_error,
+    Cause, CauseGroup, Classification, FailingHost, classify_with_host, has_no_error_text, is_bare_backoff,
+    is_same_error,
 };
 use super::cause_history::{CauseHistory, CauseStart, InferredCause};
 use super::clock_step::ClockStep;
@@ -294,6 +295,18 @@ impl Failure {
     pub fn cause(&self) -> Cause {
         let cause = self.inferred.as_ref().map_or(self.own_cause, |inferred| inferred.cause);
         if self.is_secret_missing && cause.is_denial() { Cause::PullSecretMissing } else { cause }
+    }
+
+    /// The group of the cause: who must act. The sandbox image is named by the node's runtime, so its errors are the node's unless the
+    /// registry or the network fails.
+    #[must_use]
+    pub fn cause_group(&self) -> CauseGroup {
+        match (self.reason, self.cause().group()) {
+            (WaitingReason::FailedCreatePodSandBox, CauseGroup::Registry) => CauseGroup::Registry,
+            (WaitingReason::FailedCreatePodSandBox, CauseGroup::Network) => CauseGroup::Network,
+            (WaitingReason::FailedCreatePodSandBox, _) => CauseGroup::Node,
+            (_, group) => group,
+        }
     }
 
     /// Whether the [cause](Self::cause) comes from another container's error text.

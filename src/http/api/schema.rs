@@ -194,7 +194,7 @@ impl SummaryResponse {
         let (waiting, younger) = split_waits(overview, query);
         let outage = |outage: Outage<'_>| OutageJson {
             cause: outage.cause.as_str(),
-            cause_group: outage.cause.group().as_str(),
+            cause_group: outage.group.as_str(),
             registry: (!outage.registry.is_empty()).then(|| outage.registry.to_owned()),
             summary: default_summary(outage.cause),
             cause_since: outage.reach.cause_since.map(|since| since.at),

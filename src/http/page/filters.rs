@@ -75,7 +75,7 @@ fn cause_options(failures: &[FailureRef<'_>], query: &FailureQuery) -> Vec<Filte
 
 fn group_options(failures: &[FailureRef<'_>], query: &FailureQuery) -> Vec<FilterOption> {
     let option = |group: &CauseGroup| {
-        let count = failures.iter().filter(|(_, _, failure)| failure.cause().group() == *group).count();
+        let count = failures.iter().filter(|(_, _, failure)| failure.cause_group() == *group).count();
         let only_group = FailureQuery { groups: vec![*group], offset: 0, causes: Vec::new(), ..query.clone() };
         FilterOption {
             value: group.as_str().to_owned(),

@@ -89,8 +89,8 @@ pub(super) fn outage_rows<'a>(
 
 impl<'a> OutageRow<'a> {
     fn new(outage: &Outage<'a>, rows: FailureRows<'a>, now: Timestamp, is_open: bool) -> Self {
-        let Outage { cause, registry, reach: impact, .. } = outage;
-        let group = cause.group();
+        let Outage { cause, group, registry, reach: impact, .. } = outage;
+        let group = *group;
         let namespaces = match (impact.namespaces, outage.failures.first()) {
             (1, Some((pod, _, _))) => pod.id.namespace.clone(),
             (namespaces, _) => pluralize(namespaces, "namespace"),
@@ -103,7 +103,7 @@ impl<'a> OutageRow<'a> {
         };
         let since = impact.cause_since.map_or(now, |since| since.at);
         Self {
-            id: format!("{} {registry}", cause.as_str()),
+            id: format!("{} {} {registry}", group.as_str(), cause.as_str()),
             title: cause_title(*cause),
             group: group.as_str(),
             owner: group_owner(group),

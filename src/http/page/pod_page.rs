@@ -92,10 +92,10 @@ impl<'a> PodPage<'a> {
             let cause = failure.cause();
             OpenFailure {
                 title: cause_title(cause),
-                owner: group_owner(cause.group()),
+                owner: group_owner(failure.cause_group()),
                 reference_problem: failure.image.problem().map(|problem| problem.to_string()).unwrap_or_default(),
                 summary: if lacks_error_text(failure) { NO_ERROR_TEXT.0 } else { advice::default_summary(cause) },
-                runbook: runbook_for(cause, cause.group()),
+                runbook: runbook_for(cause, failure.cause_group()),
                 statuses: status_rows(&row.points, self.overview.now),
                 row,
             }

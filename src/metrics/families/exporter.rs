@@ -41,6 +41,10 @@ pub(super) fn truncated_containers(selected: &SelectedSeries<'_>, series: &mut S
     series.write(&[], selected.truncated_containers as f64);
 }
 
+pub(super) fn dropped_events(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    series.write(&[], selected.scrape.dropped_events as f64);
+}
+
 pub(super) fn history_evictions(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
     let evictions = selected.scrape.history_evictions;
     series.write(&["failure"], evictions.failures as f64);

@@ -118,7 +118,7 @@ pub(super) fn info(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>)
             image.digest(),
             failure.policy.as_str(),
             failure.cause().as_str(),
-            failure.cause().group().as_str(),
+            failure.cause_group().as_str(),
             &*pod.node,
             workload.kind,
             workload.name,

@@ -61,6 +61,12 @@ impl Index {
         effects
     }
 
+    /// The number of Events that were dropped before the status of their pod came, because there were too many.
+    #[must_use]
+    pub const fn dropped_events(&self) -> u64 {
+        self.recent_events.dropped()
+    }
+
     /// Applies the Events that came before the status of their pod.
     pub(super) fn apply_recent_events(&mut self, pod: &PodFacts, id: &Arc<PodId>, now: Timestamp) -> Vec<IndexEffect> {
         let events = self.recent_events.take(id, &pod.node, now);

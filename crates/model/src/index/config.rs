@@ -14,7 +14,7 @@ pub enum MirroredReasons {
     None,
 }
 
-/// The configuration of an [`Index`].
+/// The configuration of an [`Index`](super::Index).
 #[derive(Clone, Debug, Default)]
 pub struct IndexConfig {
     /// The waiting reasons to mirror.

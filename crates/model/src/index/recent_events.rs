@@ -21,6 +21,8 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 pub(super) struct RecentEvents {
     events: VecDeque<(Timestamp, EventFacts)>,
     bytes: usize,
+    /// Number of Events that were dropped before [`MAX_AGE`].
+    dropped: u64,
 }
 
 impl RecentEvents {
@@ -32,8 +34,9 @@ impl RecentEvents {
         self.bytes += text_bytes(event);
         self.events.push_back((now, event.clone()));
         while self.events.len() > MAX_EVENTS || self.bytes > MAX_BYTES {
-            let Some((_, dropped)) = self.events.pop_front() else { break };
+            let Some((received, dropped)) = self.events.pop_front() else { break };
             self.bytes -= text_bytes(&dropped);
+            self.dropped += u64::from(now.saturating_duration_since(received) <= MAX_AGE);
         }
     }
 
@@ -56,6 +59,11 @@ impl RecentEvents {
             !is_of_pod && !is_old
         });
         of_pod
+    }
+
+    /// Returns the number of Events that were dropped before their time because there were too many.
+    pub(super) const fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     #[cfg(test)]
