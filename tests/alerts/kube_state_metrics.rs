@@ -44,8 +44,8 @@ fn cases() -> Vec<Case> {
     let fires = |about: &str| format!("KubeContainerImagePullFailing {about}");
     let web = fires("shop/web/app");
     // A rule cannot name free text.
-    let reasons =
-        WaitingReason::ALL.iter().copied().filter(|reason| *reason != WaitingReason::Other).map(WaitingReason::as_str);
+    let reasons = WaitingReason::ALL.iter().copied().filter(|reason| reason.is_waiting_reason());
+    let reasons = reasons.map(WaitingReason::as_str);
     let of_reason =
         |case: Case, reason: &'static str| waiting(case, &WaitingContainer { pod: reason, reason, ..WAITING }, 0..2000);
     let all: Vec<String> = reasons.clone().map(|reason| fires(&format!("shop/{reason}/app"))).collect();

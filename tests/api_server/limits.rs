@@ -254,7 +254,8 @@ fn many_pods_with_many_long_messages_fit_into_memory() {
         60.0 => Ok(()),
         pods => Err(format!("{pods} pods")),
     });
-    assert!(program.peak_kib() < LIMIT_KIB / 2, "{} KiB", program.peak_kib());
+    // 15,000 failing containers with the longest messages.
+    assert!(program.peak_kib() < LIMIT_KIB * 9 / 16, "{} KiB", program.peak_kib());
 }
 
 #[test]

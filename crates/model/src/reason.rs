@@ -61,7 +61,8 @@ impl WaitingReason {
     }
 
     /// Whether a status has the reason under its own name.
-    const fn is_waiting_reason(self) -> bool {
+    #[must_use]
+    pub const fn is_waiting_reason(self) -> bool {
         !matches!(self, Self::FailedCreatePodSandBox | Self::Other)
     }
 }
