@@ -17,7 +17,7 @@ use crate::cluster::client::Connection;
 use crate::cluster::pod_watch::{self, PodSource};
 use crate::cluster::{PodEvent, WatchRestartCause};
 use crate::present::wait::{WaitReport, younger_waits_text};
-use crate::present::{FailureReport, rfc3339};
+use crate::present::{FailureReport, pluralize, rfc3339};
 use crate::terminal::{Terminal, escape_controls};
 use file::FileObject;
 use image_pull_model::advice::FailingRegistryPods;
@@ -262,12 +262,13 @@ const MAX_SKIPPED_PRINTED: usize = 10;
 pub fn print_notes(report: &ListReport, output: ListFormat, mut out: impl Write) -> io::Result<()> {
     let ListReport { pods, skipped, failing, waiting, waiting_younger, .. } = report;
     if output != ListFormat::Json {
+        let pods = pluralize(*pods, "pod");
         match (failing.len(), waiting.len()) {
-            (0, 0) => writeln!(out, "No image pull failures in {pods} pods.")?,
-            (0, 1) => writeln!(out, "No image pull failures in {pods} pods, but 1 container waits.")?,
+            (0, 0) => writeln!(out, "No image pull failures in {pods}.")?,
+            (0, 1) => writeln!(out, "No image pull failures in {pods}, but 1 container waits.")?,
             (0, count) => {
                 let place = common_node(waiting).map(|node| format!(", all on node {node}")).unwrap_or_default();
-                writeln!(out, "No image pull failures in {pods} pods, but {count} containers wait{place}.")?;
+                writeln!(out, "No image pull failures in {pods}, but {count} containers wait{place}.")?;
             }
             (_, _) => {}
         }

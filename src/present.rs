@@ -186,6 +186,16 @@ impl FailureReport {
     }
 }
 
+/// Returns a number with its noun in the singular or plural.
+#[must_use]
+pub(crate) fn pluralize(number: usize, noun: &str) -> String {
+    match number {
+        1 => format!("1 {noun}"),
+        _ if noun.ends_with('y') => format!("{number} {}ies", noun.trim_end_matches('y')),
+        _ => format!("{number} {noun}s"),
+    }
+}
+
 /// Returns the display name of a container. The sandbox has no name.
 #[must_use]
 pub fn container_label<'a>(name: &'a str, container_type: &'a str) -> &'a str {

@@ -2,6 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+pub(super) use crate::present::pluralize;
 use crate::present::{format_age, format_rfc3339};
 use image_pull_model::cause::{Cause, CauseGroup};
 use image_pull_model::cause_history::CauseStart;
@@ -108,15 +109,6 @@ pub(super) fn format_time(at: Timestamp) -> String {
 /// Formats the time since `at`, as kubectl does.
 pub(super) fn age_since(at: Timestamp, now: Timestamp) -> String {
     format_age(now.saturating_duration_since(at))
-}
-
-/// Returns a number with its noun in the singular or plural.
-pub(super) fn pluralize(number: usize, noun: &str) -> String {
-    match number {
-        1 => format!("1 {noun}"),
-        _ if noun.ends_with('y') => format!("{number} {}ies", noun.trim_end_matches('y')),
-        _ => format!("{number} {noun}s"),
-    }
 }
 
 /// Returns the path of a pod page, relative to the link prefix.
