@@ -184,7 +184,7 @@ fn list_says_by_its_exit_code_whether_something_fails() {
     assert!(printed.contains("shop       pod/web   1     ") && printed.contains("image_not_found"), "{printed}");
     assert!(!printed.contains('\u{1b}'), "colors are for terminals");
     let (code, printed, said) = list(&[], &list_of(None));
-    assert_eq!((code, printed.as_str(), said.as_str()), (Some(0), "", "No image pull failures in 1 pods.\n"));
+    assert_eq!((code, printed.as_str(), said.as_str()), (Some(0), "", "No image pull failures in 1 pod.\n"));
     assert_eq!(list(&["--cause", "rate_limited,forbidden"], &fails).0, Some(0));
     assert_eq!(list(&["--registry", "registry.example.com", "-n", "shop"], &fails).0, Some(1));
     let (code, printed, said) = list(&["-o", "json"], &list_of(None));
