@@ -126,7 +126,7 @@ fn known(pod: &TrackedPod, stage: WaitStage, earlier_pulls: Option<usize>, summa
             }
             Some(1) => ("image (1 pull before it)", "The pull is requested. 1 earlier pull of the node has not ended, and this one may be queued behind it.".to_owned()),
             Some(earlier) => (
-                "image (pulls before it)",
+                "image (several pulls before it)",
                 format!("The pull is requested. {earlier} earlier pulls of the node have not ended, and this one may be queued behind them."),
             ),
         },
