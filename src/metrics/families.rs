@@ -6,6 +6,7 @@
 mod counted;
 mod exporter;
 mod failing;
+mod info;
 mod pending;
 mod series;
 

@@ -197,8 +197,8 @@ impl MonitorState {
         self.counters.exporter.increment_labeled(ExporterCounter::EventWatchRestarts, cause.as_str());
     }
 
-    /// Decodes a pod if it is relevant: a container may wait for its image, or the index contains the pod. The index keeps the last state of
-    /// an undecodable pod.
+    /// Decodes a pod if it is relevant: a container may wait for its image, or the index contains the pod. The index keeps the
+    /// last state of an undecodable pod.
     fn decode_if_relevant(&mut self, scope: &WatchScope, pod: PodObject) -> Option<PodFacts> {
         if !pod.may_wait() && !self.index.contains(pod.id()) {
             return None;

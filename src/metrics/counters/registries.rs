@@ -88,8 +88,7 @@ impl RegistryHistograms {
         now: Timestamp,
     ) -> Option<&mut ExemplarHistogram> {
         let index = PendingOutcome::ALL.iter().position(|other| *other == outcome)?;
-        let histogram = self.pending_durations.get_mut(index)?;
-        Some(histogram.get_or_insert_with(|| ExemplarHistogram::new(&PULL_BUCKETS, now)))
+        histogram_at(&mut self.pending_durations, index, &PULL_BUCKETS, now)
     }
 
     /// Returns the statistics of pulls.
@@ -104,9 +103,18 @@ impl RegistryHistograms {
         now: Timestamp,
     ) -> Option<&mut ExemplarHistogram> {
         let index = FailureOutcome::ALL.iter().position(|other| *other == outcome)?;
-        let histogram = self.failure_durations.get_mut(index)?;
-        Some(histogram.get_or_insert_with(|| ExemplarHistogram::new(&FAILURE_BUCKETS, now)))
+        histogram_at(&mut self.failure_durations, index, &FAILURE_BUCKETS, now)
     }
+}
+
+/// Returns the histogram at an index. Creates it if it does not exist.
+fn histogram_at<'a>(
+    histograms: &'a mut [Option<ExemplarHistogram>],
+    index: usize,
+    bounds: &'static [f64],
+    now: Timestamp,
+) -> Option<&'a mut ExemplarHistogram> {
+    Some(histograms.get_mut(index)?.get_or_insert_with(|| ExemplarHistogram::new(bounds, now)))
 }
 
 /// The pulls of one label value, according to the kubelet's Events.

@@ -44,24 +44,30 @@ pub(super) fn backoff_durations(selected: &SelectedSeries<'_>, series: &mut Seri
 }
 
 pub(super) fn failure_durations(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
-    let (registries, outcomes) = (selected.scrape.counters.exposed_registries(), outcomes_by_name());
-    let rows = registries.iter().flat_map(|(registry, of)| {
-        outcomes.iter().filter_map(|(index, outcome)| {
-            let labels = vec![("registry", *registry), ("outcome", outcome.as_str())];
-            Some((labels, of.failure_durations.get(*index)?.as_ref()?))
-        })
-    });
-    histograms(&rows.collect::<Vec<_>>(), series);
+    let outcomes = outcomes_by_name().into_iter().map(|(index, outcome)| (index, outcome.as_str()));
+    histograms_by_outcome(selected, series, &outcomes.collect::<Vec<_>>(), |of| &of.failure_durations);
 }
 
 pub(super) fn pending_durations(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
+    let outcomes = PendingOutcome::ALL.iter().map(|outcome| outcome.as_str()).enumerate();
+    let mut outcomes: Vec<_> = outcomes.collect();
+    outcomes.sort_unstable_by_key(|(_, outcome)| *outcome);
+    histograms_by_outcome(selected, series, &outcomes, |of| &of.pending_durations);
+}
+
+/// Writes the histograms of each registry, by the index and the name of an outcome.
+fn histograms_by_outcome(
+    selected: &SelectedSeries<'_>,
+    series: &mut SeriesWriter<'_>,
+    outcomes: &[(usize, &'static str)],
+    durations: impl Fn(&RegistryHistograms) -> &[Option<ExemplarHistogram>],
+) {
     let registries = selected.scrape.counters.exposed_registries();
-    let mut outcomes: Vec<_> = PendingOutcome::ALL.iter().enumerate().collect();
-    outcomes.sort_unstable_by_key(|(_, outcome)| outcome.as_str());
     let rows = registries.iter().flat_map(|(registry, of)| {
-        outcomes.iter().filter_map(|(index, outcome)| {
-            let labels = vec![("registry", *registry), ("outcome", outcome.as_str())];
-            Some((labels, of.pending_durations.get(*index)?.as_ref()?))
+        let durations = durations(of);
+        outcomes.iter().filter_map(move |(index, outcome)| {
+            let labels = vec![("registry", *registry), ("outcome", *outcome)];
+            Some((labels, durations.get(*index)?.as_ref()?))
         })
     });
     histograms(&rows.collect::<Vec<_>>(), series);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::info::write_info;
 use super::series::SeriesWriter;
 use crate::metrics::scrape::SelectedSeries;
 use image_pull_model::cause::Cause;
@@ -9,7 +10,6 @@ use image_pull_model::facts::ContainerKind;
 use image_pull_model::failure::Failure;
 use image_pull_model::snapshot::{FailureRef, TrackedContainer, TrackedPod};
 use image_pull_model::time::Timestamp;
-use image_pull_model::workload::workload_of;
 
 pub(super) fn waiting_reason(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
     write_mirrored_reasons(selected, series, &[ContainerKind::App]);
@@ -103,28 +103,8 @@ fn stale_at_last_event(selected: &SelectedSeries<'_>, pod: &TrackedPod, failure:
 
 pub(super) fn info(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
     for (pod, container, failure) in &selected.failing {
-        let (image, workload) = (&failure.image, workload_of(&pod.id, &pod.owner));
-        let written = image.redacted();
-        let labels = [
-            &*pod.id.namespace,
-            &*pod.id.name,
-            &*pod.id.uid,
-            &*container.name,
-            container.kind.as_str(),
-            &*written,
-            image.registry(),
-            image.repository(),
-            image.tag(),
-            image.digest(),
-            failure.policy.as_str(),
-            failure.cause().as_str(),
-            failure.cause_group().as_str(),
-            &*pod.node,
-            workload.kind,
-            workload.name,
-            if pod.is_batch { "true" } else { "false" },
-        ];
-        series.write(&labels, 1.0);
+        let cause = [failure.cause().as_str(), failure.cause_group().as_str()];
+        write_info(series, (pod, container), (&failure.image, failure.policy), &cause);
     }
 }
 

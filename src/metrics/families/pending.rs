@@ -1,9 +1,9 @@
 //! Writes the gauges about containers that wait without an error, computed from the snapshot at each scrape.
 
+use super::info::write_info;
 use super::series::SeriesWriter;
 use crate::metrics::scrape::SelectedSeries;
 use image_pull_model::image_wait::{ImageWait, WaitStage};
-use image_pull_model::workload::workload_of;
 
 pub(super) fn since(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
     for (pod, container, wait) in &selected.pending {
@@ -15,26 +15,7 @@ pub(super) fn since(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>
 
 pub(super) fn info(selected: &SelectedSeries<'_>, series: &mut SeriesWriter<'_>) {
     for (pod, container, wait) in &selected.pending {
-        let (image, workload) = (&wait.image, workload_of(&pod.id, &pod.owner));
-        let written = image.redacted();
-        let labels = [
-            &*pod.id.namespace,
-            &*pod.id.name,
-            &*pod.id.uid,
-            &*container.name,
-            container.kind.as_str(),
-            &*written,
-            image.registry(),
-            image.repository(),
-            image.tag(),
-            image.digest(),
-            wait.policy.as_str(),
-            &*pod.node,
-            workload.kind,
-            workload.name,
-            if pod.is_batch { "true" } else { "false" },
-        ];
-        series.write(&labels, 1.0);
+        write_info(series, (pod, container), (&wait.image, wait.policy), &[]);
     }
 }
 
